@@ -1,0 +1,70 @@
+// Builds dist/ from src/: one unbundled ES module for each source file with its source map, the declarations,
+// and one self-contained minified file of the main entry for pasting and for import by URL.
+// `--tests` also transpiles test/ and examples/ into .build/, since Node 20 runs no TypeScript.
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+
+process.chdir(import.meta.dirname);
+
+/** Relative `.ts` specifiers name the built files; everything else is left as it stands. */
+const keepModules = {
+  name: 'keep-modules',
+  setup(build) {
+    build.onResolve({ filter: /./ }, ({ kind, path }) =>
+      kind === 'entry-point'
+        ? undefined
+        : { path: path.startsWith('.') ? path.replace(/\.ts$/, '.js') : path, external: true },
+    );
+  },
+};
+
+const unbundled = { bundle: true, format: 'esm', target: 'es2022', sourcemap: true, plugins: [keepModules] };
+
+rmSync('dist', { recursive: true, force: true });
+await build({ ...unbundled, entryPoints: filesOf('src'), outdir: 'dist', outbase: 'src', sourcesContent: false });
+await build({
+  entryPoints: ['src/index.ts'],
+  outfile: 'dist/thingspace-auth.min.js',
+  bundle: true,
+  format: 'esm',
+  target: 'es2022',
+  minify: true,
+});
+emitDeclarations();
+checkEntries();
+
+if (process.argv.includes('--tests')) {
+  rmSync('.build', { recursive: true, force: true });
+  await build({ ...unbundled, entryPoints: [...filesOf('test', false), ...filesOf('examples')], outdir: '.build', outbase: '.' });
+}
+
+/** The TypeScript files of a folder; private packages below test/ bring their own tools and are left to them. */
+function filesOf(folder, isDeep = true) {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return isDeep ? filesOf(path) : [];
+    return path.endsWith('.ts') ? [path] : [];
+  });
+}
+
+function emitDeclarations() {
+  const typescript = createRequire(import.meta.url).resolve('typescript/package.json');
+  execFileSync(process.execPath, [join(typescript, '../bin/tsc'), '-p', '.'], { stdio: 'inherit' });
+  // TypeScript leaves `./x.ts` in declarations; consumers before 5.0 cannot resolve it.
+  for (const source of filesOf('src')) {
+    const path = source.replace(/^src/, 'dist').replace(/\.ts$/, '.d.ts');
+    writeFileSync(path, readFileSync(path, 'utf8').replace(/(["'])(\.{1,2}\/[^"']+)\.ts\1/g, '$1$2.js$1'));
+  }
+}
+
+/** package.json is what users see: every entry it names must have been built. */
+function checkEntries() {
+  const { exports } = JSON.parse(readFileSync('package.json', 'utf8'));
+  for (const { types, default: code } of Object.values(exports)) {
+    readFileSync(types);
+    readFileSync(code);
+  }
+}
