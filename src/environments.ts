@@ -1,0 +1,53 @@
+/**
+ * Where the vendor's environments live: data only.
+ * @module
+ */
+
+/** The names of the vendor's environments. A plain object, no TypeScript `enum`. */
+export const Environment = {
+  /** The real service; the default. */
+  Production: 'Production',
+  /** The vendor's own public mock. */
+  MockServerForLimitedAvailabilitySeeQuickStart: 'MockServerForLimitedAvailabilitySeeQuickStart',
+  /** The vendor's staging systems. */
+  Staging: 'Staging',
+} as const;
+
+/** The name of one of the vendor's environments. */
+export type Environment = (typeof Environment)[keyof typeof Environment];
+
+/** An OAuth 2 server of your own, and the APIs that may see its tokens. */
+export interface CustomEnvironment {
+  /** The token endpoint (RFC 6749 section 3.2). https, unless the host is a loopback one. */
+  readonly tokenUrl: string;
+  /**
+   * The origins that `authorizedFetch` may send credentials to: `'https://api.example.com'`, or
+   * `'https://*.example.com'` for its subdomains (not for `example.com` itself). `['*']` switches the guard off.
+   */
+  readonly apiOrigins: readonly string[];
+  /** The revocation endpoint (RFC 7009); absent: `revokeToken` is a `TypeError`. */
+  readonly revocationUrl?: string | undefined;
+  /** Where `createSession` finds `/login` and `/logout`; default: `/api/m2m/v1/session` on the token URL's origin. */
+  readonly sessionUrl?: string | undefined;
+  /** Allows plain http to hosts that are no loopback ones: test networks only, since secrets then travel in the clear. Default `false`. */
+  readonly allowInsecureRequests?: boolean | undefined;
+}
+
+/** The endpoints of each named environment, in the shape of a custom one. */
+export const ENVIRONMENTS: Readonly<Record<Environment, CustomEnvironment>> = {
+  Production: {
+    tokenUrl: 'https://thingspace.verizon.com/api/ts/v1/oauth2/token',
+    revocationUrl: 'https://thingspace.verizon.com/api/ts/v1/oauth2/revoke',
+    apiOrigins: ['https://thingspace.verizon.com', 'https://5gedge.verizon.com', 'https://imp.thingspace.verizon.com'],
+  },
+  MockServerForLimitedAvailabilitySeeQuickStart: {
+    tokenUrl: 'https://mock.thingspace.verizon.com/api/ts/v1/oauth2/token',
+    revocationUrl: 'https://mock.thingspace.verizon.com/api/ts/v1/oauth2/revoke',
+    apiOrigins: ['https://mock.thingspace.verizon.com'],
+  },
+  Staging: {
+    tokenUrl: 'https://staging.thingspace.verizon.com/api/ts/v1/oauth2/token',
+    revocationUrl: 'https://staging.thingspace.verizon.com/api/ts/v1/oauth2/revoke',
+    apiOrigins: ['https://staging.thingspace.verizon.com', 'https://staging.5gedge.verizon.com'],
+  },
+};

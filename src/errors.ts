@@ -1,0 +1,98 @@
+/**
+ * What can go wrong in the world outside, as two error classes. Mistakes of the caller are plain `TypeError`s.
+ * No error holds a request, a body or a configuration, so that none can print a secret.
+ * @module
+ */
+
+/**
+ * What happened, as a word to switch on:
+ * - `oauth_error`: the token endpoint refused with an RFC 6749 error; see {@link OAuthProviderError}.
+ * - `gateway_fault`: a gateway in front of the server answered (a JSON `fault`, XML or HTML).
+ * - `invalid_response`: the answer, or what a token provider returned, is no usable token.
+ * - `response_too_large`: a token response of more than 64 KiB.
+ * - `timeout`: one HTTP call took longer than `timeout`, or a whole renewal longer than 60 s.
+ * - `network`: the platform's `fetch` failed; `cause` is what it rejected with.
+ * - `no_credentials`: a token is needed, and there is neither a secret nor a provider to get one with.
+ * - `session_refused`: the M2M login was refused and is not repeated before `reset()` or new credentials.
+ * - `session_failed`: the M2M login did not succeed this time.
+ */
+export type ApiErrorCode =
+  | 'oauth_error'
+  | 'gateway_fault'
+  | 'invalid_response'
+  | 'response_too_large'
+  | 'timeout'
+  | 'network'
+  | 'no_credentials'
+  | 'session_refused'
+  | 'session_failed';
+
+/** Any error of this package, told apart by `code`: a test for `'oauth_error'` narrows to {@link OAuthProviderError}. */
+export type AnyApiError =
+  | OAuthProviderError
+  | (ApiError & { readonly code: Exclude<ApiErrorCode, 'oauth_error'> });
+
+/** The parts of an {@link ApiError} besides its message. */
+export interface ApiErrorFields {
+  /** What happened. */
+  readonly code: ApiErrorCode;
+  /** The HTTP status of the answer, where there was one. */
+  readonly statusCode?: number | undefined;
+  /** The headers of the answer, where there was one. */
+  readonly headers?: Headers | undefined;
+  /** The error behind this one: only ever a real exception, never a body. */
+  readonly cause?: unknown;
+}
+
+/** The parts of an {@link OAuthProviderError} besides its message. */
+export interface OAuthProviderErrorFields extends ApiErrorFields {
+  /** The server's `error` (RFC 6749 section 5.2). */
+  readonly error: string;
+  /** The server's `error_description`, at most 200 characters. */
+  readonly errorDescription?: string | undefined;
+  /** The server's `error_uri`. */
+  readonly errorUri?: string | undefined;
+}
+
+/**
+ * A failure outside this program: the network, a gateway, the token endpoint, the M2M login.
+ * Test with `error instanceof ApiError`, then look at `code`.
+ */
+export class ApiError extends Error {
+  override readonly name: string = 'ApiError';
+  /** What happened; see {@link ApiErrorCode}. */
+  readonly code: ApiErrorCode;
+  /** The HTTP status of the answer; absent where there was none (network, time-out). */
+  declare readonly statusCode?: number;
+  /** The headers of the answer (`Retry-After`, request ids); not enumerable, so that logs stay short. */
+  declare readonly headers?: Headers;
+
+  constructor(message: string, fields: ApiErrorFields) {
+    super(message, fields.cause === undefined ? undefined : { cause: fields.cause });
+    this.code = fields.code;
+    if (fields.statusCode !== undefined) this.statusCode = fields.statusCode;
+    Object.defineProperty(this, 'headers', { value: fields.headers });
+  }
+}
+
+/**
+ * The token endpoint's own refusal (RFC 6749 section 5.2): wrong credentials, an unknown scope and so on.
+ * It is never retried; its `code` is always `'oauth_error'`.
+ */
+export class OAuthProviderError extends ApiError {
+  override readonly name: string = 'OAuthProviderError';
+  declare readonly code: 'oauth_error';
+  /** The server's error code, e.g. `invalid_client`, `invalid_scope`. */
+  readonly error: string;
+  /** The server's own words, at most 200 characters; absent where it sent none. */
+  declare readonly errorDescription?: string;
+  /** A page about the error; absent where the server named none. */
+  declare readonly errorUri?: string;
+
+  constructor(message: string, fields: OAuthProviderErrorFields) {
+    super(message, fields);
+    this.error = fields.error;
+    if (fields.errorDescription) this.errorDescription = fields.errorDescription;
+    if (fields.errorUri) this.errorUri = fields.errorUri;
+  }
+}

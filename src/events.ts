@@ -1,0 +1,72 @@
+/**
+ * What a client tells about its work, and how hooks of the caller's are called: nothing that they throw or
+ * reject with ever reaches a call.
+ * @module
+ */
+import type { ApiErrorCode } from './errors.ts';
+import { ApiError } from './errors.ts';
+
+/** The code of a failure in an event: `'other'` for an error that is no {@link ApiError}. */
+export type EventCode = ApiErrorCode | 'other';
+
+/** A frozen, secret-free record of something that happened; told apart by `type`. Times are in milliseconds. */
+export type ClientEvent =
+  /** A token came. `attempts`: requests made, 0 for none; `expiresIn`: its lifetime in seconds. */
+  | {
+      readonly type: 'token_obtained';
+      readonly source: 'exchange' | 'provider';
+      readonly durationMs: number;
+      readonly attempts: number;
+      readonly expiresIn?: number;
+    }
+  /** No token came; `refresh_ahead_failed` where the current token goes on serving. */
+  | {
+      readonly type: 'token_failed' | 'refresh_ahead_failed';
+      readonly code: EventCode;
+      readonly statusCode?: number;
+      readonly durationMs: number;
+      readonly attempts: number;
+    }
+  /** The token endpoint is asked again after `delayMs`; `attempt` is the one that failed, counted from 1. */
+  | {
+      readonly type: 'retry_waiting';
+      readonly attempt: number;
+      readonly delayMs: number;
+      readonly code: EventCode;
+      readonly statusCode?: number;
+    }
+  /** `oauthOnTokenUpdate` threw or rejected. */
+  | { readonly type: 'token_update_failed'; readonly code: EventCode }
+  /** An API call was sent again, with a new token or a new M2M session. */
+  | { readonly type: 'request_replayed'; readonly reason: 'token' | 'session' }
+  /** A store failed, hung or returned junk; the call went on without it. */
+  | { readonly type: 'store_failed'; readonly operation: 'get' | 'set' | 'lock' | 'release' }
+  /** The M2M login: a new session, a failure, or the latch that stops further logins. */
+  | {
+      readonly type: 'session_obtained' | 'session_failed' | 'session_latched';
+      readonly code?: EventCode;
+      readonly statusCode?: number;
+    };
+
+/** Takes an event. */
+export type Report = (event: ClientEvent) => void;
+
+/** Calls a hook at once; what it throws or rejects with goes to `onFailure` and no further. */
+export async function callHook<T>(
+  hook: ((argument: T) => unknown) | undefined,
+  argument: T,
+  onFailure?: (error: unknown) => void,
+): Promise<void> {
+  try {
+    await hook?.(argument);
+  } catch (error) {
+    onFailure?.(error);
+  }
+}
+
+/** What an event says of an error. */
+export function describeFailure(error: unknown): { code: EventCode; statusCode?: number } {
+  if (!(error instanceof ApiError)) return { code: 'other' };
+  const { code, statusCode } = error;
+  return statusCode === undefined ? { code } : { code, statusCode };
+}

@@ -1,0 +1,30 @@
+/**
+ * Token revocation (RFC 7009).
+ * @module
+ */
+import type { ClientConfig } from './config.ts';
+import { resolveConfig } from './config.ts';
+import { ApiError } from './errors.ts';
+import { readAnswer, sendForm } from './exchange.ts';
+import type { OAuthToken } from './token.ts';
+import { reviveToken } from './token.ts';
+
+/**
+ * Revokes an access token: one request, never repeated. At ThingSpace the next exchange then brings a new token, where
+ * it would have brought the same one. Clients that hold the token learn of it by their next 401.
+ *
+ * @param config the client's configuration
+ * @param token the token to revoke
+ * @throws `TypeError` for a configuration without revocation endpoint, or for what is no token
+ * @throws `OAuthProviderError` when the server refuses, or `ApiError` (`network`, `timeout`, `gateway_fault`,
+ *   `invalid_response`, `response_too_large`, `no_credentials`)
+ * @see RFC 7009 section 2.1
+ */
+export async function revokeToken(config: ClientConfig, token: OAuthToken): Promise<void> {
+  const settings = resolveConfig(config);
+  const { accessToken } = reviveToken(token);
+  const { revocationUrl, canExchange } = settings;
+  if (!revocationUrl) throw new TypeError('environment.revocationUrl must be given to revoke a token');
+  if (!canExchange) throw new ApiError('A token is revoked with oauthClientSecret, and there is none', { code: 'no_credentials' });
+  readAnswer(settings, await sendForm(settings, revocationUrl, { token: accessToken }));
+}
