@@ -1,0 +1,186 @@
+/**
+ * A scriptable token endpoint and API on one loopback server, which keeps what it is sent.
+ * Everything that a test needs besides: a fake clock, and a recorder of events.
+ */
+import { once } from 'node:events';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { TestContext } from 'node:test';
+import type { ClientCredentials, ClientEvent, ClientOptions, CustomEnvironment, CustomEnvironmentConfig } from 'thingspace-auth';
+
+/** A request as it arrived, its body read. */
+export interface Received {
+  readonly method: string;
+  /** Path and query. */
+  readonly url: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+  /** The body read as a form. */
+  readonly form: URLSearchParams;
+}
+
+/** What the server answers: a string or bytes as they are, anything else as JSON. Default 200, no body. */
+export interface Answer {
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+  readonly body?: unknown;
+}
+
+/** Answers one request; one that returns nothing has dealt with the response itself. */
+export type Handler = (received: Received, response: ServerResponse) => Answer | void | Promise<Answer | void>;
+
+export interface TestServer {
+  readonly origin: string;
+  readonly tokenUrl: string;
+  /** What came to the token endpoint, to the revocation endpoint, and to any other path. */
+  readonly tokenRequests: Received[];
+  readonly revocations: Received[];
+  readonly apiRequests: Received[];
+  /** Access tokens that the API answers with 401. */
+  readonly revoked: Set<string>;
+  /** How the token endpoint answers; default: `token-1`, `token-2` and so on, for an hour. */
+  token: Handler;
+  /** How the API answers; default: 200 with the path, or 401 for a revoked token. */
+  api: Handler;
+  revoke: Handler;
+  /** A configuration for this server. */
+  readonly config: (
+    options?: Partial<ClientOptions>,
+    credentials?: Partial<ClientCredentials>,
+    environment?: Partial<CustomEnvironment>,
+  ) => CustomEnvironmentConfig;
+}
+
+type Finisher = Pick<TestContext, 'after'>;
+
+/** Starts a server that is closed, connections and all, when the test has ended. */
+export async function startServer(t: Finisher, handlers: { token?: Handler; api?: Handler; revoke?: Handler } = {}): Promise<TestServer> {
+  const tokenRequests: Received[] = [];
+  const revocations: Received[] = [];
+  const apiRequests: Received[] = [];
+  const revoked = new Set<string>();
+  const origin = await listen(t, async (request, response) => {
+    const { method = '', url = '', headers } = request;
+    const body = await readBody(request);
+    const received = { method, url, headers, body, form: new URLSearchParams(body) };
+    const [seen, handle] =
+      url === '/token' ? ([tokenRequests, server.token] as const)
+      : url === '/revoke' ? ([revocations, server.revoke] as const)
+      : ([apiRequests, server.api] as const);
+    seen.push(received);
+    const answer = await handle(received, response);
+    if (answer) send(response, answer);
+  });
+  const server: TestServer = {
+    origin,
+    tokenUrl: `${origin}/token`,
+    tokenRequests,
+    revocations,
+    apiRequests,
+    revoked,
+    token: handlers.token ?? (() => tokenAnswer(`token-${tokenRequests.length}`)),
+    api: handlers.api ?? (({ headers, url }) => (revoked.has(bearerOf(headers)) ? rejection : { body: { path: url } })),
+    revoke: handlers.revoke ?? (() => ({})),
+    config: (options, credentials, environment) => ({
+      clientCredentialsAuthCredentials: {
+        oauthClientId: 'invented-id',
+        oauthClientSecret: 'invented-secret',
+        ...credentials,
+      },
+      environment: { tokenUrl: `${origin}/token`, apiOrigins: [origin], revocationUrl: `${origin}/revoke`, ...environment },
+      ...options,
+    }),
+  };
+  return server;
+}
+
+/** A bare server for tests that write the answer byte by byte; returns its origin. */
+export async function listen(
+  t: Finisher,
+  handle: (request: IncomingMessage, response: ServerResponse) => unknown,
+): Promise<string> {
+  const server = createServer((request, response) => void handle(request, response));
+  // Fake clocks stop the client's keep-alive timers; the server must not close what the client thinks open.
+  server.keepAliveTimeout = 600_000;
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+export async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString();
+}
+
+export function send(response: ServerResponse, { status = 200, headers = {}, body }: Answer): void {
+  const isRaw = body === undefined || typeof body === 'string' || body instanceof Uint8Array;
+  response.writeHead(status, { ...(!isRaw && { 'content-type': 'application/json' }), ...headers } as Record<string, string>);
+  response.end(isRaw ? body : JSON.stringify(body));
+}
+
+export function tokenAnswer(accessToken: string, expiresIn: unknown = 3600, more: object = {}): Answer {
+  return { body: { access_token: accessToken, token_type: 'Bearer', expires_in: expiresIn, ...more } };
+}
+
+/** ThingSpace's words for a bearer that it does not take. */
+export const rejection: Answer = { status: 401, body: { fault: { code: '900901', message: 'Invalid Credentials' } } };
+
+export function bearerOf({ authorization = '' }: IncomingHttpHeaders): string {
+  return authorization.replace(/^Bearer /, '');
+}
+
+/** A handler for `onEvent` that keeps what it gets. */
+export function recordEvents(): { readonly events: ClientEvent[]; readonly onEvent: (event: ClientEvent) => void } {
+  const events: ClientEvent[] = [];
+  return { events, onEvent: (event) => void events.push(event) };
+}
+
+export interface Clock {
+  /** Moves the time on, and fires the timers that are due. */
+  readonly advance: (ms: number) => void;
+  /** Sets the clock back or forward without firing timers, as an administrator or NTP does. */
+  readonly jump: (ms: number) => void;
+  /** A handler for `onEvent` that skips each wait between two tries. */
+  readonly skipWaits: (event: ClientEvent) => void;
+  /** Lets I/O that is under way and promises go on in real time until `isDone`. */
+  readonly until: (isDone: () => unknown) => Promise<void>;
+}
+
+export const START_MS: number = Date.UTC(2030, 0, 1);
+
+/** Fakes `setTimeout` and `Date` for one test, from {@link START_MS} on. Sockets stay real. */
+export function fakeClock(t: TestContext): Clock {
+  const { timers } = t.mock;
+  const realDateNow = Date.now;
+  timers.enable({ apis: ['setTimeout', 'Date'], now: START_MS });
+  const fakedNow = Date.now;
+  let jumpedMs = 0;
+  Date.now = () => fakedNow() + jumpedMs;
+  t.after(() => {
+    timers.reset();
+    Date.now = realDateNow;
+  });
+  const advance = (ms: number): void => timers.tick(ms);
+  return {
+    advance,
+    jump: (ms) => void (jumpedMs += ms),
+    skipWaits: (event) => {
+      // The wait itself begins after the event.
+      if (event.type === 'retry_waiting') setImmediate(() => advance(event.delayMs + 1));
+    },
+    until: async (isDone) => {
+      while (!isDone()) await turn();
+    },
+  };
+}
+
+/** One turn of the event loop, I/O included. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
