@@ -1,0 +1,34 @@
+// What can go wrong, told apart by code. A wrong call (a bad option, a foreign origin) is a TypeError: mend the program.
+import type { AnyApiError } from 'thingspace-auth';
+import { ApiError, configFromEnvironment, createClient } from 'thingspace-auth';
+
+const { authorizedFetch } = createClient({ ...configFromEnvironment(), timeout: 10_000 });
+
+try {
+  const response = await authorizedFetch('https://5gedge.verizon.com/api/mec/eds/regions');
+  // As with fetch, a status is no error. 401 here: the API refused a token that the server had just granted.
+  console.log(response.ok ? await response.json() : `the API answered ${response.status}`);
+} catch (error) {
+  if (!(error instanceof ApiError)) throw error;
+  console.error(`${explain(error as AnyApiError)} [${error.message}]`);
+  process.exitCode = 1;
+}
+
+function explain(error: AnyApiError): string {
+  switch (error.code) {
+    case 'oauth_error':
+      return error.error === 'invalid_scope' ? 'This key may not have one of the scopes.' : 'Check key and secret.';
+    case 'no_credentials':
+      return 'Set THINGSPACE_CLIENT_SECRET.';
+    case 'session_refused':
+      return 'Check user name and password of the M2M login; it is not tried again, since five failures lock the account.';
+    case 'gateway_fault':
+    case 'invalid_response':
+    case 'response_too_large':
+      return `Something else than the token endpoint answered (status ${error.statusCode}): a proxy, or a wrong tokenUrl.`;
+    case 'network':
+    case 'timeout':
+    case 'session_failed':
+      return 'No usable answer this time; try again later.';
+  }
+}
