@@ -1,1 +1,115 @@
-export {};
+/**
+ * A token store in a Durable Object, with a real lock: the single flight of a whole Cloudflare account. Holds both
+ * sides, the class to deploy and the store that speaks to it over the stub's `fetch`. The class imports nothing of
+ * `cloudflare:workers`, so that it runs at any compatibility date.
+ * @module
+ */
+import type { TokenStore } from '../stores.ts';
+import type { Entry } from './entry.ts';
+import { createEntry, valueOf } from './entry.ts';
+
+/** What is used of a Durable Object's storage. */
+export interface ObjectStorage {
+  get(key: string): Promise<unknown>;
+  put(key: string, value: unknown): Promise<unknown>;
+  delete(key: string): Promise<unknown>;
+  list(): Promise<Map<string, unknown>>;
+  getAlarm(): Promise<number | null>;
+  setAlarm(time: number): Promise<unknown>;
+}
+
+/** What is used of a Durable Object's stub. */
+export interface TokenStoreStub {
+  fetch(
+    url: string,
+    init: { method: string; body: string },
+  ): Promise<{ readonly ok: boolean; readonly status: number; text(): Promise<string> }>;
+}
+
+/** What the store asks of the object, as JSON. */
+interface Command {
+  /** `add` sets where there is nothing; `delete` with a `value` deletes only that. */
+  readonly operation: 'get' | 'set' | 'add' | 'delete';
+  readonly key: string;
+  readonly value?: string;
+  readonly ttlSeconds?: number | undefined;
+}
+
+/**
+ * The Durable Object to deploy: export it from the Worker's main module and name it in the configuration's bindings and
+ * migrations (`new_sqlite_classes` or `new_classes`). Everything is in its storage, so that an eviction loses nothing;
+ * what has ended is deleted by an alarm.
+ *
+ * @example
+ * ```ts
+ * export { TokenStoreObject } from 'thingspace-auth/stores/durable-object';
+ * ```
+ */
+export class TokenStoreObject {
+  readonly #storage: ObjectStorage;
+
+  constructor(state: { readonly storage: ObjectStorage }) {
+    this.#storage = state.storage;
+  }
+
+  /** Answers {@link durableObjectStore}. */
+  async fetch(request: { json(): Promise<unknown> }): Promise<Response> {
+    const result = await run(this.#storage, (await request.json()) as Command);
+    return new Response(JSON.stringify(result ?? null));
+  }
+
+  /** Deletes what has ended. */
+  async alarm(): Promise<void> {
+    let next = Infinity;
+    for (const [key, entry] of await this.#storage.list()) {
+      if (valueOf(entry) === undefined) await this.#storage.delete(key);
+      else next = Math.min(next, (entry as Entry).end ?? Infinity);
+    }
+    if (next < Infinity) await this.#storage.setAlarm(next);
+  }
+}
+
+/**
+ * A store on a {@link TokenStoreObject}. Each method is one request to it. `lock` is real: all Workers that speak to
+ * one object make one exchange for each token.
+ *
+ * A stub belongs to the request that made it: a client that outlives a request, as one at module scope does, gives a
+ * function, which is called for each operation.
+ *
+ * @example
+ * ```ts
+ * import { env } from 'cloudflare:workers';
+ * storedToken(durableObjectStore(() => env.TOKENS.get(env.TOKENS.idFromName('tokens'))));
+ * ```
+ */
+export function durableObjectStore(stub: TokenStoreStub | (() => TokenStoreStub)): TokenStore {
+  const send = (command: Command) => sendCommand(typeof stub === 'function' ? stub() : stub, command);
+  return {
+    get: async (key) => (await send({ operation: 'get', key })) as string | null,
+    set: (key, value, ttlSeconds) => send({ operation: 'set', key, value, ttlSeconds }),
+    delete: (key) => send({ operation: 'delete', key }),
+    lock: async (key, ttlSeconds) => {
+      const lock = { key: `lock:${key}`, value: crypto.randomUUID() };
+      const isTaken = await send({ operation: 'add', ...lock, ttlSeconds });
+      return isTaken ? () => send({ operation: 'delete', ...lock }) : undefined;
+    },
+  };
+}
+
+async function sendCommand(stub: TokenStoreStub, command: Command): Promise<unknown> {
+  const response = await stub.fetch('https://token-store/', { method: 'POST', body: JSON.stringify(command) });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`the Durable Object answered ${response.status}`);
+  return JSON.parse(text);
+}
+
+/** While it waits for its storage an object takes no other request, so that nothing comes between reading and writing. */
+async function run(storage: ObjectStorage, { operation, key, value, ttlSeconds }: Command): Promise<unknown> {
+  const held = valueOf(await storage.get(key));
+  if (operation === 'get') return held;
+  if (operation === 'delete') return (value === undefined || value === held) && storage.delete(key);
+  if (operation === 'add' && held !== undefined) return false;
+  await storage.put(key, createEntry(value!, ttlSeconds));
+  if (ttlSeconds !== undefined && (await storage.getAlarm()) === null) await storage.setAlarm(Date.now() + ttlSeconds * 1000);
+  return true;
+}

@@ -1,1 +1,88 @@
-export {};
+/**
+ * A token store in Workers KV or `Deno.Kv`, told apart by their methods. Both expire late (Workers KV keeps nothing for
+ * less than 60 s, `Deno.Kv` deletes when it likes), so each entry carries its own end.
+ * @module
+ */
+import type { TokenStore } from '../stores.ts';
+import { createEntry, valueOf } from './entry.ts';
+
+/** What is used of a Workers KV binding. */
+export interface WorkersKv {
+  get(key: string, type: 'json'): Promise<unknown>;
+  put(key: string, value: string, options: { expirationTtl?: number }): Promise<unknown>;
+  delete(key: string): Promise<unknown>;
+}
+
+/** An entry of `Deno.Kv`; its `versionstamp` is new with each write and `null` where there is none. */
+export interface DenoKvEntry {
+  readonly key: readonly string[];
+  readonly versionstamp: string | null;
+}
+
+/** What is used of what `Deno.openKv()` resolves to. */
+export interface DenoKv {
+  get(key: readonly string[]): Promise<{ readonly value: unknown; readonly versionstamp: string | null }>;
+  set(key: readonly string[], value: unknown, options: { expireIn?: number }): Promise<unknown>;
+  delete(key: readonly string[]): Promise<unknown>;
+  atomic(): DenoKvTransaction;
+}
+
+/** What is used of `Deno.Kv`'s atomic operations. */
+export interface DenoKvTransaction {
+  check(entry: DenoKvEntry): DenoKvTransaction;
+  set(key: readonly string[], value: unknown, options: { expireIn?: number }): DenoKvTransaction;
+  delete(key: readonly string[]): DenoKvTransaction;
+  commit(): Promise<{ readonly ok: boolean; readonly versionstamp?: string }>;
+}
+
+/**
+ * A store on a key-value namespace: a Workers KV binding or `Deno.Kv`. Each method is one request to it (`lock` two).
+ *
+ * `Deno.Kv` has a lock, so that a fleet makes one exchange for each token. Workers KV cannot lock and shows a write
+ * elsewhere after up to a minute: it spares exchanges, it does not make them single. `durableObjectStore` does.
+ *
+ * @example
+ * ```ts
+ * storedToken(kvStore(env.TOKENS));
+ * storedToken(kvStore(await Deno.openKv()));
+ * ```
+ */
+export function kvStore(namespace: WorkersKv | DenoKv): TokenStore {
+  return 'atomic' in namespace ? denoStore(namespace) : workersStore(namespace);
+}
+
+function workersStore(namespace: WorkersKv): TokenStore {
+  return {
+    get: async (key) => valueOf(await namespace.get(key, 'json')),
+    set: (key, value, ttlSeconds) =>
+      namespace.put(
+        key,
+        JSON.stringify(createEntry(value, ttlSeconds)),
+        ttlSeconds === undefined ? {} : { expirationTtl: Math.max(60, Math.ceil(ttlSeconds)) },
+      ),
+    delete: (key) => namespace.delete(key),
+  };
+}
+
+function denoStore(kv: DenoKv): TokenStore {
+  return {
+    get: async (key) => valueOf((await kv.get([key])).value),
+    set: (key, value, ttlSeconds) => kv.set([key], createEntry(value, ttlSeconds), createExpiry(ttlSeconds)),
+    delete: (key) => kv.delete([key]),
+    lock: async (name, ttlSeconds) => {
+      const key = [name, 'lock'];
+      const { value, versionstamp } = await kv.get(key);
+      if (valueOf(value) !== undefined) return undefined;
+      const lock = createEntry('', ttlSeconds);
+      const taken = await kv.atomic().check({ key, versionstamp }).set(key, lock, createExpiry(ttlSeconds)).commit();
+      // The write's versionstamp is nobody else's: a lock that has ended meanwhile and is another's stays.
+      return taken.ok
+        ? () => kv.atomic().check({ key, versionstamp: taken.versionstamp! }).delete(key).commit()
+        : undefined;
+    },
+  };
+}
+
+function createExpiry(ttlSeconds: number | undefined): { expireIn?: number } {
+  return ttlSeconds === undefined ? {} : { expireIn: Math.ceil(ttlSeconds * 1000) };
+}
