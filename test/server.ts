@@ -184,3 +184,20 @@ export function fakeClock(t: TestContext): Clock {
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
+
+/** What a promise rejects with; fails when it does not. */
+export async function rejectionOf(promise: Promise<unknown>): Promise<any> {
+  const outcome = await promise.then(
+    () => ({}),
+    (reason: unknown) => ({ reason }),
+  );
+  if ('reason' in outcome) return outcome.reason;
+  throw new Error('it succeeded');
+}
+
+/** A gate that a handler waits at. */
+export function hold(): { readonly promise: Promise<void>; readonly open: () => void } {
+  let open!: () => void;
+  const promise = new Promise<void>((resolve) => (open = resolve));
+  return { promise, open };
+}

@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 import type { ApiErrorCode, OAuthToken } from 'thingspace-auth';
 import { ApiError, createClient, isExpired, OAuthProviderError, reviveToken } from 'thingspace-auth';
 import type { Answer } from './server.ts';
-import { fakeClock, START_MS, startServer, tokenAnswer, turn } from './server.ts';
+import { fakeClock, rejectionOf, START_MS, startServer, tokenAnswer, turn } from './server.ts';
 
 const START = START_MS / 1000;
 
@@ -392,14 +392,7 @@ async function exchangeFor(t: Test, answer: Answer): Promise<OAuthToken> {
 
 async function failureFor(t: Test, answer: Answer): Promise<ApiError> {
   const server = await startServer(t, { token: () => answer });
-  return rejectionOf(createClient(server.config({ retry: { attempts: 1 } })).fetchToken());
-}
-
-async function rejectionOf(promise: Promise<unknown>): Promise<ApiError> {
-  const error = await promise.then(
-    () => assert.fail('it succeeded'),
-    (reason: unknown) => reason,
-  );
+  const error: unknown = await rejectionOf(createClient(server.config({ retry: { attempts: 1 } })).fetchToken());
   assert.ok(error instanceof ApiError, String(error));
   return error;
 }
