@@ -35,6 +35,9 @@ export interface DenoKvTransaction {
   commit(): Promise<{ readonly ok: boolean; readonly versionstamp?: string }>;
 }
 
+/** About a second of tries. */
+const ATTEMPTS = 20;
+
 /**
  * A store on a key-value namespace: a Workers KV binding or `Deno.Kv`. Each method is one request to it (`lock` two).
  *
@@ -67,20 +70,33 @@ function workersStore(namespace: WorkersKv): TokenStore {
 function denoStore(kv: DenoKv): TokenStore {
   return {
     get: async (key) => valueOf((await kv.get([key])).value),
-    set: (key, value, ttlSeconds) => kv.set([key], createEntry(value, ttlSeconds), createExpiry(ttlSeconds)),
-    delete: (key) => kv.delete([key]),
+    set: (key, value, ttlSeconds) => whenFree(() => kv.set([key], createEntry(value, ttlSeconds), createExpiry(ttlSeconds))),
+    delete: (key) => whenFree(() => kv.delete([key])),
     lock: async (name, ttlSeconds) => {
       const key = [name, 'lock'];
       const { value, versionstamp } = await kv.get(key);
       if (valueOf(value) !== undefined) return undefined;
       const lock = createEntry('', ttlSeconds);
-      const taken = await kv.atomic().check({ key, versionstamp }).set(key, lock, createExpiry(ttlSeconds)).commit();
+      const taking = kv.atomic().check({ key, versionstamp }).set(key, lock, createExpiry(ttlSeconds));
+      const taken = await whenFree(() => taking.commit());
+      if (!taken.ok) return undefined;
       // The write's versionstamp is nobody else's: a lock that has ended meanwhile and is another's stays.
-      return taken.ok
-        ? () => kv.atomic().check({ key, versionstamp: taken.versionstamp! }).delete(key).commit()
-        : undefined;
+      const releasing = kv.atomic().check({ key, versionstamp: taken.versionstamp! }).delete(key);
+      return () => whenFree(() => releasing.commit());
     },
   };
+}
+
+/** Writes; again after a moment where two write to one file at once, which `Deno.Kv` answers with "database is locked". */
+async function whenFree<T>(write: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await write();
+    } catch (error) {
+      if (attempt === ATTEMPTS || !/locked/.test(String(error))) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10 + Math.random() * 90));
+  }
 }
 
 function createExpiry(ttlSeconds: number | undefined): { expireIn?: number } {

@@ -1,0 +1,64 @@
+// `Deno.Kv` on disk: the contract of a store, and processes that share one.
+import assert from 'node:assert/strict';
+import { kvStore } from 'thingspace-auth/stores/kv';
+import { testStore } from '../storeContract.mjs';
+import { startTokenServer } from '../tokenServer.mjs';
+
+const PROCESSES = 8;
+
+const directory = Deno.makeTempDirSync();
+const handles = [];
+Deno.test.afterAll(() => {
+  for (const handle of handles) handle.close();
+  Deno.removeSync(directory, { recursive: true });
+});
+
+const open = async () => {
+  const kv = await Deno.openKv(`${directory}/contract`);
+  handles.push(kv);
+  return kvStore(kv);
+};
+testStore(Deno.test, { name: 'Deno.Kv', open });
+
+Deno.test(`${PROCESSES} processes on one Deno.Kv make one exchange for each token`, async () => {
+  const server = await startTokenServer({ latencyMs: 500, expiresIn: 3 });
+  const fleet = Array.from({ length: PROCESSES }, () => startProcess(server.tokenUrl, `${directory}/fleet`));
+  const askAll = () => Promise.all(fleet.map(({ ask }) => ask()));
+  try {
+    const first = await askAll();
+    assert.deepEqual(new Set(first.map(({ accessToken }) => accessToken)), new Set(['invented-token-1']));
+    assert.equal(server.exchanges, 1);
+
+    server.expiresIn = 3600;
+    await new Promise((resolve) => setTimeout(resolve, first[0].expiry * 1000 - Date.now()));
+    const second = await askAll();
+    assert.deepEqual(new Set(second.map(({ accessToken }) => accessToken)), new Set(['invented-token-2']));
+    assert.equal(server.exchanges, 2);
+  } finally {
+    await Promise.all(fleet.map(({ stop }) => stop()));
+    await server.close();
+  }
+});
+
+/** A process that answers each line on its input with its token. */
+function startProcess(...args) {
+  const script = new URL('process.mjs', import.meta.url).pathname;
+  const process = new Deno.Command(Deno.execPath(), {
+    args: ['run', '--quiet', '--allow-all', script, ...args],
+    stdin: 'piped',
+    stdout: 'piped',
+  }).spawn();
+  const input = process.stdin.getWriter();
+  const output = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  return {
+    ask: async () => {
+      await input.write(new TextEncoder().encode('\n'));
+      return JSON.parse((await output.read()).value);
+    },
+    stop: async () => {
+      await input.close();
+      await output.cancel();
+      await process.status;
+    },
+  };
+}
