@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+const root = join(import.meta.dirname, '../..');
+
+function readJson(name: string): any {
+  return JSON.parse(readFileSync(join(root, name), 'utf8'));
+}
+
+test('jsr.json has the version, licence and entries of package.json', () => {
+  const npm = readJson('package.json');
+  const jsr = readJson('jsr.json');
+  const sources = Object.entries<{ default: string }>(npm.exports).map(([entry, { default: code }]) => [
+    entry,
+    code.replace('./dist/', './src/').replace(/\.js$/, '.ts'),
+  ]);
+
+  assert.equal(jsr.name, '@thingspace-auth/client');
+  assert.equal(jsr.version, npm.version);
+  assert.equal(jsr.license, npm.license);
+  assert.deepEqual(jsr.exports, Object.fromEntries(sources));
+});
+
+test('package.json names the types first, has no dependencies and no side effects', () => {
+  const { exports, ...npm } = readJson('package.json');
+
+  for (const conditions of Object.values<object>(exports)) assert.deepEqual(Object.keys(conditions), ['types', 'default']);
+  for (const kind of ['dependencies', 'peerDependencies', 'optionalDependencies']) assert.equal(npm[kind], undefined);
+  assert.equal(npm.sideEffects, false);
+});
+
+test('the changelog begins with the version of package.json', () => {
+  const changelog = readFileSync(join(root, 'CHANGELOG.md'), 'utf8');
+
+  assert.equal(/^## (\S+)/m.exec(changelog)?.[1], readJson('package.json').version);
+});
+
+test('the tarball holds exactly the built modules, their sources and the papers', () => {
+  const output = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root, encoding: 'utf8' });
+  const packed: { path: string }[] = JSON.parse(output)[0].files;
+  const modules = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => path.slice(0, -3));
+
+  const built = modules.flatMap((path) => ['.js', '.js.map', '.d.ts', '.d.ts.map'].map((suffix) => `dist/${path}${suffix}`));
+  const papers = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'];
+  const expected = [...papers, ...modules.map((path) => `src/${path}.ts`), ...built, 'dist/thingspace-auth.min.js'];
+  assert.deepEqual(packed.map(({ path }) => path).sort(), expected.sort());
+});
