@@ -5,8 +5,7 @@
  */
 import type { OAuthTokenProvider, TokenRequest } from './config.ts';
 import type { OAuthToken } from './token.ts';
-import { isExpired, reviveToken, withExpiry } from './token.ts';
-import { waitFor } from './waiting.ts';
+import { isExpired, isHeaderSafe } from './token.ts';
 
 /**
  * Where texts are kept. Values hold bearer tokens: keep them where only this application can read, or wrap the store in
@@ -41,31 +40,111 @@ export interface TokenStore {
  * createClient({ clientCredentialsAuthCredentials: { …, oauthTokenProvider: storedToken(redisStore(redis)) } });
  */
 export function storedToken(store: TokenStore): OAuthTokenProvider {
-  const health: Health = { failedAtMs: 0, delayMs: 0 };
-  return (lastToken, request) => obtain({ store, health, key: keyOf(request), lastToken, request, isOff: isDown(health) });
+  // How the store fares, for all clients that share it: when it failed last, and for how long it is left alone.
+  let failedAtMs = 0;
+  let delayMs = 0;
+
+  return async (lastToken, request) => {
+    const key = keyOf(request);
+    // An explicit fetchToken makes its exchange whatever others do: nothing to wait for.
+    let canLock = !!store.lock && !request.isForced;
+    let isOff = isDown();
+    let release: (() => Promise<unknown>) | undefined;
+    const giveUpAtMs = Date.now() + WAIT_LIMIT_MS;
+    try {
+      for (;;) {
+        const stored = await ask('get', async () => parseStored(key, await store.get(key)));
+        if (stored?.value && isUsable(stored.value, lastToken, request)) return stored.value;
+        if (!canLock || release || Date.now() >= giveUpAtMs) return await exchange(stored?.value);
+        const lock = await ask('lock', () => store.lock!(key, LOCK_SECONDS));
+        canLock = !!lock;
+        release = lock?.value;
+        if (canLock && !release) await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 200));
+      }
+    } finally {
+      if (release) await ask('release', release);
+    }
+
+    async function exchange(stored: OAuthToken | undefined): Promise<OAuthToken> {
+      let token = await request.fetchToken();
+      let repeatedAt: number | undefined;
+      for (const known of [stored, lastToken]) {
+        if (known?.accessToken !== token.accessToken || isExpired(known)) continue;
+        // ThingSpace and WSO2 repeat a token, and may give its full lifetime each time: the known end holds while it lies ahead.
+        repeatedAt = nowSeconds();
+        if (known.expiry! < (token.expiry ?? Infinity)) token = { ...token, expiry: known.expiry! };
+      }
+      if (isExpired(token)) return token;
+      const ttlSeconds = token.expiry && token.expiry - nowSeconds();
+      await ask('set', () => store.set(key, JSON.stringify({ ...token, key, repeatedAt }), ttlSeconds));
+      return token;
+    }
+
+    /** The store's answer, or `undefined` when there is none. One that hangs is not asked again in this call. */
+    async function ask<T>(
+      operation: 'get' | 'set' | 'lock' | 'release',
+      act: () => Promise<T> | T,
+    ): Promise<{ readonly value: T } | undefined> {
+      if (isOff) return undefined;
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const limit = new Promise<undefined>((resolve) => {
+        timer = setTimeout(() => resolve(undefined), OPERATION_LIMIT_MS);
+      });
+      try {
+        const answer = await Promise.race([(async () => ({ value: await act() }))(), limit]);
+        if (answer) {
+          delayMs = 0;
+          return answer;
+        }
+        isOff = true;
+      } catch {
+        // Whatever it throws: told below.
+      } finally {
+        clearTimeout(timer);
+      }
+      if (!isDown()) {
+        failedAtMs = Date.now();
+        delayMs = Math.min(delayMs * 2 || 1_000, 30_000);
+      }
+      request.report({ type: 'store_failed', operation });
+      return undefined;
+    }
+  };
+
+  /** A failure from the future (the clock was set back) does not count. */
+  function isDown(): boolean {
+    const elapsedMs = Date.now() - failedAtMs;
+    return elapsedMs >= 0 && elapsedMs < delayMs;
+  }
 }
 
-/** How the store fares, for all clients that share it. */
-interface Health {
-  failedAtMs: number;
-  /** For how long it is left alone; 0 while it works. */
-  delayMs: number;
-}
+/** An AES-GCM key of WebCrypto's: `CryptoKey`, by whatever name the platform's types know it. */
+export type StoreKey = Parameters<typeof crypto.subtle.encrypt>[1];
 
-interface Call {
-  readonly store: TokenStore;
-  readonly health: Health;
-  readonly key: string;
-  readonly lastToken: OAuthToken | undefined;
-  readonly request: TokenRequest;
-  /** Whether this call does without the store from now on. */
-  isOff: boolean;
-}
-
-interface Stored {
-  readonly token: OAuthToken;
-  /** When the server last gave out this same token again, in seconds of Unix time. */
-  readonly repeatedAt?: number;
+/**
+ * A store whose values only the holders of a key can read or make: AES-GCM through WebCrypto, a fresh random nonce for
+ * each write, the store's key bound in, so that a value moved to another key does not open. What does not open (a
+ * changed key, junk, a plain value from before) is absent. The names of the keys stay readable, and an old value put
+ * back by somebody who can write there opens. Locks pass through.
+ *
+ * @param keys AES-GCM keys with the usages `encrypt` and `decrypt`: the first seals, each opens. To rotate, put the new
+ *   key in front, and take the old one out when the tokens have ended
+ * @throws `TypeError` where there is no key
+ *
+ * @example
+ * const key = await crypto.subtle.importKey('raw', bytes, 'AES-GCM', false, ['encrypt', 'decrypt']);
+ * const provider = storedToken(encryptedStore(redisStore(redis), key));
+ */
+export function encryptedStore(store: TokenStore, keys: StoreKey | readonly StoreKey[]): TokenStore {
+  const all = [keys].flat() as StoreKey[];
+  const [first] = all;
+  if (!first) throw new TypeError('encryptedStore needs a key');
+  return {
+    get: async (key) => unseal(all, key, await store.get(key)),
+    set: async (key, value, ttlSeconds) => store.set(key, await seal(first, key, value), ttlSeconds),
+    delete: (key) => store.delete(key),
+    ...(store.lock && { lock: (key: string, ttlSeconds: number) => store.lock!(key, ttlSeconds) }),
+  };
 }
 
 const OPERATION_LIMIT_MS = 2_000;
@@ -77,112 +156,80 @@ const REPEATED_FOR_SECONDS = 60;
 const CLOCK_DIFFERENCE_SECONDS = 3_600;
 const LONGEST_LIFE_SECONDS = 315_360_000;
 
+/** What a value holds, as JSON. */
+interface Stored extends OAuthToken {
+  /** The key it was written under: a store that mixes up its keys must not hand out another client's token. */
+  readonly key: string;
+  /** When the server last gave out this same token again, in seconds of Unix time. */
+  readonly repeatedAt?: number;
+}
+
 /** Everything that changes the token, and nothing secret. */
 function keyOf({ tokenUrl, clientId, scope, params }: TokenRequest): string {
   const fields = Object.entries(params).map(([name, value]) => [name, value].flat());
   return `thingspace-auth:${JSON.stringify([tokenUrl, clientId, scope?.split(' ').sort(), fields.sort()])}`;
 }
 
-async function obtain(call: Call): Promise<OAuthToken> {
-  const { store, key, request } = call;
-  const giveUpAtMs = Date.now() + WAIT_LIMIT_MS;
-  // An explicit fetchToken makes its exchange whatever others do: nothing to wait for.
-  let canLock = !!store.lock && !request.isForced;
-  let release: (() => Promise<unknown>) | undefined;
-  try {
-    for (;;) {
-      const stored = await read(call);
-      if (stored && isUsable(call, stored)) return stored.token;
-      if (!canLock || release || Date.now() >= giveUpAtMs) return await exchange(call, stored?.token);
-      const answer = await ask(call, 'lock', () => store.lock!(key, LOCK_SECONDS));
-      canLock = !!answer;
-      release = answer?.value;
-      if (canLock && !release) await waitFor(undefined, undefined, 100 + Math.random() * 200);
-    }
-  } finally {
-    if (release) await ask(call, 'release', release);
+/** Outside data. Throws for junk: a store that gives such has failed. */
+function parseStored(key: string, text: string | null | undefined): Stored | undefined {
+  if (text == null) return undefined;
+  const data = JSON.parse(text);
+  if (data.key === key && isBelievable(data)) return data;
+  throw new TypeError();
+}
+
+/** What the client would refuse, or never stop using, is no token. */
+function isBelievable({ accessToken, tokenType, scope = '', refreshToken = '', expiry, expiresIn }: Stored): boolean {
+  if (!isHeaderSafe(accessToken) || tokenType !== 'Bearer' || typeof scope !== 'string' || typeof refreshToken !== 'string') {
+    return false;
   }
-}
-
-async function exchange(call: Call, stored: OAuthToken | undefined): Promise<OAuthToken> {
-  const { store, key, request } = call;
-  const fetched = await request.fetchToken();
-  // ThingSpace and WSO2 repeat a token, and may give its full lifetime each time: the known end holds while it lies ahead.
-  const known = [stored, call.lastToken].filter((token) => token?.accessToken === fetched.accessToken && !isExpired(token));
-  const expiry = Math.min(...[fetched, ...known].map((token) => token!.expiry ?? Infinity));
-  const token = withExpiry(fetched, expiry === Infinity ? undefined : expiry);
-  if (isExpired(token)) return token;
-  const now = nowSeconds();
-  const value = JSON.stringify({ ...token, key, ...(known.length && { repeatedAt: now }) });
-  await ask(call, 'set', () => store.set(key, value, token.expiry && token.expiry - now));
-  return token;
-}
-
-async function read(call: Call): Promise<Stored | undefined> {
-  const answer = await ask(call, 'get', () => call.store.get(call.key));
-  if (answer?.value == null) return undefined;
-  try {
-    const data = JSON.parse(answer.value);
-    const token = reviveToken(data);
-    if (data.key === call.key && isBelievable(token)) return { token, repeatedAt: data.repeatedAt };
-  } catch {
-    // Outside data: told below.
-  }
-  call.request.report({ type: 'store_failed', operation: 'get' });
-  return undefined;
-}
-
-/** A lifetime without an end would start anew at each reading; an end in a far future is no end of a token's. */
-function isBelievable({ expiry, expiresIn }: OAuthToken): boolean {
+  // A lifetime without an end would start anew at each reading.
   if (expiry === undefined) return expiresIn === undefined;
-  return expiry - nowSeconds() <= (expiresIn ?? LONGEST_LIFE_SECONDS) + CLOCK_DIFFERENCE_SECONDS;
+  const { isInteger } = Number;
+  const lifetime = expiresIn ?? LONGEST_LIFE_SECONDS;
+  return isInteger(expiry) && isInteger(lifetime) && expiry - nowSeconds() <= lifetime + CLOCK_DIFFERENCE_SECONDS;
 }
 
 /**
  * Whether a stored token will do instead of an exchange. One that the server has just repeated will, though it be the
  * client's own ("there is no newer") or close to its end: asking again would bring the same to each process of a fleet.
  */
-function isUsable({ lastToken, request }: Call, { token, repeatedAt = NaN }: Stored): boolean {
-  const isRepeated = Math.abs(nowSeconds() - repeatedAt) < REPEATED_FOR_SECONDS;
+function isUsable(token: Stored, lastToken: OAuthToken | undefined, { isForced, clockSkew }: TokenRequest): boolean {
+  const isRepeated = Math.abs(nowSeconds() - token.repeatedAt!) < REPEATED_FOR_SECONDS;
   const isOther = token.accessToken !== lastToken?.accessToken || isExpired(lastToken);
   // A token with less life than the skew serves for a second all the same, as in the client.
-  const skew = isRepeated ? 0 : Math.max(Math.min(request.clockSkew, (token.expiresIn ?? Infinity) - 2), 0);
-  return !request.isForced && (isOther || isRepeated) && !isExpired(token, skew);
-}
-
-/** Asks the store: its answer, or `undefined` when there is none. One that hangs is not asked again in this call. */
-async function ask<T>(
-  call: Call,
-  operation: 'get' | 'set' | 'lock' | 'release',
-  act: () => Promise<T> | T,
-): Promise<{ readonly value: T } | undefined> {
-  const { health, request } = call;
-  if (call.isOff) return undefined;
-  try {
-    const asked = (async () => ({ value: await act() }))();
-    const answer = await waitFor(asked, undefined, OPERATION_LIMIT_MS);
-    if (answer) {
-      health.delayMs = 0;
-      return answer;
-    }
-    call.isOff = true;
-  } catch {
-    // Whatever it throws: told below.
-  }
-  if (!isDown(health)) {
-    health.failedAtMs = Date.now();
-    health.delayMs = Math.min(health.delayMs * 2 || 1_000, 30_000);
-  }
-  request.report({ type: 'store_failed', operation });
-  return undefined;
-}
-
-/** Whether the store has failed so lately that it is left alone. A failure from the future (the clock was set back) does not count. */
-function isDown({ failedAtMs, delayMs }: Health): boolean {
-  const elapsedMs = Date.now() - failedAtMs;
-  return elapsedMs >= 0 && elapsedMs < delayMs;
+  const skew = isRepeated ? 0 : Math.max(Math.min(clockSkew, (token.expiresIn ?? Infinity) - 2), 0);
+  return !isForced && (isOther || isRepeated) && !isExpired(token, skew);
 }
 
 function nowSeconds(): number {
   return Math.floor(Date.now() / 1000);
+}
+
+/** Tells a sealed value from others, and keeps clients that parse what looks like JSON from parsing it. */
+const SEALED = 'sealed:';
+const NONCE_BYTES = 12;
+
+async function seal(cryptoKey: StoreKey, key: string, value: string): Promise<string> {
+  const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
+  const sealed = new Uint8Array(await crypto.subtle.encrypt(bound(nonce, key), cryptoKey, new TextEncoder().encode(value)));
+  return SEALED + btoa(Array.from([...nonce, ...sealed], (byte) => String.fromCharCode(byte)).join(''));
+}
+
+async function unseal(cryptoKeys: readonly StoreKey[], key: string, text: unknown): Promise<string | undefined> {
+  if (typeof text !== 'string' || !text.startsWith(SEALED)) return undefined;
+  for (const cryptoKey of cryptoKeys) {
+    try {
+      const bytes = Uint8Array.from(atob(text.slice(SEALED.length)), (character) => character.charCodeAt(0));
+      const algorithm = bound(bytes.slice(0, NONCE_BYTES), key);
+      return new TextDecoder().decode(await crypto.subtle.decrypt(algorithm, cryptoKey, bytes.slice(NONCE_BYTES)));
+    } catch {
+      // Not sealed with this key, or junk: what nothing opens is absent.
+    }
+  }
+  return undefined;
+}
+
+function bound(iv: BufferSource, key: string): Parameters<typeof crypto.subtle.encrypt>[0] {
+  return { name: 'AES-GCM', iv, additionalData: new TextEncoder().encode(key) };
 }

@@ -1,1 +1,164 @@
-export {};
+/**
+ * A store in one file, for the processes of one machine. The only source file that imports `node:` modules.
+ * @module
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import { constants, copyFileSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { TokenStore } from '../stores.ts';
+
+/**
+ * A store that keeps all its keys in the file `path` (JSON, mode 0600), for Node, Deno and Bun. Each write goes to a
+ * temporary file beside it, to the disk (`fsync`), and into place by a rename: a reader or a crash never meets half a
+ * file. Writers take turns through a lock file beside it; locks are such files too, and one whose holder was killed
+ * ends with its time. For file systems that are shared by machines whose clocks differ, take another store.
+ * The folder is made (mode 0700) where it is missing. Rejects with what the file system says (`EACCES`, `ENOSPC`, …).
+ */
+export function fileStore(path: string): TokenStore {
+  return {
+    get: async (key) => {
+      const entry = (await readEntries(path))[key];
+      return isCurrent(entry) ? entry.value : undefined;
+    },
+    set: (key, value, ttlSeconds) =>
+      update(path, (entries) => {
+        entries[key] = { value, ...(ttlSeconds !== undefined && { endMs: Date.now() + ttlSeconds * 1000 }) };
+      }),
+    delete: (key) =>
+      update(path, (entries) => {
+        delete entries[key];
+      }),
+    lock: async (key, ttlSeconds) => {
+      await makeFolder(path);
+      const release = takeLock(`${path}.${createHash('sha256').update(key).digest('hex').slice(0, 16)}.lock`, ttlSeconds * 1000);
+      return release && (async () => release());
+    },
+  };
+}
+
+interface Entry {
+  readonly value: string;
+  /** In milliseconds of Unix time; absent: never. */
+  readonly endMs?: number;
+}
+
+type Entries = Record<string, Entry | undefined>;
+
+/** Rejects with a `SyntaxError` for a file that is no JSON. */
+async function readEntries(path: string): Promise<Entries> {
+  try {
+    return { ...JSON.parse(await readFile(path, 'utf8')) };
+  } catch (error) {
+    if (isMissing(error)) return {};
+    throw error;
+  }
+}
+
+function isCurrent(entry: Entry | undefined): entry is Entry {
+  return typeof entry?.value === 'string' && !(Number(entry.endMs) <= Date.now());
+}
+
+const WRITE_LIMIT_MS = 1_000;
+
+/** Writers take turns, or one would undo what another writes at the same time. One that does not get its turn goes on. */
+async function update(path: string, change: (entries: Entries) => void): Promise<void> {
+  await makeFolder(path);
+  const giveUpAtMs = Date.now() + WRITE_LIMIT_MS;
+  let release = takeLock(`${path}.lock`, WRITE_LIMIT_MS);
+  while (!release && Date.now() < giveUpAtMs) {
+    await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 15));
+    release = takeLock(`${path}.lock`, WRITE_LIMIT_MS);
+  }
+  try {
+    const entries = await readEntries(path).catch(replaceJunk);
+    change(entries);
+    const current = Object.entries(entries).filter(([, entry]) => isCurrent(entry));
+    await replaceFile(path, JSON.stringify(Object.fromEntries(current)));
+  } finally {
+    release?.();
+  }
+}
+
+/** A file that is no JSON is of no use to anybody. */
+function replaceJunk(error: unknown): Entries {
+  if (error instanceof SyntaxError) return {};
+  throw error;
+}
+
+async function replaceFile(path: string, text: string): Promise<void> {
+  const temporary = `${path}.${randomUUID()}.tmp`;
+  try {
+    const file = await open(temporary, 'wx', 0o600);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await unlink(temporary).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function makeFolder(path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+}
+
+/**
+ * Takes a lock file, one whose time is over too. Everything about locks is synchronous, so that next to nothing can
+ * happen between looking and acting.
+ */
+function takeLock(path: string, ttlMs: number): (() => void) | undefined {
+  const held = readLock(path);
+  if (held !== undefined && (endOf(path, held, ttlMs) > Date.now() || !removeLock(path, held))) return undefined;
+  const own = `${Date.now() + ttlMs} ${randomUUID()}`;
+  try {
+    writeFileSync(path, own, { flag: 'wx', mode: 0o600 });
+  } catch (error) {
+    if ((error as { code?: string }).code === 'EEXIST') return undefined;
+    throw error;
+  }
+  return () => void (readLock(path) === own && removeLock(path, own));
+}
+
+function readLock(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** When a lock ends; one that is still being written, or whose holder was killed at that, counts from its file's time. */
+function endOf(path: string, held: string, ttlMs: number): number {
+  return Number.parseInt(held, 10) || (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) + ttlMs;
+}
+
+/**
+ * Removes a lock if it is still the one meant: moving it aside is the one step that only one process can do, and shows
+ * which lock it was. Another's is put back.
+ */
+function removeLock(path: string, meant: string): boolean {
+  const aside = `${path}.${randomUUID()}`;
+  try {
+    renameSync(path, aside);
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+  const isMeant = readFileSync(aside, 'utf8') === meant;
+  try {
+    if (!isMeant) copyFileSync(aside, path, constants.COPYFILE_EXCL);
+  } finally {
+    unlinkSync(aside);
+  }
+  return isMeant;
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as { code?: string }).code === 'ENOENT';
+}
