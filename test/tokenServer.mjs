@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 
 export async function startTokenServer({ expiresIn = 3600, latencyMs = 100 } = {}) {
-  const state = { exchanges: 0, exchangedAt: 0, expiresIn, handle: undefined };
+  const state = { exchanges: 0, exchangedAt: 0, expiresIn, latencyMs, handle: undefined };
   const server = createServer(async (request, response) => {
     if (request.url !== '/token') return state.handle(request, response);
     request.resume();
@@ -13,7 +13,7 @@ export async function startTokenServer({ expiresIn = 3600, latencyMs = 100 } = {
     setTimeout(() => {
       response.setHeader('content-type', 'application/json');
       response.end(JSON.stringify({ access_token: accessToken, token_type: 'Bearer', expires_in: state.expiresIn }));
-    }, latencyMs);
+    }, state.latencyMs).unref();
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
