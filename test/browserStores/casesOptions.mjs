@@ -1,0 +1,2 @@
+/** Web Storage leaves ends to its readers. */
+export const casesOptions = { ttlSeconds: undefined };
