@@ -1,169 +1,145 @@
 /**
- * `fetch` with credentials: the guard, the headers, one replay for each token that turns out to be used up.
+ * `fetch` with credentials: the guard, the headers, one replay for each kind of token that turns out to be used up.
  * A call that goes well costs one URL, one `Headers` and one copy of its options.
  * @module
  */
-import type { SessionContext, Settings } from './config.ts';
+import type { Settings } from './config.ts';
+import { report } from './events.ts';
 import type { Hop } from './redirects.ts';
 import { sendFollowing } from './redirects.ts';
-import type { OAuthToken } from './token.ts';
 import type { TokenSource } from './tokenSource.ts';
 import { getToken, markRejected, renewToken, validToken } from './tokenSource.ts';
 import type { Fetch } from './transport.ts';
-import { discard, timeoutError } from './transport.ts';
+import { discard } from './transport.ts';
 import { startLimit } from './waiting.ts';
-
-/** One call of the caller's, settled. */
-interface Call {
-  readonly settings: Settings;
-  readonly url: URL;
-  readonly input: string | URL | Request;
-  readonly init: RequestInit | undefined;
-  readonly method: string;
-  readonly mode: RequestRedirect;
-  readonly integrity: string | undefined;
-  readonly signal: AbortSignal | null | undefined;
-  readonly headers: Headers;
-  readonly hasBody: boolean;
-  /** Whether the body is a stream given in `init`, gone once it has been sent. */
-  readonly isOneShot: boolean;
-  /** What is sent next of a `Request` that has a body; sending uses it up. */
-  spare: Request | undefined;
-  /** The headers of the last request: without `authorization` once a redirect has led outside. */
-  lastHeaders: Headers;
-}
 
 const SESSION_HEADER = 'vz-m2m-token';
 
+type Input = Parameters<Fetch>[0];
+
+/** One call of the caller's, checked and ready to be sent more than once. */
+interface Call {
+  readonly headers: Headers;
+  readonly signal: AbortSignal | null | undefined;
+  /** Whether the body is a stream, gone once it has been sent. */
+  readonly isOneShot: boolean;
+  /** Sends it with the headers as they are, follows redirects, and keeps the time limit. */
+  readonly send: () => Promise<Response>;
+  /** Whether the last answer is one to a request with the bearer: a redirect may have led outside. */
+  readonly isAnswered: () => boolean;
+  /** Lets go of what was kept for a replay. */
+  readonly end: () => void;
+}
+
 /** Sends one call with the client's credentials; same arguments and results as `fetch`. */
-export async function authorizedFetch(
-  source: TokenSource,
-  context: SessionContext,
-  ...[input, init]: Parameters<Fetch>
-): Promise<Response> {
+export async function authorizedFetch(source: TokenSource, input: Input, init: RequestInit | undefined): Promise<Response> {
   const call = prepare(source.settings, input, init);
   try {
-    return await sendWithTokens(call, source, context);
+    return await sendWithTokens(source, call);
   } finally {
-    if (call.spare) discard(call.spare.body);
+    call.end();
   }
 }
 
-/** The guard comes first: for an origin outside, no token is even fetched. */
-function prepare(settings: Settings, input: string | URL | Request, init: RequestInit | undefined): Call {
-  // `fetch(url, request)` works, and a copy of a Request would be empty: its properties are getters.
-  if (init instanceof Request) return prepare(settings, new Request(input, init), undefined);
-  const request = typeof input === 'object' && 'headers' in input ? input : undefined;
+/** Reads the caller's arguments, once. The guard comes first: for an origin outside, no token is even fetched. */
+function prepare({ apiOrigins, fetch, timeoutMs }: Settings, input: Input, init: RequestInit | undefined): Call {
+  const options: RequestInit = {};
+  // Not only own properties: `fetch(url, request)` works, and a Request's are getters of its prototype.
+  for (const name in init) options[name as 'method'] = init[name as 'method']!;
+  const request = Object(input).headers ? (input as Request) : undefined;
   const url = new URL(request?.url ?? String(input), globalThis.location?.href);
-  if (!isAllowed(settings, url.origin)) {
-    throw new TypeError(`${url.origin} is not among the environment's apiOrigins, so no token is sent there`);
-  }
-  const headers = new Headers(init?.headers ?? request?.headers);
-  const method = init?.method ?? request?.method ?? 'GET';
-  const body = init?.body;
+  if (!isAllowed(url.origin)) throw new TypeError(`${url.origin} is not among apiOrigins, so it gets no token`);
+  const { body, method = request?.method ?? 'GET', signal = request?.signal } = options;
+  const { redirect = request?.redirect ?? 'follow', integrity = request?.integrity } = options;
+  const headers = new Headers(options.headers ?? request?.headers);
   // Firefox has no `request.body`.
-  const sendsRequestBody = request && body == null && request.body !== null && !/^(GET|HEAD)$/.test(method);
+  const sendsRequest = request && body == null && request.body !== null && !/^(GET|HEAD)$/.test(method);
+  const isOneShot = !!(Object(body).getReader ?? Object(body)[Symbol.asyncIterator]);
+  const first: Hop = { url, method, headers, hasBody: body != null || !!sendsRequest, isOneShot };
+  /** A `Request` with a body is used up by sending it: this one is next, and a clone of it stays. */
+  let spare = sendsRequest && request;
+  let last = first;
   return {
-    settings,
-    url,
-    input,
-    init,
-    method,
-    mode: init?.redirect ?? request?.redirect ?? 'follow',
-    integrity: init?.integrity ?? request?.integrity,
-    signal: init?.signal === undefined ? request?.signal : init.signal,
     headers,
-    hasBody: body != null || !!sendsRequestBody,
-    isOneShot: typeof body === 'object' && body !== null && ('getReader' in body || Symbol.asyncIterator in body),
-    spare: sendsRequestBody ? request : undefined,
-    lastHeaders: headers,
+    signal,
+    isOneShot,
+    send,
+    isAnswered: () => last.headers.has('authorization'),
+    end: () => spare && discard(spare.body),
   };
+
+  async function send(): Promise<Response> {
+    const limit = timeoutMs ? startLimit('The call', timeoutMs, signal) : undefined;
+    try {
+      const mode = redirect === 'follow' && integrity ? 'error' : redirect;
+      const response = await sendFollowing(first, mode, isAllowed, (hop, hopMode) => sendHop(hop, hopMode, limit?.signal));
+      // The limit lasts until the body is read, of which nobody tells.
+      if (response.body) limit?.release();
+      else limit?.stop();
+      return response;
+    } catch (error) {
+      limit?.stop();
+      // Platforms put errors of their own in the place of the reason.
+      const aborted = [signal, limit?.signal].find((each) => each?.aborted);
+      throw aborted ? aborted.reason : error;
+    }
+  }
+
+  async function sendHop(hop: Hop, mode: RequestRedirect, limit: AbortSignal | undefined): Promise<Response> {
+    last = hop;
+    const sent = Object.assign({}, options, { headers: hop.headers, redirect: mode }, limit && { signal: limit });
+    if (hop === first) return fetch(spare ? takeSpare() : (request ?? url.href), sent);
+    const content = hop.hasBody ? (body ?? (await takeSpare().arrayBuffer())) : null;
+    return fetch(hop.url.href, Object.assign(sent, { method: hop.method, body: content, signal: limit ?? signal }));
+  }
+
+  function takeSpare(): Request {
+    const taken = spare as Request;
+    spare = taken.clone();
+    return taken;
+  }
+
+  /** `*` is everything, `https://*.example.com` each subdomain. An origin has no path, so its end is its host's. */
+  function isAllowed(origin: string): boolean {
+    return apiOrigins.some((entry) => {
+      const [start = '', end] = entry.split('*');
+      return end === undefined ? entry === origin : origin.startsWith(start) && origin.endsWith(end);
+    });
+  }
 }
 
-async function sendWithTokens(call: Call, source: TokenSource, context: SessionContext): Promise<Response> {
-  const { settings, signal, headers } = call;
+async function sendWithTokens(source: TokenSource, call: Call): Promise<Response> {
+  const { settings } = source;
+  const { headers, signal, isOneShot } = call;
   const configured = headers.has(SESSION_HEADER) ? undefined : settings.sessionToken;
-  if (headers.get(SESSION_HEADER) === '') headers.delete(SESSION_HEADER);
+  if (!headers.get(SESSION_HEADER)) headers.delete(SESSION_HEADER);
   const session = typeof configured === 'object' ? configured : undefined;
-  let sessionToken = session ? await session.getSessionToken(context, signal) : (configured as string | undefined);
+  let sessionToken = session ? await session.getSessionToken(source, signal) : (configured as string | undefined);
   let token = validToken(source) ?? (await getToken(source, signal));
   const replayed = { token: false, session: false };
   for (;;) {
-    const response = await attempt(call, token, sessionToken);
-    if (response.ok || !call.lastHeaders.has('authorization')) return response;
+    headers.set('authorization', `Bearer ${token.accessToken}`);
+    if (sessionToken) headers.set(SESSION_HEADER, sessionToken);
+    const response = await call.send();
+    if (response.ok || !call.isAnswered()) return response;
     const isLapsed = session && (await session.noteLapse(response, sessionToken!));
-    const reason = isLapsed ? 'session' : 'token';
     if (!isLapsed && response.status !== 401) return response;
-    if (call.isOneShot || replayed[reason]) {
-      if (!isLapsed) markRejected(source, token, call.isOneShot);
+    const reason = isLapsed ? 'session' : 'token';
+    if (isOneShot || replayed[reason]) {
+      if (!isLapsed) markRejected(source, token.accessToken, isOneShot);
       return response;
     }
     try {
-      if (isLapsed) sessionToken = await session.getSessionToken(context, signal);
-      else {
-        const renewed = await renewToken(source, token, signal);
-        if (!renewed) return response;
-        token = renewed;
-      }
+      if (isLapsed) sessionToken = await session.getSessionToken(source, signal);
+      const renewed = isLapsed ? token : await renewToken(source, token, signal);
+      if (!renewed) return response;
+      token = renewed;
     } catch (error) {
       discard(response.body);
       throw error;
     }
     discard(response.body);
     replayed[reason] = true;
-    settings.report({ type: 'request_replayed', reason });
+    report(settings, { type: 'request_replayed', reason });
   }
-}
-
-/** Sends the call once, within the time limit; what it rejects with is what `fetch` rejects with, or the limit's error. */
-async function attempt(call: Call, token: OAuthToken, sessionToken: string | undefined): Promise<Response> {
-  const { settings, signal, headers } = call;
-  headers.set('authorization', `Bearer ${token.accessToken}`);
-  if (sessionToken) headers.set(SESSION_HEADER, sessionToken);
-  const { timeoutMs } = settings;
-  const limit = timeoutMs ? startLimit(timeoutMs, signal, () => timeoutError('The call', timeoutMs)) : undefined;
-  try {
-    const response = await sendFollowing(
-      call,
-      call,
-      (origin) => isAllowed(settings, origin),
-      (hop, redirect) => sendHop(call, hop, redirect, limit?.signal),
-    );
-    if (response.body) limit?.release();
-    else limit?.stop();
-    return response;
-  } catch (error) {
-    limit?.stop();
-    // Platforms put errors of their own in the place of the caller's reason.
-    if (signal?.aborted) throw signal.reason;
-    throw limit?.signal.aborted ? limit.signal.reason : error;
-  }
-}
-
-async function sendHop(call: Call, hop: Hop, redirect: RequestRedirect, limit: AbortSignal | undefined): Promise<Response> {
-  const { init, input, settings } = call;
-  const { fetch } = settings;
-  const { headers } = hop;
-  call.lastHeaders = headers;
-  const options: RequestInit = Object.assign({}, init, { headers, redirect }, limit && { signal: limit });
-  if (hop.url === call.url) return fetch(call.spare ? takeSpare(call) : input, options);
-  const body = hop.hasBody ? (init?.body ?? (await takeSpare(call).arrayBuffer())) : null;
-  return fetch(hop.url.href, Object.assign(options, { method: hop.method, body, signal: limit ?? call.signal }));
-}
-
-/** The `Request` to send now; a clone of it stays for a replay. */
-function takeSpare(call: Call): Request {
-  const request = call.spare!;
-  call.spare = request.clone();
-  return request;
-}
-
-function isAllowed({ apiOrigins }: Settings, origin: string): boolean {
-  return apiOrigins.includes(origin) || apiOrigins.some((entry) => matchesWildcard(entry, origin));
-}
-
-/** `*` is everything, `https://*.example.com` each subdomain. An origin has no path, so its end is its host's. */
-function matchesWildcard(entry: string, origin: string): boolean {
-  const [start = '', end] = entry.split('*');
-  return end !== undefined && origin.startsWith(start) && origin.endsWith(end);
 }

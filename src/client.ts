@@ -3,13 +3,13 @@
  * @module
  */
 import { authorizedFetch } from './authorizedFetch.ts';
-import type { ClientConfig, SessionContext, Settings } from './config.ts';
+import type { ClientConfig, Settings } from './config.ts';
 import { resolveConfig } from './config.ts';
 import { exchange } from './exchange.ts';
 import { withRetries } from './retry.ts';
 import type { OAuthToken } from './token.ts';
 import { reviveToken } from './token.ts';
-import { createTokenSource, fetchToken, getToken, renewToken } from './tokenSource.ts';
+import { createTokenSource, fetchToken, getToken } from './tokenSource.ts';
 import type { Fetch } from './transport.ts';
 
 /** Options of a call for a token. */
@@ -77,16 +77,11 @@ export function createClient(config: ClientConfig): Client {
 
 function connect(settings: Settings, token: OAuthToken | undefined): Client {
   const source = createTokenSource(settings, exchangeWithRetries, token);
-  const context: SessionContext = {
-    settings,
-    getToken: (signal) => getToken(source, signal),
-    renewToken: (rejected, signal) => renewToken(source, rejected, signal),
-  };
   return Object.freeze<Client>({
     fetchToken: (options) => fetchToken(source, options?.signal),
     getToken: (options) => getToken(source, options?.signal),
     withToken: (other) => connect(settings, reviveToken(other)),
-    authorizedFetch: (input, init) => authorizedFetch(source, context, input, init),
+    authorizedFetch: (input, init) => authorizedFetch(source, input, init),
   });
 }
 

@@ -6,9 +6,8 @@
 import type { ClientAuthentication } from './clientAuthentication.ts';
 import { clientSecretBasic } from './clientAuthentication.ts';
 import type { CustomEnvironment, Environment } from './environments.ts';
-import { ENVIRONMENTS } from './environments.ts';
+import { HOSTS } from './environments.ts';
 import type { ClientEvent, Report } from './events.ts';
-import { callHook } from './events.ts';
 import type { OauthScope } from './scopes.ts';
 import type { OAuthToken } from './token.ts';
 import { isHeaderSafe, reviveToken } from './token.ts';
@@ -133,10 +132,10 @@ export type ClientConfig = NamedEnvironmentConfig | CustomEnvironmentConfig;
 export interface SessionContext {
   /** The client's configuration. */
   readonly settings: Settings;
-  /** A valid bearer. */
-  readonly getToken: (signal?: AbortSignal | null) => Promise<OAuthToken>;
+  /** A valid bearer. `context` is this object. */
+  getToken(context: SessionContext, signal?: AbortSignal | null): Promise<OAuthToken>;
   /** Another bearer than the one that was answered with 401; `undefined` where there is none to be had. */
-  readonly renewToken: (rejected: OAuthToken, signal?: AbortSignal | null) => Promise<OAuthToken | undefined>;
+  renewToken(context: SessionContext, rejected: OAuthToken, signal?: AbortSignal | null): Promise<OAuthToken | undefined>;
 }
 
 /** Where a changing M2M session token comes from: what `createSession` of `thingspace-auth/session` returns. */
@@ -153,36 +152,40 @@ export interface SessionTokenSource {
   readonly noteLapse: (response: Response, sent: string) => Promise<boolean>;
 }
 
-/** A configuration settled: checked, copied, complete, flat and frozen. No field holds the secret. */
-export interface Settings {
+/** A configuration settled: checked, copied, complete and flat. No field holds the secret. */
+export interface Settings extends Omit<CustomEnvironment, 'allowInsecureRequests'> {
   readonly clientId: string;
-  readonly tokenUrl: string;
-  readonly revocationUrl: string | undefined;
-  readonly sessionUrl: string | undefined;
-  /** Origins, `https://*.` ones, or `*`; written as `URL` writes them. */
-  readonly apiOrigins: readonly string[];
+  /** The client secret; empty where there is none. */
+  readonly secret: () => string;
+  readonly authenticate: ClientAuthentication;
+  /** Whether an exchange can be made: there is a secret, or the method needs none. */
+  readonly canExchange: boolean;
+  /** Whether a token can be had at all: by an exchange or from the provider. */
+  readonly canRenew: boolean;
   readonly scope: string | undefined;
   readonly params: Readonly<Record<string, string | readonly string[]>>;
-  readonly clockSkewSeconds: number;
+  /** In seconds. */
+  readonly clockSkew: number;
   readonly token: OAuthToken | undefined;
   readonly provider: OAuthTokenProvider | undefined;
   readonly onTokenUpdate: ((token: OAuthToken) => unknown) | undefined;
-  /** Whether an exchange can be made: there is a secret, or the method needs none. */
-  readonly canExchange: boolean;
-  /** Fills a form or headers with the client's credentials. */
-  readonly authenticate: (body: URLSearchParams, headers: Headers) => void | Promise<void>;
-  /** Takes the secret out of a text of the server's. */
-  readonly conceal: (text: string) => string;
   readonly sessionToken: string | SessionTokenSource | undefined;
   readonly timeoutMs: number;
   /** To be called unbound: workerd and browsers refuse a `fetch` whose `this` is some object. */
   readonly fetch: Fetch;
-  readonly attempts: number;
-  readonly baseDelayMs: number;
-  readonly maxDelayMs: number;
+  readonly retry: Retry;
   readonly waitUntil: ((promise: Promise<unknown>) => unknown) | undefined;
-  readonly report: Report;
+  readonly onEvent: ((event: ClientEvent) => unknown) | undefined;
 }
+
+/** {@link RetryOptions} complete; the delays are in milliseconds. */
+export interface Retry {
+  readonly attempts: number;
+  readonly baseDelay: number;
+  readonly maxDelay: number;
+}
+
+const DEFAULT_RETRY: Retry = { attempts: 3, baseDelay: 500, maxDelay: 5000 };
 
 /**
  * Checks and settles a configuration. The caller's objects are copied, never changed; each property is read once.
@@ -191,35 +194,54 @@ export interface Settings {
  */
 export function resolveConfig(config: ClientConfig): Settings {
   const options = readOptions('', config, OPTIONS);
-  const credentials = readOptions(CREDENTIALS_PATH, options.clientCredentialsAuthCredentials, CREDENTIALS);
-  const retry = readOptions('retry.', options.retry ?? {}, RETRY);
-  const { oauthClientId: clientId, oauthClientSecret: clientSecret = '', oauthToken: token } = credentials;
-  const method: ClientAuthentication = credentials.clientAuthentication ?? clientSecretBasic;
-  const { onEvent } = options;
-  return Object.freeze({
-    ...resolveEnvironment(options.environment ?? 'Production'),
+  const { vZM2mToken: sessionToken, timeout: timeoutMs = 0, fetch = globalFetch, waitUntil, onEvent } = options;
+  const { environment = 'Production', retry } = options;
+  const {
+    oauthClientId: clientId,
+    oauthClientSecret: clientSecret = '',
+    oauthScopes,
+    oauthToken,
+    oauthClockSkew: clockSkew = 10,
+    oauthParams = {},
+    oauthTokenProvider: provider,
+    oauthOnTokenUpdate: onTokenUpdate,
+    clientAuthentication: authenticate = clientSecretBasic,
+  } = readOptions('clientCredentialsAuthCredentials', options.clientCredentialsAuthCredentials, CREDENTIALS);
+  const { tokenUrl, revocationUrl, sessionUrl, apiOrigins } = resolveEnvironment(environment);
+  const canExchange = !!clientSecret || !authenticate.needsSecret;
+  return {
+    tokenUrl,
+    revocationUrl,
+    sessionUrl,
+    apiOrigins,
     clientId,
-    scope: credentials.oauthScopes?.join(' ') || undefined,
-    params: Object.freeze({ ...credentials.oauthParams }),
-    clockSkewSeconds: credentials.oauthClockSkew ?? 10,
-    token: token && readToken(token),
-    provider: credentials.oauthTokenProvider,
-    onTokenUpdate: credentials.oauthOnTokenUpdate,
-    canExchange: !!clientSecret || !method.needsSecret,
-    authenticate: (body: URLSearchParams, headers: Headers) => method({ clientId, clientSecret, body, headers }),
-    conceal: (text: string) => (clientSecret ? text.replaceAll(clientSecret, '***') : text),
-    sessionToken: options.vZM2mToken,
-    timeoutMs: options.timeout ?? 0,
-    fetch: options.fetch ?? globalFetch,
-    attempts: retry.attempts ?? 3,
-    baseDelayMs: retry.baseDelay ?? 500,
-    maxDelayMs: retry.maxDelay ?? 5000,
-    waitUntil: options.waitUntil,
-    report: (event: ClientEvent) => void callHook(onEvent, Object.freeze(event)),
-  });
+    secret: () => clientSecret,
+    authenticate,
+    canExchange,
+    canRenew: canExchange || !!provider,
+    scope: oauthScopes?.join(' ') || undefined,
+    params: Object.freeze(structuredClone(oauthParams)),
+    clockSkew,
+    token: oauthToken && reviveToken(oauthToken),
+    provider,
+    onTokenUpdate,
+    sessionToken,
+    timeoutMs,
+    fetch,
+    retry: retry ? { ...DEFAULT_RETRY, ...readOptions('retry', retry, RETRY) } : DEFAULT_RETRY,
+    waitUntil,
+    onEvent,
+  };
 }
 
-/** A check of one option, and the words of its rule; `isRequired` where absence is a mistake too. */
+function resolveEnvironment(environment: Environment | CustomEnvironment): CustomEnvironment {
+  if (typeof environment !== 'string') return readOptions('environment', environment, ENVIRONMENT);
+  const apiOrigins = HOSTS[environment].map((host) => `https://${host}.verizon.com`);
+  const oauthUrl = `${apiOrigins[0]}/api/ts/v1/oauth2/`;
+  return { apiOrigins, tokenUrl: `${oauthUrl}token`, revocationUrl: `${oauthUrl}revoke` };
+}
+
+/** Whether an option is good, and the words of its rule; `isRequired` where absence is a mistake too. */
 type Rule = readonly [isGood: (value: any, options: any) => unknown, words: string, isRequired?: true];
 type Rules = Readonly<Record<string, Rule>>;
 
@@ -227,21 +249,18 @@ const TEXT: Rule = [isText, 'must be a non-empty string'];
 const FUNCTION: Rule = [(value) => typeof value === 'function', 'must be a function'];
 const OBJECT: Rule = [isObject, 'must be an object'];
 const AMOUNT: Rule = [(value) => Number.isFinite(value) && value >= 0, 'must be a finite number, 0 or more'];
-const HTTPS_URL: Rule = [
-  (value, { allowInsecureRequests }) => isSafeUrl(value, allowInsecureRequests),
-  'must be an https URL without credentials; plain http is for loopback hosts or allowInsecureRequests: true',
-];
+const ENDPOINT: Rule = [isEndpoint, 'must be an https or loopback URL without credentials'];
 
 const OPTIONS: Rules = {
   clientCredentialsAuthCredentials: OBJECT,
   vZM2mToken: [
     (value) => isHeaderSafe(value) || typeof value.getSessionToken === 'function',
-    'must be a non-empty string of visible ASCII characters, or what createSession returns',
+    'must be visible ASCII, or what createSession returns',
   ],
   timeout: AMOUNT,
   environment: [
-    (value) => isObject(value) || Object.hasOwn(ENVIRONMENTS, value),
-    "must be 'Production', 'MockServerForLimitedAvailabilitySeeQuickStart', 'Staging', or an object with tokenUrl and apiOrigins",
+    (value) => isObject(value) || Object.hasOwn(HOSTS, value),
+    'must be a name of Environment, or an object with tokenUrl and apiOrigins',
   ],
   fetch: FUNCTION,
   retry: OBJECT,
@@ -249,20 +268,18 @@ const OPTIONS: Rules = {
   onEvent: FUNCTION,
 };
 
-const CREDENTIALS_PATH = 'clientCredentialsAuthCredentials.';
-
 const CREDENTIALS: Rules = {
-  oauthClientId: [...TEXT, true] as unknown as Rule,
+  oauthClientId: [isText, TEXT[1], true],
   oauthClientSecret: TEXT,
   oauthScopes: [
-    (value) => Array.isArray(value) && value.every((scope) => /^[!#-[\]-~]+$/.test(scope)),
-    'must be an array of scope tokens: visible ASCII without space, quote and backslash (RFC 6749 section 3.3)',
+    (value) => isTexts(value) && value.every((scope) => /^[!#-[\]-~]+$/.test(scope)),
+    'must be an array of scopes (RFC 6749 section 3.3)',
   ],
-  oauthToken: OBJECT,
+  oauthToken: [isToken, 'must be a token, as fetchToken or JSON.parse returns it'],
   oauthClockSkew: AMOUNT,
   oauthParams: [
-    (value) => isObject(value) && Object.entries(value).every(([name, field]) => isFreeField(name, field)),
-    'must hold strings or arrays of strings, and not grant_type, scope, client_id, client_secret, client_assertion, client_assertion_type',
+    (value) => isObject(value) && Object.entries(value).every(isFreeField),
+    "must hold strings or arrays of strings, and none of the grant's own fields",
   ],
   oauthTokenProvider: FUNCTION,
   oauthOnTokenUpdate: FUNCTION,
@@ -276,84 +293,74 @@ const RETRY: Rules = {
 };
 
 const ENVIRONMENT: Rules = {
-  tokenUrl: [HTTPS_URL[0], HTTPS_URL[1], true],
+  tokenUrl: [isEndpoint, ENDPOINT[1], true],
   apiOrigins: [
-    (value, { allowInsecureRequests }) =>
-      Array.isArray(value) && value.every((entry) => entry === '*' || isSafeOrigin(entry, allowInsecureRequests)),
-    "must be an array of https origins such as 'https://api.example.com' or 'https://*.example.com', without path, query, credentials or last slash; plain http is for loopback hosts or allowInsecureRequests: true",
+    (value, options) => isTexts(value) && value.every((entry) => entry === '*' || isOrigin(entry, options)),
+    "must be an array of https or loopback origins, 'https://*.example.com' included, without path or last slash",
     true,
   ],
-  revocationUrl: HTTPS_URL,
-  sessionUrl: HTTPS_URL,
+  revocationUrl: ENDPOINT,
+  sessionUrl: ENDPOINT,
   allowInsecureRequests: [(value) => typeof value === 'boolean', 'must be true or false'],
 };
 
+/** A copy of an options object without what is `undefined`, checked by its rules. */
 function readOptions(path: string, value: unknown, rules: Rules): any {
-  if (!isObject(value)) throw new TypeError(`${path.slice(0, -1) || 'the configuration'} must be an object`);
-  const options: Record<string, unknown> = { ...(value as object) };
-  for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(rules, name)) {
-      throw new TypeError(`${path}${name} is no option; known are ${Object.keys(rules).join(', ')}`);
-    }
+  const fail = (name: string, words: string): never => {
+    throw new TypeError(`${[path, name].filter(Boolean).join('.')} ${words}`);
+  };
+  if (!isObject(value)) fail('', 'must be an object');
+  const options: Record<string, any> = { ...(value as object) };
+  for (const name in options) {
+    if (!Object.hasOwn(rules, name)) fail(name, `is no option; known are ${Object.keys(rules).join(', ')}`);
+    if (options[name] === undefined) delete options[name];
   }
   for (const [name, [isGood, words, isRequired]] of Object.entries(rules)) {
-    const option = options[name];
-    if ((isRequired || option !== undefined) && !isGood(option ?? '', options)) throw new TypeError(`${path}${name} ${words}`);
+    if ((isRequired || name in options) && !isGood(options[name] ?? '', options)) fail(name, words);
   }
   return options;
 }
 
-type Endpoints = Pick<Settings, 'tokenUrl' | 'revocationUrl' | 'sessionUrl' | 'apiOrigins'>;
-
-function resolveEnvironment(environment: Environment | CustomEnvironment): Endpoints {
-  const { tokenUrl, revocationUrl, sessionUrl, apiOrigins } =
-    typeof environment === 'string' ? ENVIRONMENTS[environment] : readOptions('environment.', environment, ENVIRONMENT);
-  return { tokenUrl, revocationUrl, sessionUrl, apiOrigins: apiOrigins.map(normalizeOrigin) };
-}
-
-function readToken(token: unknown): OAuthToken {
-  try {
-    return reviveToken(token);
-  } catch (error) {
-    throw new TypeError(`${CREDENTIALS_PATH}oauthToken: ${(error as Error).message}`);
-  }
-}
-
-function isText(value: unknown): boolean {
+function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== '';
 }
 
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null;
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every(isText);
 }
 
-function isFreeField(name: string, field: unknown): boolean {
-  const isReserved = /^(grant_type|scope|client_(id|secret|assertion(_type)?))$/.test(name);
-  return !isReserved && (Array.isArray(field) ? field : [field]).every((value) => typeof value === 'string');
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function isSafeUrl(value: unknown, allowInsecure: boolean | undefined): boolean {
-  const { protocol, hostname, username, password } = parseUrl(value) ?? {};
-  const isLoopback = /^(.*\.)?localhost$|^127(\.\d+){3}$|^\[::1\]$/.test(hostname ?? '');
-  return (protocol === 'https:' || (protocol === 'http:' && (isLoopback || !!allowInsecure))) && !username && !password;
-}
-
-/** `URL.canParse` is missing in Chromium 119 and edge-runtime. */
-function parseUrl(value: unknown): Partial<URL> | undefined {
+function isToken(value: unknown): boolean {
   try {
-    return isText(value) ? new URL(value as string) : undefined;
+    return !!reviveToken(value);
   } catch {
-    return undefined;
+    return false;
   }
 }
 
-function isSafeOrigin(entry: unknown, allowInsecure: boolean | undefined): boolean {
-  return typeof entry === 'string' && /^\w+:\/\/(\*\.)?[^*/?#@\\]+$/.test(entry) && isSafeUrl(entry.replace('*.', ''), allowInsecure);
+function isFreeField([name, field]: [string, unknown]): boolean {
+  return !/^(grant_type|scope|client_(id|secret|assertion(_type)?))$/.test(name) && isTexts([field].flat());
 }
 
-/** As `URL` writes it. Chromium escapes the `*`, so it is kept out. */
-function normalizeOrigin(entry: string): string {
-  return entry === '*' ? entry : new URL(entry.replace('*.', '')).origin.replace('//', entry.includes('*') ? '//*.' : '//');
+function isEndpoint(value: unknown, { allowInsecureRequests }: CustomEnvironment): boolean {
+  try {
+    const { protocol, hostname, username, password } = new URL(value as string);
+    const isLoopback = /^(.*\.)?localhost$|^127(\.\d+){3}$|^\[::1]$/.test(hostname);
+    const isSafe = protocol === 'https:' || (protocol === 'http:' && (isLoopback || allowInsecureRequests));
+    return !!isSafe && !username && !password && isText(value);
+  } catch {
+    return false;
+  }
 }
 
+/** As `URL` writes it; `*` is for all that stands before the first dot, and Chromium would escape it. */
+function isOrigin(entry: string, environment: CustomEnvironment): boolean {
+  const origin = entry.replace('//*.', '//');
+  return isEndpoint(origin, environment) && new URL(origin).origin === origin && !origin.includes('*');
+}
+
+/** Looked up at call time, and called unbound from any object. */
 const globalFetch: Fetch = (input, init) => fetch(input, init);

@@ -3,6 +3,7 @@
  * No error holds a request, a body or a configuration, so that none can print a secret.
  * @module
  */
+import { withoutAbsent } from './record.ts';
 
 /**
  * What happened, as a word to switch on:
@@ -61,17 +62,16 @@ export interface OAuthProviderErrorFields extends ApiErrorFields {
 export class ApiError extends Error {
   override readonly name: string = 'ApiError';
   /** What happened; see {@link ApiErrorCode}. */
-  readonly code: ApiErrorCode;
+  declare readonly code: ApiErrorCode;
   /** The HTTP status of the answer; absent where there was none (network, time-out). */
   declare readonly statusCode?: number;
   /** The headers of the answer (`Retry-After`, request ids); not enumerable, so that logs stay short. */
   declare readonly headers?: Headers;
 
-  constructor(message: string, fields: ApiErrorFields) {
-    super(message, fields.cause === undefined ? undefined : { cause: fields.cause });
-    this.code = fields.code;
-    if (fields.statusCode !== undefined) this.statusCode = fields.statusCode;
-    Object.defineProperty(this, 'headers', { value: fields.headers });
+  constructor(message: string, { headers, cause, ...fields }: ApiErrorFields) {
+    super(message, cause === undefined ? undefined : { cause });
+    Object.defineProperty(this, 'headers', { value: headers });
+    Object.assign(this, withoutAbsent(fields));
   }
 }
 
@@ -83,16 +83,14 @@ export class OAuthProviderError extends ApiError {
   override readonly name: string = 'OAuthProviderError';
   declare readonly code: 'oauth_error';
   /** The server's error code, e.g. `invalid_client`, `invalid_scope`. */
-  readonly error: string;
+  declare readonly error: string;
   /** The server's own words, at most 200 characters; absent where it sent none. */
   declare readonly errorDescription?: string;
   /** A page about the error; absent where the server named none. */
   declare readonly errorUri?: string;
 
+  // The type of the fields is what this adds; the base class keeps them.
   constructor(message: string, fields: OAuthProviderErrorFields) {
     super(message, fields);
-    this.error = fields.error;
-    if (fields.errorDescription) this.errorDescription = fields.errorDescription;
-    if (fields.errorUri) this.errorUri = fields.errorUri;
   }
 }

@@ -5,6 +5,7 @@
  */
 import type { ApiErrorCode } from './errors.ts';
 import { ApiError } from './errors.ts';
+import { withoutAbsent } from './record.ts';
 
 /** The code of a failure in an event: `'other'` for an error that is no {@link ApiError}. */
 export type EventCode = ApiErrorCode | 'other';
@@ -64,9 +65,18 @@ export async function callHook<T>(
   }
 }
 
+/** Tells the caller's `onEvent`. */
+export function report({ onEvent }: { readonly onEvent: ((event: ClientEvent) => unknown) | undefined }, event: LooseEvent): void {
+  void callHook(onEvent, Object.freeze(withoutAbsent<ClientEvent>(event as ClientEvent)));
+}
+
 /** What an event says of an error. */
-export function describeFailure(error: unknown): { code: EventCode; statusCode?: number } {
+export function describeFailure(error: unknown): { code: EventCode; statusCode?: number | undefined } {
   if (!(error instanceof ApiError)) return { code: 'other' };
   const { code, statusCode } = error;
-  return statusCode === undefined ? { code } : { code, statusCode };
+  return { code, statusCode };
 }
+
+/** An event with absent fields still to be left out. */
+type Loose<T> = T extends unknown ? { readonly [K in keyof T]: T[K] | undefined } : never;
+type LooseEvent = Loose<ClientEvent>;

@@ -8,7 +8,7 @@ import { ApiError, OAuthProviderError } from './errors.ts';
 import type { OAuthToken } from './token.ts';
 import { parseToken } from './token.ts';
 import type { ReadResponse } from './transport.ts';
-import { sendForText } from './transport.ts';
+import { postForText } from './transport.ts';
 
 /**
  * Exchanges the client's credentials for an access token: one request.
@@ -17,17 +17,22 @@ import { sendForText } from './transport.ts';
  *   `OAuthProviderError`, or the reason of the signal
  */
 export async function exchange(settings: Settings, signal: AbortSignal): Promise<OAuthToken> {
-  const { scope, params } = settings;
-  // An empty `scope` is refused by many servers (servers that want none want no field).
-  const fields = { grant_type: 'client_credentials', ...(scope && { scope }), ...params };
+  const { scope, params, tokenUrl } = settings;
   const requestedAtMs = Date.now();
-  const answer = await sendForm(settings, settings.tokenUrl, fields, signal);
-  return readTokenResponse(settings, answer, requestedAtMs);
+  // Many servers refuse an empty `scope`.
+  const fields = { grant_type: 'client_credentials', ...(scope && { scope }), ...params };
+  const answer = await postForm(settings, tokenUrl, fields, signal);
+  const body = readAnswer(settings, answer);
+  try {
+    return parseToken(body, requestedAtMs);
+  } catch (error) {
+    throw failure('invalid_response', `The answer is no token: ${(error as Error).message}`, answer);
+  }
 }
 
 /** Sends a form with the client's authentication; it has 30 s where the client sets no limit of its own. */
-export async function sendForm(
-  settings: Settings,
+export async function postForm(
+  { authenticate, clientId, secret, fetch, timeoutMs }: Settings,
   url: string,
   fields: Readonly<Record<string, string | readonly string[]>>,
   signal?: AbortSignal,
@@ -37,50 +42,33 @@ export async function sendForm(
     for (const each of [value].flat()) body.append(name, each);
   }
   const headers = new Headers({ accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' });
-  await settings.authenticate(body, headers);
-  const limits = { timeoutMs: settings.timeoutMs || 30_000, signal };
-  return sendForText(settings.fetch, url, { headers, body: String(body) }, limits);
-}
-
-/** The body of a 2xx answer without an `error` (GitHub and Slack send those with 200); throws what any other one says. */
-export function readAnswer({ conceal }: Settings, { status, headers, text }: ReadResponse): WireBody {
-  const body = parseBody(text);
-  const answered = { statusCode: status, headers };
-  const { error, error_description: description, error_uri: errorUri, fault } = body;
-  if (typeof error === 'string' && error) {
-    const errorDescription = typeof description === 'string' ? conceal(description).slice(0, 200) : undefined;
-    throw new OAuthProviderError(`The server refused: ${[conceal(error).slice(0, 100), errorDescription].filter(Boolean).join(': ')}`, {
-      ...answered,
-      code: 'oauth_error',
-      error: conceal(error),
-      errorDescription,
-      errorUri: typeof errorUri === 'string' ? errorUri : undefined,
-    });
-  }
-  const what = describe(status, headers);
-  if (fault || text.trimStart().startsWith('<')) {
-    const code = (fault as { code?: unknown } | undefined)?.code;
-    const message = `A gateway answered in the server's place: ${what}${code ? `, fault code ${code}` : ''}`;
-    throw new ApiError(message, { ...answered, code: 'gateway_fault' });
-  }
-  if (status < 200 || status > 299) {
-    const hint = status < 400 ? '; redirects are not followed' : '';
-    throw new ApiError(`The server answered ${what}${hint}`, { ...answered, code: 'invalid_response' });
-  }
-  return body;
+  await authenticate({ clientId, clientSecret: secret(), body, headers });
+  return postForText(fetch, url, { headers, body: String(body) }, timeoutMs || 30_000, signal);
 }
 
 type WireBody = Readonly<Record<string, unknown>>;
 
-function readTokenResponse(settings: Settings, answer: ReadResponse, requestedAtMs: number): OAuthToken {
-  const body = readAnswer(settings, answer);
-  try {
-    return parseToken(body, requestedAtMs);
-  } catch (error) {
-    const { status: statusCode, headers } = answer;
-    const message = `The server's answer, ${describe(statusCode, headers)}, is no token: ${(error as Error).message}`;
-    throw new ApiError(message, { code: 'invalid_response', statusCode, headers });
+/** The body of a 2xx answer without an `error` (GitHub and Slack send those with 200); throws what any other one says. */
+export function readAnswer({ secret }: Settings, answer: ReadResponse): WireBody {
+  // Servers echo what they were sent.
+  const conceal = (value: unknown) => (typeof value === 'string' ? value.replaceAll(secret() || '\0', '***').slice(0, 200) : '');
+  const { status, headers, text } = answer;
+  const body = parseBody(text);
+  const { error, error_description: description, error_uri: errorUri, fault } = body as Record<string, any>;
+  if (conceal(error)) {
+    throw new OAuthProviderError(`The server refused: ${conceal(error)} ${conceal(description)}`.trim(), {
+      code: 'oauth_error',
+      statusCode: status,
+      headers,
+      error: conceal(error),
+      errorDescription: conceal(description) || undefined,
+      errorUri: conceal(errorUri) || undefined,
+    });
   }
+  if (fault || /^\s*</.test(text)) throw failure('gateway_fault', `A gateway answered: fault ${conceal(fault?.code)}`, answer);
+  if (status > 399) throw failure('invalid_response', 'The server failed', answer);
+  if (status < 200 || status > 299) throw failure('invalid_response', 'Redirects are not followed', answer);
+  return body;
 }
 
 /** JSON under whatever content type, or a form (GitHub without `Accept`); anything else is an empty object. */
@@ -92,6 +80,6 @@ function parseBody(text: string): WireBody {
   }
 }
 
-function describe(status: number, headers: Headers): string {
-  return `${status} ${headers.get('content-type') ?? 'without a content type'}`;
+function failure(code: 'gateway_fault' | 'invalid_response', what: string, { status, headers }: ReadResponse): ApiError {
+  return new ApiError(`${what} (${status}, ${headers.get('content-type') ?? 'no content type'})`, { code, statusCode: status, headers });
 }

@@ -11,47 +11,30 @@ export interface Hop {
   readonly method: string;
   readonly headers: Headers;
   readonly hasBody: boolean;
-}
-
-/** What following needs to know of the call. */
-export interface RedirectRules {
-  readonly mode: RequestRedirect;
-  readonly integrity: string | undefined;
   /** Whether the body is a stream, gone once it has been sent. */
   readonly isOneShot: boolean;
 }
 
 /** Sends one request; `manual`, unless a browser is to follow. */
-export type SendHop = (hop: Hop, redirect: RequestRedirect) => Promise<Response>;
+export type SendHop = (hop: Hop, redirect: 'manual' | 'follow') => Promise<Response>;
 
 type OriginGuard = (origin: string) => boolean;
 
-/** Headers that go to allowed origins only. */
-const CREDENTIAL_HEADERS = ['authorization', 'vz-m2m-token'];
-/** Headers that platforms drop on the way to another origin. */
-const ORIGIN_HEADERS = ['cookie', 'host', 'proxy-authorization'];
-/** Headers that speak of a body. */
-const BODY_HEADERS = ['content-encoding', 'content-language', 'content-length', 'content-location', 'content-type'];
-
 /**
- * Sends a request and follows its redirects. Rejects with a `TypeError` where `fetch` would, and where following could
- * not be done safely.
+ * Sends a request and follows its redirects as `mode` says. Rejects with a `TypeError` where `fetch` would, and where
+ * following could not be done safely.
  */
-export async function sendFollowing(
-  first: Hop,
-  rules: RedirectRules,
-  isAllowed: OriginGuard,
-  send: SendHop,
-): Promise<Response> {
-  let response = await send(first, 'manual');
+export async function sendFollowing(first: Hop, mode: string, isAllowed: OriginGuard, send: SendHop): Promise<Response> {
   let hop = first;
-  for (let count = 0; rules.mode !== 'manual' && isRedirect(response); count++) {
-    const location = response.headers.get('location');
-    if (rules.mode === 'follow' && location === null && response.status) break;
+  let response = await send(hop, 'manual');
+  for (let count = 0; isRedirect(response) && mode !== 'manual'; count++) {
+    const { status, headers } = response;
+    const location = headers.get('location');
+    if (mode === 'follow' && status && location === null) break;
     discard(response.body);
-    if (rules.mode === 'error' || rules.integrity || count === 20) throw refusal('it is not allowed for this call');
-    if (!response.status) return followUnseen(hop, isAllowed, send);
-    hop = nextHop(hop, response.status, new URL(location!, hop.url), rules.isOneShot, isAllowed);
+    if (mode !== 'follow' || count === 20) throw refusal(count ? 'too many' : 'this call allows none');
+    if (!status) return followUnseen(hop, isAllowed, send);
+    hop = nextHop(hop, status, new URL(location!, hop.url), isAllowed);
     response = await send(hop, 'manual');
   }
   return hop === first ? response : markRedirected(response);
@@ -59,21 +42,21 @@ export async function sendFollowing(
 
 /** Browsers answer a redirect with status 0. */
 function isRedirect({ status, type }: Response): boolean {
-  return (status > 300 && status < 309 && ![304, 305, 306].includes(status)) || type === 'opaqueredirect';
+  return /^30[12378]$/.test(`${status}`) || type === 'opaqueredirect';
 }
 
-function nextHop(hop: Hop, status: number, url: URL, isOneShot: boolean, isAllowed: OriginGuard): Hop {
-  if (!/^https?:$/.test(url.protocol) || url.username || url.password) throw refusal('its target is no plain http URL');
-  if (status !== 303 && hop.hasBody && isOneShot) throw refusal('a stream cannot be sent again');
+function nextHop(hop: Hop, status: number, url: URL, isAllowed: OriginGuard): Hop {
+  if (!/^https?:$/.test(url.protocol) || url.username || url.password) throw refusal('no plain http URL');
+  if (status !== 303 && hop.hasBody && hop.isOneShot) throw refusal('a stream is sent once');
   const becomesGet = status === 303 ? !isSafe(hop.method) : status < 303 && /^post$/i.test(hop.method);
-  const headers = new Headers(hop.headers);
   const dropped = [
-    ...(becomesGet ? BODY_HEADERS : []),
-    ...(url.origin === hop.url.origin ? [] : ORIGIN_HEADERS),
-    ...(isAllowed(url.origin) ? [] : CREDENTIAL_HEADERS),
+    becomesGet && 'content-(encoding|language|length|location|type)',
+    url.origin !== hop.url.origin && 'cookie|host|proxy-authorization',
+    !isAllowed(url.origin) && 'authorization|vz-m2m-token',
   ];
-  for (const name of dropped) headers.delete(name);
-  return { url, headers, method: becomesGet ? 'GET' : hop.method, hasBody: hop.hasBody && !becomesGet };
+  const pattern = new RegExp(`^(${dropped.filter(Boolean).join('|')})$`);
+  const headers = new Headers([...hop.headers].filter(([name]) => !pattern.test(name)));
+  return { ...hop, url, headers, method: becomesGet ? 'GET' : hop.method, hasBody: hop.hasBody && !becomesGet };
 }
 
 /**
@@ -82,10 +65,10 @@ function nextHop(hop: Hop, status: number, url: URL, isOneShot: boolean, isAllow
  */
 async function followUnseen(hop: Hop, isAllowed: OriginGuard, send: SendHop): Promise<Response> {
   if (!isSafe(hop.method) || hop.headers.has('vz-m2m-token')) {
-    throw refusal('a browser hides its target, and only a GET or HEAD without a session token can be sent twice');
+    throw refusal('in browsers only for GET and HEAD without session token');
   }
   const response = await send(hop, 'follow');
-  // Answered from outside: it speaks of a call without the token.
+  // An answer from outside speaks of a call without the token.
   if (!isAllowed(new URL(response.url).origin)) hop.headers.delete('authorization');
   return response;
 }
@@ -101,5 +84,5 @@ function isSafe(method: string): boolean {
 }
 
 function refusal(reason: string): TypeError {
-  return new TypeError(`The redirect was not followed: ${reason}`);
+  return new TypeError(`Redirect not followed: ${reason}`);
 }

@@ -3,8 +3,8 @@
  * @module
  */
 import type { Settings } from './config.ts';
-import { ApiError } from './errors.ts';
-import { describeFailure } from './events.ts';
+import type { ApiError } from './errors.ts';
+import { describeFailure, report } from './events.ts';
 import { waitFor } from './waiting.ts';
 
 /** No `Retry-After` is obeyed for longer than this many milliseconds. */
@@ -15,13 +15,14 @@ const MAX_RETRY_AFTER_MS = 300_000;
  * a `Retry-After` wins, and one beyond `maxDelay` ends the tries. Rejects with the last error, or the signal's reason.
  */
 export async function withRetries<T>(settings: Settings, signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
+  const { attempts, baseDelay, maxDelay } = settings.retry;
   for (let tries = 1; ; tries++) {
     try {
       return await attempt();
     } catch (error) {
-      const delayMs = retryAfterMs(error) ?? Math.random() * Math.min(settings.maxDelayMs, settings.baseDelayMs * 2 ** (tries - 1));
-      if (signal.aborted || tries >= settings.attempts || !isPassing(error) || delayMs > settings.maxDelayMs) throw error;
-      settings.report({ type: 'retry_waiting', attempt: tries, delayMs: Math.round(delayMs), ...describeFailure(error) });
+      const delayMs = retryAfterMs(error) ?? Math.random() * Math.min(maxDelay, baseDelay * 2 ** (tries - 1));
+      if (signal.aborted || tries >= attempts || !isPassing(error) || delayMs > maxDelay) throw error;
+      report(settings, { type: 'retry_waiting', attempt: tries, delayMs: Math.round(delayMs), ...describeFailure(error) });
       await waitFor(undefined, signal, delayMs);
     }
   }
@@ -29,16 +30,15 @@ export async function withRetries<T>(settings: Settings, signal: AbortSignal, at
 
 /** The milliseconds that an answer asks to wait (RFC 9110 section 10.2.3), at most 300 s; `undefined` where it asks for nothing sensible. */
 export function retryAfterMs(error: unknown): number | undefined {
-  const headers = error instanceof ApiError ? error.headers : undefined;
+  const { headers } = Object(error) as Partial<ApiError>;
   // better-auth sends the second one.
-  const value = headers?.get('retry-after') ?? headers?.get('x-retry-after') ?? '';
+  const value = headers?.get?.('retry-after') ?? headers?.get?.('x-retry-after') ?? '';
   const delayMs = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
   return delayMs >= 0 ? Math.min(delayMs, MAX_RETRY_AFTER_MS) : undefined;
 }
 
 /** Network errors and overload pass; a time-out has cost enough already, and a refusal stays one. */
 function isPassing(error: unknown): boolean {
-  if (!(error instanceof ApiError)) return false;
-  const { code, statusCode } = error;
-  return code === 'network' || /^(408|429|500|502|503|504)$/.test(String(statusCode));
+  const { code, statusCode } = Object(error) as Partial<ApiError>;
+  return code === 'network' || /^(408|429|50[0234])$/.test(`${statusCode}`);
 }

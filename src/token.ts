@@ -2,6 +2,7 @@
  * The token: how it is read from the wire and revived from storage. Every token is a frozen, JSON-safe object.
  * @module
  */
+import { withoutAbsent } from './record.ts';
 
 /** An access token and what is known about it. Frozen; survives `JSON.stringify` and back. */
 export interface OAuthToken {
@@ -36,17 +37,20 @@ export function isExpired(token: OAuthToken, clockSkew = 0): boolean {
  * @throws `TypeError` for anything that is no token; the message names the field and the rule, never the value
  */
 export function reviveToken(value: unknown): OAuthToken {
-  if (typeof value !== 'object' || value === null) {
-    throw new TypeError('a token must be an object with an accessToken; text from a store goes through JSON.parse first');
-  }
-  const data = value as Record<string, unknown>;
-  const { accessToken, tokenType, expiresIn, scope, expiry, refreshToken } = data;
-  return buildToken(accessToken, tokenType, {
-    expiresIn: wholeNumber('expiresIn', expiresIn),
-    scope: optionalString('scope', scope),
-    expiry: wholeNumber('expiry', expiry),
-    refreshToken: optionalString('refreshToken', refreshToken),
-  });
+  const data = Object(value) as Record<string, unknown>;
+  const { accessToken, tokenType } = data;
+  if (!isHeaderSafe(accessToken)) throw new TypeError('accessToken must be visible ASCII characters, without "Bearer "');
+  if (tokenType != null && !/^bearer$/i.test(String(tokenType))) throw new TypeError('tokenType must be Bearer');
+  return Object.freeze(
+    withoutAbsent<OAuthToken>({
+      accessToken,
+      tokenType: 'Bearer',
+      expiresIn: optional(data, 'expiresIn', wholeSeconds),
+      scope: optional(data, 'scope', asText),
+      expiry: optional(data, 'expiry', wholeSeconds),
+      refreshToken: optional(data, 'refreshToken', asText),
+    }),
+  );
 }
 
 /**
@@ -56,68 +60,43 @@ export function reviveToken(value: unknown): OAuthToken {
  * @throws `TypeError` that names the member and the rule, never the value
  */
 export function parseToken(body: Readonly<Record<string, unknown>>, requestedAtMs: number): OAuthToken {
-  const expiresIn = lifetimeOf(body.expires_in);
-  // Twitch sends an array.
-  const scope = Array.isArray(body.scope) ? body.scope.join(' ') : body.scope;
-  const refreshToken = body.refresh_token;
-  return buildToken(body.access_token, body.token_type, {
-    expiresIn,
-    scope: typeof scope === 'string' ? scope : undefined,
-    expiry: expiresIn === undefined ? undefined : Math.floor(requestedAtMs / 1000) + expiresIn,
-    refreshToken: typeof refreshToken === 'string' ? refreshToken : undefined,
-  });
-}
-
-/** The same token with another end; absent: none. */
-export function withExpiry(token: OAuthToken, expiry: number | undefined): OAuthToken {
-  return token.expiry === expiry ? token : buildToken(token.accessToken, token.tokenType, { ...token, expiry });
-}
-
-/** Whether a text can stand in a header as a token does: platforms quote a bad header value in their errors, secret and all. */
-export function isHeaderSafe(text: unknown): text is string {
-  return typeof text === 'string' && /^[\x21-\x7e]+$/.test(text);
-}
-
-interface OptionalFields {
-  readonly expiresIn?: number | undefined;
-  readonly scope?: string | undefined;
-  readonly expiry?: number | undefined;
-  readonly refreshToken?: string | undefined;
-}
-
-function buildToken(accessToken: unknown, tokenType: unknown, optional: OptionalFields): OAuthToken {
-  if (!isHeaderSafe(accessToken)) {
-    throw new TypeError('the access token must be a non-empty string of visible ASCII characters, without "Bearer "');
-  }
-  if (tokenType != null && String(tokenType).toLowerCase() !== 'bearer') {
-    throw new TypeError('the token type must be Bearer');
-  }
-  const { expiresIn, scope, expiry, refreshToken } = optional;
-  return Object.freeze({
+  const { access_token: accessToken, token_type: tokenType, expires_in, scope, refresh_token } = body;
+  const token = reviveToken({
     accessToken,
-    tokenType: 'Bearer' as const,
-    ...(expiresIn !== undefined && { expiresIn }),
-    ...(scope && { scope }),
-    ...(expiry !== undefined && { expiry }),
-    ...(refreshToken && { refreshToken }),
+    tokenType,
+    // PayPal sends a string; what cannot be read is absent.
+    expiresIn: wholeSeconds(expires_in),
+    // Twitch sends an array.
+    scope: asText(Array.isArray(scope) ? scope.join(' ') : scope),
+    refreshToken: asText(refresh_token),
   });
+  return withEnd(token, requestedAtMs);
 }
 
-/** Seconds from `expires_in`: PayPal sends a string. Out of range is clamped (68 years), unparsable is absent. */
-function lifetimeOf(value: unknown): number | undefined {
-  const seconds = typeof value === 'string' && value.trim() ? Number(value) : value;
-  if (typeof seconds !== 'number' || Number.isNaN(seconds)) return undefined;
-  return Math.trunc(Math.min(Math.max(seconds, 0), 2 ** 31));
+/** The same token with its end, where it has a lifetime only: one that began at `startMs`. */
+export function withEnd(token: OAuthToken, startMs: number): OAuthToken {
+  const { expiresIn, expiry } = token;
+  if (expiresIn === undefined || expiry !== undefined) return token;
+  return reviveToken({ ...token, expiry: Math.floor(startMs / 1000) + expiresIn });
 }
 
-function wholeNumber(name: string, value: unknown): number | undefined {
-  if (value == null) return undefined;
-  const number = typeof value === 'number' ? value : /^-?\d+$/.test(String(value)) ? Number(value) : NaN;
-  if (!Number.isFinite(number)) throw new TypeError(`the token's ${name} must be a number of seconds`);
-  return Math.floor(number);
+/** Whether a text can stand in a header as a token does: platforms quote a bad value in their errors, secret and all. */
+export function isHeaderSafe(text: unknown): text is string {
+  return typeof text === 'string' && /^[!-~]+$/.test(text);
 }
 
-function optionalString(name: string, value: unknown): string | undefined {
-  if (value == null || typeof value === 'string') return value ?? undefined;
-  throw new TypeError(`the token's ${name} must be a string`);
+function optional<T>(data: Record<string, unknown>, name: string, read: (value: unknown) => T | undefined): T | undefined {
+  const value = data[name];
+  const result = read(value);
+  if (result === undefined && value != null && value !== '') throw new TypeError(`${name} cannot be read`);
+  return result;
+}
+
+function asText(value: unknown): string | undefined {
+  return typeof value === 'string' && value ? value : undefined;
+}
+
+/** A number, also as text or `BigInt`; beyond some 3,000 years it is cut. */
+function wholeSeconds(value: unknown): number | undefined {
+  return /^\d+(\.\d+)?$/.test(String(value)) ? Math.floor(Math.min(Number(value), 1e11)) : undefined;
 }

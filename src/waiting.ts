@@ -1,39 +1,11 @@
 /**
- * Waiting: for a promise, no longer than a signal and a limit allow.
+ * Waiting, no longer than a signal and a limit allow. Timers are `setTimeout`, never `AbortSignal.timeout`, which Node
+ * does not wait for and fake clocks do not move.
  * @module
  */
+import { ApiError } from './errors.ts';
 
-/**
- * Waits for a promise no longer than a signal and a limit allow.
- * Rejects with the signal's reason; `undefined` when the limit, in milliseconds, is over (absent: none).
- */
-export function waitFor<T>(
-  promise: Promise<T> | undefined,
-  signal: AbortSignal | null | undefined,
-  limitMs?: number,
-): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    let unfollow: (() => void) | undefined;
-    const timer = limitMs === undefined ? undefined : startTimer(() => end(resolve), limitMs);
-    const end = (settle: (value?: any) => void, value?: unknown): void => {
-      clearTimeout(timer);
-      unfollow?.();
-      settle(value);
-    };
-    promise?.then(
-      (value) => end(resolve, value),
-      (error: unknown) => end(reject, error),
-    );
-    unfollow = onAbort(signal, (reason) => end(reject, reason));
-  });
-}
-
-/** `setTimeout` that is not cut short: beyond 2^31-1 ms most platforms fire at once. */
-function startTimer(callback: () => void, delayMs: number): ReturnType<typeof setTimeout> {
-  return setTimeout(callback, Math.min(delayMs, 2 ** 31 - 1));
-}
-
-/** A time limit on a call whose answer is read by somebody else. */
+/** A time limit on work that takes a signal. */
 export interface Limit {
   /** Aborts with the limit's error, or with the reason of the caller's signal. */
   readonly signal: AbortSignal;
@@ -43,13 +15,14 @@ export interface Limit {
   readonly release: () => void;
 }
 
-/** Starts a limit that also follows a caller's signal. It holds neither request nor answer, so that it may outlive them. */
-export function startLimit(limitMs: number, signal: AbortSignal | null | undefined, createError: () => unknown): Limit {
+/** Starts a limit on `what`, which also follows a caller's signal. It holds no work, so that it may outlive it. */
+export function startLimit(what: string, limitMs: number, signal: AbortSignal | null | undefined): Limit {
   const controller = new AbortController();
-  const unfollow = onAbort(signal, (reason) => controller.abort(reason));
+  const abort = (reason: unknown) => controller.abort(reason);
+  const unfollow = onAbort(signal, abort);
   const timer = startTimer(() => {
     unfollow?.();
-    controller.abort(createError());
+    abort(new ApiError(`${what} took longer than ${limitMs} milliseconds`, { code: 'timeout' }));
   }, limitMs);
   return {
     signal: controller.signal,
@@ -61,28 +34,42 @@ export function startLimit(limitMs: number, signal: AbortSignal | null | undefin
   };
 }
 
-type AbortListener = (reason: unknown) => void;
-
-/** One listener for each signal, however many calls share it: platforms warn at eleven and slow down with each. */
-const followers = /* @__PURE__ */ new WeakMap<AbortSignal, Set<AbortListener>>();
-
-/** Calls `listener` with the reason when the signal aborts, at once where it has; returns what stops that. */
-export function onAbort(signal: AbortSignal | null | undefined, listener: AbortListener): (() => void) | undefined {
-  if (!signal) return undefined;
-  if (signal.aborted) {
-    listener(signal.reason);
-    return undefined;
+/** Runs work that takes a signal. Rejects at the limit with its error, and on abort with the caller's reason, whatever the work does. */
+export async function runWithin<T>(
+  what: string,
+  limitMs: number,
+  signal: AbortSignal | null | undefined,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const limit = startLimit(what, limitMs, signal);
+  try {
+    return (await waitFor(work(limit.signal), limit.signal)) as T;
+  } finally {
+    limit.stop();
   }
-  const listeners = followers.get(signal) ?? followSignal(signal);
-  listeners.add(listener);
-  return () => listeners.delete(listener);
 }
 
-function followSignal(signal: AbortSignal): Set<AbortListener> {
-  const listeners = new Set<AbortListener>();
-  followers.set(signal, listeners);
-  signal.addEventListener('abort', () => listeners.forEach((listener) => listener(signal.reason)), { once: true });
-  return listeners;
+/**
+ * Waits for a promise (absent: one that never settles). Rejects with the signal's reason when it aborts; fulfils with
+ * `undefined` when a limit in milliseconds (absent: none) is over.
+ */
+export async function waitFor<T>(
+  promise: Promise<T> | undefined,
+  signal: AbortSignal | null | undefined,
+  limitMs?: number,
+): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let unfollow: (() => void) | undefined;
+  try {
+    return await new Promise<T | undefined>((resolve, reject) => {
+      if (limitMs !== undefined) timer = startTimer(resolve as () => void, limitMs);
+      unfollow = onAbort(signal, reject);
+      promise?.then(resolve, reject);
+    });
+  } finally {
+    clearTimeout(timer);
+    unfollow?.();
+  }
 }
 
 /**
@@ -91,5 +78,29 @@ function followSignal(signal: AbortSignal): Set<AbortListener> {
  */
 export function isRequestBound(): boolean {
   const { navigator, EdgeRuntime } = globalThis as { navigator?: { userAgent?: string }; EdgeRuntime?: unknown };
-  return navigator?.userAgent === 'Cloudflare-Workers' || EdgeRuntime !== undefined;
+  return navigator?.userAgent === 'Cloudflare-Workers' || !!EdgeRuntime;
+}
+
+/** `setTimeout` that is not cut short: beyond 2^31-1 ms most platforms fire at once. */
+function startTimer(callback: () => void, delayMs: number): ReturnType<typeof setTimeout> {
+  return setTimeout(callback, Math.min(delayMs, 2 ** 31 - 1));
+}
+
+type AbortListener = (reason: unknown) => void;
+
+/** One listener for each signal, however many calls share it: platforms warn at eleven and slow down with each. */
+const followers: WeakMap<AbortSignal, Set<AbortListener>> = new WeakMap();
+
+/** Calls `listener` with the reason when the signal aborts, at once where it has; returns what stops that. */
+function onAbort(signal: AbortSignal | null | undefined, listener: AbortListener): (() => void) | undefined {
+  if (!signal) return undefined;
+  if (signal.aborted) listener(signal.reason);
+  let listeners = followers.get(signal);
+  if (!listeners) {
+    const added = (listeners = new Set());
+    followers.set(signal, added);
+    signal.addEventListener('abort', () => added.forEach((each) => each(signal.reason)), { once: true });
+  }
+  listeners.add(listener);
+  return () => listeners.delete(listener);
 }
