@@ -275,7 +275,7 @@ const CREDENTIALS: Rules = {
     (value) => isTexts(value) && value.every((scope) => /^[!#-[\]-~]+$/.test(scope)),
     'must be an array of scopes (RFC 6749 section 3.3)',
   ],
-  oauthToken: [isToken, 'must be a token, as fetchToken or JSON.parse returns it'],
+  oauthToken: [isToken, 'must be a token as fetchToken or JSON.parse returns it, its accessToken without "Bearer "'],
   oauthClockSkew: AMOUNT,
   oauthParams: [
     (value) => isObject(value) && Object.entries(value).every(isFreeField),

@@ -65,7 +65,7 @@ export function readAnswer({ secret }: Settings, answer: ReadResponse): WireBody
       errorUri: conceal(errorUri) || undefined,
     });
   }
-  if (fault || /^\s*</.test(text)) throw failure('gateway_fault', `A gateway answered: fault ${conceal(fault?.code)}`, answer);
+  if (fault || /^\s*</.test(text)) throw failure('gateway_fault', `A gateway answered: fault ${conceal(String(fault?.code ?? ''))}`, answer);
   if (status > 399) throw failure('invalid_response', 'The server failed', answer);
   if (status < 200 || status > 299) throw failure('invalid_response', 'Redirects are not followed', answer);
   return body;
@@ -81,5 +81,5 @@ function parseBody(text: string): WireBody {
 }
 
 function failure(code: 'gateway_fault' | 'invalid_response', what: string, { status, headers }: ReadResponse): ApiError {
-  return new ApiError(`${what} (${status}, ${headers.get('content-type') ?? 'no content type'})`, { code, statusCode: status, headers });
+  return new ApiError(`${what} (${status} ${headers.get('content-type') ?? 'without a content type'})`, { code, statusCode: status, headers });
 }

@@ -98,5 +98,5 @@ function asText(value: unknown): string | undefined {
 
 /** A number, also as text or `BigInt`; beyond some 3,000 years it is cut. */
 function wholeSeconds(value: unknown): number | undefined {
-  return /^\d+(\.\d+)?$/.test(String(value)) ? Math.floor(Math.min(Number(value), 1e11)) : undefined;
+  return /^\s*\d+(\.\d+)?\s*$/.test(String(value)) ? Math.floor(Math.min(Number(value), 1e11)) : undefined;
 }

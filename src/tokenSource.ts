@@ -145,7 +145,10 @@ async function renew(
     const isShared = !isForced || flight.isForced || !provider;
     if (isShared) flight.isAhead = false;
     const outcome = await join(flight, !joined, signal);
-    if (outcome && isShared) return outcome;
+    if (outcome && isShared) {
+      const other = outcome.token ?? find?.();
+      return other ? { token: other } : outcome;
+    }
     if (!outcome && source.flight === flight) source.flight = undefined;
   }
 }
@@ -170,8 +173,10 @@ function begin(source: TokenSource, isForced: boolean, isAhead: boolean): Flight
   const flight: Flight = { isForced, isAhead, startedAtMs };
   /** Requests made. */
   let attempts = 0;
-  /** How the last exchange ended; absent: there was none. */
-  let exchanged: Outcome | undefined;
+  /** What its exchange brought. */
+  let exchanged: OAuthToken | undefined;
+  /** Whether its failure has been counted. */
+  let isCounted = false;
   source.flight = flight;
   flight.outcome = run();
   void callHook(settings.waitUntil, flight.outcome);
@@ -193,16 +198,16 @@ function begin(source: TokenSource, isForced: boolean, isAhead: boolean): Flight
   }
 
   async function exchangeOnce(signal: AbortSignal): Promise<OAuthToken> {
+    // Over its limit, a renewal neither asks nor counts any more, whatever a provider still does.
+    if (signal.aborted) throw signal.reason;
     const barred = !isForced && barring(source, EXCHANGE);
     if (barred) throw barred.error;
     try {
       if (!settings.canExchange) throw noCredentials();
-      const token = await source.exchange(settings, signal, () => attempts++);
-      exchanged = { token };
-      return token;
+      exchanged = await source.exchange(settings, signal, () => attempts++);
+      return exchanged;
     } catch (error) {
-      exchanged = { error };
-      noteFailure(source, error, flight.isAhead ? AHEAD : EXCHANGE);
+      if (!signal.aborted) count(error);
       throw error;
     }
   }
@@ -224,27 +229,32 @@ function begin(source: TokenSource, isForced: boolean, isAhead: boolean): Flight
     );
     const token = reviveGiven(given);
     // What its exchange has just brought serves those who waited, however short its life.
-    if (!isExpired(token) || token.accessToken === exchanged?.token?.accessToken) return token;
+    if (!isExpired(token) || token.accessToken === exchanged?.accessToken) return token;
     throw badToken('a token that has ended');
+  }
+
+  /** Bars what has failed for a while. An exchange in vain bars no provider: others may have stored a token meanwhile. */
+  function count(error: unknown): void {
+    const delayMs = Math.min((source.failure?.delayMs ?? 500) * 2, 30_000);
+    const bars = flight.isAhead ? AHEAD : attempts ? EXCHANGE : PROVIDER;
+    source.failure = { error, bars, atMs: Date.now(), delayMs: Math.max(delayMs, retryAfterMs(error) ?? 0) };
+    isCounted = true;
   }
 
   /** Clears or counts a failure, and tells how it went. */
   function conclude({ token, error }: Outcome): void {
-    const { isAhead } = flight;
     const measured = { durationMs: Date.now() - startedAtMs, attempts };
     if (token) {
-      if (!exchanged || exchanged.token) source.failure = undefined;
-      const origin = exchanged?.token ? 'exchange' : 'provider';
+      if (!isCounted) source.failure = undefined;
+      const origin = exchanged ? 'exchange' : 'provider';
       report(settings, { type: 'token_obtained', source: origin, expiresIn: token.expiresIn, ...measured });
       return;
     }
-    if (!exchanged) {
-      const barred = barring(source, EXCHANGE);
-      // A provider that was told the last error again has not failed anew.
-      if (barred && barred.error === error) return;
-      noteFailure(source, error, isAhead ? AHEAD : PROVIDER);
-    }
-    report(settings, { type: isAhead ? 'refresh_ahead_failed' : 'token_failed', ...describeFailure(error), ...measured });
+    // A provider that was told the last error again has not failed anew.
+    const barred = barring(source, EXCHANGE);
+    if (!isCounted && barred && barred.error === error) return;
+    if (!isCounted) count(error);
+    report(settings, { type: flight.isAhead ? 'refresh_ahead_failed' : 'token_failed', ...describeFailure(error), ...measured });
   }
 }
 
@@ -285,11 +295,6 @@ function schedule(source: TokenSource, nowMs: number, earliestMs: number, isSame
   const windowMs = Math.min(300_000, lifetimeMs / 5) * (1 + Math.random() / 2);
   source.validUntilMs = Math.max(untilMs, earliestMs);
   source.refreshAtMs = isSame || !canRenew ? Infinity : Math.max(untilMs - windowMs, nowMs + 1000);
-}
-
-function noteFailure(source: TokenSource, error: unknown, bars: number): void {
-  const delayMs = Math.min((source.failure?.delayMs ?? 500) * 2, 30_000);
-  source.failure = { error, bars, atMs: Date.now(), delayMs: Math.max(delayMs, retryAfterMs(error) ?? 0) };
 }
 
 /** The failure because of which something is not tried now. */
