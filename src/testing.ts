@@ -1,1 +1,364 @@
-export {};
+/**
+ * A ThingSpace made of one `fetch`-shaped function: token endpoint, revocation, M2M session, API calls and their faults.
+ * It is written from the servers' documentation alone and shares no code with the client, so that neither can hide the
+ * other's mistakes. It opens no socket, and reads no clock and draws nothing at random before the first request.
+ * Everything it hands out is invented and counted: `mock-access-token-1`, `mock-session-token-1`.
+ *
+ * @module
+ */
+
+type FetchInput = Parameters<typeof fetch>[0];
+type FetchInit = Parameters<typeof fetch>[1];
+
+/** All optional; unknown keys are ignored. The default behaves like ThingSpace and accepts any credentials. */
+export interface MockServerOptions {
+  /** Lifetime of a token in seconds. `0` makes tokens that have ended when they arrive. @default 3600 */
+  readonly expiresIn?: number;
+  /** The scopes that may be granted; others are `invalid_scope`. All of them when none is asked for. Absent: any. */
+  readonly scopes?: readonly string[];
+  /** Client ids with their secrets; others are `invalid_client`. Absent: any. */
+  readonly clients?: Readonly<Record<string, string>>;
+  /** User names with their passwords for the M2M login; five wrong passwords in a row lock a user. Absent: any. */
+  readonly users?: Readonly<Record<string, string>>;
+  /** Whether a request for a client and scopes repeats their token until it ends or is revoked. @default true */
+  readonly sameToken?: boolean;
+  /** Whether `expires_in` of a repeated token is what is left of it, or always the full lifetime. @default true */
+  readonly countsDown?: boolean;
+  /** How long an answer takes, in milliseconds, once the request has had its effect. `0`: no timer. @default 0 */
+  readonly latencyMs?: number;
+  /** Where the server's clock stands, in milliseconds since 1970; only `advance` moves it. Absent: the real clock. */
+  readonly startTime?: number;
+  /** Rewrites a granted token's answer as another server words it: an object (sent as JSON), a string or a `Response`. */
+  readonly tokenResponse?: (body: Record<string, unknown>) => unknown;
+  /** Replaces the Basic check and `clients` (secret in the body, public clients): the client id; `undefined` refuses. */
+  readonly identifyClient?: (request: Omit<MockRequest, 'status'>) => string | undefined;
+}
+
+/** What came in, frozen. */
+export interface MockRequest {
+  readonly method: string;
+  readonly url: string;
+  /** The URL's path, without its query. */
+  readonly path: string;
+  /** By lower-cased name. Credentials are left in, for tests to look at. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** Of the answer; `0` where `failNext` made it a rejection. */
+  readonly status: number;
+}
+
+/** Kinds of request: token endpoint, M2M login, and all the rest (API calls, revocation, logout). */
+export type MockTarget = 'token' | 'api' | 'login';
+
+/** Frozen; every function works when destructured. */
+export interface MockServer {
+  /** For `config.fetch`, and as handler of a server or Worker: whatever stands beside a `Request` is ignored. */
+  readonly fetch: {
+    (input: FetchInput, init?: FetchInit): Promise<Response>;
+    (request: Request, ...platform: unknown[]): Promise<Response>;
+  };
+  /** Every request whose body has arrived, in that order. Set its `length` to 0 to start afresh. */
+  readonly requests: MockRequest[];
+  /** Moves the server's clock: tokens and idle sessions end. */
+  advance(seconds: number): void;
+  /**
+   * Queues the answer to the next `count` requests of this kind, which then have no other effect: a status (with a
+   * gateway's body), a `Response` (a copy each time) or an error to reject with. `Infinity` lasts until called off;
+   * a count of `0` calls off all that is queued for the target.
+   */
+  failNext(target: MockTarget, answer: number | Response | Error, count?: number): void;
+  /** Revokes every token; the next token request gets a new one. */
+  revokeAll(): void;
+  /** Ends every M2M session. */
+  lapseSessions(): void;
+}
+
+type Received = Omit<MockRequest, 'status'>;
+type Failure = { readonly answer: number | Response | Error; count: number };
+type State = ReturnType<typeof createState>;
+
+const SESSION_IDLE_MS = 20 * 60_000;
+const LOGIN_FAILURES_TO_LOCK = 5;
+
+const RESOURCES: Readonly<Record<string, unknown>> = {
+  'GET /api/mec/eds/regions': { regions: [{ regionId: 'mock-region-1', name: 'MOCK_EAST', countryCode: 'US' }] },
+  'GET /api/mec/eds/mecplatforms': { mecPlatforms: [{ ern: 'mock-ern-1', region: 'MOCK_EAST', status: 'active' }] },
+  'GET /api/mec/eds/serviceendpoints': { serviceEndpoints: [{ ern: 'mock-ern-1', uri: 'https://edge.example' }] },
+  'GET /api/mec/eds/serviceprofiles': { serviceProfileList: ['mock-service-profile-1'] },
+  'POST /api/m2m/v1/devices/actions/list': { hasMoreData: false, devices: [{ deviceIds: [{ id: 'mock-1' }] }] },
+};
+
+/**
+ * Makes a ThingSpace of its own state for tests and local work. Paths count, hosts do not.
+ *
+ * `POST …/oauth2/token` and `…/oauth2/revoke` want Basic credentials and a form; any other path wants a live bearer.
+ * `POST …/session/login` and `…/session/logout` keep M2M sessions, which end after 20 idle minutes; paths below
+ * `/api/m2m/v1/`, `/api/loc/v1/` and `/api/cc/v1/` want one, and refuse each in its own words. Edge Discovery and the
+ * device list answer with invented data, any other path with its `{ method, path }`. The wording of refused and locked
+ * logins is invented.
+ *
+ * @example
+ * const server = createMockServer({ clients: { 'mock-id': 'mock-secret' } });
+ * const response = await server.fetch('https://thingspace.verizon.com/api/mec/eds/regions');
+ * // 401 {"fault":{"code":"900902", …
+ */
+export function createMockServer(options: MockServerOptions = {}): MockServer {
+  const requests: MockRequest[] = [];
+  const state = createState(options);
+  return Object.freeze({ fetch, requests, advance, failNext, revokeAll, lapseSessions });
+
+  async function fetch(input: FetchInput, init?: unknown): Promise<Response> {
+    const request = toRequest(input, init);
+    request.signal?.throwIfAborted(); // workerd may have no signal here
+    const received = await receive(request);
+    const answer = answerTo(state, received);
+    requests.push(Object.freeze({ ...received, status: answer instanceof Response ? answer.status : 0 }));
+    if (options.latencyMs) await wait(options.latencyMs, request);
+    if (answer instanceof Response) return answer;
+    throw answer;
+  }
+
+  function advance(seconds: number): void {
+    state.advancedMs += seconds * 1000;
+  }
+
+  function failNext(target: MockTarget, answer: number | Response | Error, count: number = 1): void {
+    if (count > 0) state.failures[target].push({ answer, count });
+    else state.failures[target].length = 0;
+  }
+
+  function revokeAll(): void {
+    state.tokens.clear();
+  }
+
+  function lapseSessions(): void {
+    state.sessions.clear();
+  }
+}
+
+function createState(options: MockServerOptions) {
+  return {
+    options,
+    tokens: new Map<string, { key: string; clientId: string; endsMs: number }>(),
+    sessions: new Map<string, number>(), // session token: time of its last use
+    failedLogins: new Map<string, number>(), // user name: failures in a row
+    failures: { token: [] as Failure[], api: [] as Failure[], login: [] as Failure[] },
+    advancedMs: 0,
+    tokenCount: 0,
+    sessionCount: 0,
+  };
+}
+
+/** Beside a `Request`, Deno, Bun and workerd pass things of their own; what has `headers` is an `init`. */
+function toRequest(input: FetchInput, init: unknown): Request {
+  const isPlatform = typeof input === 'object' && 'url' in input && !Object(init).headers;
+  return isPlatform ? input : new Request(input, init as FetchInit);
+}
+
+async function receive(request: Request): Promise<Received> {
+  const { method, url } = request;
+  const headers = Object.freeze(Object.fromEntries(request.headers));
+  return { method, url, path: new URL(url).pathname, headers, body: await request.text() };
+}
+
+/** Listens on the request's own signal: one that many calls share would warn of a leak. */
+function wait(ms: number, request: Request): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms);
+    request.signal?.addEventListener('abort', stop);
+    if (request.signal?.aborted) stop();
+
+    function stop(): void {
+      clearTimeout(timer);
+      reject(request.signal.reason);
+    }
+  });
+}
+
+function answerTo(state: State, request: Received): Response | Error {
+  const { path } = request;
+  const isToken = path.endsWith('/oauth2/token');
+  const target = isToken ? 'token' : path.endsWith('/session/login') ? 'login' : 'api';
+  const failure = nextFailure(state.failures[target]);
+  if (failure !== undefined) return failure;
+  return isToken || path.endsWith('/oauth2/revoke') ? answerClient(state, request) : answerBearer(state, request);
+}
+
+function nextFailure(queue: Failure[]): Response | Error | undefined {
+  const failure = queue[0];
+  if (failure === undefined) return undefined;
+  failure.count -= 1;
+  if (failure.count < 1) queue.shift();
+  const { answer } = failure;
+  if (typeof answer === 'number') return gatewayAnswer(answer);
+  return answer instanceof Response ? answer.clone() : answer;
+}
+
+/** The two OAuth endpoints: who is asking, then what for. */
+function answerClient(state: State, request: Received): Response {
+  const { clients, identifyClient } = state.options;
+  const { method, path, headers } = request;
+  if (method !== 'POST') return gatewayAnswer(400);
+  if (!identifyClient && !headers['authorization']) return missingCredentials();
+  const clientId = identifyClient ? identifyClient(request) : basicClient(headers['authorization'], clients);
+  if (clientId === undefined) return oauthError(401, 'invalid_client', 'Client authentication failed.');
+  if (!headers['content-type']?.startsWith('application/x-www-form-urlencoded')) {
+    return oauthError(400, 'invalid_request', 'The body is no form.');
+  }
+  const form = new URLSearchParams(request.body);
+  return path.endsWith('/token') ? grantToken(state, clientId, form) : revokeToken(state, clientId, form);
+}
+
+/** The id, where it belongs to a known client and its secret. Both are form-encoded (RFC 6749 section 2.3.1). */
+function basicClient(header: string = '', clients: MockServerOptions['clients']): string | undefined {
+  try {
+    const bytes = Uint8Array.from(atob(/^Basic (.+)$/.exec(header)![1]!), (character) => character.charCodeAt(0));
+    const pair = /^([^:]+):(.*)$/s.exec(new TextDecoder().decode(bytes))!;
+    const [id, secret] = [formDecode(pair[1]!), formDecode(pair[2]!)];
+    return isKnown(clients, id, secret) ? id : undefined;
+  } catch {
+    return undefined; // another scheme, no base64, no pair or no form encoding
+  }
+}
+
+function formDecode(text: string): string {
+  return decodeURIComponent(text.replaceAll('+', ' '));
+}
+
+function isKnown(known: Readonly<Record<string, string>> | undefined, name: string, secret: string): boolean {
+  return known === undefined || (Object.hasOwn(known, name) && known[name] === secret);
+}
+
+function grantToken(state: State, clientId: string, form: URLSearchParams): Response {
+  const { scopes, tokenResponse } = state.options;
+  const grantType = form.get('grant_type');
+  if (!grantType) return oauthError(400, 'invalid_request', 'grant_type is missing.');
+  if (grantType !== 'client_credentials') return oauthError(400, 'unsupported_grant_type', 'Not supported.');
+  const scope = form.get('scope') ?? scopes?.join(' ');
+  const asked = scope?.split(' ') ?? [];
+  if (scopes && !asked.every((each) => scopes.includes(each))) return oauthError(400, 'invalid_scope', 'Not granted.');
+
+  const token = currentToken(state, clientId, JSON.stringify([clientId, ...asked.sort()]));
+  const body = { ...token, token_type: 'Bearer', ...(scope !== undefined && { scope }) };
+  const answer = tokenResponse ? tokenResponse(body) : body;
+  if (answer instanceof Response) return answer;
+  return typeof answer === 'string' ? new Response(answer) : json(200, answer, { 'cache-control': 'no-store' });
+}
+
+function currentToken(state: State, clientId: string, key: string): { access_token: string; expires_in: number } {
+  const { expiresIn = 3600, sameToken = true, countsDown = true } = state.options;
+  const now = nowMs(state);
+  const held = sameToken && [...state.tokens].find(([, token]) => token.key === key && token.endsMs > now);
+  if (held) {
+    const [accessToken, { endsMs }] = held;
+    return { access_token: accessToken, expires_in: countsDown ? Math.floor((endsMs - now) / 1000) : expiresIn };
+  }
+  const accessToken = `mock-access-token-${++state.tokenCount}`;
+  state.tokens.set(accessToken, { key, clientId, endsMs: now + expiresIn * 1000 });
+  return { access_token: accessToken, expires_in: expiresIn };
+}
+
+function nowMs(state: State): number {
+  return (state.options.startTime ?? Date.now()) + state.advancedMs;
+}
+
+/** A token that is unknown or another client's is answered alike (RFC 7009 section 2.2) and stays as it is. */
+function revokeToken(state: State, clientId: string, form: URLSearchParams): Response {
+  const token = form.get('token');
+  if (!token) return oauthError(400, 'invalid_request', 'token is missing.');
+  if (state.tokens.get(token)?.clientId === clientId) state.tokens.delete(token);
+  return new Response(null);
+}
+
+/** Everything that wants a bearer. */
+function answerBearer(state: State, request: Received): Response {
+  const { method, path, headers } = request;
+  const bearer = /^Bearer (.+)$/.exec(headers['authorization'] ?? '')?.[1];
+  if (bearer === undefined) return missingCredentials();
+  const token = state.tokens.get(bearer);
+  if (token === undefined || token.endsMs <= nowMs(state)) return gatewayAnswer(401);
+  if (path.endsWith('/session/login')) return logIn(state, request.body);
+
+  const isLogout = path.endsWith('/session/logout');
+  const sessionToken = headers['vz-m2m-token'] ?? '';
+  const api = isLogout ? 'm2m' : /\/api\/(m2m|loc|cc)\/v1\//.exec(path)?.[1];
+  if (api !== undefined && !useSession(state, sessionToken)) return sessionEnded(api);
+  if (isLogout) state.sessions.delete(sessionToken);
+  return json(200, RESOURCES[`${method} ${path}`] ?? { method, path });
+}
+
+function logIn(state: State, body: string): Response {
+  const { username, password } = parseLogin(body);
+  if (typeof username !== 'string' || typeof password !== 'string') {
+    return connectivityError(400, 'INPUT_INVALID.Credentials.Missing', 'Username and password are required.');
+  }
+  const failures = state.failedLogins.get(username) ?? 0;
+  if (failures >= LOGIN_FAILURES_TO_LOCK) {
+    return connectivityError(403, 'REQUEST_FAILED.Account.Locked', 'The account is locked.');
+  }
+  if (!isKnown(state.options.users, username, password)) {
+    state.failedLogins.set(username, failures + 1);
+    return connectivityError(401, 'REQUEST_FAILED.Credentials.Invalid', 'The username or password is wrong.');
+  }
+  state.failedLogins.delete(username);
+  const sessionToken = `mock-session-token-${++state.sessionCount}`;
+  state.sessions.set(sessionToken, nowMs(state));
+  return json(200, { sessionToken });
+}
+
+function parseLogin(body: string): { username?: unknown; password?: unknown } {
+  try {
+    return JSON.parse(body) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+/** Use keeps a session alive; one that has ended stays so. */
+function useSession(state: State, sessionToken: string): boolean {
+  const now = nowMs(state);
+  const lastUse = state.sessions.get(sessionToken);
+  if (lastUse === undefined || now - lastUse >= SESSION_IDLE_MS) return false;
+  state.sessions.set(sessionToken, now);
+  return true;
+}
+
+/** Each API says it in its own way. With which status Cloud Connector does is not documented; 401 is the harder case. */
+function sessionEnded(api: string): Response {
+  const loc = { errorCode: 'INVALID_PARAMETER', errorMessage: 'UWS verification failure (The Session has expired.)' };
+  const cc = { error: 'unauthorized', error_description: 'Failure response received for UWS V1 REST accounts: [400]' };
+  if (api === 'loc') return json(400, loc);
+  if (api === 'cc') return json(401, cc);
+  return connectivityError(400, 'REQUEST_FAILED.SessionToken.Expired', 'The session token has expired.');
+}
+
+function connectivityError(status: number, code: string, errorMessage: string): Response {
+  return json(status, { errorCode: `UnifiedWebService.${code}`, errorMessage });
+}
+
+function oauthError(status: number, error: string, description: string): Response {
+  const challenge = status === 401 ? { 'www-authenticate': 'Basic realm="mock"' } : {};
+  return json(status, { error, error_description: description }, challenge);
+}
+
+/** The gateway's own errors: a fault, which comes without `WWW-Authenticate`, or from 500 on a page. */
+function gatewayAnswer(status: number): Response {
+  if (status < 400) return new Response(null, { status });
+  if (status === 401) return fault(401, '900901', 'Invalid Credentials');
+  if (status === 429) return fault(429, '900800', 'Message throttled out');
+  if (status < 500) return fault(status, '900906', 'No matching resource found');
+  const page = `<html><head><title>${status}</title></head><body><h1>${status}</h1></body></html>`;
+  return new Response(page, { status, headers: { 'content-type': 'text/html' } });
+}
+
+function missingCredentials(): Response {
+  return fault(401, '900902', 'Missing Credentials');
+}
+
+function fault(status: number, code: string, message: string): Response {
+  return json(status, { fault: { code, message, description: `${message}, says an invented gateway.` } });
+}
+
+function json(status: number, body: unknown, headers: Record<string, string> = {}): Response {
+  return new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/json', ...headers } });
+}
