@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { test } from 'node:test';
+import type { MockServerOptions } from 'thingspace-auth/testing';
+import { createMockServer } from 'thingspace-auth/testing';
+import type { Outcome } from './standIn.ts';
+import { runProgram, startStandIn } from './standIn.ts';
+
+const root = join(import.meta.dirname, '../..');
+const examples = join(root, '.build/examples');
+
+const CREDENTIALS = { THINGSPACE_CLIENT_ID: 'invented-key', THINGSPACE_CLIENT_SECRET: 'invented-secret' };
+const REGIONS = /200 .*mock-region-1/s;
+
+/** Runs one example with the client's credentials in its environment; `server` scripts the answers first. */
+async function run(t: TestContext, name: string, options: MockServerOptions = {}, script?: (mock: Mock) => void): Promise<Outcome & { mock: Mock }> {
+  const mock = createMockServer(options);
+  script?.(mock);
+  const standIn = await startStandIn(t, mock);
+  const outcome = await runProgram(join(examples, `${name}.js`), standIn, { ...CREDENTIALS, CLIENT_SECRET: 'invented-secret' });
+  assert.doesNotMatch(outcome.stdout + outcome.stderr, /invented-secret|mock-access-token/);
+  return { ...outcome, mock };
+}
+
+type Mock = ReturnType<typeof createMockServer>;
+
+/** Path and status of each request, as the server saw them. */
+function seen({ requests }: Mock): string[] {
+  return requests.map(({ path, status }) => `${path} ${status}`);
+}
+
+const TOKEN = '/api/ts/v1/oauth2/token';
+const EDS_REGIONS = '/api/mec/eds/regions';
+
+test('the demo needs no account, shows both headers and one exchange for two runs, and masks secrets', async () => {
+  const { stdout, stderr, exitCode } = await runProgram(join(examples, 'demo.js'), undefined);
+
+  assert.equal(stderr, '');
+  assert.equal(exitCode, 0);
+  assert.doesNotMatch(stdout, /demo-secret|demo-session-token|mock-access-token|Basic [^*]|Bearer [^*]/);
+  const [, first, calls, restart, refusal] = stdout.split(/^\d\. /m) as [string, string, string, string, string];
+  assert.match(first, /→ POST .*\/oauth2\/token\n +Authorization: Basic \*\*\*\n +grant_type=client_credentials&scope=discovery:read serviceprofile:read\n +← 200/);
+  assert.match(first, /valid for 60 minutes, for discovery:read and serviceprofile:read/);
+  assert.equal(calls.match(/→ GET .*\/api\/mec\/eds\/\w+\n +Authorization: Bearer \*\*\*\n +VZ-M2M-Token: \*\*\*\n +← 200/g)?.length, 2);
+  assert.doesNotMatch(restart, /oauth2\/token/);
+  assert.match(restart, /← 200[\s\S]*Token requests in this step: 0\./);
+  assert.match(refusal, /← 401[\s\S]*OAuthProviderError with error 'invalid_client'/);
+  assert.match(refusal, /Done: 2 token requests \(one of them refused\) and 3 API calls/);
+});
+
+test('the demo talks to the real hosts when credentials are in the environment', async (t) => {
+  const { stdout, exitCode, mock } = await run(t, 'demo', { clients: { 'invented-key': 'invented-secret' } });
+
+  assert.equal(exitCode, 0);
+  assert.match(stdout, /Talking to the real service[\s\S]*No VZ-M2M-Token went along/);
+  assert.deepEqual(seen(mock), [`${TOKEN} 200`, `${EDS_REGIONS} 200`, '/api/mec/eds/serviceprofiles 200', `${EDS_REGIONS} 200`, `${TOKEN} 401`]);
+  assert.deepEqual(mock.requests.map(({ url }) => new URL(url).host), [
+    'thingspace.verizon.com', '5gedge.verizon.com', '5gedge.verizon.com', '5gedge.verizon.com', 'thingspace.verizon.com',
+  ]);
+});
+
+test('the demo says what stopped it', async (t) => {
+  const { stderr, exitCode } = await run(t, 'demo', { clients: {} });
+
+  assert.equal(exitCode, 1);
+  assert.match(stderr, /The demo stopped: .*invalid_client.*\(code 'oauth_error'\)/);
+});
+
+test('complete-example asks for a token, saves it and calls the API with both tokens', async (t) => {
+  const { stdout, exitCode, mock } = await run(t, 'complete-example');
+
+  assert.equal(exitCode, 0);
+  assert.match(stdout, REGIONS);
+  assert.deepEqual(seen(mock), [`${TOKEN} 200`, `${EDS_REGIONS} 200`]);
+  assert.equal(mock.requests[1]?.headers['vz-m2m-token'], 'VZ-M2M-Token');
+});
+
+test('complete-example says when the credentials are refused', async (t) => {
+  const { stderr } = await run(t, 'complete-example', { clients: {} });
+
+  assert.match(stderr, /The server refused the credentials: invalid_client/);
+});
+
+test('stored-token takes the token from the file in the second run', async (t) => {
+  const mock = createMockServer();
+  const standIn = await startStandIn(t, mock);
+  const folder = await mkdtemp(join(tmpdir(), 'thingspace-auth-'));
+  t.after(() => rm(folder, { recursive: true }));
+
+  const first = await runProgram(join(examples, 'stored-token.js'), standIn, CREDENTIALS, folder);
+  const second = await runProgram(join(examples, 'stored-token.js'), standIn, CREDENTIALS, folder);
+
+  assert.match(first.stdout, /token from the server\n200/);
+  assert.match(second.stdout, /token from the file\n200/);
+  assert.deepEqual(seen(mock), [`${TOKEN} 200`, `${EDS_REGIONS} 200`, `${EDS_REGIONS} 200`]);
+});
+
+test('custom-environment authenticates in the body, sends its parameters and keeps the token from other origins', async (t) => {
+  const { stdout, exitCode, mock } = await run(t, 'custom-environment', {
+    identifyClient: ({ body }) => new URLSearchParams(body).get('client_id') ?? undefined,
+  });
+
+  assert.equal(exitCode, 0);
+  assert.match(stdout, /200 .*\/orders[\s\S]*elsewhere\.example\.org is not among the environment's apiOrigins/);
+  assert.deepEqual(mock.requests.map(({ url }) => url), ['https://auth.example.com/oauth2/token', 'https://api.example.com/orders']);
+  assert.match(mock.requests[0]!.body, /scope=orders%3Aread&audience=https%3A%2F%2Fapi\.example\.com&client_id=my-service/);
+  assert.match(mock.requests[1]!.body, /"item":"sensor"/);
+});
+
+test('websocket-get-token connects three times with one token', async (t) => {
+  const mock = createMockServer();
+  const bearers: unknown[] = [];
+  const standIn = await startStandIn(t, mock, (headers, socket) => {
+    bearers.push(headers.authorization);
+    const accept = createHash('sha1').update(`${headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
+    // A text frame and a close frame (RFC 6455 section 5.2), then the end.
+    socket.end(Buffer.concat([Buffer.from([0x81, 5]), Buffer.from('hello'), Buffer.from([0x88, 2, 0x03, 0xe8])]));
+  });
+
+  const { stdout } = await runProgram(join(examples, 'websocket-get-token.js'), standIn, { CLIENT_SECRET: 'invented-secret' });
+
+  assert.equal(stdout, 'hello\n'.repeat(3));
+  assert.deepEqual(bearers, Array(3).fill('Bearer mock-access-token-1'));
+  assert.deepEqual(seen(mock), ['/oauth2/token 200']);
+});
+
+test('error-handling explains each failure by its code', async (t) => {
+  const explain = async (options: MockServerOptions, script?: (mock: Mock) => void): Promise<string> => {
+    const { stdout, stderr } = await run(t, 'error-handling', options, script);
+    return stdout + stderr;
+  };
+  const html = new Response('<html>', { headers: { 'content-type': 'text/html' } });
+
+  assert.match(await explain({}), /mock-region-1/);
+  assert.match(await explain({ clients: {} }), /^Check key and secret\./);
+  assert.match(await explain({}, (mock) => mock.failNext('token', html)), /^Something else than the token endpoint answered \(status 200\)/);
+  assert.match(await explain({}, (mock) => mock.failNext('api', 503)), /the API answered 503/);
+});
+
+test('testing-your-code passes as a test file', async (t) => {
+  const { stdout, exitCode, mock } = await run(t, 'testing-your-code');
+
+  assert.equal(exitCode, 0);
+  assert.match(stdout, /# pass 2\n# fail 0/);
+  assert.deepEqual(mock.requests, []);
+});
+
+test('console-events prints each event on a line', async (t) => {
+  const { stdout } = await run(t, 'console-events', {}, (mock) => mock.failNext('token', 503));
+
+  assert.match(stdout, /\[thingspace-auth\] retry_waiting attempt=1 delayMs=\d+ code=gateway_fault statusCode=503\n/);
+  assert.match(stdout, /\[thingspace-auth\] token_obtained source=exchange durationMs=\d+ attempts=2 expiresIn=3600\n200/);
+});
+
+test('every example but the demo is at most 40 lines, and each has a test', async () => {
+  const files = ['examples.test.ts', 'telemetry/telemetry.test.mjs'].map((name) => readFile(join(root, 'test', name), 'utf8'));
+  const tests = (await Promise.all(files)).join('');
+  const names = (await readdir(join(root, 'examples'))).filter((name) => name.endsWith('.ts'));
+
+  for (const name of names) {
+    const lines = (await readFile(join(root, 'examples', name), 'utf8')).trimEnd().split('\n').length;
+    assert.ok(name === 'demo.ts' || lines <= 40, `${name} has ${lines} lines`);
+    assert.match(tests, new RegExp(`(t, '|'|/)${name.slice(0, -3)}(\\.js)?'`), `${name} has no test`);
+  }
+});

@@ -1,0 +1,17 @@
+/**
+ * Preloaded into a program under test: every connection, to whatever host and however secured, goes to the plain HTTP
+ * server at STAND_IN. It sees the host in the `Host` header.
+ */
+import { connect } from 'node:net';
+import { Agent, setGlobalDispatcher } from 'undici';
+
+const { hostname, port } = new URL(process.env.STAND_IN!);
+
+setGlobalDispatcher(
+  new Agent({
+    connect: (_options, callback) => {
+      const socket = connect(Number(port), hostname, () => callback(null, socket));
+      socket.on('error', (error) => callback(error, null));
+    },
+  }),
+);
