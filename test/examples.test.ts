@@ -106,7 +106,7 @@ test('custom-environment authenticates in the body, sends its parameters and kee
   });
 
   assert.equal(exitCode, 0);
-  assert.match(stdout, /200 .*\/orders[\s\S]*elsewhere\.example\.org is not among the environment's apiOrigins/);
+  assert.match(stdout, /200 .*\/orders[\s\S]*elsewhere\.example\.org is not among/);
   assert.deepEqual(mock.requests.map(({ url }) => url), ['https://auth.example.com/oauth2/token', 'https://api.example.com/orders']);
   assert.match(mock.requests[0]!.body, /scope=orders%3Aread&audience=https%3A%2F%2Fapi\.example\.com&client_id=my-service/);
   assert.match(mock.requests[1]!.body, /"item":"sensor"/);
@@ -155,7 +155,7 @@ test('console-events prints each event on a line', async (t) => {
   const { stdout } = await run(t, 'console-events', {}, (mock) => mock.failNext('token', 503));
 
   assert.match(stdout, /\[thingspace-auth\] retry_waiting attempt=1 delayMs=\d+ code=gateway_fault statusCode=503\n/);
-  assert.match(stdout, /\[thingspace-auth\] token_obtained source=exchange durationMs=\d+ attempts=2 expiresIn=3600\n200/);
+  assert.match(stdout, /\[thingspace-auth\] token_obtained source=exchange .*attempts=2\n200/);
 });
 
 test('every example but the demo is at most 40 lines, and each is run by a test', () => {
