@@ -6,7 +6,7 @@
 import type { Settings } from './config.ts';
 import { report } from './events.ts';
 import type { Hop } from './redirects.ts';
-import { sendFollowing } from './redirects.ts';
+import { markRedirected, nextHop } from './redirects.ts';
 import type { TokenSource } from './tokenSource.ts';
 import { getToken, markRejected, renewToken, validToken } from './tokenSource.ts';
 import type { Fetch } from './transport.ts';
@@ -26,7 +26,7 @@ interface Call {
   /** Sends it with the headers as they are, follows redirects, and keeps the time limit. */
   readonly send: () => Promise<Response>;
   /** Whether the last answer is one to a request with the bearer: a redirect may have led outside. */
-  readonly isAnswered: () => boolean;
+  readonly isAnswered: (response: Response) => boolean;
   /** Lets go of what was kept for a replay. */
   readonly end: () => void;
 }
@@ -43,36 +43,38 @@ export async function authorizedFetch(source: TokenSource, input: Input, init: R
 
 /** Reads the caller's arguments, once. The guard comes first: for an origin outside, no token is even fetched. */
 function prepare({ apiOrigins, fetch, timeoutMs }: Settings, input: Input, init: RequestInit | undefined): Call {
-  const options: RequestInit = {};
-  // Not only own properties: `fetch(url, request)` works, and a Request's are getters of its prototype.
-  for (const name in init) options[name as 'method'] = init[name as 'method']!;
   const request = Object(input).headers ? (input as Request) : undefined;
-  const url = new URL(request?.url ?? String(input), globalThis.location?.href);
+  const url = new URL(request ? request.url : String(input), globalThis.location?.href);
   if (!isAllowed(url.origin)) throw new TypeError(`${url.origin} is not among apiOrigins, so it gets no token`);
-  const { body, method = request?.method ?? 'GET', signal = request?.signal } = options;
-  const { redirect = request?.redirect ?? 'follow', integrity = request?.integrity } = options;
-  const headers = new Headers(options.headers ?? request?.headers);
-  // Firefox has no `request.body`.
-  const sendsRequest = request && body == null && request.body !== null && !/^(GET|HEAD)$/.test(method);
+  const options: Record<string, any> = {};
+  // Not only own properties: `fetch(url, request)` works, and a Request's are getters of its prototype.
+  for (const name in init) options[name] = init[name as keyof RequestInit];
+  const { body } = options;
+  const read = (name: keyof RequestInit & keyof Request) => (options[name] === undefined ? request?.[name] : options[name]);
+  const signal: AbortSignal | null | undefined = read('signal');
+  const headers = new Headers(read('headers'));
+  const method = read('method') ?? 'GET';
+  const mode = read('redirect') ?? 'follow';
   const isOneShot = !!(Object(body).getReader ?? Object(body)[Symbol.asyncIterator]);
-  const first: Hop = { url, method, headers, hasBody: body != null || !!sendsRequest, isOneShot };
-  /** A `Request` with a body is used up by sending it: this one is next, and a clone of it stays. */
-  let spare = sendsRequest && request;
-  let last = first;
+  const rules = { mode: mode === 'follow' && read('integrity') ? 'error' : mode, isOneShot, isAllowed };
+  /** A `Request` with a body is used up by sending it: this one is next, and a clone of it stays. Firefox has no `request.body`. */
+  let spare = body == null && request?.body !== null && !/^(GET|HEAD)$/.test(method) ? request : undefined;
+  const first: Hop = { url, method, headers, hasBody: body != null || !!spare, redirect: 'manual' };
+  let hop = first;
   return {
     headers,
     signal,
     isOneShot,
     send,
-    isAnswered: () => last.headers.has('authorization'),
-    end: () => spare && discard(spare.body),
+    isAnswered: ({ url: answeredBy }) =>
+      hop.headers.has('authorization') && (hop.redirect === 'manual' || isAllowed(new URL(answeredBy).origin)),
+    end: () => discard(spare?.body),
   };
 
   async function send(): Promise<Response> {
     const limit = timeoutMs ? startLimit('The call', timeoutMs, signal) : undefined;
     try {
-      const mode = redirect === 'follow' && integrity ? 'error' : redirect;
-      const response = await sendFollowing(first, mode, isAllowed, (hop, hopMode) => sendHop(hop, hopMode, limit?.signal));
+      const response = await follow(limit?.signal);
       // The limit lasts until the body is read, of which nobody tells.
       if (response.body) limit?.release();
       else limit?.stop();
@@ -85,16 +87,25 @@ function prepare({ apiOrigins, fetch, timeoutMs }: Settings, input: Input, init:
     }
   }
 
-  async function sendHop(hop: Hop, mode: RequestRedirect, limit: AbortSignal | undefined): Promise<Response> {
-    last = hop;
-    const sent = Object.assign({}, options, { headers: hop.headers, redirect: mode }, limit && { signal: limit });
-    if (hop === first) return fetch(spare ? takeSpare() : (request ?? url.href), sent);
+  async function follow(limit: AbortSignal | undefined): Promise<Response> {
+    let next: Hop | undefined = first;
+    for (let count = 0; ; count++) {
+      hop = next;
+      const response = await sendHop(limit);
+      next = nextHop(hop, response, count, rules);
+      if (!next) return hop === first || hop.redirect === 'follow' ? response : markRedirected(response);
+    }
+  }
+
+  async function sendHop(limit: AbortSignal | undefined): Promise<Response> {
+    const sent = Object.assign({}, options, { headers: hop.headers, redirect: hop.redirect }, limit && { signal: limit });
+    if (hop.url === url) return fetch(spare ? takeSpare() : (request ?? url.href), sent);
     const content = hop.hasBody ? (body ?? (await takeSpare().arrayBuffer())) : null;
     return fetch(hop.url.href, Object.assign(sent, { method: hop.method, body: content, signal: limit ?? signal }));
   }
 
   function takeSpare(): Request {
-    const taken = spare as Request;
+    const taken = spare!;
     spare = taken.clone();
     return taken;
   }
@@ -121,7 +132,7 @@ async function sendWithTokens(source: TokenSource, call: Call): Promise<Response
     headers.set('authorization', `Bearer ${token.accessToken}`);
     if (sessionToken) headers.set(SESSION_HEADER, sessionToken);
     const response = await call.send();
-    if (response.ok || !call.isAnswered()) return response;
+    if (response.ok || !call.isAnswered(response)) return response;
     const isLapsed = session && (await session.noteLapse(response, sessionToken!));
     if (!isLapsed && response.status !== 401) return response;
     const reason = isLapsed ? 'session' : 'token';
