@@ -152,12 +152,12 @@ export interface SessionTokenSource {
   readonly noteLapse: (response: Response, sent: string) => Promise<boolean>;
 }
 
-/** A configuration settled: checked, copied, complete and flat. No field holds the secret. */
+/** A configuration settled: checked, copied, complete and flat, under its short names. No field holds the secret. */
 export interface Settings extends Omit<CustomEnvironment, 'allowInsecureRequests'> {
   readonly clientId: string;
   /** The client secret; empty where there is none. */
   readonly secret: () => string;
-  readonly authenticate: ClientAuthentication;
+  readonly clientAuthentication: ClientAuthentication;
   /** Whether an exchange can be made: there is a secret, or the method needs none. */
   readonly canExchange: boolean;
   /** Whether a token can be had at all: by an exchange or from the provider. */
@@ -167,25 +167,18 @@ export interface Settings extends Omit<CustomEnvironment, 'allowInsecureRequests
   /** In seconds. */
   readonly clockSkew: number;
   readonly token: OAuthToken | undefined;
-  readonly provider: OAuthTokenProvider | undefined;
-  readonly onTokenUpdate: ((token: OAuthToken) => unknown) | undefined;
+  readonly tokenProvider?: OAuthTokenProvider;
+  readonly onTokenUpdate?: (token: OAuthToken) => unknown;
   readonly sessionToken: string | SessionTokenSource | undefined;
   readonly timeoutMs: number;
   /** To be called unbound: workerd and browsers refuse a `fetch` whose `this` is some object. */
   readonly fetch: Fetch;
-  readonly retry: Retry;
-  readonly waitUntil: ((promise: Promise<unknown>) => unknown) | undefined;
-  readonly onEvent: ((event: ClientEvent) => unknown) | undefined;
+  readonly retry: { readonly [K in keyof RetryOptions]-?: number };
+  readonly waitUntil?: (promise: Promise<unknown>) => unknown;
+  readonly onEvent?: (event: ClientEvent) => unknown;
 }
 
-/** {@link RetryOptions} complete; the delays are in milliseconds. */
-export interface Retry {
-  readonly attempts: number;
-  readonly baseDelay: number;
-  readonly maxDelay: number;
-}
-
-const DEFAULT_RETRY: Retry = { attempts: 3, baseDelay: 500, maxDelay: 5000 };
+const DEFAULT_RETRY = { attempts: 3, baseDelay: 500, maxDelay: 5000 };
 
 /**
  * Checks and settles a configuration. The caller's objects are copied, never changed; each property is read once.
@@ -193,44 +186,39 @@ const DEFAULT_RETRY: Retry = { attempts: 3, baseDelay: 500, maxDelay: 5000 };
  * @throws `TypeError` that names the option and the rule, never the value
  */
 export function resolveConfig(config: ClientConfig): Settings {
-  const options = readOptions('', config, OPTIONS);
-  const { vZM2mToken: sessionToken, timeout: timeoutMs = 0, fetch = globalFetch, waitUntil, onEvent } = options;
-  const { environment = 'Production', retry } = options;
   const {
-    oauthClientId: clientId,
-    oauthClientSecret: clientSecret = '',
-    oauthScopes,
-    oauthToken,
-    oauthClockSkew: clockSkew = 10,
-    oauthParams = {},
-    oauthTokenProvider: provider,
-    oauthOnTokenUpdate: onTokenUpdate,
-    clientAuthentication: authenticate = clientSecretBasic,
-  } = readOptions('clientCredentialsAuthCredentials', options.clientCredentialsAuthCredentials, CREDENTIALS);
-  const { tokenUrl, revocationUrl, sessionUrl, apiOrigins } = resolveEnvironment(environment);
-  const canExchange = !!clientSecret || !authenticate.needsSecret;
+    clientCredentialsAuthCredentials,
+    environment = 'Production',
+    vZM2mToken: sessionToken,
+    timeout: timeoutMs = 0,
+    retry,
+    ...options
+  } = readOptions('The configuration', config, OPTIONS);
+  const {
+    clientSecret = '',
+    scopes = [],
+    token,
+    params = {},
+    ...credentials
+  } = readOptions('clientCredentialsAuthCredentials', clientCredentialsAuthCredentials, CREDENTIALS);
+  const { clientAuthentication = clientSecretBasic, tokenProvider } = credentials;
+  const canExchange = !!clientSecret || !clientAuthentication.needsSecret;
   return {
-    tokenUrl,
-    revocationUrl,
-    sessionUrl,
-    apiOrigins,
-    clientId,
+    fetch: globalFetch,
+    clockSkew: 10,
+    ...options,
+    ...credentials,
+    ...resolveEnvironment(environment),
+    clientAuthentication,
     secret: () => clientSecret,
-    authenticate,
     canExchange,
-    canRenew: canExchange || !!provider,
-    scope: oauthScopes?.join(' ') || undefined,
-    params: Object.freeze(structuredClone(oauthParams)),
-    clockSkew,
-    token: oauthToken && reviveToken(oauthToken),
-    provider,
-    onTokenUpdate,
+    canRenew: canExchange || !!tokenProvider,
+    scope: scopes.join(' ') || undefined,
+    params: Object.freeze(structuredClone(params)),
+    token: token && reviveToken(token),
     sessionToken,
     timeoutMs,
-    fetch,
     retry: retry ? { ...DEFAULT_RETRY, ...readOptions('retry', retry, RETRY) } : DEFAULT_RETRY,
-    waitUntil,
-    onEvent,
   };
 }
 
@@ -245,22 +233,22 @@ function resolveEnvironment(environment: Environment | CustomEnvironment): Custo
 type Rule = readonly [isGood: (value: any, options: any) => unknown, words: string, isRequired?: true];
 type Rules = Readonly<Record<string, Rule>>;
 
-const TEXT: Rule = [isText, 'must be a non-empty string'];
-const FUNCTION: Rule = [(value) => typeof value === 'function', 'must be a function'];
-const OBJECT: Rule = [isObject, 'must be an object'];
-const AMOUNT: Rule = [(value) => Number.isFinite(value) && value >= 0, 'must be a finite number, 0 or more'];
-const ENDPOINT: Rule = [isEndpoint, 'must be an https or loopback URL without credentials'];
+const TEXT: Rule = [isText, 'a non-empty string'];
+const FUNCTION: Rule = [(value) => typeof value === 'function', 'a function'];
+const OBJECT: Rule = [isObject, 'an object'];
+const AMOUNT: Rule = [(value) => Number.isFinite(value) && value >= 0, 'a finite number, 0 or more'];
+const ENDPOINT: Rule = [isEndpoint, 'an https or loopback URL without credentials'];
 
 const OPTIONS: Rules = {
   clientCredentialsAuthCredentials: OBJECT,
   vZM2mToken: [
     (value) => isHeaderSafe(value) || typeof value.getSessionToken === 'function',
-    'must be visible ASCII, or what createSession returns',
+    'visible ASCII, or what createSession returns',
   ],
   timeout: AMOUNT,
   environment: [
     (value) => isObject(value) || Object.hasOwn(HOSTS, value),
-    'must be a name of Environment, or an object with tokenUrl and apiOrigins',
+    "'Production', 'MockServerForLimitedAvailabilitySeeQuickStart', 'Staging', or an object with tokenUrl and apiOrigins",
   ],
   fetch: FUNCTION,
   retry: OBJECT,
@@ -273,13 +261,13 @@ const CREDENTIALS: Rules = {
   oauthClientSecret: TEXT,
   oauthScopes: [
     (value) => isTexts(value) && value.every((scope) => /^[!#-[\]-~]+$/.test(scope)),
-    'must be an array of scopes (RFC 6749 section 3.3)',
+    'an array of scopes (RFC 6749 section 3.3)',
   ],
-  oauthToken: [isToken, 'must be a token as fetchToken or JSON.parse returns it, its accessToken without "Bearer "'],
+  oauthToken: [isToken, 'a token as fetchToken or JSON.parse returns it, its accessToken without "Bearer "'],
   oauthClockSkew: AMOUNT,
   oauthParams: [
     (value) => isObject(value) && Object.entries(value).every(isFreeField),
-    "must hold strings or arrays of strings, and none of the grant's own fields",
+    "a record of strings or arrays of strings, and none of the grant's own fields",
   ],
   oauthTokenProvider: FUNCTION,
   oauthOnTokenUpdate: FUNCTION,
@@ -287,7 +275,7 @@ const CREDENTIALS: Rules = {
 };
 
 const RETRY: Rules = {
-  attempts: [(value) => Number.isInteger(value) && value > 0, 'must be a whole number, 1 or more'],
+  attempts: [(value) => Number.isInteger(value) && value > 0, 'a whole number, 1 or more'],
   baseDelay: AMOUNT,
   maxDelay: AMOUNT,
 };
@@ -296,27 +284,26 @@ const ENVIRONMENT: Rules = {
   tokenUrl: [isEndpoint, ENDPOINT[1], true],
   apiOrigins: [
     (value, options) => isTexts(value) && value.every((entry) => entry === '*' || isOrigin(entry, options)),
-    "must be an array of https or loopback origins, 'https://*.example.com' included, without path or last slash",
+    "an array of https or loopback origins, 'https://*.example.com' included, without path or last slash",
     true,
   ],
   revocationUrl: ENDPOINT,
   sessionUrl: ENDPOINT,
-  allowInsecureRequests: [(value) => typeof value === 'boolean', 'must be true or false'],
+  allowInsecureRequests: [(value) => typeof value === 'boolean', 'true or false'],
 };
 
-/** A copy of an options object without what is `undefined`, checked by its rules. */
+/** A checked copy of an options object, under short names: `oauthClientId` is `clientId` from here on. */
 function readOptions(path: string, value: unknown, rules: Rules): any {
-  const fail = (name: string, words: string): never => {
-    throw new TypeError(`${[path, name].filter(Boolean).join('.')} ${words}`);
-  };
-  if (!isObject(value)) fail('', 'must be an object');
-  const options: Record<string, any> = { ...(value as object) };
-  for (const name in options) {
-    if (!Object.hasOwn(rules, name)) fail(name, `is no option; known are ${Object.keys(rules).join(', ')}`);
-    if (options[name] === undefined) delete options[name];
-  }
+  if (!isObject(value)) throw new TypeError(`${path} must be an object`);
+  const given: Record<string, unknown> = { ...value };
+  const unknown = Object.keys(given).find((name) => !Object.hasOwn(rules, name));
+  if (unknown) throw new TypeError(`${unknown} is no option; known are ${Object.keys(rules).join(', ')}`);
+  const options: Record<string, unknown> = {};
   for (const [name, [isGood, words, isRequired]] of Object.entries(rules)) {
-    if ((isRequired || name in options) && !isGood(options[name] ?? '', options)) fail(name, words);
+    const option = given[name];
+    if (option === undefined && !isRequired) continue;
+    if (!isGood(option ?? '', given)) throw new TypeError(`${name} must be ${words}`);
+    options[name.replace(/^oauth./, (start) => start.slice(5).toLowerCase())] = option;
   }
   return options;
 }

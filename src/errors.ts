@@ -43,15 +43,11 @@ export interface ApiErrorFields {
   readonly headers?: Headers | undefined;
   /** The error behind this one: only ever a real exception, never a body. */
   readonly cause?: unknown;
-}
-
-/** The parts of an {@link OAuthProviderError} besides its message. */
-export interface OAuthProviderErrorFields extends ApiErrorFields {
-  /** The server's `error` (RFC 6749 section 5.2). */
-  readonly error: string;
-  /** The server's `error_description`, at most 200 characters. */
+  /** For an {@link OAuthProviderError}: the server's `error` (RFC 6749 section 5.2). */
+  readonly error?: string | undefined;
+  /** For an {@link OAuthProviderError}: the server's `error_description`, at most 200 characters. */
   readonly errorDescription?: string | undefined;
-  /** The server's `error_uri`. */
+  /** For an {@link OAuthProviderError}: the server's `error_uri`. */
   readonly errorUri?: string | undefined;
 }
 
@@ -68,10 +64,12 @@ export class ApiError extends Error {
   /** The headers of the answer (`Retry-After`, request ids); not enumerable, so that logs stay short. */
   declare readonly headers?: Headers;
 
-  constructor(message: string, { headers, cause, ...fields }: ApiErrorFields) {
-    super(message, cause === undefined ? undefined : { cause });
+  constructor(message: string, fields: ApiErrorFields) {
+    // `Error` takes the cause, if there is one.
+    super(message, fields as ErrorOptions);
+    const { headers, cause, ...rest } = fields;
     Object.defineProperty(this, 'headers', { value: headers });
-    Object.assign(this, withoutAbsent(fields));
+    Object.assign(this, withoutAbsent(rest));
   }
 }
 
@@ -88,9 +86,4 @@ export class OAuthProviderError extends ApiError {
   declare readonly errorDescription?: string;
   /** A page about the error; absent where the server named none. */
   declare readonly errorUri?: string;
-
-  // The type of the fields is what this adds; the base class keeps them.
-  constructor(message: string, fields: OAuthProviderErrorFields) {
-    super(message, fields);
-  }
 }

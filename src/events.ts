@@ -66,7 +66,7 @@ export async function callHook<T>(
 }
 
 /** Tells the caller's `onEvent`. */
-export function report({ onEvent }: { readonly onEvent: ((event: ClientEvent) => unknown) | undefined }, event: LooseEvent): void {
+export function report({ onEvent }: { readonly onEvent?: (event: ClientEvent) => unknown }, event: LooseEvent): void {
   void callHook(onEvent, Object.freeze(withoutAbsent<ClientEvent>(event as ClientEvent)));
 }
 

@@ -32,7 +32,7 @@ export async function exchange(settings: Settings, signal: AbortSignal): Promise
 
 /** Sends a form with the client's authentication; it has 30 s where the client sets no limit of its own. */
 export async function postForm(
-  { authenticate, clientId, secret, fetch, timeoutMs }: Settings,
+  { clientAuthentication, clientId, secret, fetch, timeoutMs }: Settings,
   url: string,
   fields: Readonly<Record<string, string | readonly string[]>>,
   signal?: AbortSignal,
@@ -42,7 +42,7 @@ export async function postForm(
     for (const each of [value].flat()) body.append(name, each);
   }
   const headers = new Headers({ accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' });
-  await authenticate({ clientId, clientSecret: secret(), body, headers });
+  await clientAuthentication({ clientId, clientSecret: secret(), body, headers });
   return postForText(fetch, url, { headers, body: String(body) }, timeoutMs || 30_000, signal);
 }
 
@@ -56,7 +56,7 @@ export function readAnswer({ secret }: Settings, answer: ReadResponse): WireBody
   const body = parseBody(text);
   const { error, error_description: description, error_uri: errorUri, fault } = body as Record<string, any>;
   if (conceal(error)) {
-    throw new OAuthProviderError(`The server refused: ${conceal(error)} ${conceal(description)}`.trim(), {
+    throw new OAuthProviderError(`The server refused: ${[conceal(error), conceal(description)].filter(Boolean).join(': ')}`, {
       code: 'oauth_error',
       statusCode: status,
       headers,
@@ -65,7 +65,10 @@ export function readAnswer({ secret }: Settings, answer: ReadResponse): WireBody
       errorUri: conceal(errorUri) || undefined,
     });
   }
-  if (fault || /^\s*</.test(text)) throw failure('gateway_fault', `A gateway answered: fault ${conceal(String(fault?.code ?? ''))}`, answer);
+  if (fault || /^\s*</.test(text)) {
+    const code = fault?.code ? ` fault ${conceal(`${fault.code}`)}` : '';
+    throw failure('gateway_fault', `A gateway answered${code}`, answer);
+  }
   if (status > 399) throw failure('invalid_response', 'The server failed', answer);
   if (status < 200 || status > 299) throw failure('invalid_response', 'Redirects are not followed', answer);
   return body;

@@ -28,7 +28,7 @@ export type {
 export type { CustomEnvironment } from './environments.ts';
 export { Environment } from './environments.ts';
 export { configFromEnvironment } from './environmentVariables.ts';
-export type { AnyApiError, ApiErrorCode, ApiErrorFields, OAuthProviderErrorFields } from './errors.ts';
+export type { AnyApiError, ApiErrorCode, ApiErrorFields } from './errors.ts';
 export { ApiError, OAuthProviderError } from './errors.ts';
 export type { ClientEvent, EventCode, Report } from './events.ts';
 export { revokeToken } from './revocation.ts';

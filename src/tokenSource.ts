@@ -131,18 +131,18 @@ async function renew(
   signal: AbortSignal | null | undefined,
   find?: () => OAuthToken | undefined,
 ): Promise<Outcome> {
-  const { provider, canRenew } = source.settings;
+  const { tokenProvider, canRenew } = source.settings;
   for (;;) {
     const token = find?.();
     if (token) return { token };
     if (signal?.aborted) throw signal.reason;
     if (!canRenew) return { error: noCredentials() };
     const joined = source.flight;
-    const barred = !joined && !isForced && barring(source, provider ? PROVIDER : EXCHANGE);
+    const barred = !joined && !isForced && barring(source, tokenProvider ? PROVIDER : EXCHANGE);
     if (barred) return barred;
     const flight = joined ?? begin(source, isForced, false);
     // With a provider, what others have begun may be served from a store: no answer to an explicit fetchToken.
-    const isShared = !isForced || flight.isForced || !provider;
+    const isShared = !isForced || flight.isForced || !tokenProvider;
     if (isShared) flight.isAhead = false;
     const outcome = await join(flight, !joined, signal);
     if (outcome && isShared) {
@@ -185,7 +185,7 @@ function begin(source: TokenSource, isForced: boolean, isAhead: boolean): Flight
   async function run(): Promise<Outcome> {
     let outcome: Outcome;
     try {
-      const given = await runWithin('The renewal', RENEWAL_LIMIT_MS, undefined, settings.provider ? askProvider : exchangeOnce);
+      const given = await runWithin('The renewal', RENEWAL_LIMIT_MS, undefined, settings.tokenProvider ? askProvider : exchangeOnce);
       // A late one does not replace what another renewal has brought since.
       const isLate = source.flight !== flight && source.token !== held;
       outcome = { token: isLate ? given : remember(source, given) };
@@ -213,8 +213,8 @@ function begin(source: TokenSource, isForced: boolean, isAhead: boolean): Flight
   }
 
   async function askProvider(signal: AbortSignal): Promise<OAuthToken> {
-    const { provider, tokenUrl, clientId, scope, params, clockSkew } = settings;
-    const given = await provider!(
+    const { tokenProvider, tokenUrl, clientId, scope, params, clockSkew } = settings;
+    const given = await tokenProvider!(
       held,
       Object.freeze({
         tokenUrl,
