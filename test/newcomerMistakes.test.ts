@@ -23,11 +23,11 @@ function answering(response: Response): object {
 }
 
 const ORIGIN_RULE =
-  "TypeError: environment.apiOrigins must be an array of https or loopback origins, 'https://*.example.com' included, without path or last slash";
+  "TypeError: apiOrigins must be an array of https or loopback origins, 'https://*.example.com' included, without path or last slash";
 const SCOPE_RULE =
-  'TypeError: clientCredentialsAuthCredentials.oauthScopes must be an array of scopes (RFC 6749 section 3.3)';
+  'TypeError: oauthScopes must be an array of scopes (RFC 6749 section 3.3)';
 const ENVIRONMENT_RULE =
-  'TypeError: environment must be a name of Environment, or an object with tokenUrl and apiOrigins';
+  "TypeError: environment must be 'Production', 'MockServerForLimitedAvailabilitySeeQuickStart', 'Staging', or an object with tokenUrl and apiOrigins";
 const SESSION_RULE = 'TypeError: vZM2mToken must be visible ASCII, or what createSession returns';
 const NO_CREDENTIALS =
   'ApiError no_credentials: No token can be had without oauthClientSecret or oauthTokenProvider';
@@ -36,40 +36,40 @@ const mistakes: readonly (readonly [mistake: string, make: () => unknown, text: 
   // Credentials
   ['id and secret swapped',
     () => make({ oauthClientId: 'invented-secret', oauthClientSecret: 'invented-key' }).fetchToken(),
-    'OAuthProviderError oauth_error: The server refused: invalid_client Client authentication failed.'],
+    'OAuthProviderError oauth_error: The server refused: invalid_client: Client authentication failed.'],
   ['a staging key in production',
     () => make({}, {}, { clients: { 'production-key': 'production-secret' } }).fetchToken(),
-    'OAuthProviderError oauth_error: The server refused: invalid_client Client authentication failed.'],
+    'OAuthProviderError oauth_error: The server refused: invalid_client: Client authentication failed.'],
   ['the variable with the id is not set',
     () => make({ oauthClientId: undefined }),
-    'TypeError: clientCredentialsAuthCredentials.oauthClientId must be a non-empty string'],
+    'TypeError: oauthClientId must be a non-empty string'],
   ['the variable with the secret is not set', () => make({ oauthClientSecret: undefined }).fetchToken(), NO_CREDENTIALS],
   ['the variable with the secret is empty',
     () => make({ oauthClientSecret: '' }),
-    'TypeError: clientCredentialsAuthCredentials.oauthClientSecret must be a non-empty string'],
+    'TypeError: oauthClientSecret must be a non-empty string'],
   ['no variable at all', () => configFromEnvironment({}), 'TypeError: THINGSPACE_CLIENT_ID must be set to the client id'],
 
   // Scopes
   ['a typo in a scope',
     () => make({ oauthScopes: ['discovery:raed'] }).fetchToken(),
-    'OAuthProviderError oauth_error: The server refused: invalid_scope Not granted.'],
+    'OAuthProviderError oauth_error: The server refused: invalid_scope: Not granted.'],
   ['the name of a scope for its value',
     () => make({ oauthScopes: ['Discoveryread'] }).fetchToken(),
-    'OAuthProviderError oauth_error: The server refused: invalid_scope Not granted.'],
+    'OAuthProviderError oauth_error: The server refused: invalid_scope: Not granted.'],
   ['scopes as one string', () => make({ oauthScopes: 'discovery:read' }), SCOPE_RULE],
   ['two scopes in one string', () => make({ oauthScopes: ['discovery:read serviceprofile:read'] }), SCOPE_RULE],
 
   // The shape of the configuration
-  ['no configuration', () => createClient(undefined as unknown as ClientConfig), 'TypeError:  must be an object'],
+  ['no configuration', () => createClient(undefined as unknown as ClientConfig), 'TypeError: The configuration must be an object'],
   ['the credentials at the top',
     () => createClient({ oauthClientId: 'invented-key' } as unknown as ClientConfig),
     'TypeError: oauthClientId is no option; known are clientCredentialsAuthCredentials, vZM2mToken, timeout, environment, fetch, retry, waitUntil, onEvent'],
   ['a typo in an option',
     () => make({ oauthScope: [] }),
-    'TypeError: clientCredentialsAuthCredentials.oauthScope is no option; known are oauthClientId, oauthClientSecret, oauthScopes, oauthToken, oauthClockSkew, oauthParams, oauthTokenProvider, oauthOnTokenUpdate, clientAuthentication'],
+    'TypeError: oauthScope is no option; known are oauthClientId, oauthClientSecret, oauthScopes, oauthToken, oauthClockSkew, oauthParams, oauthTokenProvider, oauthOnTokenUpdate, clientAuthentication'],
   ['a scope among the parameters',
     () => make({ oauthParams: { scope: 'read' } }),
-    "TypeError: clientCredentialsAuthCredentials.oauthParams must hold strings or arrays of strings, and none of the grant's own fields"],
+    "TypeError: oauthParams must be a record of strings or arrays of strings, and none of the grant's own fields"],
   ['timeout in seconds',
     () => make({}, { timeout: 30, fetch: () => new Promise(() => {}) }).fetchToken(),
     'ApiError timeout: The request took longer than 30 milliseconds'],
@@ -84,7 +84,7 @@ const mistakes: readonly (readonly [mistake: string, make: () => unknown, text: 
   ["the generated SDK's name of an environment", () => make({}, { environment: 'Mock server for limited availability, see quick start' }), ENVIRONMENT_RULE],
   ['an http tokenUrl',
     () => make({}, { environment: { ...CUSTOM, tokenUrl: 'http://auth.example.com/token' } }),
-    'TypeError: environment.tokenUrl must be an https or loopback URL without credentials'],
+    'TypeError: tokenUrl must be an https or loopback URL without credentials'],
   ['an origin with a last slash', () => make({}, { environment: { ...CUSTOM, apiOrigins: ['https://api.example.com/'] } }), ORIGIN_RULE],
   ['an origin with a path', () => make({}, { environment: { ...CUSTOM, apiOrigins: ['https://api.example.com/v1'] } }), ORIGIN_RULE],
   ['an origin without https', () => make({}, { environment: { ...CUSTOM, apiOrigins: ['api.example.com'] } }), ORIGIN_RULE],
@@ -97,7 +97,7 @@ const mistakes: readonly (readonly [mistake: string, make: () => unknown, text: 
   // What answers instead of the token endpoint
   ['a proxy that answers with a page',
     () => make({}, answering(new Response('<html>', { headers: { 'content-type': 'text/html' } }))).fetchToken(),
-    'ApiError gateway_fault: A gateway answered: fault  (200 text/html)'],
+    'ApiError gateway_fault: A gateway answered (200 text/html)'],
   ['a tokenUrl that redirects',
     () => make({}, answering(new Response(null, { status: 301, headers: { location: 'https://www.example.com/' } }))).fetchToken(),
     'ApiError invalid_response: Redirects are not followed (301 without a content type)'],
@@ -114,8 +114,8 @@ const mistakes: readonly (readonly [mistake: string, make: () => unknown, text: 
     NO_CREDENTIALS],
   ['a token with "Bearer " in front',
     () => make({ oauthToken: { accessToken: 'Bearer pasted' } }),
-    'TypeError: clientCredentialsAuthCredentials.oauthToken must be a token as fetchToken or JSON.parse returns it, its accessToken without "Bearer "'],
-  ['the bare access token for a token', () => make({ oauthToken: 'pasted' }), 'TypeError: clientCredentialsAuthCredentials.oauthToken must be a token as fetchToken or JSON.parse returns it, its accessToken without "Bearer "'],
+    'TypeError: oauthToken must be a token as fetchToken or JSON.parse returns it, its accessToken without "Bearer "'],
+  ['the bare access token for a token', () => make({ oauthToken: 'pasted' }), 'TypeError: oauthToken must be a token as fetchToken or JSON.parse returns it, its accessToken without "Bearer "'],
   ['a stored token that was not parsed',
     () => reviveToken('{"accessToken":"saved"}'),
     'TypeError: accessToken must be visible ASCII characters, without "Bearer "'],
