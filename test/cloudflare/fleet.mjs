@@ -14,6 +14,7 @@ export async function startWorkers({ count = 1, compatibilityDate = '2026-07-01'
   const names = Array.from({ length: count }, (_, index) => `worker-${index}`);
   const miniflare = new Miniflare({
     host: '127.0.0.1',
+    cf: false,
     ...(persistTo ? { durableObjectsPersist: persistTo } : {}),
     workers: names.map((name) => ({
       name,

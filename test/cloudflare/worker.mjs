@@ -32,7 +32,7 @@ async function useClient(name, store, method, { tokenUrl, clientId }) {
 /** The key under which a client looks for its token. */
 async function keyOf(tokenUrl, clientId) {
   let found;
-  const store = { get: (key) => JSON.stringify({ accessToken: 'invented-token', key: (found = key) }) };
+  const store = { get: (key) => JSON.stringify({ accessToken: 'invented-token', tokenType: 'Bearer', key: (found = key) }) };
   await createFleetClient(store, tokenUrl, clientId).getToken();
   return found;
 }
