@@ -27,8 +27,8 @@ export async function startWorkers({ count = 1, compatibilityDate = '2026-07-01'
   });
   const workers = await Promise.all(names.map((name) => miniflare.getWorker(name)));
   return {
-    ask: async (body, worker = 0) => {
-      const response = await workers[worker].fetch('http://worker/', { method: 'POST', body: JSON.stringify(body) });
+    ask: async (body, worker = 0, signal) => {
+      const response = await workers[worker].fetch('http://worker/', { method: 'POST', body: JSON.stringify(body), signal });
       const { result, error } = await response.json();
       if (error !== undefined) throw new Error(error);
       return result;

@@ -11,10 +11,10 @@ const releases = new Map();
 
 export default {
   async fetch(request, env) {
-    const { store: name, method, args, config } = await request.json();
+    const { store: name, method, args, tokenUrl } = await request.json();
     const store = name === 'kv' ? kvStore(env.TOKENS_KV) : durableObjectStore(() => env.TOKENS.get(env.TOKENS.idFromName('tokens')));
     try {
-      const result = config ? await useClient(name, store, method, config) : await call(store, method, args);
+      const result = method === 'getToken' ? await getToken(name, store, tokenUrl) : await call(store, method, args);
       return new Response(JSON.stringify({ result: result ?? null }));
     } catch (error) {
       return new Response(JSON.stringify({ error: String(error) }));
@@ -22,25 +22,15 @@ export default {
   },
 };
 
-async function useClient(name, store, method, { tokenUrl, clientId }) {
-  if (method === 'keyOf') return keyOf(tokenUrl, clientId);
-  const id = JSON.stringify([name, tokenUrl, clientId]);
-  if (!clients.has(id)) clients.set(id, createFleetClient(store, tokenUrl, clientId));
-  return clients.get(id).getToken();
+function getToken(name, store, tokenUrl) {
+  if (!clients.has(name)) clients.set(name, createFleetClient(store, tokenUrl));
+  return clients.get(name).getToken();
 }
 
-/** The key under which a client looks for its token. */
-async function keyOf(tokenUrl, clientId) {
-  let found;
-  const store = { get: (key) => JSON.stringify({ accessToken: 'invented-token', tokenType: 'Bearer', key: (found = key) }) };
-  await createFleetClient(store, tokenUrl, clientId).getToken();
-  return found;
-}
-
-function createFleetClient(store, tokenUrl, clientId) {
+function createFleetClient(store, tokenUrl) {
   return createClient({
     clientCredentialsAuthCredentials: {
-      oauthClientId: clientId,
+      oauthClientId: 'invented-id',
       oauthClientSecret: 'invented-secret',
       oauthClockSkew: 0,
       oauthTokenProvider: storedToken(store),
