@@ -42,7 +42,7 @@ const ATTEMPTS = 20;
  * A store on a key-value namespace: a Workers KV binding or `Deno.Kv`. Each method is one request to it (`lock` two).
  *
  * `Deno.Kv` has a lock, so that a fleet makes one exchange for each token. Workers KV cannot lock and shows a write
- * elsewhere after up to a minute: it spares exchanges, it does not make them single. `durableObjectStore` does.
+ * elsewhere after up to a minute: it spares exchanges, it does not make them single, as `durableObjectStore` does.
  *
  * @example
  * ```ts
@@ -56,15 +56,23 @@ export function kvStore(namespace: WorkersKv | DenoKv): TokenStore {
 
 function workersStore(namespace: WorkersKv): TokenStore {
   return {
-    get: async (key) => valueOf(await namespace.get(key, 'json')),
-    set: (key, value, ttlSeconds) =>
+    get: async (key) => valueOf(await namespace.get(await nameOf(key), 'json')),
+    set: async (key, value, ttlSeconds) =>
       namespace.put(
-        key,
+        await nameOf(key),
         JSON.stringify(createEntry(value, ttlSeconds)),
         ttlSeconds === undefined ? {} : { expirationTtl: Math.max(60, Math.ceil(ttlSeconds)) },
       ),
-    delete: (key) => namespace.delete(key),
+    delete: async (key) => namespace.delete(await nameOf(key)),
   };
+}
+
+/** Workers KV refuses names of more than 512 bytes (all scopes of the vendor make 436): longer ones go by their digest. */
+async function nameOf(key: string): Promise<string> {
+  const bytes = new TextEncoder().encode(key);
+  if (bytes.length <= 512) return key;
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 function denoStore(kv: DenoKv): TokenStore {

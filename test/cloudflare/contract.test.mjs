@@ -1,4 +1,5 @@
 // The contract of a store, with all of the store's work done inside a Worker.
+import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { testStore } from '../storeContract.mjs';
 import { remoteStore, startWorkers } from './fleet.mjs';
@@ -8,3 +9,17 @@ after(workers.dispose);
 
 testStore(test, { name: 'Durable Object', open: () => remoteStore(workers, 'durable-object', true) });
 testStore(test, { name: 'Workers KV', open: () => remoteStore(workers, 'kv', false), canLock: false });
+
+for (const [name, store] of [['Durable Object', 'durable-object'], ['Workers KV', 'kv']]) {
+  test(`${name}: takes keys of more than 512 bytes`, async () => {
+    const [one, other] = ['a', 'b'].map((end) => 'long key '.repeat(60) + end);
+    const { get, set, delete: remove } = remoteStore(workers, store, false);
+
+    await set(one, 'value', 3600);
+    await set(other, 'other value', 3600);
+    await remove(other);
+
+    assert.equal(await get(one), 'value');
+    assert.equal(await get(other), null);
+  });
+}
