@@ -72,6 +72,21 @@ for (const [name, database] of [['SQLite', join(directory, 'tokens.db')], ['Post
   });
 }
 
+test('PostgreSQL: every call succeeds when the server stops in the middle of an exchange', async (t) => {
+  const stopped = await startPostgres();
+  const server = await startServer(t, { latencyMs: 1_000 });
+  const askAll = await startFleet(t, stopped.url, server.tokenUrl);
+
+  const asked = askAll();
+  while (server.exchanges === 0) await sleep(20);
+  await stopped.stop();
+  const tokens = await asked;
+
+  assert.equal(tokens.length, PROCESSES);
+  assert.ok(server.exchanges <= PROCESSES);
+  assert.deepEqual(await askAll(), tokens);
+});
+
 async function startServer(t, options) {
   const server = await startTokenServer(options);
   t.after(server.close);
