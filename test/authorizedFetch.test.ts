@@ -11,7 +11,7 @@ import { ApiError, createClient, OAuthProviderError } from 'thingspace-auth';
 import type { Dispatcher } from 'undici';
 import { Agent, fetch as undiciFetch, H2CClient, interceptors } from 'undici';
 import { BODIES, requestOf, STREAMS, withoutBoundary } from './bodies.ts';
-import type { Received, TestServer } from './server.ts';
+import type { Answer, Received, TestServer } from './server.ts';
 import { bearerOf, fakeClock, recordEvents, rejection, startServer, tokenAnswer } from './server.ts';
 
 const HELD: OAuthToken = { accessToken: 'held-token', tokenType: 'Bearer' };
@@ -141,7 +141,7 @@ test('makes no exchange for a token rejected again within a minute, and one afte
 });
 
 test('replays once only, and counts a token rejected by the replay as rejected', async (t) => {
-  const server = await startServer(t, { api: () => rejection });
+  const server: TestServer = await startServer(t, { api: (): Answer => (server.apiRequests.length < 9 ? rejection : {}) });
   const { authorizedFetch } = createClient(server.config());
 
   const first = await authorizedFetch(server.origin);
@@ -261,7 +261,7 @@ test('lets go of the body of a 401 that it does not return', async (t) => {
   const server = await startServer(t, {
     api: ({ headers }, response) => {
       if (bearerOf(headers) !== 'held-token') return {};
-      abandoned = once(response, 'close');
+      abandoned = once(response, 'close', { signal: AbortSignal.timeout(5000) });
       response.writeHead(401).write('a body without an end');
     },
   });

@@ -1,0 +1,206 @@
+/** Where credentials go, and where they never go: the origin guard, across redirects too. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Fetch, OAuthToken } from 'thingspace-auth';
+import { createClient } from 'thingspace-auth';
+import { Agent, fetch as undiciFetch } from 'undici';
+import type { Received, TestServer } from './server.ts';
+import { startServer } from './server.ts';
+
+const HELD: OAuthToken = { accessToken: 'held-token', tokenType: 'Bearer' };
+const STATUSES = [301, 302, 303, 307, 308];
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT'];
+const BOTH = 'Bearer held-token, held-session';
+const NONE = 'undefined, undefined';
+
+test('refuses an origin outside before any token is asked for', async (t) => {
+  const server = await startServer(t);
+  const { port } = new URL(server.origin);
+  let asked = 0;
+  const oauthTokenProvider = () => Promise.reject(new Error(`asked ${++asked} times`));
+  const vZM2mToken = { getSessionToken: () => `session ${++asked}`, noteLapse: async () => false };
+  const fetch = () => Promise.reject(new Error(`sent ${++asked} times`));
+  const { authorizedFetch } = createClient(server.config({ fetch, vZM2mToken }, { oauthTokenProvider }));
+
+  const outside = [
+    `http://127.0.0.1:${Number(port) + 1}/`, 'http://127.0.0.1/', `https://127.0.0.1:${port}/`, `http://localhost:${port}/`,
+    `http://[::1]:${port}/`, `http://127.0.0.1.invalid:${port}/`, `http://127.0.0.1:${port}@elsewhere.invalid/`,
+    `http://elsewhere.invalid/?${server.origin}`, `http://elsewhere.invalid\\@127.0.0.1:${port}/`, `//elsewhere.invalid/`,
+    'data:text/plain,hello', 'about:blank', 'file:///', 'blob:null/invented', 'javascript:1', 'null', '',
+  ];
+  for (const url of outside) {
+    await assert.rejects(authorizedFetch(url), TypeError, url);
+    if (URL.canParse(url)) await assert.rejects(authorizedFetch(new URL(url)), TypeError, url);
+    await assert.rejects(authorizedFetch({ toString: () => url } as string), TypeError, url);
+  }
+  await assert.rejects(authorizedFetch(new Request('http://elsewhere.invalid/', { method: 'POST', body: 'text' })), TypeError);
+  await assert.rejects(authorizedFetch('http://elsewhere.invalid/', new Request(server.origin) as RequestInit), TypeError);
+
+  assert.equal(asked, 0);
+});
+
+test('names the origin that it refuses, and nothing else of the URL', async (t) => {
+  const { authorizedFetch } = createClient((await startServer(t)).config());
+
+  await assert.rejects(authorizedFetch('https://elsewhere.invalid/secret?key=secret#secret'), (error: Error) => {
+    assert.match(error.message, /https:\/\/elsewhere\.invalid.*apiOrigins/);
+    assert.doesNotMatch(error.message, /secret/);
+    return true;
+  });
+});
+
+test('sends to the URL that it has checked, whatever becomes of the input while a token is fetched', async (t) => {
+  const [inside, outside] = [await startServer(t), await startServer(t)];
+  const { authorizedFetch } = createClient(inside.config());
+  const url = new URL(`${inside.origin}/checked`);
+  const texts = [`${inside.origin}/once`, `${outside.origin}/twice`];
+
+  const pending = authorizedFetch(url);
+  url.href = `${outside.origin}/changed`;
+  await pending;
+  await authorizedFetch({ toString: () => texts.shift()! } as string);
+
+  assert.deepEqual(inside.apiRequests.map((request) => request.url), ['/checked', '/once']);
+  assert.deepEqual(outside.apiRequests, []);
+});
+
+for (const status of STATUSES) {
+  test(`takes no credential to another origin by a ${status}, nor back again`, async (t) => {
+    const [a, b] = [await startServer(t), await startServer(t)];
+    route(a, { '/out': [status, `${b.origin}/end`], '/outAndBack': [status, `${b.origin}/back`] });
+    route(b, { '/back': [status, `${a.origin}/end`] });
+    const { authorizedFetch } = createClient(a.config({ vZM2mToken: 'held-session' }, { oauthToken: HELD }));
+    const credentialHeaders = { Authorization: 'Bearer own', 'VZ-M2M-Token': 'own-session' };
+
+    for (const method of METHODS) {
+      const body = method.startsWith('P') ? 'text' : null;
+      await authorizedFetch(`${a.origin}/out`, { method, body });
+      assert.deepEqual([takeCredentials(a), takeCredentials(b)], [[BOTH], [NONE]], method);
+      await authorizedFetch(new Request(`${a.origin}/out`, { method, body, headers: credentialHeaders }));
+      assert.deepEqual([takeCredentials(a), takeCredentials(b)], [['Bearer held-token, own-session'], [NONE]], method);
+      await authorizedFetch(`${a.origin}/outAndBack`, { method, body, headers: { vary: '1' } });
+      assert.deepEqual([takeCredentials(a), takeCredentials(b)], [[BOTH, NONE], [NONE]], method);
+    }
+  });
+
+  test(`takes both credentials along by a ${status} inside apiOrigins, and drops both on the way out`, async (t) => {
+    const [a, b, c] = [await startServer(t), await startServer(t), await startServer(t)];
+    route(a, { '/in': [status, `${b.origin}/end`], '/through': [status, `${b.origin}/out`] });
+    route(b, { '/out': [status, `${c.origin}/end`] });
+    const environment = { apiOrigins: [a.origin, b.origin] };
+    const { authorizedFetch } = createClient(a.config({ vZM2mToken: 'held-session' }, { oauthToken: HELD }, environment));
+
+    for (const method of METHODS) {
+      await authorizedFetch(`${a.origin}/in`, { method });
+      assert.deepEqual([a, b, c].map(takeCredentials), [[BOTH], [BOTH], []], method);
+      await authorizedFetch(`${a.origin}/through`, { method });
+      assert.deepEqual([a, b, c].map(takeCredentials), [[BOTH], [BOTH], [NONE]], method);
+    }
+  });
+}
+
+test('does not renew for a 401 from outside, nor from inside once the way has led outside', async (t) => {
+  const [a, b] = [await startServer(t), await startServer(t)];
+  route(a, { '/out': [302, `${b.origin}/strict`], '/outAndBack': [302, `${b.origin}/back`], '/strict': [401] });
+  route(b, { '/strict': [401], '/back': [302, `${a.origin}/strict`] });
+  const { authorizedFetch } = createClient(a.config({}, { oauthToken: HELD }));
+
+  for (const path of ['/out', '/outAndBack']) assert.equal((await authorizedFetch(a.origin + path)).status, 401);
+
+  assert.equal(a.tokenRequests.length, 0);
+  assert.equal((await authorizedFetch(`${a.origin}/strict`)).status, 401);
+  assert.equal(a.tokenRequests.length, 1);
+});
+
+test('renews for a 401 from an allowed origin behind a redirect, and sends the whole way again', async (t) => {
+  const [a, b] = [await startServer(t), await startServer(t)];
+  route(a, { '/in': [307, `${b.origin}/end`] });
+  b.revoked.add('held-token');
+  const { authorizedFetch } = createClient(a.config({}, { oauthToken: HELD }, { apiOrigins: [a.origin, b.origin] }));
+
+  const response = await authorizedFetch(`${a.origin}/in`, { method: 'POST', body: 'text' });
+
+  assert.deepEqual([response.status, response.redirected], [200, true]);
+  assert.deepEqual(b.apiRequests.map(({ body }) => body), ['text', 'text']);
+  assert.deepEqual(takeCredentials(a), ['Bearer held-token, undefined', 'Bearer token-1, undefined']);
+});
+
+test('lets subdomains in for a wildcard entry, and nothing that only looks like one', async (t) => {
+  const server = await startServer(t);
+  const { port } = new URL(server.origin);
+  const agent = new Agent({ connect: { lookup: (_host, _options, found) => found(null, [{ address: '127.0.0.1', family: 4 }]) } });
+  t.after(() => agent.close());
+  const fetch: Fetch = (input, init) => undiciFetch(input as string, { ...init, dispatcher: agent } as object) as unknown as Promise<Response>;
+  const apiOrigins = [`http://*.api.localhost:${port}`];
+  const { authorizedFetch } = createClient(server.config({ fetch, vZM2mToken: 'held-session' }, { oauthToken: HELD }, { apiOrigins }));
+  route(server, { '/to': [302, '/end'] });
+
+  for (const host of ['a.api.localhost', 'a.b.api.localhost', 'A.API.localhost']) {
+    assert.equal((await authorizedFetch(`http://${host}:${port}/`)).status, 200, host);
+    assert.deepEqual(takeCredentials(server), [BOTH], host);
+  }
+  for (const host of ['api.localhost', 'localhost', 'xapi.localhost', 'a.api.localhost.invalid', 'a.api.localhost@localhost']) {
+    await assert.rejects(authorizedFetch(`http://${host}:${port}/`), TypeError, host);
+  }
+  await assert.rejects(authorizedFetch(`https://a.api.localhost:${port}/`), TypeError);
+  await assert.rejects(authorizedFetch('http://a.api.localhost/'), TypeError);
+  assert.deepEqual(server.apiRequests, []);
+
+  for (const [host, expected] of [['b.api.localhost', BOTH], ['api.localhost', NONE]] as const) {
+    server.api = ({ url }) => (url === '/to' ? { status: 307, headers: { location: `http://${host}:${port}/end` } } : {});
+    await authorizedFetch(`http://a.api.localhost:${port}/to`);
+    assert.deepEqual(takeCredentials(server), [BOTH, expected], host);
+  }
+});
+
+test("sends everywhere with apiOrigins ['*'], across redirects too", async (t) => {
+  const [a, b] = [await startServer(t), await startServer(t)];
+  route(a, { '/out': [307, `${b.origin}/end`] });
+  const { authorizedFetch } = createClient(a.config({ vZM2mToken: 'held-session' }, { oauthToken: HELD }, { apiOrigins: ['*'] }));
+
+  await authorizedFetch(`${b.origin}/`);
+  await authorizedFetch(`${a.origin}/out`);
+
+  assert.deepEqual([takeCredentials(a), takeCredentials(b)], [[BOTH], [BOTH, BOTH]]);
+});
+
+test('sends nowhere with an empty apiOrigins', async (t) => {
+  const server = await startServer(t);
+  const { authorizedFetch } = createClient(server.config({}, {}, { apiOrigins: [] }));
+
+  await assert.rejects(authorizedFetch(server.origin), TypeError);
+
+  assert.deepEqual([server.apiRequests, server.tokenRequests], [[], []]);
+});
+
+test("keeps a caller's own VZ-M2M-Token, sends none for an empty one, and the configured one otherwise", async (t) => {
+  const server = await startServer(t);
+  const { authorizedFetch } = createClient(server.config({ vZM2mToken: 'held-session' }, { oauthToken: HELD }));
+  const plain = createClient(server.config({}, { oauthToken: HELD }));
+
+  await authorizedFetch(server.origin, { headers: { 'vz-M2M-token': 'own-session' } });
+  await authorizedFetch(new Request(server.origin, { headers: { 'VZ-M2M-Token': 'own-session' } }));
+  await authorizedFetch(server.origin, { headers: { 'VZ-M2M-Token': '' } });
+  await authorizedFetch(server.origin, { headers: [['VZ-M2M-Token', ' ']] });
+  await authorizedFetch(server.origin);
+  await plain.authorizedFetch(server.origin);
+  await plain.authorizedFetch(server.origin, { headers: { 'VZ-M2M-Token': 'own-session' } });
+
+  const none = 'Bearer held-token, undefined';
+  const own = 'Bearer held-token, own-session';
+  assert.deepEqual(takeCredentials(server), [own, own, none, none, BOTH, none, own]);
+  assert.equal(server.tokenRequests.length, 0);
+});
+
+/** Answers by path: a status, and where it leads; any other path with 200. */
+function route(server: TestServer, routes: Readonly<Record<string, readonly [status: number, location?: string]>>): void {
+  server.api = ({ url }) => {
+    const [status = 200, location] = routes[url] ?? [];
+    return { status, ...(location && { headers: { location } }) };
+  };
+}
+
+/** What the server has been told since the last look. */
+function takeCredentials({ apiRequests }: TestServer): string[] {
+  return apiRequests.splice(0).map(({ headers }: Received) => `${headers.authorization}, ${headers['vz-m2m-token']}`);
+}

@@ -1,0 +1,221 @@
+/** Redirects by the rules of the Fetch standard, where the platform does not show them, and the browsers' hidden ones. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import type { Fetch, OAuthToken } from 'thingspace-auth';
+import { ApiError, createClient } from 'thingspace-auth';
+import { BODIES, requestOf, STREAMS, withoutBoundary } from './bodies.ts';
+import type { Received } from './server.ts';
+import { bearerOf, startServer } from './server.ts';
+
+const HELD: OAuthToken = { accessToken: 'held-token', tokenType: 'Bearer' };
+
+for (const [status, method, kept] of [
+  [301, 'PUT', true], [302, 'PUT', true], [303, 'PUT', false], [307, 'PUT', true], [308, 'PUT', true],
+  [301, 'POST', false], [302, 'POST', false], [303, 'POST', false], [307, 'POST', true], [308, 'POST', true],
+] as const) {
+  test(`${kept ? 'sends every body of a' : 'makes a GET of a'} ${method} ${kept ? 'again after' : 'at'} a ${status}`, async (t) => {
+    const server = await startServer(t, {
+      api: ({ url }) => (url === '/from' ? { status, headers: { location: '/to' } } : {}),
+    });
+    const { authorizedFetch } = createClient(server.config({}, { oauthToken: HELD }));
+
+    for (const [name, body] of Object.entries(BODIES)) {
+      for (const isRequest of [false, true]) {
+        const init = { method, body: body(), headers: { 'content-language': 'de', 'x-own': '1' } };
+        await authorizedFetch(isRequest ? new Request(`${server.origin}/from`, init) : `${server.origin}/from`, isRequest ? undefined : init);
+
+        const [first, second] = server.apiRequests.splice(0).map(essenceOf);
+        assert.equal(first!.method, method);
+        if (kept) assert.deepEqual(second, { ...first, url: '/to' }, name);
+        else assert.deepEqual(second, { method: 'GET', url: '/to', contentType: undefined, body: '', language: undefined, own: '1' }, name);
+      }
+    }
+  });
+}
+
+test('refuses to send a stream again, as fetch does, and drops it at a 303', async (t) => {
+  const server = await startServer(t, {
+    api: ({ url }) => (url === '/end' ? {} : { status: Number(url.slice(1)), headers: { location: '/end' } }),
+  });
+  const { authorizedFetch } = createClient(server.config({}, { oauthToken: HELD }));
+
+  for (const body of Object.values(STREAMS)) {
+    for (const [method, status] of [['POST', 301], ['POST', 302], ['POST', 307], ['POST', 308], ['PUT', 301], ['PUT', 302]] as const) {
+      const init = { method, body: body(), duplex: 'half' } as RequestInit;
+      await assert.rejects(authorizedFetch(`${server.origin}/${status}`, init), TypeError);
+      assert.equal(server.apiRequests.splice(0).length, 1);
+    }
+    for (const [method, status] of [['POST', 303], ['PUT', 303]] as const) {
+      const response = await authorizedFetch(`${server.origin}/${status}`, { method, body: body(), duplex: 'half' } as RequestInit);
+      assert.deepEqual([response.status, server.apiRequests.splice(0)[1]?.method], [200, 'GET']);
+    }
+  }
+});
+
+test('sends a Request with a stream again after a 307: it was cloned', async (t) => {
+  const server = await startServer(t, {
+    api: ({ url }) => (url === '/end' ? {} : { status: 307, headers: { location: '/end' } }),
+  });
+  const { authorizedFetch } = createClient(server.config({}, { oauthToken: HELD }));
+
+  const body = STREAMS.ReadableStream!();
+  assert.equal((await authorizedFetch(requestOf(server.origin, { method: 'POST', body }))).status, 200);
+
+  assert.deepEqual(server.apiRequests.map((request) => request.body), ['first second', 'first second']);
+});
+
+test('refuses a redirect for a call with integrity', async (t) => {
+  const server = await startServer(t, {
+    api: ({ url }) => (url === '/end' ? {} : { status: 302, headers: { location: '/end' } }),
+  });
+  const { authorizedFetch } = createClient(server.config({}, { oauthToken: HELD }));
+  const integrity = 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=';
+
+  await assert.rejects(authorizedFetch(server.origin, { integrity }), TypeError);
+  await assert.rejects(authorizedFetch(new Request(server.origin, { integrity })), TypeError);
+  assert.equal((await authorizedFetch(server.origin, { integrity, redirect: 'manual' })).status, 302);
+  assert.equal((await authorizedFetch(`${server.origin}/end`, { integrity })).status, 200);
+
+  assert.equal(server.apiRequests.filter(({ url }) => url === '/end').length, 1);
+});
+
+test('keeps cookies and proxy credentials within an origin, and drops them on the way to another', async (t) => {
+  const [a, b] = [await startServer(t), await startServer(t)];
+  a.api = ({ url }) => {
+    const location = { '/in': '/end', '/out': `${b.origin}/end` }[url];
+    return location ? { status: 307, headers: { location } } : {};
+  };
+  const { authorizedFetch } = createClient(a.config({}, { oauthToken: HELD }, { apiOrigins: [a.origin, b.origin] }));
+  const headers = { cookie: 'own=1', 'proxy-authorization': 'Basic own', 'x-own': '1' };
+  const seenBy = (request: Received | undefined) => ['cookie', 'proxy-authorization', 'x-own'].map((name) => request?.headers[name]);
+
+  await authorizedFetch(`${a.origin}/in`, { headers });
+  await authorizedFetch(`${a.origin}/out`, { headers });
+
+  assert.deepEqual(seenBy(a.apiRequests.at(-2)), ['own=1', 'Basic own', '1']);
+  assert.deepEqual(seenBy(b.apiRequests[0]), [undefined, undefined, '1']);
+});
+
+test('lets go of the body of a redirect that it follows or refuses', async (t) => {
+  const abandoned: Promise<unknown>[] = [];
+  const server = await startServer(t, {
+    api: ({ url }, response) => {
+      if (url === '/end') return {};
+      abandoned.push(once(response, 'close', { signal: AbortSignal.timeout(5000) }));
+      response.writeHead(302, { location: '/end' }).write('a body without an end');
+    },
+  });
+  const { authorizedFetch } = createClient(server.config({}, { oauthToken: HELD }));
+
+  await authorizedFetch(server.origin);
+  await assert.rejects(authorizedFetch(server.origin, { redirect: 'error' }), TypeError);
+
+  assert.equal(abandoned.length, 2);
+  await Promise.all(abandoned);
+});
+
+test('never follows a redirect of the token endpoint', async (t) => {
+  for (const status of [301, 302, 303, 307, 308]) {
+    const [server, other] = [await startServer(t), await startServer(t)];
+    server.token = () => ({ status, headers: { location: other.tokenUrl } });
+    const { authorizedFetch } = createClient(server.config());
+
+    await assert.rejects(authorizedFetch(server.origin), (error) => error instanceof ApiError && error.statusCode === status);
+
+    assert.deepEqual([server.tokenRequests.length, other.tokenRequests, server.apiRequests], [1, [], []]);
+  }
+});
+
+test('refuses the hidden redirect of a browser where following it could repeat a request or take a session along', async () => {
+  for (const [init, more] of [
+    [{ method: 'POST', body: 'text' }, {}],
+    [{ method: 'DELETE' }, {}],
+    [{}, { vZM2mToken: 'held-session' }],
+    [{ headers: { 'VZ-M2M-Token': 'own-session' } }, {}],
+    [{ redirect: 'error' }, {}],
+  ] as const) {
+    const { fetch, sent } = browser();
+    const { authorizedFetch } = createClient({ ...CONFIG, ...more, fetch });
+
+    await assert.rejects(authorizedFetch('https://api.example.com/', init as RequestInit), TypeError);
+
+    assert.deepEqual(sent, [`${'method' in init ? init.method : 'GET'} manual Bearer held-token`]);
+  }
+});
+
+test('has a browser follow the hidden redirect of a GET or HEAD', async () => {
+  for (const method of ['GET', 'HEAD']) {
+    for (const isRequest of [false, true]) {
+      const { fetch, sent } = browser();
+      const { authorizedFetch } = createClient({ ...CONFIG, fetch });
+      const input = 'https://api.example.com/';
+
+      const response = await (isRequest ? authorizedFetch(new Request(input, { method })) : authorizedFetch(input, { method }));
+
+      assert.deepEqual([response.status, response.redirected], [200, true]);
+      assert.deepEqual(sent, [`${method} manual Bearer held-token`, `${method} follow Bearer held-token`]);
+    }
+  }
+});
+
+test("returns a browser's hidden redirect as it is in mode manual", async () => {
+  const { fetch, sent } = browser();
+  const { authorizedFetch } = createClient({ ...CONFIG, fetch });
+
+  const response = await authorizedFetch('https://api.example.com/', { redirect: 'manual', method: 'POST' });
+
+  assert.deepEqual([response.status, response.type, sent.length], [0, 'opaqueredirect', 1]);
+});
+
+test('renews for a 401 behind a hidden redirect when an allowed origin gave it, and not for one from outside', async () => {
+  for (const [url, expected] of [['https://api.example.com/end', 2], ['https://elsewhere.example.com/', 0]] as const) {
+    let renewals = 0;
+    const { fetch, sent } = browser(url, 401);
+    const oauthTokenProvider = () => ({ accessToken: `token-${++renewals}`, tokenType: 'Bearer' }) as const;
+    const { clientCredentialsAuthCredentials, ...config } = CONFIG;
+    const credentials = { ...clientCredentialsAuthCredentials, oauthTokenProvider };
+    const { authorizedFetch } = createClient({ ...config, fetch, clientCredentialsAuthCredentials: credentials });
+
+    assert.equal((await authorizedFetch('https://api.example.com/')).status, 401);
+
+    assert.equal(renewals, expected && 1);
+    assert.equal(sent.length, 2 + expected);
+  }
+});
+
+const CONFIG = {
+  clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthToken: HELD },
+  environment: { tokenUrl: 'https://auth.example.com/token', apiOrigins: ['https://api.example.com'] },
+};
+
+/** Answers as browsers do: `manual` shows nothing of a redirect, `follow` its end. */
+function browser(url = 'https://api.example.com/end', status = 200): { fetch: Fetch; sent: string[] } {
+  const sent: string[] = [];
+  const fetch: Fetch = async (input, init) => {
+    const { method, redirect, headers } = new Request(input, init);
+    sent.push(`${method} ${redirect} ${headers.get('authorization')}`);
+    if (redirect === 'follow') return answerOf({ url, redirected: true, status });
+    return answerOf({ url: 'https://api.example.com/', type: 'opaqueredirect', status: 0 });
+  };
+  return { fetch, sent };
+}
+
+function answerOf(shown: Readonly<Record<string, unknown>>): Response {
+  const properties = Object.entries(shown).map(([name, value]) => [name, { value }] as const);
+  return Object.defineProperties(new Response(null), { ok: { value: shown.status === 200 }, ...Object.fromEntries(properties) });
+}
+
+interface Essence {
+  readonly method: string;
+  readonly url: string;
+  readonly contentType: string | undefined;
+  readonly body: string;
+  readonly language: string | undefined;
+  readonly own: unknown;
+}
+
+function essenceOf({ method, url, headers, body }: Received): Essence {
+  assert.equal(bearerOf(headers), 'held-token');
+  return { method, url, ...withoutBoundary(headers['content-type'], body), language: headers['content-language'], own: headers['x-own'] };
+}
