@@ -148,25 +148,44 @@ export interface Clock {
   readonly jump: (ms: number) => void;
   /** A handler for `onEvent` that skips each wait between two tries. */
   readonly skipWaits: (event: ClientEvent) => void;
-  /** Lets I/O that is under way and promises go on in real time until `isDone`. */
+  /** Lets I/O that is under way and promises go on in real time until `isDone`; fails after 30 s in vain. */
   readonly until: (isDone: () => unknown) => Promise<void>;
 }
 
 export const START_MS: number = Date.UTC(2030, 0, 1);
 
-/** Fakes `setTimeout` and `Date` for one test, from {@link START_MS} on. Sockets stay real. */
-export function fakeClock(t: TestContext): Clock {
-  const { timers } = t.mock;
-  const realDateNow = Date.now;
-  timers.enable({ apis: ['setTimeout', 'Date'], now: START_MS });
-  const fakedNow = Date.now;
+/**
+ * Fakes `setTimeout` and `Date.now` for one test, from {@link START_MS} on. Sockets stay real, and so do the timers that
+ * Node's own fetch sets for its connections: `mock.timers` fakes those too, and a moved clock then breaks connections.
+ */
+export function fakeClock(t: Finisher): Clock {
+  const real = { setTimeout: globalThis.setTimeout, clearTimeout: globalThis.clearTimeout, now: Date.now };
+  const timers = new Map<unknown, { readonly atMs: number; readonly fire: () => void }>();
+  let nowMs = START_MS;
   let jumpedMs = 0;
-  Date.now = () => fakedNow() + jumpedMs;
-  t.after(() => {
-    timers.reset();
-    Date.now = realDateNow;
-  });
-  const advance = (ms: number): void => timers.tick(ms);
+  Date.now = () => nowMs + jumpedMs;
+  globalThis.setTimeout = ((callback: (...parameters: unknown[]) => void, delayMs = 0, ...parameters: unknown[]) => {
+    if (isCalledByPlatform()) return real.setTimeout(callback, delayMs, ...parameters);
+    const timer = { ref: () => timer, unref: () => timer, hasRef: () => true };
+    // As Node has it.
+    const isInRange = delayMs >= 1 && delayMs <= 2 ** 31 - 1;
+    timers.set(timer, { atMs: nowMs + (isInRange ? delayMs : 1), fire: () => callback(...parameters) });
+    return timer;
+  }) as unknown as typeof setTimeout;
+  globalThis.clearTimeout = (timer) => void (timers.delete(timer) || real.clearTimeout(timer));
+  t.after(() => Object.assign(globalThis, { setTimeout: real.setTimeout, clearTimeout: real.clearTimeout }));
+  t.after(() => void (Date.now = real.now));
+  const advance = (ms: number): void => {
+    const endMs = nowMs + ms;
+    for (;;) {
+      const [next] = [...timers].filter(([, { atMs }]) => atMs <= endMs).sort(([, one], [, other]) => one.atMs - other.atMs);
+      if (!next) break;
+      timers.delete(next[0]);
+      nowMs = Math.max(nowMs, next[1].atMs);
+      next[1].fire();
+    }
+    nowMs = endMs;
+  };
   return {
     advance,
     jump: (ms) => void (jumpedMs += ms),
@@ -175,9 +194,21 @@ export function fakeClock(t: TestContext): Clock {
       if (event.type === 'retry_waiting') setImmediate(() => advance(event.delayMs + 1));
     },
     until: async (isDone) => {
-      while (!isDone()) await turn();
+      const startedAtMs = performance.now();
+      while (!isDone()) {
+        await turn();
+        if (performance.now() - startedAtMs > 30_000) throw new Error(`in vain: ${isDone}`);
+      }
     },
   };
+}
+
+function isCalledByPlatform(): boolean {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 3;
+  const [, , , caller = ''] = new Error().stack!.split('\n');
+  Error.stackTraceLimit = stackTraceLimit;
+  return /node:|node_modules/.test(caller);
 }
 
 /** One turn of the event loop, I/O included. */
