@@ -6,7 +6,7 @@
  */
 import type { SessionContext, SessionTokenSource } from './config.ts';
 import { ApiError } from './errors.ts';
-import { callHook } from './events.ts';
+import { callHook, report } from './events.ts';
 import { retryAfterMs } from './retry.ts';
 import type { TokenStore } from './stores.ts';
 import type { OAuthToken } from './token.ts';
@@ -193,7 +193,7 @@ export function createSession({ username, password, store }: SessionOptions): Se
         const count = Math.max(failures, (release && Number(counted)) || 0);
         if (status || count >= LATCHED) throw latch(status);
         if (Math.abs(Date.now() - failedAtMs) < delayMs) throw passing;
-        const bearer = await used.getToken();
+        const bearer = await used.getToken(used);
         if (!store || isAlone || release) return await logIn(used, bearer, count, isAlone);
         lockedAtMs = Date.now();
         const lock = await takeLock();
@@ -229,7 +229,7 @@ export function createSession({ username, password, store }: SessionOptions): Se
     const statusCode = status || undefined;
     const code = isLatched ? 'session_refused' : 'session_failed';
     const type = isLatched ? 'session_latched' : 'session_failed';
-    context!.settings.report({ type, code, ...(statusCode && { statusCode }) });
+    report(context!.settings, { type, code, statusCode });
     return new ApiError(`No M2M session: ${reason}`, { code, statusCode, headers, cause });
   }
 
@@ -249,7 +249,7 @@ export function createSession({ username, password, store }: SessionOptions): Se
     if (/^2/.test(`${status}`) && isHeaderSafe(sessionToken)) {
       keep(sessionToken, sentAtMs);
       if (isCounted) await save({ token: sessionToken, usedAt: sentAtMs });
-      used.settings.report({ type: 'session_obtained' });
+      report(used.settings, { type: 'session_obtained', code: undefined, statusCode: undefined });
       return sessionToken;
     }
     if (/^4(?!08|29)/.test(`${status}`) && !isBearerFault(answer)) {
@@ -266,7 +266,7 @@ export function createSession({ username, password, store }: SessionOptions): Se
     if (isCounted) await save({ failures });
     failedAtMs = Date.now();
     stepMs = Math.min(stepMs * 2 || 1_000, 30_000);
-    delayMs = Math.max(stepMs, retryAfterMs(error) ?? 0);
+    delayMs = Math.max(stepMs, retryAfterMs(answer) ?? 0);
     throw (passing = error);
   }
 
@@ -293,7 +293,7 @@ export function createSession({ username, password, store }: SessionOptions): Se
     const cause = await waitFor(receive(), undefined, limitOf(used)).catch((error: unknown) => error);
     controller.abort();
     const answer = { status: response.status ?? 0, headers: response.headers, text, cause };
-    const renewed = !isAgain && isBearerFault(answer) && (await used.renewToken(bearer).catch(() => {}));
+    const renewed = !isAgain && isBearerFault(answer) && (await used.renewToken(used, bearer).catch(() => {}));
     return renewed ? post(used, path, renewed, extra, body, true) : answer;
   }
 
@@ -316,7 +316,7 @@ export function createSession({ username, password, store }: SessionOptions): Se
     const held = current();
     const used = context!;
     if (!held) return;
-    const bearer = await used.getToken();
+    const bearer = await used.getToken(used);
     giveUp(held);
     if (store) await amend(held, () => store.delete(key!));
     const answer = await post(used, '/logout', bearer, { 'vz-m2m-token': held }, '');
@@ -361,7 +361,7 @@ export function createSession({ username, password, store }: SessionOptions): Se
     } catch {
       // Whatever it throws: told below.
     }
-    context!.settings.report({ type: 'store_failed', operation });
+    report(context!.settings, { type: 'store_failed', operation });
     return undefined;
   }
 }
