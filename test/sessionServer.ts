@@ -9,7 +9,7 @@ import type { Session, SessionOptions } from 'thingspace-auth/session';
 import { createSession } from 'thingspace-auth/session';
 import type { TokenStore } from 'thingspace-auth/stores';
 import type { Answer, Handler, Received, TestServer } from './server.ts';
-import { bearerOf, rejection, startServer } from './server.ts';
+import { bearerOf, rejection, startServer, tokenAnswer } from './server.ts';
 
 export const SESSION_PATH = '/api/m2m/v1/session';
 export const DEVICES_PATH = '/api/m2m/v1/devices/actions/list';
@@ -41,7 +41,9 @@ export async function startSessionServer(t: Pick<TestContext, 'after'>): Promise
   const logouts: Received[] = [];
   const calls: Received[] = [];
   const live = new Set<string>();
-  const base = await startServer(t, {
+  const base: TestServer = await startServer(t, {
+    // Bearers that outlive every clock of these tests.
+    token: () => tokenAnswer(`token-${base.tokenRequests.length}`, 31_536_000),
     api: (received, response) => {
       const { url, headers, body } = received;
       const session = String(headers['vz-m2m-token'] ?? '');
