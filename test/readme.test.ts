@@ -1,0 +1,288 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { before, test } from 'node:test';
+import { transform } from 'esbuild';
+import type { ClientConfig } from 'thingspace-auth';
+import { ApiError, createClient } from 'thingspace-auth';
+import { createMockServer } from 'thingspace-auth/testing';
+import { fakeClock, turn } from './server.ts';
+import { runProgram, startStandIn } from './standIn.ts';
+
+const root = join(import.meta.dirname, '../..');
+const folder = join(root, '.build/readme');
+const readme = read('README.md');
+const npm = JSON.parse(read('package.json'));
+
+/** Each ```ts block: its code, and the marker before it, where there is one. */
+const snippets = [...readme.matchAll(/(?:<!-- (\S+) -->\n)?```ts\n(.*?)^```$/gms)].map(([, marker, code = ''], index) => ({
+  name: `snippet${index + 1}`,
+  marker,
+  code,
+}));
+
+function read(path: string): string {
+  return readFileSync(join(root, path), 'utf8');
+}
+
+/** The text between a heading and the next one. */
+function section(title: string): string {
+  const start = readme.indexOf(`\n## ${title}\n`);
+  assert.ok(start >= 0, `README.md has no section "${title}"`);
+  return readme.slice(start + 1).split(/^## /m)[1]!;
+}
+
+/** The code spans in the first column of a section's table. */
+function firstColumn(title: string): string[] {
+  const rows = section(title).match(/^\| `.*/gm) ?? [];
+  return rows.flatMap((row) => [...row.split(' | ')[0]!.matchAll(/`([^`]+)`/g)].map(([, span]) => span!));
+}
+
+/** The names of a union of string literals after `start`, up to `end`. */
+function literals(path: string, start: string, end: string): string[] {
+  const text = read(path).split(start)[1]!.split(end)[0]!;
+  return [...text.matchAll(/'(\w+)'/g)].map(([, name]) => name!);
+}
+
+before(async () => {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(join(folder, 'node_modules/redis'), { recursive: true });
+  for (const { name, code } of snippets) {
+    writeFileSync(join(folder, `${name}.ts`), `${code}\nexport {};\n`);
+    writeFileSync(join(folder, `${name}.js`), (await transform(code, { loader: 'ts', target: 'es2022' })).code);
+  }
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ extends: '../../test/tsconfig.json', include: ['*.ts'] }));
+  writeFileSync(join(folder, 'node_modules/redis/package.json'), '{ "type": "module", "exports": "./index.js" }');
+  writeFileSync(join(folder, 'node_modules/redis/index.js'), REDIS);
+  writeFileSync(join(folder, 'node_modules/redis/index.d.ts'), REDIS_TYPES);
+});
+
+/** As much of the `redis` package as a store uses; nothing listens at the other end. */
+const REDIS = `
+export function createClient() {
+  const values = new Map();
+  const client = {
+    connect: async () => client,
+    get: async (key) => values.get(key) ?? null,
+    set: async (key, value) => (values.set(key, value), 'OK'),
+    del: async (key) => Number(values.delete(key)),
+    eval: async () => 1,
+    sendCommand: async () => 'OK',
+  };
+  return client;
+}`;
+const REDIS_TYPES = `
+export declare function createClient(options: { url: string }): { connect(): Promise<any> };`;
+
+test('the README shows code within 60 words, the demo before any table, and has at most 350 lines', () => {
+  const words = readme.split('```')[0]!.trim().split(/\s+/);
+
+  assert.ok(words.length < 60, `${words.length} words`);
+  assert.ok(readme.indexOf('npm run demo') < readme.search(/^\| ---/m));
+  assert.ok(readme.trimEnd().split('\n').length <= 350);
+});
+
+test('every snippet of the README type-checks', () => {
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+
+  assert.ok(snippets.length >= 8);
+  execFileSync(process.execPath, [tsc, '-p', folder, '--noEmit'], { stdio: ['ignore', 'inherit', 'inherit'] });
+});
+
+for (const { name, code } of snippets) {
+  test(`${name} of the README runs and prints what it says: ${/^createClient.*|^const .*/m.exec(code)?.[0]}`, async (t) => {
+    const mock = createMockServer({
+      identifyClient: ({ headers, body }) => headers.authorization ?? new URLSearchParams(body).get('client_id') ?? undefined,
+    });
+    const fetch: typeof mock.fetch = async (input: any) =>
+      input.url === 'https://app.example.com/thingspace-token' ? Response.json(await backend.getToken()) : mock.fetch(input);
+    const backend = createClient({ ...INVENTED, fetch: mock.fetch });
+    const env = {
+      THINGSPACE_CLIENT_ID: 'invented-key',
+      THINGSPACE_CLIENT_SECRET: 'invented-secret',
+      UWS_USERNAME: 'invented-user',
+      UWS_PASSWORD: 'invented-password',
+      CLIENT_SECRET: 'invented-secret',
+      REDIS_URL: 'redis://localhost',
+    };
+
+    const { stdout, stderr, exitCode } = await runProgram(join(folder, `${name}.js`), await startStandIn(t, { fetch }), env, folder);
+
+    assert.equal(stderr, '');
+    assert.equal(exitCode, 0);
+    const promised = [...code.matchAll(/\/\/=> (.*)/g)].map(([, line]) => line);
+    if (promised.length) assert.deepEqual(stdout.trimEnd().split('\n'), promised);
+  });
+}
+
+const INVENTED: ClientConfig = {
+  clientCredentialsAuthCredentials: { oauthClientId: 'invented-key', oauthClientSecret: 'invented-secret' },
+};
+
+test('a snippet that names an example is that example', () => {
+  const shown = snippets.filter(({ marker }) => marker?.startsWith('examples/'));
+
+  assert.ok(shown.length > 0);
+  for (const { marker, code } of shown) assert.equal(code, read(marker!));
+});
+
+test('the function table lists what createClient returns', () => {
+  const names = firstColumn('Which function?').map((span) => span.split('(')[0]);
+
+  assert.deepEqual(names.sort(), Object.keys(createClient(INVENTED)).sort());
+});
+
+test('the annotated configuration has every option with its default', () => {
+  const { code } = snippets.find(({ marker }) => marker === 'options')!;
+  const literal = code.replace(/ \/\/.*/g, '');
+  const shown = new Map([...literal.matchAll(/(\w+): (\{\}|[^\s,{]+)/g)].map(([, name, value]) => [name!, value!]));
+  const source = read('src/config.ts');
+  const documented = ['ClientCredentials', 'RetryOptions', 'ClientOptions', 'NamedEnvironmentConfig'].flatMap((name) => {
+    const body = new RegExp(`export interface ${name}\\b.*?\\{\n(.*?)^\\}`, 'ms').exec(source)![1]!;
+    return [...body.matchAll(/\/\*\*(.*?)\*\/\s+readonly (\w+)\??:/gs)].map(([, doc, option]) => [option!, doc!] as const);
+  });
+
+  assert.ok(documented.length > 15);
+  for (const [option, doc] of documented) {
+    assert.match(literal, new RegExp(`\\b${option}:`), `the README does not show ${option}`);
+    const known = /\bDefault `?([^`\s]+?)`?\.(?:\s|$)/.exec(doc.replaceAll('_', ''))?.[1];
+    if (known) assert.equal(shown.get(option), known, option);
+  }
+  for (const name of shown.keys()) assert.ok(documented.some(([option]) => option === name), `${name} is no option`);
+});
+
+test('the options of a custom environment and the environment variables are those of the code', () => {
+  const source = read('src/environments.ts').split('export interface CustomEnvironment')[1]!.split('\n}')[0]!;
+
+  for (const [, option] of source.matchAll(/readonly (\w+)\??:/g)) assert.ok(section('Every option').includes(`\`${option}\``), option);
+  const variables = [...read('src/environmentVariables.ts').matchAll(/read\('(\w+)'\)/g)].map(([, name]) => `THINGSPACE_${name}`);
+  assert.deepEqual(new Set(readme.match(/\bTHINGSPACE_\w+/g)), new Set(variables));
+});
+
+test('the error table has every code, the event table every type', () => {
+  assert.deepEqual(firstColumn('Errors').sort(), [...new Set(literals('src/errors.ts', 'type ApiErrorCode =', ';'))].sort());
+  const types = [...read('src/events.ts').matchAll(/readonly type: ([^;]+);/g)].flatMap(([, union]) => union!.match(/\w+/g)!);
+  assert.deepEqual(firstColumn('Events').sort(), types.sort());
+});
+
+test('the token table has every field of a token', () => {
+  const fields = read('src/token.ts').split('export interface OAuthToken {')[1]!.split('\n}')[0]!.matchAll(/readonly (\w+)/g);
+
+  assert.deepEqual(firstColumn('Keep the token').sort(), [...fields].map(([, name]) => name).sort());
+});
+
+test('every function, entry and class that the README names exists', async () => {
+  const entries = Object.keys(npm.exports).map((path) => npm.name + path.slice(1));
+  const names = new Set([...Object.keys(createClient(INVENTED)), ...Object.keys(createMockServer())]);
+  for (const entry of entries) for (const name of Object.keys(await import(entry))) names.add(name);
+
+  for (const [, entry] of readme.matchAll(/['`](thingspace-auth\/[\w/-]+)['`]/g)) assert.ok(entries.includes(entry!), entry);
+  const prose = readme.replace(/```.*?```/gs, '');
+  for (const [, name] of prose.matchAll(/`([a-z]\w+)\([^`]*\)`/g)) assert.ok(names.has(name!), name);
+  for (const [, name] of prose.matchAll(/`(clientSecret\w+|noClient\w+|[a-z]+Store|Token\w+|[A-Z]\w+Error|\w+Enum)`/g)) {
+    assert.ok(names.has(name!) || name === 'TypeError', name);
+  }
+});
+
+test('the store table says which stores lock', async () => {
+  const anything = new Proxy(() => {}, { get: (_, name) => (name === 'then' ? undefined : () => undefined) }) as any;
+  for (const row of section('One token for many processes').match(/^\| `\w+\(.*/gm)!) {
+    const [, name, entry, lock] = /^\| `(\w+)\(.*?\| `(\S+)` \|.*\| (.+) \|$/.exec(row)!;
+    const store = (await import(entry!))[name!](name === 'fileStore' ? join(folder, 'store') : anything);
+    if (lock !== 'it depends') assert.equal('lock' in store && store.lock !== undefined, lock === 'yes', name);
+  }
+});
+
+test('version, file and floor in the install lines are those of the package', async () => {
+  const [, version, file] = /npm\/thingspace-auth@([\d.]+)\/(dist\/[\w.-]+)/.exec(readme)!;
+
+  assert.equal(version, npm.version);
+  assert.deepEqual(Object.keys(await import(join(root, file!))), Object.keys(await import(npm.name)));
+  assert.equal(`>=${/npm install .*# Node (\d+)/.exec(readme)![1]}`, npm.engines.node);
+  assert.ok(readme.includes(`deno add jsr:${JSON.parse(read('jsr.json')).name} `));
+});
+
+test('the sizes are those of the build, to the tenth of a kilobyte', async () => {
+  const { tableIn, tables } = await import(join(root, 'test/readmeTables.mjs'));
+  const parse = (table: string) => table.split('\n').map((row) => [row.replace(/\d+\.\d kB/g, 'kB'), ...(row.match(/\d+\.\d/g) ?? [])]);
+  const shown = parse(tableIn(readme, 'sizes'));
+  const measured = parse(await tables.sizes());
+
+  assert.deepEqual(shown.map(([label]) => label), measured.map(([label]) => label));
+  measured.flat().forEach((figure: any, index: number) => {
+    const difference = Math.abs(figure - Number(shown.flat()[index]));
+    assert.ok(!(difference > 0.15), 'run `node test/readmeTables.mjs` and commit README.md');
+  });
+});
+
+test('a token request has 30 s and a renewal 60 s where timeout is 0', async (t) => {
+  assert.match(readme, /no limit for API calls, 30 s for a token request/);
+  assert.match(readme, /a renewal longer than 60 s/);
+  const clock = fakeClock(t);
+  const hanging = createClient({ ...INVENTED, fetch: () => new Promise<Response>(() => {}) });
+  const oauthTokenProvider = (): Promise<never> => new Promise(() => {});
+  const waiting = createClient({ clientCredentialsAuthCredentials: { oauthClientId: 'invented-key', oauthTokenProvider } });
+
+  for (const [client, limitMs] of [[hanging, 30_000], [waiting, 60_000]] as const) {
+    let code: unknown;
+    client.getToken().catch((error: ApiError) => (code = error.code));
+    await turn();
+    clock.advance(limitMs - 1);
+    await turn();
+    assert.equal(code, undefined);
+    clock.advance(1);
+    await turn();
+    assert.equal(code, 'timeout');
+  }
+});
+
+test('a token response of more than 64 KiB is an error', async () => {
+  assert.match(readme, /more than 64 KiB/);
+  for (const [bytes, code] of [[65_536, 'invalid_response'], [65_537, 'response_too_large']] as const) {
+    const fetch = async (): Promise<Response> => new Response('x'.repeat(bytes));
+
+    await assert.rejects(createClient({ ...INVENTED, fetch }).fetchToken(), { code });
+  }
+});
+
+test('after a failure the next token request waits 1 s, doubling to 30 s', async (t) => {
+  assert.match(readme, /1 s later, doubling to 30 s/);
+  const clock = fakeClock(t);
+  const mock = createMockServer({ startTime: 0 });
+  mock.failNext('token', 400, Infinity);
+  const { getToken } = createClient({ ...INVENTED, fetch: mock.fetch });
+  const pauses: number[] = [];
+
+  for (let second = 0, last = 0; pauses.length < 8; second++, clock.advance(1000)) {
+    const count = mock.requests.length;
+    await assert.rejects(getToken(), ApiError);
+    if (mock.requests.length > count) [last] = [second, pauses.push(second - last)];
+  }
+
+  assert.deepEqual(pauses, [0, 1, 2, 4, 8, 16, 30, 30]);
+});
+
+test('the npm scripts that the pages name exist', () => {
+  for (const page of ['README.md', '.github/CONTRIBUTING.md']) {
+    for (const [, script] of read(page).matchAll(/npm run (\w+)/g)) assert.ok(npm.scripts[script!], `${page}: ${script}`);
+  }
+});
+
+test('every relative link and anchor leads somewhere', () => {
+  for (const page of ['README.md', 'CHANGELOG.md', '.github/CONTRIBUTING.md', '.github/SECURITY.md']) {
+    for (const [, target = ''] of read(page).matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^https?:/.test(target)) continue;
+      const [path, anchor] = target.split('#') as [string, string?];
+      const file = path ? join(dirname(page), path) : page;
+      assert.ok(existsSync(join(root, file)), `${page}: ${target}`);
+      if (anchor) assert.ok(anchorsOf(read(file)).includes(anchor), `${page}: ${target}`);
+    }
+  }
+});
+
+/** As GitHub makes them of headings. */
+function anchorsOf(text: string): string[] {
+  const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, title]) => title!.toLowerCase());
+  return headings.map((title) => title.replace(/[^\w\- ]/g, '').replaceAll(' ', '-'));
+}
