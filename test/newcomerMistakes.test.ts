@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import type { ClientConfig, ClientCredentials } from 'thingspace-auth';
 import { ApiError, configFromEnvironment, createClient, reviveToken } from 'thingspace-auth';
+import { createSession } from 'thingspace-auth/session';
 import { createMockServer } from 'thingspace-auth/testing';
 
 const REGIONS = 'https://5gedge.verizon.com/api/mec/eds/regions';
@@ -130,6 +131,12 @@ const mistakes: readonly (readonly [mistake: string, make: () => unknown, text: 
       throw new Error(`${response.status} ${await response.text()}`);
     },
     'Error: 400 {"errorCode":"UnifiedWebService.REQUEST_FAILED.SessionToken.Expired","errorMessage":"The session token has expired."}'],
+  ['no password for the M2M login',
+    () => createSession({ username: 'invented-user', password: undefined as unknown as string }),
+    'TypeError: username and password must be non-empty strings'],
+  ['a wrong password for the M2M login',
+    () => make({}, { vZM2mToken: createSession({ username: 'invented-user', password: 'wrong' }) }, { users: { 'invented-user': 'right' } }).authorizedFetch(DEVICES),
+    'ApiError session_refused: No M2M session: 401 answer, and no further login before reset()'],
   ['a session token with a line break', () => make({}, { vZM2mToken: 'pasted\n' }), SESSION_RULE],
   ['the M2M login for a session', () => make({}, { vZM2mToken: { username: 'invented-user', password: 'invented-password' } }), SESSION_RULE],
 ];
