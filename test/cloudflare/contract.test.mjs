@@ -6,8 +6,11 @@ import { remoteStore, startWorkers } from './fleet.mjs';
 
 const workers = await startWorkers();
 after(workers.dispose);
+const older = await startWorkers({ compatibilityDate: '2023-03-01', useSQLite: false });
+after(older.dispose);
 
 testStore(test, { name: 'Durable Object', open: () => remoteStore(workers, 'durable-object', true) });
+testStore(test, { name: 'Durable Object of 2023', open: () => remoteStore(older, 'durable-object', true) });
 testStore(test, { name: 'Workers KV', open: () => remoteStore(workers, 'kv', false), canLock: false });
 
 for (const [name, store] of [['Durable Object', 'durable-object'], ['Workers KV', 'kv']]) {

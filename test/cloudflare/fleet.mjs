@@ -3,7 +3,7 @@ import { build } from 'esbuild';
 import { Miniflare } from 'miniflare';
 
 /** `ask(body, worker)` sends one request to one of the Workers and gives the result it answers. */
-export async function startWorkers({ count = 1, compatibilityDate = '2026-07-01', persistTo } = {}) {
+export async function startWorkers({ count = 1, compatibilityDate = '2026-07-01', useSQLite = true, persistTo } = {}) {
   const { outputFiles } = await build({
     entryPoints: [new URL('worker.mjs', import.meta.url).pathname],
     bundle: true,
@@ -22,7 +22,7 @@ export async function startWorkers({ count = 1, compatibilityDate = '2026-07-01'
       script: outputFiles[0].text,
       compatibilityDate,
       kvNamespaces: { TOKENS_KV: 'tokens' },
-      durableObjects: { TOKENS: { className: 'TokenStoreObject', scriptName: names[0], useSQLite: true } },
+      durableObjects: { TOKENS: { className: 'TokenStoreObject', scriptName: names[0], useSQLite } },
     })),
   });
   const workers = await Promise.all(names.map((name) => miniflare.getWorker(name)));

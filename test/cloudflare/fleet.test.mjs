@@ -8,9 +8,10 @@ import { remoteStore, startWorkers } from './fleet.mjs';
 
 const WORKERS = 8;
 
-for (const compatibilityDate of ['2026-07-01', '2023-03-01']) {
+// The oldest that the package supports had objects on the key-value backend only.
+for (const [compatibilityDate, useSQLite] of [['2026-07-01', true], ['2023-03-01', false]]) {
   test(`64 requests to ${WORKERS} Workers on one Durable Object make one exchange for each token (${compatibilityDate})`, async (t) => {
-    const { fleet, server, askAll } = await startFleet(t, { compatibilityDate });
+    const { fleet, server, askAll } = await startFleet(t, { compatibilityDate, useSQLite });
     server.expiresIn = 3;
 
     const first = await askAll('durable-object');
@@ -41,6 +42,26 @@ test('a request cancelled in the middle of the exchange costs the others one', a
 
   assert.equal(server.exchanges, 2);
   assert.deepEqual(accessTokensOf(tokens), new Set(['invented-token-2']));
+});
+
+test('64 requests to many Workers share one M2M login', async (t) => {
+  const { server, askAll } = await startFleet(t);
+  const logins = serveLogins(server, 200, '{"sessionToken":"invented-session"}');
+
+  assert.deepEqual(new Set(await askAll('durable-object', 'callApi')), new Set(['invented-session']));
+
+  assert.equal(logins.length, 1);
+});
+
+test('a refused M2M login is sent once by all Workers, ever', async (t) => {
+  const { server, askAll } = await startFleet(t);
+  const logins = serveLogins(server, 400, '{"errorCode":"INPUT_INVALID"}');
+  const askInVain = async () => (await askAll('durable-object', 'callApi').catch(({ message }) => message));
+
+  assert.equal(await askInVain(), 'session_refused');
+  assert.equal(await askInVain(), 'session_refused');
+
+  assert.equal(logins.length, 1);
 });
 
 test('Workers KV spares later Workers their exchange', async (t) => {
@@ -77,9 +98,20 @@ async function startFleet(t, options) {
   t.after(server.close);
   const fleet = await startWorkers({ count: WORKERS, ...options });
   t.after(fleet.dispose);
-  const askAll = (store) =>
-    Promise.all(Array.from({ length: 64 }, (_, index) => fleet.ask(getToken(store, server), index % WORKERS)));
+  const askAll = (store, method = 'getToken') =>
+    Promise.all(Array.from({ length: 64 }, (_, index) => fleet.ask({ store, method, tokenUrl: server.tokenUrl }, index % WORKERS)));
   return { fleet, server, askAll };
+}
+
+/** Answers each login, and any other call with the session that it came with. */
+function serveLogins(server, status, body) {
+  const logins = [];
+  server.handle = ({ url, headers }, response) => {
+    if (!url.endsWith('/login')) return response.end(headers['vz-m2m-token']);
+    logins.push(url);
+    setTimeout(() => response.writeHead(status, { 'content-type': 'application/json' }).end(body), 300);
+  };
+  return logins;
 }
 
 function getToken(store, { tokenUrl }) {

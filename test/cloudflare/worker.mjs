@@ -1,5 +1,6 @@
 // The Worker under test: one client for the life of the isolate, on the store that the request names.
 import { createClient } from 'thingspace-auth';
+import { createSession } from 'thingspace-auth/session';
 import { storedToken } from 'thingspace-auth/stores';
 import { durableObjectStore } from 'thingspace-auth/stores/durable-object';
 import { kvStore } from 'thingspace-auth/stores/kv';
@@ -14,17 +15,20 @@ export default {
     const { store: name, method, args, tokenUrl } = await request.json();
     const store = name === 'kv' ? kvStore(env.TOKENS_KV) : durableObjectStore(() => env.TOKENS.get(env.TOKENS.idFromName('tokens')));
     try {
-      const result = method === 'getToken' ? await getToken(name, store, tokenUrl) : await call(store, method, args);
+      const result = tokenUrl ? await useClient(name, store, method, tokenUrl) : await call(store, method, args);
       return new Response(JSON.stringify({ result: result ?? null }));
     } catch (error) {
-      return new Response(JSON.stringify({ error: String(error) }));
+      return new Response(JSON.stringify({ error: error.code ?? String(error) }));
     }
   },
 };
 
-function getToken(name, store, tokenUrl) {
+async function useClient(name, store, method, tokenUrl) {
   if (!clients.has(name)) clients.set(name, createFleetClient(store, tokenUrl));
-  return clients.get(name).getToken();
+  const { getToken, authorizedFetch } = clients.get(name);
+  if (method === 'getToken') return getToken();
+  const response = await authorizedFetch(new URL('/api', tokenUrl));
+  return response.text();
 }
 
 function createFleetClient(store, tokenUrl) {
@@ -35,6 +39,7 @@ function createFleetClient(store, tokenUrl) {
       oauthClockSkew: 0,
       oauthTokenProvider: storedToken(store),
     },
+    ...(store.lock && { vZM2mToken: createSession({ username: 'invented-name', password: 'invented-password', store }) }),
     environment: { tokenUrl, apiOrigins: [new URL(tokenUrl).origin] },
   });
 }
