@@ -1,0 +1,498 @@
+import assert from 'node:assert/strict';
+import { pbkdf2Sync } from 'node:crypto';
+import { test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { createSession } from 'thingspace-auth/session';
+import type { Handler } from './server.ts';
+import { fakeClock, recordEvents, START_MS, turn } from './server.ts';
+import type { MemoryStore } from './sessionServer.ts';
+import { DEVICES_PATH, memoryStore, SESSION_PATH, startSessionServer, wrongPassword } from './sessionServer.ts';
+
+const MINUTE_MS = 60_000;
+const isRefused = { name: 'ApiError', code: 'session_refused' };
+const isFailed = { name: 'ApiError', code: 'session_failed' };
+const cutConnection: Handler = (_received, response) => void response.destroy();
+const broken = (): never => {
+  throw new Error('invented store failure');
+};
+
+/** A server, a store, and processes that know each other by the store only. */
+async function startFleet(t: TestContext) {
+  const server = await startSessionServer(t);
+  const store = memoryStore();
+  const { events, onEvent } = recordEvents();
+  const startProcess = (password = 'invented-password', timeout = 0) => {
+    const session = server.account({ store, password });
+    const { authorizedFetch } = server.client(session, { onEvent, timeout });
+    return { session, call: () => authorizedFetch(server.origin + DEVICES_PATH) };
+  };
+  const stored = () => [...store.values.values()].map(({ value }) => JSON.parse(value));
+  const sessionEvents = () => events.filter(({ type }) => /^session|store/.test(type));
+  return { server, store, events, startProcess, stored, sessionEvents };
+}
+
+/** Moves the fake clock until all calls have settled; not before each has derived its key, which takes real time. */
+async function settle(clock: ReturnType<typeof fakeClock>, store: MemoryStore, begin: () => Promise<unknown>[]) {
+  const before = store.operations.length;
+  const calls = begin();
+  let isSettled = false;
+  const outcomes = Promise.allSettled(calls).finally(() => {
+    isSettled = true;
+  });
+  await clock.until(() => store.operations.length >= before + calls.length);
+  while (!isSettled) {
+    for (let turns = 0; turns < 10; turns++) await turn();
+    clock.advance(100);
+  }
+  return (await outcomes).map((outcome) => (outcome.status === 'fulfilled' ? 'ok' : outcome.reason.code));
+}
+
+test('shares one session among processes that start at once, and with later ones', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess, sessionEvents } = await startFleet(t);
+
+  const outcomes = await settle(clock, store, () => Array.from({ length: 16 }, () => startProcess().call()));
+
+  assert.deepEqual(new Set(outcomes), new Set(['ok']));
+  assert.equal((await startProcess().call()).status, 200);
+  assert.equal(server.logins.length, 1);
+  assert.deepEqual(sessionEvents(), [{ type: 'session_obtained' }]);
+});
+
+test('counts a restored session\'s idle time from its stored last use', async (t) => {
+  const clock = fakeClock(t);
+  const { server, startProcess } = await startFleet(t);
+  await startProcess().call();
+  clock.advance(19 * MINUTE_MS);
+  const { session, call } = startProcess();
+  await call();
+  assert.equal(server.logins.length, 1);
+  assert.equal(session.current(), 'session-1');
+
+  clock.advance(20 * MINUTE_MS - 1);
+  assert.equal(session.current(), 'session-1');
+  await startProcess().call();
+  assert.equal(server.logins.length, 1);
+  clock.advance(20 * MINUTE_MS);
+
+  await startProcess().call();
+  assert.equal(server.logins.length, 2);
+});
+
+test('writes the last use at most once a minute, beside the call and under the lock', async (t) => {
+  const clock = fakeClock(t);
+  const { store, startProcess, stored } = await startFleet(t);
+  const { call } = startProcess();
+  await call();
+  const writes = () => store.operations.filter((operation) => operation === 'set').length;
+  assert.equal(writes(), 2); // the count and the session
+
+  for (let second = 0; second < 59; second++) {
+    clock.advance(1_000);
+    await call();
+  }
+  assert.equal(writes(), 2);
+  clock.advance(1_000);
+  store.operations.length = 0;
+  await Promise.all([call(), call(), call()]);
+  await clock.until(() => store.operations.includes('release'));
+
+  assert.deepEqual(store.operations, ['lock', 'get', 'set', 'release']);
+  assert.deepEqual(stored(), [{ token: 'session-1', usedAt: START_MS + MINUTE_MS }]);
+});
+
+test('writes no last use over another process\'s session or login', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess, stored } = await startFleet(t);
+  const [first, second] = [startProcess(), startProcess()];
+  await first.call();
+  await second.call();
+  store.locks.set([...store.values.keys()][0]!, START_MS + 10 * MINUTE_MS);
+  clock.advance(MINUTE_MS);
+  store.operations.length = 0;
+  await first.call();
+  await clock.until(() => store.operations.includes('lock'));
+  await turn();
+  assert.deepEqual(store.operations, ['lock']);
+
+  store.locks.clear();
+  server.live.clear();
+  await first.call();
+  assert.equal(server.logins.length, 2);
+  clock.advance(MINUTE_MS);
+  store.operations.length = 0;
+  server.live.add('session-1');
+  await second.call();
+  await clock.until(() => store.operations.includes('release'));
+
+  assert.deepEqual(store.operations, ['lock', 'get', 'release']);
+  assert.equal(stored()[0].token, 'session-2');
+});
+
+test('hands the writing of the last use and the login to waitUntil', async (t) => {
+  const clock = fakeClock(t);
+  const server = await startSessionServer(t);
+  const kept: Promise<unknown>[] = [];
+  const { authorizedFetch } = server.client(server.account({ store: memoryStore() }), { waitUntil: (each) => void kept.push(each) });
+  await authorizedFetch(server.origin + DEVICES_PATH);
+  assert.equal(kept.length, 2); // the bearer's exchange too
+
+  clock.advance(MINUTE_MS);
+  await authorizedFetch(server.origin + DEVICES_PATH);
+
+  assert.equal(kept.length, 3);
+  await Promise.all(kept);
+});
+
+test('takes the session that another process has brought in the place of a lapsed one', async (t) => {
+  const { server, startProcess } = await startFleet(t);
+  const [first, second] = [startProcess(), startProcess()];
+  await first.call();
+  await second.call();
+  server.live.clear();
+
+  await first.call();
+  assert.equal((await second.call()).status, 200);
+
+  assert.equal(server.logins.length, 2);
+});
+
+test('keeps sessions and counts under a key that a changed password changes and that hides it', async (t) => {
+  const { server, store, startProcess } = await startFleet(t);
+  await startProcess().call();
+  await assert.rejects(startProcess('wrong-password').call(), isRefused);
+
+  const url = server.origin + SESSION_PATH;
+  const name = JSON.stringify([url, 'invented-user']);
+  const keyFor = (password: string) => `thingspace-auth:${name}:${[...pbkdf2Sync(password, name, 100_000, 32, 'sha256')]}`;
+  assert.deepEqual([...store.values.keys()], [keyFor('invented-password'), keyFor('wrong-password')]);
+  assert.deepEqual([...store.values.values()].map(({ ttlSeconds }) => ttlSeconds), [1_200, undefined]);
+});
+
+test('stops the whole fleet after one refused login, in this process and the next', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess, stored, sessionEvents } = await startFleet(t);
+
+  const outcomes = await settle(clock, store, () => Array.from({ length: 16 }, () => startProcess('wrong-password').call()));
+
+  assert.deepEqual(new Set(outcomes), new Set(['session_refused']));
+  const late = startProcess('wrong-password');
+  await assert.rejects(late.call(), { ...isRefused, statusCode: 401 });
+  const requests = server.tokenRequests.length;
+  await assert.rejects(late.call(), { ...isRefused, statusCode: 401 });
+  await assert.rejects(startProcess('wrong-password').call(), isRefused);
+  assert.equal(server.logins.length, 1);
+  assert.equal(server.tokenRequests.length, requests);
+  assert.deepEqual(stored(), [{ failures: 2, status: 401 }]);
+  assert.equal(sessionEvents().filter(({ type }) => type === 'session_latched').length, 18);
+
+  assert.equal((await startProcess('invented-password').call()).status, 200);
+});
+
+test('is armed again for all by one reset() and the login after it', async (t) => {
+  const { server, startProcess } = await startFleet(t);
+  const { login } = server;
+  server.login = () => wrongPassword;
+  const [first, second] = [startProcess(), startProcess()];
+  await assert.rejects(first.call(), isRefused);
+  await assert.rejects(second.call(), isRefused);
+  server.login = login;
+
+  second.session.reset();
+  await assert.rejects(first.call(), isRefused);
+  assert.equal((await second.call()).status, 200);
+
+  assert.equal((await first.call()).status, 200);
+  assert.equal(server.logins.length, 2);
+});
+
+test('does not believe the store after reset(), until it has written there', async (t) => {
+  const { server, startProcess, stored } = await startFleet(t);
+  const [first, second] = [startProcess(), startProcess()];
+  await first.call();
+  await second.call();
+
+  first.session.reset();
+  assert.equal(stored()[0].token, 'session-1');
+  await first.call();
+
+  assert.equal(server.logins.length, 2);
+  assert.equal(stored()[0].token, 'session-2');
+  server.live.delete('session-2');
+  await first.call();
+  server.live.delete('session-1');
+  await second.call();
+  assert.equal(server.logins.length, 3);
+});
+
+test('has written the count before a login is sent, so that a crash counts', async (t) => {
+  const { server, store, startProcess, stored } = await startFleet(t);
+  const { login } = server;
+  const seen: unknown[] = [];
+  server.login = (received, response) => {
+    seen.push(...stored());
+    return server.logins.length < 3 ? cutConnection(received, response) : login(received, response);
+  };
+
+  await assert.rejects(startProcess().call(), isFailed);
+  await assert.rejects(startProcess().call(), isFailed);
+  assert.deepEqual(seen, [{ failures: 1 }, { failures: 2 }]);
+  await assert.rejects(startProcess().call(), isRefused);
+  assert.equal(server.logins.length, 2);
+
+  const { session, call } = startProcess();
+  session.reset();
+  await call();
+  assert.deepEqual(seen[2], { failures: 1 });
+  assert.deepEqual(stored(), [{ token: 'session-3', usedAt: stored()[0].usedAt }]);
+  assert.equal(store.locks.size, 0);
+});
+
+test('takes back the count of a login that neither succeeded nor failed', async (t) => {
+  const { server, startProcess, stored } = await startFleet(t);
+  server.login = cutConnection;
+  await assert.rejects(startProcess().call(), isFailed);
+  server.login = () => ({ status: 503 });
+
+  for (let round = 0; round < 3; round++) await assert.rejects(startProcess().call(), { ...isFailed, statusCode: 503 });
+
+  assert.equal(server.logins.length, 4);
+  assert.deepEqual(stored(), [{ failures: 1 }]);
+});
+
+test('waits up to its limit for another process that is logging in, and then fails without a login', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess } = await startFleet(t);
+  const release = await store.lock(await keyOf(startProcess, store), 3_600);
+  const startedAtMs = Date.now();
+
+  assert.deepEqual(await settle(clock, store, () => [startProcess().call()]), ['session_failed']);
+  assert.ok(Date.now() - startedAtMs >= 30_000 && Date.now() - startedAtMs < 31_000);
+  assert.deepEqual(await settle(clock, store, () => [startProcess('invented-password', 1_000).call()]), ['session_failed']);
+  assert.ok(Date.now() - startedAtMs < 33_000);
+  assert.equal(server.logins.length, 1);
+
+  await release?.();
+  assert.deepEqual(await settle(clock, store, () => [startProcess().call()]), ['ok']);
+  assert.equal(server.logins.length, 2);
+});
+
+/** The key of the account, found by a session that is then forgotten. */
+async function keyOf(startProcess: () => { call: () => Promise<unknown> }, store: ReturnType<typeof memoryStore>): Promise<string> {
+  await startProcess().call();
+  const [key] = store.values.keys();
+  store.values.clear();
+  return key!;
+}
+
+test('waits for a login of 29 s instead of sending another', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess } = await startFleet(t);
+  const { login } = server;
+  server.login = async (received, response) => {
+    const endMs = Date.now() + 29_000;
+    await clock.until(() => Date.now() >= endMs);
+    return login(received, response);
+  };
+
+  for (const [password, outcome] of [['invented-password', 'ok'], ['wrong-password', 'session_refused']] as const) {
+    const before = server.logins.length;
+    const outcomes = await settle(clock, store, () => Array.from({ length: 8 }, () => startProcess(password).call()));
+    assert.deepEqual(new Set(outcomes), new Set([outcome]));
+    assert.equal(server.logins.length, before + 1);
+  }
+});
+
+test('logs in once more when the lock of a killed process has ended, and then no more', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess } = await startFleet(t);
+  const key = await keyOf(startProcess, store);
+  await store.lock(key, 135);
+  await store.set(key, JSON.stringify({ failures: 1 }), undefined);
+  server.logins.length = 0;
+  server.login = () => wrongPassword;
+
+  assert.deepEqual(await settle(clock, store, () => [startProcess().call(), startProcess().call()]), ['session_failed', 'session_failed']);
+  assert.equal(server.logins.length, 0);
+  clock.advance(135_000);
+  assert.deepEqual(await settle(clock, store, () => [startProcess().call(), startProcess().call()]), ['session_refused', 'session_refused']);
+
+  assert.equal(server.logins.length, 1);
+});
+
+for (const operation of ['get', 'lock', 'set'] as const) {
+  test(`sends one login alone where the store's ${operation} fails, and none once that was refused`, async (t) => {
+    const { server, store, startProcess, sessionEvents } = await startFleet(t);
+    store.before = (each) => each === operation && broken();
+    const wrong = startProcess('wrong-password');
+
+    await assert.rejects(wrong.call(), isRefused);
+    await assert.rejects(wrong.call(), isRefused);
+    assert.equal(server.logins.length, 1);
+    assert.ok(sessionEvents().some((event) => event.type === 'store_failed' && event.operation === operation));
+
+    wrong.session.reset();
+    await assert.rejects(wrong.call(), isRefused);
+    assert.equal(server.logins.length, 2);
+  });
+
+  test(`sends one login alone where the store's ${operation} fails, and none once its fate is unknown`, async (t) => {
+    const { server, store, startProcess } = await startFleet(t);
+    store.before = (each) => each === operation && broken();
+    server.login = cutConnection;
+    const { call } = startProcess();
+
+    await assert.rejects(call(), isFailed);
+    await assert.rejects(call(), isRefused);
+
+    assert.equal(server.logins.length, 1);
+  });
+
+  test(`goes on working alone where the store's ${operation} fails and logins succeed`, async (t) => {
+    const { server, store, startProcess } = await startFleet(t);
+    store.before = (each) => each === operation && broken();
+    const { call } = startProcess();
+
+    for (let round = 1; round < 4; round++) {
+      assert.equal((await call()).status, 200);
+      assert.equal((await call()).status, 200);
+      assert.equal(server.logins.length, round);
+      server.live.clear();
+    }
+  });
+}
+
+test('takes a store that hangs for one that fails, after 2 s', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess } = await startFleet(t);
+  store.before = () => new Promise(() => {});
+  const startedAtMs = Date.now();
+
+  assert.deepEqual(await settle(clock, store, () => [startProcess().call()]), ['ok']);
+
+  assert.equal(server.logins.length, 1);
+  assert.ok(Date.now() - startedAtMs >= 2_000 && Date.now() - startedAtMs < 5_000);
+});
+
+test('does not go on alone once it has seen another process logging in', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess } = await startFleet(t);
+  const key = await keyOf(startProcess, store);
+  server.logins.length = 0;
+  await store.lock(key, 3_600);
+  const witness = startProcess();
+  store.operations.length = 0;
+  store.before = () => store.operations.length > 6 && broken();
+
+  assert.deepEqual(await settle(clock, store, () => [witness.call()]), ['session_failed']);
+  assert.deepEqual(await settle(clock, store, () => [witness.call()]), ['session_failed']);
+  assert.equal(server.logins.length, 0);
+
+  store.before = () => {};
+  store.locks.clear();
+  assert.deepEqual(await settle(clock, store, () => [witness.call()]), ['ok']);
+});
+
+test('does not go on alone once it has read of a login whose fate is unknown', async (t) => {
+  const { server, store, startProcess } = await startFleet(t);
+  const key = await keyOf(startProcess, store);
+  server.logins.length = 0;
+  await store.set(key, JSON.stringify({ failures: 1 }), undefined);
+  store.before = (operation) => operation === 'lock' && broken();
+  const { session, call } = startProcess();
+
+  await assert.rejects(call(), isFailed);
+  assert.equal(server.logins.length, 0);
+
+  session.reset();
+  assert.equal((await call()).status, 200);
+});
+
+test('does not write or send once it has been stopped so long that the lock is another\'s', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess, stored } = await startFleet(t);
+  const key = await keyOf(startProcess, store);
+  server.logins.length = 0;
+  await store.set(key, JSON.stringify({ failures: 1 }), undefined);
+  store.before = (operation) => operation === 'get' && store.locks.size && clock.jump(10 * MINUTE_MS);
+
+  await assert.rejects(startProcess().call(), isFailed);
+
+  assert.equal(server.logins.length, 0);
+  assert.deepEqual(stored(), [{ failures: 1 }]);
+});
+
+for (const [name, value] of Object.entries({
+  'no JSON': '<junk>',
+  null: 'null',
+  'a list': '[]',
+  'a token that cannot stand in a header': JSON.stringify({ token: 'broken\r\nx: y', usedAt: Date.UTC(2100, 0, 1) }),
+  'a token that is no text': JSON.stringify({ token: 7, usedAt: Date.UTC(2100, 0, 1) }),
+  'a token without its last use': JSON.stringify({ token: 'session-0' }),
+  'a count that is none': JSON.stringify({ failures: 'many' }),
+})) {
+  test(`takes for a miss what the store holds when that is ${name}`, async (t) => {
+    const { server, store, startProcess } = await startFleet(t);
+    await store.set(await keyOf(startProcess, store), value, undefined);
+    server.logins.length = 0;
+
+    assert.equal((await startProcess().call()).status, 200);
+
+    assert.equal(server.logins.length, 1);
+  });
+}
+
+test('takes a last use in the future of its clock for one of now', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess } = await startFleet(t);
+  const key = await keyOf(startProcess, store);
+  await store.set(key, JSON.stringify({ token: 'session-1', usedAt: START_MS + 60 * MINUTE_MS }), undefined);
+  const { session, call } = startProcess();
+  await call();
+  assert.equal(server.logins.length, 1);
+
+  clock.advance(20 * MINUTE_MS);
+
+  assert.equal(session.current(), undefined);
+});
+
+test('forgets the session in the store at logout, and not another process\'s', async (t) => {
+  const { server, startProcess, stored } = await startFleet(t);
+  const [first, second] = [startProcess(), startProcess()];
+  await first.call();
+  await second.call();
+  await first.session.logout();
+  assert.deepEqual(stored(), []);
+
+  server.live.clear();
+  await first.call();
+  await second.session.logout();
+
+  assert.equal(stored()[0].token, 'session-2');
+  assert.deepEqual(server.logouts.map(({ headers }) => headers['vz-m2m-token']), ['session-1', 'session-1']);
+});
+
+test('uses a store whose operations are synchronous', async (t) => {
+  const server = await startSessionServer(t);
+  const values = new Map<string, string>();
+  const store = {
+    get: (key: string) => values.get(key) ?? null,
+    set: (key: string, value: string) => void values.set(key, value),
+    delete: (key: string) => void values.delete(key),
+    lock: async () => async () => {},
+  };
+  const [first, second] = [server.account({ store }), server.account({ store })];
+
+  await server.client(first).authorizedFetch(server.origin + DEVICES_PATH);
+  await server.client(second).authorizedFetch(server.origin + DEVICES_PATH);
+
+  assert.equal(server.logins.length, 1);
+  await second.logout();
+  assert.equal(values.size, 0);
+});
+
+test('touches no store when it is created', () => {
+  const store = { get: broken, set: broken, delete: broken, lock: broken };
+
+  createSession({ username: 'invented-user', password: 'invented-password', store });
+});
