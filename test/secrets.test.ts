@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { inspect } from 'node:util';
+import type { ClientConfig, ClientEvent } from 'thingspace-auth';
+import { ApiError, clientSecretBasicRaw, clientSecretPost, createClient, revokeToken } from 'thingspace-auth';
+import type { Answer, TestServer } from './server.ts';
+import { recordEvents, rejectionOf, startServer } from './server.ts';
+
+// Characters that Basic, forms and JSON each write differently.
+const SECRET = 'invented-secret+%:"ü';
+const SESSION = 'invented-session';
+const TOKEN = 'invented-token';
+const WRITINGS = [SECRET, encodeURIComponent(SECRET), new URLSearchParams({ s: SECRET }).toString().slice(2), JSON.stringify(SECRET).slice(1, -1)];
+const ALL = [...WRITINGS, ...WRITINGS.map((secret) => Buffer.from(`invented-id:${secret}`).toString('base64')), SESSION, TOKEN];
+
+describe('no secret is shown', () => {
+  it('by console.log, util.inspect, JSON.stringify or the text of a client or its functions', async (t) => {
+    const server = await startServer(t, { token: () => ({ body: { access_token: TOKEN, expires_in: 3600 } }) });
+    const client = createClient(configOf(server));
+    for (const stage of ['before the first token', 'with a token']) {
+      const texts = [
+        captureLog(client),
+        inspect(client),
+        inspect(client, { depth: Infinity, showHidden: true, showProxy: true, getters: true }),
+        JSON.stringify(client),
+        ...Object.values(client).flatMap((each) => [String(each), inspect(each, { depth: Infinity, showHidden: true })]),
+      ];
+      for (const text of texts) assertClean(text, stage);
+      await client.authorizedFetch(`${server.origin}/x`);
+    }
+    const { waits, ...rest } = { waits: client.fetchToken(), x: 1 };
+    assertClean(inspect(rest) + inspect(waits, { depth: Infinity, showHidden: true }), 'a pending call');
+    await waits;
+  });
+
+  const echo = { error_description: `wrong secret ${SECRET} for invented-id`, error_uri: `https://docs.example.com/?s=${SECRET}` };
+  const ANSWERS: [label: string, Answer | 'cut', code: string][] = [
+    ['a refusal that echoes the secret in its description', { status: 401, body: { error: 'invalid_client', ...echo } }, 'oauth_error'],
+    ['a refusal that echoes the secret at the cut of its description', { status: 401, body: { error: 'invalid_client', error_description: 'd'.repeat(190) + SECRET } }, 'oauth_error'],
+    ['a refusal that echoes the secret in its error', { status: 400, body: { error: `bad ${SECRET}` } }, 'oauth_error'],
+    ['a fault that echoes the secret', { status: 401, body: { fault: { code: '900902', message: SECRET, description: SECRET } } }, 'gateway_fault'],
+    ['a fault whose code is the secret', { status: 401, body: { fault: { code: SECRET } } }, 'gateway_fault'],
+    ['HTML that echoes the secret', { status: 502, headers: { 'content-type': 'text/html' }, body: `<html>${SECRET}` }, 'gateway_fault'],
+    ['text that echoes the secret', { status: 400, headers: { 'content-type': 'text/plain' }, body: SECRET }, 'invalid_response'],
+    ['broken JSON that begins with the token', { body: `"${TOKEN}` }, 'invalid_response'],
+    ['broken JSON that holds the token', { body: `{"access_token":"${TOKEN}",}` }, 'invalid_response'],
+    ['a token that cannot stand in a header', { body: { access_token: `${TOKEN}\r\nx: y` } }, 'invalid_response'],
+    ['a token of another type', { body: { access_token: TOKEN, token_type: TOKEN } }, 'invalid_response'],
+    ['an answer that is too large', { body: TOKEN.repeat(10_000) }, 'response_too_large'],
+    ['a connection that breaks', 'cut', 'network'],
+  ];
+  for (const [label, answer, code] of ANSWERS) {
+    it(`in the error and the events of ${label}`, async (t) => {
+      const server = await startServer(t);
+      server.token = server.revoke = (_, response) => (answer === 'cut' ? void response.socket?.destroy() : answer);
+      for (const clientAuthentication of [undefined, clientSecretPost, clientSecretBasicRaw]) {
+        const { events, onEvent } = recordEvents();
+        const config = configOf(server, onEvent, { clientAuthentication });
+        const errors = [await rejectionOf(createClient(config).fetchToken())];
+        // A revocation has no token to find in its answer.
+        if (code !== 'invalid_response') errors.push(await rejectionOf(revokeToken(config, { accessToken: TOKEN, tokenType: 'Bearer' })));
+        for (const error of errors) {
+          assert.ok(error instanceof ApiError);
+          assert.equal(error.code, code);
+          assertCleanError(error, label);
+        }
+        assertClean(inspect(events, { depth: Infinity }), label);
+      }
+    });
+  }
+
+  it('in the error after a 401 whose renewal fails', async (t) => {
+    const server = await startServer(t, { token: () => ({ body: { access_token: TOKEN } }) });
+    const { authorizedFetch, getToken } = createClient(configOf(server));
+    await getToken();
+    server.token = () => ({ status: 401, body: { error: 'invalid_client', ...echo } });
+    server.api = () => ({ status: 401, body: TOKEN });
+    assertCleanError(await rejectionOf(authorizedFetch(`${server.origin}/x`)), 'a renewal');
+  });
+
+  it('in the errors of a time-out, of missing credentials, of the origin guard and of a redirect', async (t) => {
+    const server = await startServer(t, { token: () => ({ body: { access_token: TOKEN } }) });
+    const config = configOf(server, undefined, {}, { timeout: 50 });
+    const client = createClient(config);
+    await client.getToken();
+    server.api = ({ url }) => (url === '/hang' ? undefined : { status: 302, headers: { location: `https://user:${SECRET}@example.com/` } });
+    const errors = [
+      rejectionOf(client.authorizedFetch(`${server.origin}/hang`)),
+      rejectionOf(client.authorizedFetch(`${server.origin}/x`)),
+      rejectionOf(client.authorizedFetch(`https://example.com/?session=${SESSION}`)),
+      rejectionOf(createClient(configOf(server, undefined, { oauthClientSecret: undefined })).getToken()),
+    ];
+    for (const error of errors) assertCleanError(await error, 'a call');
+  });
+
+  it('when a stored, a given or a provided token cannot stand in a header', async (t) => {
+    const server = await startServer(t);
+    const bad = { accessToken: `${TOKEN}\u0000`, tokenType: 'Bearer' as const };
+    const thrown = (call: () => unknown) => {
+      try {
+        call();
+      } catch (error) {
+        return error;
+      }
+      return assert.fail('it was accepted');
+    };
+    const errors = [
+      thrown(() => createClient(configOf(server, undefined, { oauthToken: bad }))),
+      thrown(() => createClient(configOf(server)).withToken(bad)),
+      thrown(() => createClient(configOf(server, undefined, {}, { vZM2mToken: `${SESSION}\r\n` }))),
+      await rejectionOf(createClient(configOf(server, undefined, { oauthTokenProvider: () => bad })).getToken()),
+      await rejectionOf(revokeToken(configOf(server), bad)),
+    ];
+    for (const error of errors) assertCleanError(error as Error, 'a bad token');
+  });
+
+  it('in the events of calls that go well', async (t) => {
+    const server = await startServer(t, { token: () => ({ body: { access_token: `${TOKEN}-${server.tokenRequests.length}`, expires_in: 60 } }) });
+    const { events, onEvent } = recordEvents();
+    const client = createClient(configOf(server, onEvent, { oauthOnTokenUpdate: () => Promise.reject(new Error(TOKEN)) }));
+    await client.getToken();
+    server.revoked.add(`${TOKEN}-1`);
+    assert.equal((await client.authorizedFetch(`${server.origin}/x`)).status, 200);
+    assert.ok(events.length >= 4);
+    assertClean(inspect(events, { depth: Infinity, showHidden: true }), 'events');
+  });
+});
+
+function configOf(
+  server: TestServer,
+  onEvent?: (event: ClientEvent) => void,
+  credentials: object = {},
+  options: object = {},
+): ClientConfig {
+  return server.config(
+    { vZM2mToken: SESSION, retry: { attempts: 2, baseDelay: 0 }, ...(onEvent && { onEvent }), ...options },
+    { oauthClientSecret: SECRET, ...credentials },
+  );
+}
+
+function captureLog(value: unknown): string {
+  const lines: string[] = [];
+  const { log } = console;
+  console.log = (...parameters) => void lines.push(...parameters.map((each) => inspect(each)));
+  try {
+    console.log(value);
+  } finally {
+    console.log = log;
+  }
+  return lines.join('\n');
+}
+
+/** Everything that a logger might print of an error, its cause and its hidden properties, but not the headers themselves. */
+function assertCleanError(error: Error, label: string): void {
+  const texts = [String(error), error.stack ?? '', inspect(error, { depth: Infinity }), JSON.stringify(error)];
+  for (const name of Object.getOwnPropertyNames(error)) {
+    if (name !== 'headers') texts.push(inspect((error as unknown as Record<string, unknown>)[name], { depth: Infinity, showHidden: true }));
+  }
+  for (const text of texts) assertClean(text, label);
+}
+
+function assertClean(text: string | undefined, label: string): void {
+  for (const secret of ALL) assert.ok(!text?.includes(secret), `${label} shows ${secret}: ${text}`);
+}
