@@ -1,0 +1,81 @@
+/** What must not compile: each wrong line comes right after what the compiler says of it. */
+import type { AnyApiError, ApiErrorCode, ClientEvent, OAuthToken, OauthScope, TokenRequest } from 'thingspace-auth';
+import { createClient, Environment, isExpired, OauthScopeEnum } from 'thingspace-auth';
+
+declare const anyScope: string;
+declare const token: OAuthToken;
+const oauthClientId = 'a';
+const ENDPOINTS = { tokenUrl: 'https://auth.example.com/token', apiOrigins: ['https://api.example.com'] };
+
+// Scopes of a named environment are known ones, wherever the environment is named.
+// THROWS '"discovery:write"' is not assignable to type
+createClient({ clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: ['discovery:write'] } });
+// THROWS '"discovery:write"' is not assignable to type
+createClient({ clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: ['discovery:write'] }, environment: 'Staging' });
+// THROWS Type 'string' is not assignable to type
+createClient({ clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: [anyScope] }, environment: Environment.Production });
+// THROWS Property 'Discoverywrite' does not exist on type
+export const unknownScope: OauthScope = OauthScopeEnum.Discoverywrite;
+
+// Environments.
+// THROWS Type '"production"' is not assignable to type
+createClient({ clientCredentialsAuthCredentials: { oauthClientId }, environment: 'production' });
+// THROWS Property 'Test' does not exist on type
+createClient({ clientCredentialsAuthCredentials: { oauthClientId }, environment: Environment.Test });
+// THROWS Property 'apiOrigins' is missing in type
+createClient({ clientCredentialsAuthCredentials: { oauthClientId }, environment: { tokenUrl: 'https://auth.example.com/token' } });
+// THROWS 'apiOrigin' does not exist in type
+createClient({ clientCredentialsAuthCredentials: { oauthClientId }, environment: { ...ENDPOINTS, apiOrigin: 'https://a.example.com' } });
+
+// Options.
+// THROWS Property 'clientCredentialsAuthCredentials' is missing in type
+createClient({ timeout: 0 });
+// THROWS 'oauthClientId' is missing in type
+createClient({ clientCredentialsAuthCredentials: { oauthClientSecret: 'b' } });
+// THROWS 'oauthScope' does not exist in type
+createClient({ clientCredentialsAuthCredentials: { oauthClientId, oauthScope: ['read'] } });
+// THROWS Type 'string' is not assignable to type 'number'
+createClient({ clientCredentialsAuthCredentials: { oauthClientId }, timeout: '5' });
+// THROWS Type 'null' is not assignable to type
+createClient({ clientCredentialsAuthCredentials: { oauthClientId }, vZM2mToken: null });
+// THROWS Type 'number' is not assignable to type 'string | readonly string[]'
+createClient({ clientCredentialsAuthCredentials: { oauthClientId, oauthParams: { max_age: 5 } } });
+// THROWS 'retries' does not exist in type
+createClient({ clientCredentialsAuthCredentials: { oauthClientId }, retry: { retries: 5 } });
+// THROWS Property 'accessToken' is missing in type
+createClient({ clientCredentialsAuthCredentials: { oauthClientId, oauthTokenProvider: () => ({ tokenType: 'Bearer' as const }) } });
+
+// A token is read-only and holds numbers.
+// THROWS Cannot assign to 'accessToken' because it is a read-only property
+token.accessToken = 'b';
+// THROWS Cannot assign to 'expiry' because it is a read-only property
+token.expiry = 5;
+// THROWS Type 'bigint' is not assignable to type 'number'
+export const bigToken: OAuthToken = { accessToken: 'a', tokenType: 'Bearer', expiry: 5n };
+// THROWS Type '"mac"' is not assignable to type '"Bearer"'
+export const macToken: OAuthToken = { accessToken: 'a', tokenType: 'mac' };
+// THROWS Argument of type 'undefined' is not assignable to parameter of type 'OAuthToken'
+isExpired(undefined);
+
+const client = createClient({ clientCredentialsAuthCredentials: { oauthClientId } });
+// THROWS Cannot assign to 'getToken' because it is a read-only property
+client.getToken = client.fetchToken;
+// THROWS Argument of type 'string' is not assignable to parameter of type 'OAuthToken'
+client.withToken('a');
+// THROWS 'timeout' does not exist in type 'TokenOptions'
+void client.getToken({ timeout: 5 });
+// THROWS Argument of type 'number' is not assignable to parameter of type
+void client.authorizedFetch(5);
+
+// Errors and events have what their code or type says, and no more.
+export function read(error: AnyApiError, event: ClientEvent, request: TokenRequest): unknown {
+  // THROWS Property 'errorDescription' does not exist on type
+  if (error.code === 'network') return error.errorDescription;
+  // THROWS Type '"other"' is not assignable to type 'ApiErrorCode'
+  const code: ApiErrorCode = 'other';
+  // THROWS Property 'attempts' does not exist on type
+  if (event.type === 'retry_waiting') return event.attempts;
+  // THROWS Cannot assign to 'isForced' because it is a read-only property
+  request.isForced = true;
+  return code;
+}

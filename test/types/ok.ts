@@ -1,0 +1,165 @@
+/** What must compile. */
+import type {
+  AnyApiError,
+  ApiErrorCode,
+  Client,
+  ClientAuthentication,
+  ClientConfig,
+  ClientEvent,
+  CustomEnvironmentConfig,
+  Fetch,
+  NamedEnvironmentConfig,
+  OAuthToken,
+  OAuthTokenProvider,
+  OauthScope,
+  TokenRequest,
+} from 'thingspace-auth';
+import {
+  ApiError,
+  clientSecretBasicRaw,
+  configFromEnvironment,
+  createClient,
+  Environment,
+  isExpired,
+  noClientAuthentication,
+  OAuthProviderError,
+  OauthScopeEnum,
+  reviveToken,
+  revokeToken,
+} from 'thingspace-auth';
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+const isTrue = <T extends true>(value?: T): void => void value;
+
+// The seed's configuration, key for key.
+const client: Client = createClient({
+  clientCredentialsAuthCredentials: {
+    oauthClientId: 'OAuthClientId',
+    oauthClientSecret: 'OAuthClientSecret',
+    oauthScopes: [OauthScopeEnum.Discoveryread, OauthScopeEnum.Serviceprofileread],
+  },
+  vZM2mToken: 'VZ-M2M-Token',
+  timeout: 0,
+  environment: Environment.Production,
+});
+
+// Names and values are the same thing, and no environment is the default one.
+createClient({ clientCredentialsAuthCredentials: { oauthClientId: 'a', oauthScopes: ['discovery:read', 'edge:discovery:read'] } });
+createClient({ clientCredentialsAuthCredentials: { oauthClientId: 'a', oauthScopes: ['read'] }, environment: 'Staging' });
+
+// A custom environment takes any scope, and a string that is known only at run time.
+const anyScope: string = 'invented.scope';
+const custom: CustomEnvironmentConfig = {
+  clientCredentialsAuthCredentials: { oauthClientId: 'a', oauthScopes: [anyScope, 'other', OauthScopeEnum.Read] },
+  environment: { tokenUrl: 'https://auth.example.com/token', apiOrigins: ['*'], revocationUrl: undefined },
+};
+createClient(custom);
+
+// Deeply readonly and `undefined` options are fine.
+const frozen = {
+  clientCredentialsAuthCredentials: {
+    oauthClientId: 'a',
+    oauthClientSecret: undefined,
+    oauthScopes: ['read'],
+    oauthParams: { resource: ['a', 'b'], audience: 'c' },
+    clientAuthentication: noClientAuthentication,
+  },
+  retry: { attempts: 1, baseDelay: undefined },
+  timeout: undefined,
+  environment: undefined,
+} as const;
+createClient(frozen);
+createClient(configFromEnvironment());
+createClient(configFromEnvironment({ THINGSPACE_CLIENT_ID: 'a' }));
+isTrue<Same<ReturnType<typeof configFromEnvironment>, NamedEnvironmentConfig>>();
+isTrue<Same<ClientConfig, NamedEnvironmentConfig | CustomEnvironmentConfig>>();
+
+// Unions of literals.
+isTrue<Same<Environment, 'Production' | 'MockServerForLimitedAvailabilitySeeQuickStart' | 'Staging'>>();
+isTrue<Same<typeof OauthScopeEnum.TsMecFullaccess, 'ts.mec.fullaccess'>>();
+const scope: OauthScope = 'ts.application.ro';
+
+// A token is JSON-safe data.
+async function useTokens(config: ClientConfig, signal: AbortSignal): Promise<OAuthToken> {
+  const token = await client.fetchToken({ signal });
+  const expiry: number | undefined = token.expiry;
+  const type: 'Bearer' = token.tokenType;
+  await client.getToken();
+  await client.getToken({});
+  await client.getToken({ signal: null });
+  await client.withToken(JSON.parse(JSON.stringify(token))).getToken({ signal: undefined });
+  await revokeToken(config, reviveToken({ ...token }));
+  return isExpired(token, 5) || expiry || type ? token : reviveToken(scope);
+}
+
+// `authorizedFetch` stands wherever `fetch` does.
+const likeFetch: typeof fetch = client.authorizedFetch;
+const nested: ClientConfig = { ...custom, fetch: client.authorizedFetch };
+const injected: Fetch = fetch;
+const { authorizedFetch } = client;
+void authorizedFetch(new URL('https://api.example.com'), { method: 'POST', body: new FormData(), signal: null });
+void authorizedFetch(new Request('https://api.example.com'));
+
+// Providers: ours, asynchronous or not, and the generated SDK's.
+const provider: OAuthTokenProvider = async (lastToken, { fetchToken, isForced, report, scope, params, clockSkew }) => {
+  report({ type: 'store_failed', operation: 'get' });
+  return lastToken && !isForced && scope && params && clockSkew ? lastToken : fetchToken();
+};
+const sdkProvider = (lastToken: OAuthToken | undefined, authManager: Pick<TokenRequest, 'fetchToken'>): Promise<OAuthToken> =>
+  lastToken ? Promise.resolve(lastToken) : authManager.fetchToken();
+const method: ClientAuthentication = async ({ body, clientId, headers }) => {
+  body.set('client_id', clientId);
+  headers.set('x-proof', 'a');
+};
+createClient({
+  clientCredentialsAuthCredentials: {
+    oauthClientId: 'a',
+    oauthTokenProvider: provider,
+    oauthOnTokenUpdate: async (token) => void token.accessToken,
+    clientAuthentication: method,
+  },
+  waitUntil: (promise) => void promise,
+  onEvent: (event) => describeEvent(event),
+});
+createClient({ clientCredentialsAuthCredentials: { oauthClientId: 'a', oauthTokenProvider: sdkProvider, clientAuthentication: clientSecretBasicRaw } });
+
+// Events and errors narrow.
+function describeEvent(event: ClientEvent): string | number | undefined {
+  switch (event.type) {
+    case 'token_obtained':
+      return event.expiresIn ?? event.source;
+    case 'token_failed':
+    case 'refresh_ahead_failed':
+      return event.statusCode ?? event.code;
+    case 'retry_waiting':
+      return event.delayMs + event.attempt;
+    case 'token_update_failed':
+      return event.code;
+    case 'request_replayed':
+      return event.reason;
+    case 'store_failed':
+      return event.operation;
+    case 'session_obtained':
+    case 'session_failed':
+    case 'session_latched':
+      return event.code;
+    default:
+      isTrue<Same<typeof event, never>>();
+      return undefined;
+  }
+}
+
+function describeError(error: unknown): string {
+  if (error instanceof OAuthProviderError) return error.error + (error.errorDescription ?? '') + (error.errorUri ?? '');
+  if (error instanceof ApiError) return `${error.code} ${error.statusCode} ${error.headers?.get('retry-after')}`;
+  return String(error);
+}
+
+function narrow(error: AnyApiError): string {
+  const code: ApiErrorCode = error.code;
+  if (error.code === 'oauth_error') return error.error;
+  isTrue<Same<(typeof error)['code'], Exclude<ApiErrorCode, 'oauth_error'>>>();
+  return code;
+}
+
+export { describeError, injected, likeFetch, narrow, nested, useTokens };
