@@ -130,6 +130,26 @@ test('websocket-get-token connects three times with one token', async (t) => {
   assert.deepEqual(seen(mock), ['/oauth2/token 200']);
 });
 
+test('m2m-devices logs in, lists the devices and logs out, and stops at a refused login', async (t) => {
+  const users = { 'invented-user': 'invented-password' };
+  const runWith = async (password: string): Promise<Outcome & { mock: Mock }> => {
+    const mock = createMockServer({ users });
+    const standIn = await startStandIn(t, mock);
+    const account = { THINGSPACE_USERNAME: 'invented-user', THINGSPACE_PASSWORD: password };
+    return { ...(await runProgram(join(examples, 'm2m-devices.js'), standIn, { ...CREDENTIALS, ...account })), mock };
+  };
+
+  const { stdout, stderr, mock } = await runWith('invented-password');
+  assert.equal(stdout + stderr, 'mock-1\n');
+  const session = '/api/m2m/v1/session';
+  assert.deepEqual(seen(mock), [`${TOKEN} 200`, `${session}/login 200`, '/api/m2m/v1/devices/actions/list 200', `${session}/logout 200`]);
+
+  const refused = await runWith('wrong-password');
+  assert.equal(refused.exitCode, 1);
+  assert.match(refused.stderr, /^No M2M session: 401 .*five failures lock the account\.\n$/);
+  assert.deepEqual(seen(refused.mock), [`${TOKEN} 200`, `${session}/login 401`]);
+});
+
 test('error-handling explains each failure by its code', async (t) => {
   const explain = async (options: MockServerOptions, script?: (mock: Mock) => void): Promise<string> => {
     const { stdout, stderr } = await run(t, 'error-handling', options, script);

@@ -1,0 +1,25 @@
+// The M2M APIs want a second token, for the account behind the devices: createSession logs in when it is needed.
+import { ApiError, configFromEnvironment, createClient } from 'thingspace-auth';
+import { createSession } from 'thingspace-auth/session';
+
+const session = createSession({
+  username: process.env.THINGSPACE_USERNAME ?? '', // the account's "UWS" credentials, not the portal's key
+  password: process.env.THINGSPACE_PASSWORD ?? '',
+});
+const { authorizedFetch } = createClient({ ...configFromEnvironment(), vZM2mToken: session });
+
+try {
+  const response = await authorizedFetch('https://thingspace.verizon.com/api/m2m/v1/devices/actions/list', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ maxNumberOfDevices: 10 }),
+  });
+  if (!response.ok) throw new Error(`The API answered ${response.status}: ${await response.text()}`);
+  const { devices } = (await response.json()) as { devices: { deviceIds: { id: string }[] }[] };
+  for (const { deviceIds } of devices) console.log(deviceIds.map(({ id }) => id).join(', '));
+  await session.logout(); // a program that ends has no more use for the session
+} catch (error) {
+  if (!(error instanceof ApiError) || error.code !== 'session_refused') throw error;
+  console.error(`${error.message}. Check user name and password before you try again: five failures lock the account.`);
+  process.exitCode = 1;
+}
