@@ -1,0 +1,108 @@
+// Where a promise begun in one request may never settle in another: workerd and edge runtimes, imitated by their mark.
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import { test } from 'node:test';
+import { createClient } from 'thingspace-auth';
+import { createSession } from 'thingspace-auth/session';
+import { fakeClock, tokenAnswer, turn } from './server.ts';
+
+const API_URL = 'https://api.example.com/';
+
+/** A client on a request-bound runtime, whose logins the test answers; `pulse` fires the intervals that are running. */
+function startRuntime(t: TestContext) {
+  const clock = fakeClock(t);
+  const runtime = globalThis as { EdgeRuntime?: string };
+  runtime.EdgeRuntime = 'invented-runtime';
+  t.after(() => delete runtime.EdgeRuntime);
+  const intervals = new Map<unknown, () => void>();
+  t.mock.method(globalThis, 'setInterval', (beat: () => void) => {
+    const timer = {};
+    intervals.set(timer, beat);
+    return timer;
+  });
+  t.mock.method(globalThis, 'clearInterval', (timer: unknown) => intervals.delete(timer));
+  const logins: ((answer: Response) => void)[] = [];
+  const session = createSession({ username: 'invented-user', password: 'invented-password' });
+  const { authorizedFetch } = createClient({
+    clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthClientSecret: 'invented-secret' },
+    environment: { tokenUrl: 'https://auth.example.com/token', apiOrigins: ['https://api.example.com'] },
+    vZM2mToken: session,
+    fetch: async (input) => {
+      const url = String(input);
+      if (url === API_URL) return new Response('reached');
+      return url.endsWith('/login') ? new Promise((resolve) => logins.push(resolve)) : Response.json(tokenAnswer('token-1').body);
+    },
+  });
+  return { clock, intervals, logins, session, call: () => authorizedFetch(API_URL).then((response) => response.text()) };
+}
+
+const success = (token: string): Response => Response.json({ sessionToken: token });
+
+test('takes the place of a login whose request has died, and counts it', async (t) => {
+  const { clock, intervals, logins, call } = startRuntime(t);
+  void call().catch(() => {});
+  await clock.until(() => logins.length === 1);
+  intervals.clear(); // the timers of a request die with it
+  const second = call();
+  const third = call();
+  await turn();
+
+  clock.advance(5_000);
+  await clock.until(() => logins.length === 2);
+  logins[1]!(success('session-2'));
+  assert.deepEqual(await Promise.all([second, third]), ['reached', 'reached']);
+  assert.equal(logins.length, 2);
+});
+
+test('stops at the second login that was lost', async (t) => {
+  const { clock, intervals, logins, call } = startRuntime(t);
+  void call().catch(() => {});
+  await clock.until(() => logins.length === 1);
+  intervals.clear();
+  void call().catch(() => {});
+  await turn();
+  clock.advance(5_000);
+  await clock.until(() => logins.length === 2);
+  intervals.clear();
+  const third = call();
+  await turn();
+
+  clock.advance(5_000);
+
+  await assert.rejects(third, { code: 'session_refused' });
+  assert.equal(logins.length, 2);
+});
+
+test('does not take a slow login for a lost one while its request lives', async (t) => {
+  const { clock, intervals, logins, call } = startRuntime(t);
+  const calls = [call(), call(), call()];
+  await clock.until(() => logins.length === 1);
+
+  for (let second = 0; second < 29; second++) {
+    clock.advance(1_000);
+    for (const beat of intervals.values()) beat();
+    await turn();
+  }
+  logins[0]!(success('session-1'));
+
+  assert.deepEqual(await Promise.all(calls), ['reached', 'reached', 'reached']);
+  assert.equal(logins.length, 1);
+  assert.equal(intervals.size, 0);
+});
+
+test('takes a login whose promise the runtime rejects for a lost one', async (t) => {
+  const { clock, logins, session, call } = startRuntime(t);
+  const { finally: settle } = Promise.prototype;
+  let rejections = 1;
+  t.mock.method(Promise.prototype, 'finally', function (this: Promise<unknown>, callback: () => void) {
+    const settled = settle.call(this, callback);
+    return rejections-- > 0 ? Promise.reject(new Error('Cannot perform I/O on behalf of a different request.')) : settled;
+  });
+
+  const first = call();
+  await clock.until(() => logins.length === 2);
+  logins[1]!(success('session-2'));
+
+  assert.equal(await first, 'reached');
+  assert.equal(session.current(), 'session-2');
+});
