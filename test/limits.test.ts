@@ -78,6 +78,16 @@ describe('the time limit of an API call', () => {
     }
   });
 
+  it('does not let a call out whose signal has aborted already', async (t) => {
+    const server = await startServer(t);
+    const client = createClient(server.config({ timeout: 5_000 }));
+    await client.getToken();
+    const reason = new Error('mine');
+    assert.equal(await rejectionOf(client.authorizedFetch(`${server.origin}/x`, { signal: AbortSignal.abort(reason) })), reason);
+    await turn();
+    assert.equal(server.apiRequests.length, 0);
+  });
+
   it('does not count the time of the exchange, nor of the first try of a replay', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);

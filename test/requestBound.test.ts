@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import { describe, it } from 'node:test';
+import { createClient } from 'thingspace-auth';
+import { fakeClock, hold, recordEvents, startServer, tokenAnswer, turn } from './server.ts';
+
+describe('where a promise may die with the request that began it', () => {
+  it('callers wait 5 s for an exchange of another, then elect one among themselves', async (t) => {
+    enterEdgeRuntime(t);
+    const clock = fakeClock(t);
+    const gate = hold();
+    const server = await startServer(t);
+    server.token = async () => {
+      if (server.tokenRequests.length > 1) return tokenAnswer('second');
+      await gate.promise;
+      return tokenAnswer('first');
+    };
+    const updates: string[] = [];
+    const client = createClient(server.config({}, { oauthOnTokenUpdate: ({ accessToken }) => updates.push(accessToken) }));
+    const beginner = client.getToken();
+    await clock.until(() => server.tokenRequests.length === 1);
+    clock.advance(1_000);
+    const joiners = Array.from({ length: 100 }, () => client.getToken());
+    clock.advance(3_999);
+    await turn();
+    assert.equal(server.tokenRequests.length, 1);
+    clock.advance(1);
+    for (const joiner of joiners) assert.equal((await joiner).accessToken, 'second');
+    assert.equal(server.tokenRequests.length, 2);
+
+    // The first exchange was not lost, only slow: it serves its beginner and replaces nothing.
+    gate.open();
+    assert.equal((await beginner).accessToken, 'first');
+    assert.equal((await client.getToken()).accessToken, 'second');
+    assert.deepEqual(updates, ['second']);
+  });
+
+  it('one that comes when those 5 s are over waits no longer', async (t) => {
+    enterEdgeRuntime(t);
+    const clock = fakeClock(t);
+    const server = await startServer(t);
+    server.token = () => (server.tokenRequests.length > 1 ? tokenAnswer('second') : undefined);
+    const client = createClient(server.config());
+    const controller = new AbortController();
+    const beginner = client.getToken({ signal: controller.signal }).catch((reason: unknown) => reason);
+    await clock.until(() => server.tokenRequests.length === 1);
+    clock.advance(8_000);
+    const joiner = client.getToken();
+    clock.advance(1);
+    assert.equal((await joiner).accessToken, 'second');
+    controller.abort('gone');
+    assert.equal(await beginner, 'gone');
+  });
+
+  it('a caller of its own exchange waits for as long as that has', async (t) => {
+    enterEdgeRuntime(t);
+    const clock = fakeClock(t);
+    const gate = hold();
+    const server = await startServer(t, { token: async () => (await gate.promise, tokenAnswer('slow')) });
+    const client = createClient(server.config());
+    const beginner = client.getToken();
+    await clock.until(() => server.tokenRequests.length === 1);
+    clock.advance(20_000);
+    gate.open();
+    assert.equal((await beginner).accessToken, 'slow');
+    assert.equal(server.tokenRequests.length, 1);
+  });
+
+  for (const withWaitUntil of [false, true]) {
+    it(`a token is ${withWaitUntil ? '' : 'not '}refreshed ahead with${withWaitUntil ? '' : 'out'} waitUntil`, async (t) => {
+      enterEdgeRuntime(t);
+      const clock = fakeClock(t);
+      const server = await startServer(t);
+      const { events, onEvent } = recordEvents();
+      const waitUntil = (promise: Promise<unknown>) => void promise;
+      const client = createClient(server.config({ onEvent, ...(withWaitUntil && { waitUntil }) }));
+      await client.getToken();
+      clock.advance(3_400_000);
+      assert.equal((await client.getToken()).accessToken, 'token-1');
+      if (withWaitUntil) await clock.until(() => events.length === 2);
+      for (let count = 0; count < 20; count++) await turn();
+      assert.equal(server.tokenRequests.length, withWaitUntil ? 2 : 1);
+      // At the end of its validity it is renewed all the same.
+      clock.advance(190_000);
+      assert.equal((await client.getToken()).accessToken, 'token-2');
+    });
+  }
+});
+
+/** What Vercel's runtime says of itself; workerd is tried for real elsewhere. */
+function enterEdgeRuntime(t: TestContext): void {
+  const runtime = globalThis as { EdgeRuntime?: string };
+  runtime.EdgeRuntime = 'invented-runtime';
+  t.after(() => delete runtime.EdgeRuntime);
+}
