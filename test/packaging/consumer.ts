@@ -1,0 +1,99 @@
+// Uses every entry and every exported name, with nothing but what each platform's own types declare.
+import {
+  ApiError, clientSecretBasic, clientSecretBasicRaw, clientSecretPost, configFromEnvironment, createClient, Environment,
+  isExpired, noClientAuthentication, OAuthProviderError, OauthScopeEnum, reviveToken, revokeToken,
+} from 'thingspace-auth';
+import type {
+  AnyApiError, ApiErrorCode, ApiErrorFields, Client, ClientAuthentication, ClientAuthenticationRequest, ClientConfig,
+  ClientCredentials, ClientEvent, ClientOptions, CustomEnvironment, CustomEnvironmentConfig, EventCode, Fetch,
+  NamedEnvironmentConfig, OauthScope, OAuthToken, OAuthTokenProvider, Report, RetryOptions, SessionTokenSource,
+  TokenOptions, TokenRequest,
+} from 'thingspace-auth';
+import { createSession } from 'thingspace-auth/session';
+import type { Session, SessionOptions } from 'thingspace-auth/session';
+import { encryptedStore, storedToken } from 'thingspace-auth/stores';
+import type { StoreKey, TokenStore } from 'thingspace-auth/stores';
+import { durableObjectStore, TokenStoreObject } from 'thingspace-auth/stores/durable-object';
+import { fileStore } from 'thingspace-auth/stores/file';
+import { kvStore } from 'thingspace-auth/stores/kv';
+import { redisStore } from 'thingspace-auth/stores/redis';
+import { webStore } from 'thingspace-auth/stores/web';
+import { createMockServer } from 'thingspace-auth/testing';
+import type { MockRequest, MockServer, MockServerOptions, MockTarget } from 'thingspace-auth/testing';
+
+type Has<Value extends Expected, Expected> = Value;
+
+export const options: ClientOptions = { timeout: 1_000, fetch: globalThis.fetch, retry: { attempts: 1 } satisfies RetryOptions };
+export const credentials: ClientCredentials<OauthScope> = {
+  oauthClientId: 'invented-id',
+  oauthClientSecret: 'invented-secret',
+  oauthScopes: [OauthScopeEnum.Discoveryread],
+};
+export const named: NamedEnvironmentConfig = { ...options, clientCredentialsAuthCredentials: credentials, environment: Environment.Production };
+export const environment: CustomEnvironment = { tokenUrl: 'https://auth.example.com/token', apiOrigins: ['https://api.example.com'] };
+export const custom: CustomEnvironmentConfig = { clientCredentialsAuthCredentials: { oauthClientId: 'invented-id' }, environment };
+export const configs: readonly ClientConfig[] = [named, custom, configFromEnvironment({}), configFromEnvironment()];
+export const authentications: readonly ClientAuthentication[] = [
+  clientSecretBasic, clientSecretBasicRaw, clientSecretPost, noClientAuthentication,
+  ({ headers, body }: ClientAuthenticationRequest) => { headers.set('x-id', 'invented'); body.set('assertion', 'invented'); },
+];
+
+export async function call(config: ClientConfig, signal: AbortSignal): Promise<string> {
+  const client: Client = createClient({ ...config, vZM2mToken: createSession({ username: 'invented', password: 'invented' }) });
+  const { authorizedFetch, fetchToken, getToken, withToken } = client;
+  const tokenOptions: TokenOptions = { signal };
+  const token: OAuthToken = await fetchToken(tokenOptions);
+  if (isExpired(token) || isExpired(await getToken(), 10)) await revokeToken(config, reviveToken(JSON.parse('{}')));
+  const other: Fetch = withToken(token).authorizedFetch;
+  const response: Response = await authorizedFetch('https://api.example.com/', { method: 'POST', body: 'text', signal });
+  const headers: Headers = (await other(new URL('https://api.example.com/'))).headers;
+  return `${(await authorizedFetch(new Request('https://api.example.com/'))).status} ${headers.get('x')} ${await response.text()}`;
+}
+
+export function explain(error: unknown): string {
+  if (error instanceof OAuthProviderError) return `${error.error} ${error.errorDescription ?? ''} ${error.errorUri ?? ''}`;
+  if (!(error instanceof ApiError)) throw error;
+  const { code } = error as AnyApiError;
+  const known: ApiErrorCode = code;
+  return `${known} ${error.statusCode ?? ''} ${error.headers?.get('retry-after') ?? ''} ${String(error.cause)}`;
+}
+export type ErrorFields = Has<ApiErrorFields, object>;
+
+export const report: Report = (event: ClientEvent) => {
+  if (event.type === 'token_failed') ((code: EventCode): string => code)(event.code);
+};
+export const provider: OAuthTokenProvider = async (last: OAuthToken | undefined, request: TokenRequest) => last ?? request.fetchToken();
+
+export const session: Session = createSession({ username: 'invented', password: 'invented' } satisfies SessionOptions);
+export const source: SessionTokenSource = session;
+export const logout = async (): Promise<string | undefined> => session.logout().then(session.reset).then(session.current);
+
+export const memory: TokenStore = { get: () => null, set: () => undefined, delete: () => undefined };
+declare const key: StoreKey;
+declare const namespace: Parameters<typeof kvStore>[0];
+declare const redis: Parameters<typeof redisStore>[0];
+declare const storage: Parameters<typeof webStore>[0];
+declare const stub: Parameters<typeof durableObjectStore>[0];
+export const stores: () => readonly TokenStore[] = () => [
+  encryptedStore(memory, [key]), fileStore('token.json'), kvStore(namespace), redisStore(redis), webStore(storage),
+  durableObjectStore(stub),
+];
+export const providers: () => readonly OAuthTokenProvider[] = () => stores().map(storedToken);
+export class Tokens extends TokenStoreObject {}
+
+const mockOptions: MockServerOptions = { expiresIn: 60, scopes: ['read'] };
+export const server: MockServer = createMockServer(mockOptions);
+export const asConfig: ClientOptions = { fetch: server.fetch };
+export const handler: (request: Request) => Promise<Response> = server.fetch;
+export const received: readonly MockRequest[] = server.requests;
+
+// Where a platform's types were missing, these would be `any`, and no mistake.
+// @ts-expect-error a named environment knows its scopes
+export const wrongScope: ClientConfig = { clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthScopes: ['reed'] } };
+// @ts-expect-error a response has a numeric status
+export const wrongStatus = async (): Promise<string> => (await server.fetch('https://api.example.com/')).status;
+// @ts-expect-error a token has no field of that name
+export const wrongToken = (token: OAuthToken): unknown => token.access_token;
+// @ts-expect-error a store key is a CryptoKey
+export const wrongKey: StoreKey = 'secret';
+export const failNext = (target: MockTarget): void => server.failNext(target, 503);
