@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -103,17 +103,13 @@ test('frees the lock of a killed process when its time is over', async (t) => {
   assert.equal(taken.filter(Boolean).length, 1);
 });
 
-test('is not held up for good by a lock whose holder was killed while making it', async (t) => {
+test('is not held up by a lock file that is junk', async (t) => {
   const path = join(newFolder(t), 'tokens.json');
   const store = fileStore(path);
   const release = await store.lock!('key', 60);
-  const name = readdirSync(join(path, '..'))[0]!;
+  const [name] = readdirSync(join(path, '..'));
   await release!();
-  const lockPath = join(path, '..', name);
-  writeFileSync(lockPath, '');
-  assert.equal(await store.lock!('key', 60), undefined);
-
-  utimesSync(lockPath, 0, Date.now() / 1000 - 61);
+  writeFileSync(join(path, '..', name!), '');
 
   assert.equal(typeof (await store.lock!('key', 60)), 'function');
 });

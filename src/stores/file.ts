@@ -3,7 +3,7 @@
  * @module
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { constants, copyFileSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { constants, copyFileSync, linkSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { TokenStore } from '../stores.ts';
@@ -50,7 +50,7 @@ async function readEntries(path: string): Promise<Entries> {
   try {
     return { ...JSON.parse(await readFile(path, 'utf8')) };
   } catch (error) {
-    if (isMissing(error)) return {};
+    if (codeOf(error) === 'ENOENT') return {};
     throw error;
   }
 }
@@ -87,7 +87,7 @@ function replaceJunk(error: unknown): Entries {
 }
 
 async function replaceFile(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${randomUUID()}.tmp`;
+  const temporary = asideOf(path);
   try {
     const file = await open(temporary, 'wx', 0o600);
     try {
@@ -113,14 +113,11 @@ async function makeFolder(path: string): Promise<void> {
  */
 function takeLock(path: string, ttlMs: number): (() => void) | undefined {
   const held = readLock(path);
-  if (held !== undefined && (endOf(path, held, ttlMs) > Date.now() || !removeLock(path, held))) return undefined;
+  if (held !== undefined && (Number.parseInt(held, 10) > Date.now() || !removeLock(path, held))) return undefined;
   const own = `${Date.now() + ttlMs} ${randomUUID()}`;
-  try {
-    writeFileSync(path, own, { flag: 'wx', mode: 0o600 });
-  } catch (error) {
-    if ((error as { code?: string }).code === 'EEXIST') return undefined;
-    throw error;
-  }
+  const aside = asideOf(path);
+  writeFileSync(aside, own, { flag: 'wx', mode: 0o600 });
+  if (!moveLock(aside, path)) return undefined;
   return () => void (readLock(path) === own && removeLock(path, own));
 }
 
@@ -128,14 +125,9 @@ function readLock(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    if (isMissing(error)) return undefined;
+    if (codeOf(error) === 'ENOENT') return undefined;
     throw error;
   }
-}
-
-/** When a lock ends; one that is still being written, or whose holder was killed at that, counts from its file's time. */
-function endOf(path: string, held: string, ttlMs: number): number {
-  return Number.parseInt(held, 10) || (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) + ttlMs;
 }
 
 /**
@@ -143,22 +135,39 @@ function endOf(path: string, held: string, ttlMs: number): number {
  * which lock it was. Another's is put back.
  */
 function removeLock(path: string, meant: string): boolean {
-  const aside = `${path}.${randomUUID()}`;
+  const aside = asideOf(path);
   try {
     renameSync(path, aside);
   } catch (error) {
-    if (isMissing(error)) return false;
+    if (codeOf(error) === 'ENOENT') return false;
     throw error;
   }
-  const isMeant = readFileSync(aside, 'utf8') === meant;
+  if (readLock(aside) === meant) {
+    unlinkSync(aside);
+    return true;
+  }
+  moveLock(aside, path);
+  return false;
+}
+
+/** Moves a lock into place, whole, unless there is one; where the file system knows no hard links, all but whole. */
+function moveLock(aside: string, path: string): boolean {
   try {
-    if (!isMeant) copyFileSync(aside, path, constants.COPYFILE_EXCL);
+    linkSync(aside, path);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    copyFileSync(aside, path, constants.COPYFILE_EXCL);
+    return true;
   } finally {
     unlinkSync(aside);
   }
-  return isMeant;
 }
 
-function isMissing(error: unknown): boolean {
-  return (error as { code?: string }).code === 'ENOENT';
+function asideOf(path: string): string {
+  return `${path}.${randomUUID()}.tmp`;
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as { code?: string }).code;
 }
