@@ -6,7 +6,7 @@
 import type { ClientAuthentication } from './clientAuthentication.ts';
 import { clientSecretBasic } from './clientAuthentication.ts';
 import type { CustomEnvironment, Environment } from './environments.ts';
-import { HOSTS } from './environments.ts';
+import { ENVIRONMENTS } from './environments.ts';
 import type { ClientEvent, Report } from './events.ts';
 import type { OauthScope } from './scopes.ts';
 import type { OAuthToken } from './token.ts';
@@ -208,7 +208,7 @@ export function resolveConfig(config: ClientConfig): Settings {
     clockSkew: 10,
     ...options,
     ...credentials,
-    ...resolveEnvironment(environment),
+    ...(ENVIRONMENTS[environment] ?? readOptions('environment', environment, ENVIRONMENT)),
     clientAuthentication,
     secret: () => clientSecret,
     canExchange,
@@ -220,13 +220,6 @@ export function resolveConfig(config: ClientConfig): Settings {
     timeoutMs,
     retry: retry ? { ...DEFAULT_RETRY, ...readOptions('retry', retry, RETRY) } : DEFAULT_RETRY,
   };
-}
-
-function resolveEnvironment(environment: Environment | CustomEnvironment): CustomEnvironment {
-  if (typeof environment !== 'string') return readOptions('environment', environment, ENVIRONMENT);
-  const apiOrigins = HOSTS[environment].map((host) => `https://${host}.verizon.com`);
-  const oauthUrl = `${apiOrigins[0]}/api/ts/v1/oauth2/`;
-  return { apiOrigins, tokenUrl: `${oauthUrl}token`, revocationUrl: `${oauthUrl}revoke` };
 }
 
 /** Whether an option is good, and the words of its rule; `isRequired` where absence is a mistake too. */
@@ -243,12 +236,12 @@ const OPTIONS: Rules = {
   clientCredentialsAuthCredentials: OBJECT,
   vZM2mToken: [
     (value) => isHeaderSafe(value) || typeof value.getSessionToken === 'function',
-    'visible ASCII, or what createSession returns',
+    'visible ASCII, or from createSession',
   ],
   timeout: AMOUNT,
   environment: [
-    (value) => isObject(value) || Object.hasOwn(HOSTS, value),
-    "'Production', 'MockServerForLimitedAvailabilitySeeQuickStart', 'Staging', or an object with tokenUrl and apiOrigins",
+    (value) => isObject(value) || Object.hasOwn(ENVIRONMENTS, value),
+    'a name of Environment, like Production, or an object with tokenUrl and apiOrigins',
   ],
   fetch: FUNCTION,
   retry: OBJECT,
@@ -263,11 +256,11 @@ const CREDENTIALS: Rules = {
     (value) => isTexts(value) && value.every((scope) => /^[!#-[\]-~]+$/.test(scope)),
     'an array of scopes (RFC 6749 section 3.3)',
   ],
-  oauthToken: [isToken, 'a token as fetchToken or JSON.parse returns it, its accessToken without "Bearer "'],
+  oauthToken: OBJECT,
   oauthClockSkew: AMOUNT,
   oauthParams: [
     (value) => isObject(value) && Object.entries(value).every(isFreeField),
-    "a record of strings or arrays of strings, and none of the grant's own fields",
+    "an object of strings or arrays of strings, without the grant's own fields",
   ],
   oauthTokenProvider: FUNCTION,
   oauthOnTokenUpdate: FUNCTION,
@@ -284,7 +277,7 @@ const ENVIRONMENT: Rules = {
   tokenUrl: [isEndpoint, ENDPOINT[1], true],
   apiOrigins: [
     (value, options) => isTexts(value) && value.every((entry) => entry === '*' || isOrigin(entry, options)),
-    "an array of https or loopback origins, 'https://*.example.com' included, without path or last slash",
+    "an array of https or loopback origins like 'https://*.example.com', without path or last slash",
     true,
   ],
   revocationUrl: ENDPOINT,
@@ -318,14 +311,6 @@ function isTexts(value: unknown): value is string[] {
 
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isToken(value: unknown): boolean {
-  try {
-    return !!reviveToken(value);
-  } catch {
-    return false;
-  }
 }
 
 function isFreeField([name, field]: [string, unknown]): boolean {

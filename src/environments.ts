@@ -33,9 +33,21 @@ export interface CustomEnvironment {
   readonly allowInsecureRequests?: boolean | undefined;
 }
 
-/** The hosts of each named environment's APIs, below `verizon.com`; the first one is also where tokens come from. */
-export const HOSTS: Readonly<Record<Environment, readonly string[]>> = {
-  Production: ['thingspace', '5gedge', 'imp.thingspace'],
-  MockServerForLimitedAvailabilitySeeQuickStart: ['mock.thingspace'],
-  Staging: ['staging.thingspace', 'staging.5gedge'],
-};
+/** The endpoints of each named environment, in the shape of a custom one. */
+export const ENVIRONMENTS: Readonly<Record<string, CustomEnvironment>> = {
+  Production: {
+    tokenUrl: 'https://thingspace.verizon.com/api/ts/v1/oauth2/token',
+    revocationUrl: 'https://thingspace.verizon.com/api/ts/v1/oauth2/revoke',
+    apiOrigins: ['https://thingspace.verizon.com', 'https://5gedge.verizon.com', 'https://imp.thingspace.verizon.com'],
+  },
+  MockServerForLimitedAvailabilitySeeQuickStart: {
+    tokenUrl: 'https://mock.thingspace.verizon.com/api/ts/v1/oauth2/token',
+    revocationUrl: 'https://mock.thingspace.verizon.com/api/ts/v1/oauth2/revoke',
+    apiOrigins: ['https://mock.thingspace.verizon.com'],
+  },
+  Staging: {
+    tokenUrl: 'https://staging.thingspace.verizon.com/api/ts/v1/oauth2/token',
+    revocationUrl: 'https://staging.thingspace.verizon.com/api/ts/v1/oauth2/revoke',
+    apiOrigins: ['https://staging.thingspace.verizon.com', 'https://staging.5gedge.verizon.com'],
+  },
+} satisfies Record<Environment, CustomEnvironment>;

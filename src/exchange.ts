@@ -4,10 +4,10 @@
  * @module
  */
 import type { Settings } from './config.ts';
+import type { ApiErrorCode } from './errors.ts';
 import { ApiError, OAuthProviderError } from './errors.ts';
 import type { OAuthToken } from './token.ts';
 import { parseToken } from './token.ts';
-import type { ReadResponse } from './transport.ts';
 import { postForText } from './transport.ts';
 
 /**
@@ -17,72 +17,67 @@ import { postForText } from './transport.ts';
  *   `OAuthProviderError`, or the reason of the signal
  */
 export async function exchange(settings: Settings, signal: AbortSignal): Promise<OAuthToken> {
-  const { scope, params, tokenUrl } = settings;
+  const { scope, params } = settings;
   const requestedAtMs = Date.now();
   // Many servers refuse an empty `scope`.
   const fields = { grant_type: 'client_credentials', ...(scope && { scope }), ...params };
-  const answer = await postForm(settings, tokenUrl, fields, signal);
-  const body = readAnswer(settings, answer);
-  try {
-    return parseToken(body, requestedAtMs);
-  } catch (error) {
-    throw failure('invalid_response', `The answer is no token: ${(error as Error).message}`, answer);
-  }
+  return postForm(settings, settings.tokenUrl, fields, (body) => parseToken(body, requestedAtMs), signal);
 }
 
-/** Sends a form with the client's authentication; it has 30 s where the client sets no limit of its own. */
-export async function postForm(
+/**
+ * Posts a form with the client's authentication, and has `read` read the body of a 2xx answer without an `error`
+ * (GitHub and Slack send those with 200). It has 30 s where the client sets no limit of its own.
+ */
+export async function postForm<T>(
   { clientAuthentication, clientId, secret, fetch, timeoutMs }: Settings,
   url: string,
   fields: Readonly<Record<string, string | readonly string[]>>,
+  read: (body: Readonly<Record<string, unknown>>) => T,
   signal?: AbortSignal,
-): Promise<ReadResponse> {
-  const body = new URLSearchParams();
-  for (const [name, value] of Object.entries(fields)) {
-    for (const each of [value].flat()) body.append(name, each);
+): Promise<T> {
+  const form = new URLSearchParams();
+  for (const name in fields) {
+    for (const value of [fields[name]!].flat()) form.append(name, value);
   }
   const headers = new Headers({ accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' });
-  await clientAuthentication({ clientId, clientSecret: secret(), body, headers });
-  return postForText(fetch, url, { headers, body: String(body) }, timeoutMs || 30_000, signal);
-}
-
-type WireBody = Readonly<Record<string, unknown>>;
-
-/** The body of a 2xx answer without an `error` (GitHub and Slack send those with 200); throws what any other one says. */
-export function readAnswer({ secret }: Settings, answer: ReadResponse): WireBody {
-  // Servers echo what they were sent.
-  const conceal = (value: unknown) => (typeof value === 'string' ? value.replaceAll(secret() || '\0', '***').slice(0, 200) : '');
-  const { status, headers, text } = answer;
+  const clientSecret = secret();
+  await clientAuthentication({ clientId, clientSecret, body: form, headers });
+  const answer = await postForText(fetch, url, { headers, body: `${form}` }, timeoutMs || 30_000, signal);
+  const { status: statusCode, text } = answer;
   const body = parseBody(text);
-  const { error, error_description: description, error_uri: errorUri, fault } = body as Record<string, any>;
-  if (conceal(error)) {
-    throw new OAuthProviderError(`The server refused: ${[conceal(error), conceal(description)].filter(Boolean).join(': ')}`, {
+  // Servers echo what they were sent.
+  const conceal = (value: unknown) =>
+    typeof value === 'string' ? value.replaceAll(clientSecret || '\0', '***').slice(0, 200) : '';
+  const fail = (code: ApiErrorCode, what: string): never => {
+    const type = answer.headers.get('content-type') ?? 'without a content type';
+    throw new ApiError(`${what} (${statusCode} ${type})`, { code, statusCode, headers: answer.headers });
+  };
+  if (typeof body.error === 'string' && body.error) {
+    const error = conceal(body.error);
+    const errorDescription = conceal(body.error_description);
+    throw new OAuthProviderError(`The server refused: ${[error, errorDescription].filter(Boolean).join(': ')}`, {
       code: 'oauth_error',
-      statusCode: status,
-      headers,
-      error: conceal(error),
-      errorDescription: conceal(description) || undefined,
-      errorUri: conceal(errorUri) || undefined,
+      statusCode,
+      headers: answer.headers,
+      error,
+      errorDescription: errorDescription || undefined,
+      errorUri: conceal(body.error_uri) || undefined,
     });
   }
-  if (fault || /^\s*</.test(text)) {
-    const code = fault?.code ? ` fault ${conceal(`${fault.code}`)}` : '';
-    throw failure('gateway_fault', `A gateway answered${code}`, answer);
+  if (body.fault || /^\s*</.test(text)) fail('gateway_fault', `A gateway answered${body.fault ? ` fault ${conceal(`${body.fault.code}`)}` : ''}`);
+  if (statusCode < 200 || statusCode > 299) fail('invalid_response', 'The server answered with an error or a redirect');
+  try {
+    return read(body);
+  } catch (error) {
+    return fail('invalid_response', `The answer is no token: ${(error as Error).message}`);
   }
-  if (status > 399) throw failure('invalid_response', 'The server failed', answer);
-  if (status < 200 || status > 299) throw failure('invalid_response', 'Redirects are not followed', answer);
-  return body;
 }
 
 /** JSON under whatever content type, or a form (GitHub without `Accept`); anything else is an empty object. */
-function parseBody(text: string): WireBody {
+function parseBody(text: string): Record<string, any> {
   try {
     return Object(JSON.parse(text));
   } catch {
     return /^\w+=/.test(text) ? Object.fromEntries(new URLSearchParams(text)) : {};
   }
-}
-
-function failure(code: 'gateway_fault' | 'invalid_response', what: string, { status, headers }: ReadResponse): ApiError {
-  return new ApiError(`${what} (${status} ${headers.get('content-type') ?? 'without a content type'})`, { code, statusCode: status, headers });
 }

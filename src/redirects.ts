@@ -15,40 +15,37 @@ export interface Hop {
   readonly redirect: 'manual' | 'follow';
 }
 
-/** What is the same for all requests of a chain. */
-export interface RedirectRules {
-  /** What the caller asked for. */
-  readonly mode: string;
-  /** Whether the body is a stream, gone once it has been sent. */
-  readonly isOneShot: boolean;
-  readonly isAllowed: (origin: string) => boolean;
-}
-
 /**
  * The request that an answer redirects to; `undefined` where the answer is the caller's. Throws a `TypeError` where
- * `fetch` would, and where following could not be done safely.
+ * `fetch` would, and where following could not be done safely. `isOneShot`: the body is a stream, gone once it is sent.
  */
-export function nextHop(hop: Hop, { status, type, headers, body }: Response, count: number, rules: RedirectRules): Hop | undefined {
-  const { mode, isOneShot, isAllowed } = rules;
+export function nextHop(
+  hop: Hop,
+  { status, type, headers, body }: Response,
+  count: number,
+  mode: string,
+  isOneShot: unknown,
+  isAllowed: (url: URL) => boolean,
+): Hop | undefined {
   // Browsers answer a redirect with status 0, and do not say where it leads.
   const isHidden = type === 'opaqueredirect';
-  const location = headers.get('location') ?? (mode === 'error' || undefined);
-  if (mode === 'manual' || !(isHidden || (/^30[12378]$/.test(`${status}`) && location))) return undefined;
+  const location = headers.get('location');
+  if (!isHidden && ((location === null && mode === 'follow') || !/^30[12378]$/.test(`${status}`))) return undefined;
   discard(body);
-  if (mode === 'error' || count > 19) throw refusal('not allowed for this call, or too many');
+  if (mode !== 'follow' || count > 19) throw refusal('too many, or not allowed');
   if (isHidden) {
-    // What a plain GET or HEAD is sent again for: browsers drop `Authorization` by themselves when the origin changes.
+    // A plain GET or HEAD is sent again for the browser to follow: it drops `Authorization` when the origin changes.
     if (isSafe(hop.method) && !hop.headers.has('vz-m2m-token')) return { ...hop, redirect: 'follow' };
-    throw refusal('in browsers only for GET and HEAD without session token');
+    throw refusal('browsers hide its target');
   }
-  const url = new URL(`${location}`, hop.url);
-  if (!/^https?:$/.test(url.protocol) || url.username || url.password) throw refusal('no plain http URL');
+  const url = new URL(location!, hop.url);
+  if (!/^http/.test(url.protocol) || url.username || url.password) throw refusal('no plain http URL');
   if (status !== 303 && hop.hasBody && isOneShot) throw refusal('a stream is sent once');
   const becomesGet = status === 303 ? !isSafe(hop.method) : status < 303 && /^post$/i.test(hop.method);
   const dropped = [
     becomesGet && 'content-(encoding|language|length|location|type)',
     url.origin !== hop.url.origin && 'cookie|host|proxy-authorization',
-    !isAllowed(url.origin) && 'authorization|vz-m2m-token',
+    !isAllowed(url) && 'authorization|vz-m2m-token',
   ];
   const pattern = new RegExp(`^(${dropped.filter(Boolean).join('|')})$`);
   return {
@@ -65,7 +62,8 @@ export function markRedirected(response: Response): Response {
   return Object.defineProperties(response, { redirected: { value: true }, clone: { value: () => markRedirected(clone()) } });
 }
 
-function isSafe(method: string): boolean {
+/** GET and HEAD: without a body, and harmless when sent twice. */
+export function isSafe(method: string): boolean {
   return /^(get|head)$/i.test(method);
 }
 

@@ -5,7 +5,7 @@
 import type { ClientConfig } from './config.ts';
 import { resolveConfig } from './config.ts';
 import { ApiError } from './errors.ts';
-import { postForm, readAnswer } from './exchange.ts';
+import { postForm } from './exchange.ts';
 import type { OAuthToken } from './token.ts';
 import { reviveToken } from './token.ts';
 
@@ -26,5 +26,5 @@ export async function revokeToken(config: ClientConfig, token: OAuthToken): Prom
   const { revocationUrl, canExchange } = settings;
   if (!revocationUrl) throw new TypeError('environment.revocationUrl must be given to revoke a token');
   if (!canExchange) throw new ApiError('A token is revoked with oauthClientSecret, and there is none', { code: 'no_credentials' });
-  readAnswer(settings, await postForm(settings, revocationUrl, { token: accessToken }));
+  await postForm(settings, revocationUrl, { token: accessToken }, () => undefined);
 }

@@ -39,8 +39,8 @@ export function isExpired(token: OAuthToken, clockSkew = 0): boolean {
 export function reviveToken(value: unknown): OAuthToken {
   const data = Object(value) as Record<string, unknown>;
   const { accessToken, tokenType } = data;
-  if (!isHeaderSafe(accessToken)) throw new TypeError('accessToken must be visible ASCII characters, without "Bearer "');
-  if (tokenType != null && !/^bearer$/i.test(String(tokenType))) throw new TypeError('tokenType must be Bearer');
+  if (!isHeaderSafe(accessToken)) throw new TypeError('oauthToken.accessToken must be visible ASCII, without "Bearer "');
+  if (tokenType != null && !/^bearer$/i.test(String(tokenType))) throw new TypeError('oauthToken.tokenType must be Bearer');
   return Object.freeze(
     withoutAbsent<OAuthToken>({
       accessToken,
@@ -88,7 +88,7 @@ export function isHeaderSafe(text: unknown): text is string {
 function optional<T>(data: Record<string, unknown>, name: string, read: (value: unknown) => T | undefined): T | undefined {
   const value = data[name];
   const result = read(value);
-  if (result === undefined && value != null && value !== '') throw new TypeError(`${name} cannot be read`);
+  if (result === undefined && value != null && value !== '') throw new TypeError(`oauthToken.${name} cannot be read`);
   return result;
 }
 

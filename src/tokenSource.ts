@@ -86,22 +86,24 @@ export function validToken(source: TokenSource): OAuthToken | undefined {
 
 /** A valid token: the remembered one, else that of one shared renewal; one that has not ended serves when that fails. */
 export async function getToken(source: TokenSource, signal?: AbortSignal | null): Promise<OAuthToken> {
-  const { token, error } = await renew(source, false, signal, () => validToken(source));
-  if (token) return token;
-  if (source.token && !isExpired(source.token)) return source.token;
-  throw error;
+  try {
+    return await renew(source, false, signal, () => validToken(source));
+  } catch (error) {
+    const { token } = source;
+    if (!signal?.aborted && token && !isExpired(token)) return token;
+    throw error;
+  }
 }
 
 /** A token from a renewal that the caller asked for in so many words. */
-export async function fetchToken(source: TokenSource, signal?: AbortSignal | null): Promise<OAuthToken> {
-  const { token, error } = await renew(source, true, signal);
-  if (token) return token;
-  throw error;
+export function fetchToken(source: TokenSource, signal?: AbortSignal | null): Promise<OAuthToken> {
+  return renew(source, true, signal);
 }
 
 /**
  * Another token than the one that was answered with 401; `undefined` where there is none: nothing to renew with, the
- * same token again, or rejected within the last minute.
+ * same token again, or rejected within the last minute. An error says that the API had answered 401, unless it is a
+ * provider's own.
  */
 export async function renewToken(
   source: TokenSource,
@@ -110,10 +112,15 @@ export async function renewToken(
 ): Promise<OAuthToken | undefined> {
   const isHeld = () => source.token?.accessToken === accessToken;
   if (isHeld() && (!source.settings.canRenew || wasRejected(source, accessToken))) return undefined;
-  const { token, error } = await renew(source, false, signal, () => (isHeld() ? undefined : validToken(source)));
-  if (!token) throw afterRejection(error);
-  markRejected(source, accessToken, false);
-  return token.accessToken === accessToken ? undefined : token;
+  try {
+    const token = await renew(source, false, signal, () => (isHeld() ? undefined : validToken(source)));
+    markRejected(source, accessToken, false);
+    return token.accessToken === accessToken ? undefined : token;
+  } catch (error) {
+    if (signal?.aborted || !(error instanceof ApiError)) throw error;
+    const Class = error.constructor as typeof ApiError;
+    throw new Class(`The API answered 401, and the renewal failed: ${error.message}`, error);
+  }
 }
 
 /** Counts a token as rejected, if it is held. With `isSpent` the call cannot be sent again, and the next one renews first. */
@@ -124,30 +131,31 @@ export function markRejected(source: TokenSource, accessToken: string, isSpent: 
   if (isSpent && source.settings.canRenew) source.validUntilMs = 0;
 }
 
-/** Finds a token, joins the renewal under way, or begins one. Rejects only with the reason of the caller's own signal. */
+/** Finds a token, joins the renewal under way, or begins one. Rejects with what that fails with, or the signal's reason. */
 async function renew(
   source: TokenSource,
   isForced: boolean,
   signal: AbortSignal | null | undefined,
   find?: () => OAuthToken | undefined,
-): Promise<Outcome> {
+): Promise<OAuthToken> {
   const { tokenProvider, canRenew } = source.settings;
   for (;;) {
-    const token = find?.();
-    if (token) return { token };
+    const found = find?.();
+    if (found) return found;
     if (signal?.aborted) throw signal.reason;
-    if (!canRenew) return { error: noCredentials() };
+    if (!canRenew) throw noCredentials();
     const joined = source.flight;
     const barred = !joined && !isForced && barring(source, tokenProvider ? PROVIDER : EXCHANGE);
-    if (barred) return barred;
+    if (barred) throw barred.error;
     const flight = joined ?? begin(source, isForced, false);
     // With a provider, what others have begun may be served from a store: no answer to an explicit fetchToken.
     const isShared = !isForced || flight.isForced || !tokenProvider;
     if (isShared) flight.isAhead = false;
     const outcome = await join(flight, !joined, signal);
     if (outcome && isShared) {
-      const other = outcome.token ?? find?.();
-      return other ? { token: other } : outcome;
+      const token = outcome.token ?? find?.();
+      if (token) return token;
+      throw outcome.error;
     }
     if (!outcome && source.flight === flight) source.flight = undefined;
   }
@@ -173,8 +181,6 @@ function begin(source: TokenSource, isForced: boolean, isAhead: boolean): Flight
   const flight: Flight = { isForced, isAhead, startedAtMs };
   /** Requests made. */
   let attempts = 0;
-  /** What its exchange brought. */
-  let exchanged: OAuthToken | undefined;
   /** Whether its failure has been counted. */
   let isCounted = false;
   source.flight = flight;
@@ -204,8 +210,7 @@ function begin(source: TokenSource, isForced: boolean, isAhead: boolean): Flight
     if (barred) throw barred.error;
     try {
       if (!settings.canExchange) throw noCredentials();
-      exchanged = await source.exchange(settings, signal, () => attempts++);
-      return exchanged;
+      return await source.exchange(settings, signal, () => attempts++);
     } catch (error) {
       if (!signal.aborted) count(error);
       throw error;
@@ -228,9 +233,9 @@ function begin(source: TokenSource, isForced: boolean, isAhead: boolean): Flight
       }),
     );
     const token = reviveGiven(given);
-    // What its exchange has just brought serves those who waited, however short its life.
-    if (!isExpired(token) || token.accessToken === exchanged?.accessToken) return token;
-    throw badToken('a token that has ended');
+    // What an exchange has just brought serves those who waited, however short its life.
+    if (isExpired(token) && (isCounted || !attempts)) throw badToken('a token that has ended');
+    return token;
   }
 
   /** Bars what has failed for a while. An exchange in vain bars no provider: others may have stored a token meanwhile. */
@@ -246,8 +251,7 @@ function begin(source: TokenSource, isForced: boolean, isAhead: boolean): Flight
     const measured = { durationMs: Date.now() - startedAtMs, attempts };
     if (token) {
       if (!isCounted) source.failure = undefined;
-      const origin = exchanged ? 'exchange' : 'provider';
-      report(settings, { type: 'token_obtained', source: origin, expiresIn: token.expiresIn, ...measured });
+      report(settings, { type: 'token_obtained', source: attempts ? 'exchange' : 'provider', expiresIn: token.expiresIn, ...measured });
       return;
     }
     // A provider that was told the last error again has not failed anew.
@@ -313,16 +317,9 @@ function isWithin(durationMs: number, sinceMs: number): boolean {
 }
 
 function badToken(what: string): ApiError {
-  return new ApiError(`The token provider returned ${what}`, { code: 'invalid_response' });
+  return new ApiError(`oauthTokenProvider returned ${what}`, { code: 'invalid_response' });
 }
 
 function noCredentials(): ApiError {
-  return new ApiError('No token can be had without oauthClientSecret or oauthTokenProvider', { code: 'no_credentials' });
-}
-
-/** The same error for a call that the API had answered with 401. A provider's own error stays what it is. */
-function afterRejection(error: unknown): unknown {
-  if (!(error instanceof ApiError)) return error;
-  const Class = error.constructor as new (message: string, fields: ApiError) => ApiError;
-  return new Class(`The API answered 401, and the renewal failed: ${error.message}`, error);
+  return new ApiError('No token without oauthClientSecret or oauthTokenProvider', { code: 'no_credentials' });
 }

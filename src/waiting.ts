@@ -9,10 +9,8 @@ import { ApiError } from './errors.ts';
 export interface Limit {
   /** Aborts with the limit's error, or with the reason of the caller's signal. */
   readonly signal: AbortSignal;
-  /** Ends it: nothing is left to limit. */
-  readonly stop: () => void;
-  /** Lets the process end although the limit is still running. */
-  readonly release: () => void;
+  /** Ends it; or, where a body is still open, lets it run on without keeping the process alive. */
+  readonly end: (openBody?: unknown) => void;
 }
 
 /** Starts a limit on `what`, which also follows a caller's signal. It holds no work, so that it may outlive it. */
@@ -26,11 +24,11 @@ export function startLimit(what: string, limitMs: number, signal: AbortSignal | 
   }, limitMs);
   return {
     signal: controller.signal,
-    stop: () => {
+    end: (openBody) => {
+      if (openBody) return (timer as { unref?: () => void }).unref?.();
       clearTimeout(timer);
       unfollow?.();
     },
-    release: () => (timer as { unref?: () => void }).unref?.(),
   };
 }
 
@@ -45,7 +43,7 @@ export async function runWithin<T>(
   try {
     return (await waitFor(work(limit.signal), limit.signal)) as T;
   } finally {
-    limit.stop();
+    limit.end();
   }
 }
 

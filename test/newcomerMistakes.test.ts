@@ -24,14 +24,14 @@ function answering(response: Response): object {
 }
 
 const ORIGIN_RULE =
-  "TypeError: apiOrigins must be an array of https or loopback origins, 'https://*.example.com' included, without path or last slash";
+  "TypeError: apiOrigins must be an array of https or loopback origins like 'https://*.example.com', without path or last slash";
 const SCOPE_RULE =
   'TypeError: oauthScopes must be an array of scopes (RFC 6749 section 3.3)';
 const ENVIRONMENT_RULE =
-  "TypeError: environment must be 'Production', 'MockServerForLimitedAvailabilitySeeQuickStart', 'Staging', or an object with tokenUrl and apiOrigins";
-const SESSION_RULE = 'TypeError: vZM2mToken must be visible ASCII, or what createSession returns';
+  'TypeError: environment must be a name of Environment, like Production, or an object with tokenUrl and apiOrigins';
+const SESSION_RULE = 'TypeError: vZM2mToken must be visible ASCII, or from createSession';
 const NO_CREDENTIALS =
-  'ApiError no_credentials: No token can be had without oauthClientSecret or oauthTokenProvider';
+  'ApiError no_credentials: No token without oauthClientSecret or oauthTokenProvider';
 
 const mistakes: readonly (readonly [mistake: string, make: () => unknown, text: string])[] = [
   // Credentials
@@ -70,7 +70,7 @@ const mistakes: readonly (readonly [mistake: string, make: () => unknown, text: 
     'TypeError: oauthScope is no option; known are oauthClientId, oauthClientSecret, oauthScopes, oauthToken, oauthClockSkew, oauthParams, oauthTokenProvider, oauthOnTokenUpdate, clientAuthentication'],
   ['a scope among the parameters',
     () => make({ oauthParams: { scope: 'read' } }),
-    "TypeError: oauthParams must be a record of strings or arrays of strings, and none of the grant's own fields"],
+    "TypeError: oauthParams must be an object of strings or arrays of strings, without the grant's own fields"],
   ['timeout in seconds',
     () => make({}, { timeout: 30, fetch: () => new Promise(() => {}) }).fetchToken(),
     'ApiError timeout: The request took longer than 30 milliseconds'],
@@ -92,7 +92,7 @@ const mistakes: readonly (readonly [mistake: string, make: () => unknown, text: 
   ['no origins', () => make({}, { environment: { tokenUrl: CUSTOM.tokenUrl } }), ORIGIN_RULE],
   ['an API of another host',
     () => make({}).authorizedFetch('https://api.example.com/orders'),
-    'TypeError: https://api.example.com is not among apiOrigins, so it gets no token'],
+    'TypeError: https://api.example.com is not among apiOrigins'],
   ['a relative URL outside a browser', () => make({}).authorizedFetch('/api/mec/eds/regions'), 'TypeError ERR_INVALID_URL: Invalid URL'],
 
   // What answers instead of the token endpoint
@@ -101,10 +101,10 @@ const mistakes: readonly (readonly [mistake: string, make: () => unknown, text: 
     'ApiError gateway_fault: A gateway answered (200 text/html)'],
   ['a tokenUrl that redirects',
     () => make({}, answering(new Response(null, { status: 301, headers: { location: 'https://www.example.com/' } }))).fetchToken(),
-    'ApiError invalid_response: Redirects are not followed (301 without a content type)'],
+    'ApiError invalid_response: The server answered with an error or a redirect (301 without a content type)'],
   ['a tokenUrl that does not exist',
     () => make({}, answering(Response.json({ message: 'none' }, { status: 404 }))).fetchToken(),
-    'ApiError invalid_response: The server failed (404 application/json)'],
+    'ApiError invalid_response: The server answered with an error or a redirect (404 application/json)'],
   ['a host that cannot be reached',
     () => make({}, { fetch: undefined, environment: { ...CUSTOM, tokenUrl: 'https://127.0.0.1:1/token' } }).fetchToken(),
     'ApiError network: The request failed (fetch failed)'],
@@ -115,14 +115,14 @@ const mistakes: readonly (readonly [mistake: string, make: () => unknown, text: 
     NO_CREDENTIALS],
   ['a token with "Bearer " in front',
     () => make({ oauthToken: { accessToken: 'Bearer pasted' } }),
-    'TypeError: oauthToken must be a token as fetchToken or JSON.parse returns it, its accessToken without "Bearer "'],
-  ['the bare access token for a token', () => make({ oauthToken: 'pasted' }), 'TypeError: oauthToken must be a token as fetchToken or JSON.parse returns it, its accessToken without "Bearer "'],
+    'TypeError: oauthToken.accessToken must be visible ASCII, without "Bearer "'],
+  ['the bare access token for a token', () => make({ oauthToken: 'pasted' }), 'TypeError: oauthToken must be an object'],
   ['a stored token that was not parsed',
     () => reviveToken('{"accessToken":"saved"}'),
-    'TypeError: accessToken must be visible ASCII characters, without "Bearer "'],
+    'TypeError: oauthToken.accessToken must be visible ASCII, without "Bearer "'],
   ['a provider that hands on an error',
     () => make({ oauthTokenProvider: async () => 'login required' }).getToken(),
-    'ApiError invalid_response: The token provider returned no token: accessToken must be visible ASCII characters, without "Bearer "'],
+    'ApiError invalid_response: oauthTokenProvider returned no token: oauthToken.accessToken must be visible ASCII, without "Bearer "'],
 
   // The M2M session
   ['no session token on an M2M call',
