@@ -218,7 +218,7 @@ describe('a provider’s token', () => {
         const error = await rejectionOf(call);
         assert.ok(error instanceof ApiError);
         assert.equal(error.code, 'invalid_response');
-        assert.match(error.message, /provider/);
+        assert.match(error.message, /provider/i);
         assert.ok(!error.message.includes('invented-token'));
         assert.equal(error.cause, undefined);
       }
