@@ -343,6 +343,7 @@ test('ends with the reason when aborted, as fetch does, at every moment', async 
         };
         const expected = await end(servers.plain);
         assert.deepEqual(await end(servers.ours), expected, `${moment}, reason ${name}, signal in ${carrier}`);
+        assert.deepEqual(await end(servers.guarded), expected, `${moment}, reason ${name}, signal in ${carrier}, timed`);
         // Node puts an AbortError of its own in the place of a falsy reason while a body is read.
         if (moment !== 'after the body' && (reason || reason === undefined)) assert.deepEqual(expected, { error: 'the reason' }, moment);
       }
@@ -376,7 +377,7 @@ test('streams both ways at once, as fetch does', async (t) => {
   assert.deepEqual(await converse(ours, true), ['one', 'two', 'three']);
 });
 
-/** Plays each script through `fetch`, through a client for both origins, and through one for the first origin only. */
+/** Plays each script through `fetch`, through a client for both origins, and through one for the first origin with a time limit. */
 async function startComparison(t: TestContext): Promise<(name: string, script: (...origins: [string, string]) => unknown) => Promise<void>> {
   const { plain, ours, guarded, origin, other, takeSeen } = await startServers(t);
   const play = async (fetch: Fetch, script: (...origins: [string, string]) => unknown) => {
@@ -425,7 +426,7 @@ async function startServers(t: TestContext) {
   };
   const origin = await listen(t, serve);
   const other = await listen(t, serve);
-  const clientFor = (apiOrigins: string[], isWarm = true) =>
+  const clientFor = (apiOrigins: string[], isWarm = true, timeout = 0) =>
     createClient({
       clientCredentialsAuthCredentials: {
         oauthClientId: 'invented-id',
@@ -433,6 +434,7 @@ async function startServers(t: TestContext) {
         ...(isWarm && { oauthToken: { accessToken: 'held-token', tokenType: 'Bearer' } }),
       },
       vZM2mToken: 'held-session',
+      timeout,
       environment: { tokenUrl: `${origin}/token`, apiOrigins },
     }).authorizedFetch;
   return Object.assign(servers, {
@@ -441,7 +443,8 @@ async function startServers(t: TestContext) {
     plain: fetch as Fetch,
     ours: clientFor(['*']),
     cold: clientFor(['*'], false),
-    guarded: clientFor([origin, 'http://127.0.0.1:9', 'http://127.0.0.1:1']),
+    /** This one has a time limit, too long to be reached: with it the caller's signal is followed by another. */
+    guarded: clientFor([origin, 'http://127.0.0.1:9', 'http://127.0.0.1:1'], true, 60_000),
     takeSeen: (): Seen[] => seen.splice(0),
   });
 }
