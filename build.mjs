@@ -1,5 +1,6 @@
-// Builds dist/ from src/: one unbundled ES module for each source file with its source map, the declarations,
-// and one self-contained minified file of the main entry for pasting and for import by URL.
+// Builds dist/ from src/: one unbundled ES module for each source file with its source map, the declarations, the same
+// entries in few files for Node, Deno and Bun (dist/node/), and one self-contained minified file of the main entry for
+// pasting and for import by URL.
 // `--tests` also transpiles test/ and examples/ into .build/, since Node 20 runs no TypeScript.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -23,8 +24,24 @@ const keepModules = {
 
 const unbundled = { bundle: true, format: 'esm', target: 'es2022', sourcemap: true, plugins: [keepModules] };
 
+const { exports } = JSON.parse(readFileSync('package.json', 'utf8'));
+
 rmSync('dist', { recursive: true, force: true });
 await build({ ...unbundled, entryPoints: filesOf('src'), outdir: 'dist', outbase: 'src', sourcesContent: false });
+// Each module that a fresh process loads costs it a millisecond: 17 of them made its first answer 17 % slower.
+await build({
+  entryPoints: Object.values(exports).map(({ default: code }) => code.replace('./dist/', 'src/').replace(/js$/, 'ts')),
+  outdir: 'dist/node',
+  outbase: 'src',
+  bundle: true,
+  splitting: true,
+  chunkNames: 'shared-[hash]',
+  external: ['node:*'],
+  format: 'esm',
+  target: 'es2022',
+  sourcemap: true,
+  sourcesContent: false,
+});
 await build({
   entryPoints: ['src/index.ts'],
   outfile: 'dist/thingspace-auth.min.js',
@@ -60,11 +77,7 @@ function emitDeclarations() {
   }
 }
 
-/** package.json is what users see: every entry it names must have been built. */
+/** package.json is what users see: every file it names must have been built. */
 function checkEntries() {
-  const { exports } = JSON.parse(readFileSync('package.json', 'utf8'));
-  for (const { types, default: code } of Object.values(exports)) {
-    readFileSync(types);
-    readFileSync(code);
-  }
+  for (const conditions of Object.values(exports)) Object.values(conditions).forEach((path) => readFileSync(path));
 }

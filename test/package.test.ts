@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -27,7 +28,7 @@ test('jsr.json has the version, licence and entries of package.json', () => {
 test('package.json names the types first, has no dependencies and no side effects', () => {
   const { exports, ...npm } = readJson('package.json');
 
-  for (const conditions of Object.values<object>(exports)) assert.deepEqual(Object.keys(conditions), ['types', 'default']);
+  for (const conditions of Object.values<object>(exports)) assert.deepEqual(Object.keys(conditions), ['types', 'node', 'default']);
   for (const kind of ['dependencies', 'peerDependencies', 'optionalDependencies']) assert.equal(npm[kind], undefined);
   assert.equal(npm.sideEffects, false);
 });
@@ -46,7 +47,26 @@ test('the tarball holds exactly the built modules, their sources and the papers'
     .map((path) => path.slice(0, -3));
 
   const built = modules.flatMap((path) => ['.js', '.js.map', '.d.ts', '.d.ts.map'].map((suffix) => `dist/${path}${suffix}`));
+  const entries = Object.values<{ node: string }>(readJson('package.json').exports).map(({ node }) => node.slice(2));
+  const shared = readdirSync(join(root, 'dist/node')).filter((name) => /^shared-\w+\.js$/.test(name));
+  const few = [...entries, ...shared.map((name) => `dist/node/${name}`)].flatMap((path) => [path, `${path}.map`]);
   const papers = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'];
-  const expected = [...papers, ...modules.map((path) => `src/${path}.ts`), ...built, 'dist/thingspace-auth.min.js'];
+  const expected = [...papers, ...modules.map((path) => `src/${path}.ts`), ...built, ...few, 'dist/thingspace-auth.min.js'];
   assert.deepEqual(packed.map(({ path }) => path).sort(), expected.sort());
+});
+
+test('the entries of one process share their errors, in few files or in many', async () => {
+  for (const folder of ['dist', 'dist/node']) {
+    const url = (path: string) => pathToFileURL(join(root, folder, path)).href;
+    const { ApiError, createClient } = await import(url('index.js'));
+    const { createSession } = await import(url('session.js'));
+    const vZM2mToken = createSession({ username: 'invented-name', password: 'invented-password' });
+    const credentials = { oauthClientId: 'invented-key', oauthToken: { accessToken: 'invented-token' } };
+    const fetch = async () => new Response('no', { status: 403 });
+    const client = createClient({ clientCredentialsAuthCredentials: credentials, vZM2mToken, fetch });
+
+    const call = client.authorizedFetch('https://thingspace.verizon.com/api/m2m/v1/accounts');
+
+    await assert.rejects(call, (error: { code?: string }) => error instanceof ApiError && error.code === 'session_refused');
+  }
 });
