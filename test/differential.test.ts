@@ -230,7 +230,7 @@ function isSpoiled(name: string, status: number, method: string): boolean {
 test('resolves every kind of Location as fetch does', async (t) => {
   const compare = await startComparison(t);
   const locations = [
-    '/end', 'end', '../end', '?query=2', '#fragment', '/end#fragment', '//127.0.0.1/', 'http://', 'http://[', '/a b',
+    '', '/end', 'end', '../end', '?query=2', '#fragment', '/end#fragment', '//127.0.0.1/', 'http://', 'http://[', '/a b',
     '/%zz', 'ftp://127.0.0.1/', 'data:text/plain,a', 'about:blank', 'javascript:1', 'file:///etc/hostname', 'mailto:a@b.invalid',
     'http://127.0.0.1:9/', 'http://127.0.0.1:1/',
   ];
