@@ -208,7 +208,7 @@ export function resolveConfig(config: ClientConfig): Settings {
     clockSkew: 10,
     ...options,
     ...credentials,
-    ...(ENVIRONMENTS[environment] ?? readOptions('environment', environment, ENVIRONMENT)),
+    ...(ENVIRONMENTS[environment] ?? structuredClone(readOptions('environment', environment, ENVIRONMENT))),
     clientAuthentication,
     secret: () => clientSecret,
     canExchange,
@@ -226,11 +226,13 @@ export function resolveConfig(config: ClientConfig): Settings {
 type Rule = readonly [isGood: (value: any, options: any) => unknown, words: string, isRequired?: true];
 type Rules = Readonly<Record<string, Rule>>;
 
-const TEXT: Rule = [isText, 'a non-empty string'];
+const SOME_TEXT = 'a non-empty string';
+const TEXT: Rule = [isText, SOME_TEXT];
 const FUNCTION: Rule = [(value) => typeof value === 'function', 'a function'];
 const OBJECT: Rule = [isObject, 'an object'];
 const AMOUNT: Rule = [(value) => Number.isFinite(value) && value >= 0, 'a finite number, 0 or more'];
-const ENDPOINT: Rule = [isEndpoint, 'an https or loopback URL without credentials'];
+const SAFE_URL = 'an https or loopback URL without credentials';
+const ENDPOINT: Rule = [isEndpoint, SAFE_URL];
 
 const OPTIONS: Rules = {
   clientCredentialsAuthCredentials: OBJECT,
@@ -250,7 +252,7 @@ const OPTIONS: Rules = {
 };
 
 const CREDENTIALS: Rules = {
-  oauthClientId: [isText, TEXT[1], true],
+  oauthClientId: [isText, SOME_TEXT, true],
   oauthClientSecret: TEXT,
   oauthScopes: [
     (value) => isTexts(value) && value.every((scope) => /^[!#-[\]-~]+$/.test(scope)),
@@ -274,7 +276,7 @@ const RETRY: Rules = {
 };
 
 const ENVIRONMENT: Rules = {
-  tokenUrl: [isEndpoint, ENDPOINT[1], true],
+  tokenUrl: [isEndpoint, SAFE_URL, true],
   apiOrigins: [
     (value, options) => isTexts(value) && value.every((entry) => entry === '*' || isOrigin(entry, options)),
     "an array of https or loopback origins like 'https://*.example.com', without path or last slash",
