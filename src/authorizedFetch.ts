@@ -3,6 +3,7 @@
  * A call that goes well costs one URL, one `Headers` and one copy of its options.
  * @module
  */
+import type { SessionTokenSource } from './config.ts';
 import { report } from './events.ts';
 import type { Hop } from './redirects.ts';
 import { isSafe, markRedirected, nextHop } from './redirects.ts';
@@ -44,25 +45,25 @@ export async function authorizedFetch(
   const own = headers.get(SESSION_HEADER);
   if (own === '') headers.delete(SESSION_HEADER);
   const configured = own === null ? settings.sessionToken : undefined;
-  const session = typeof configured === 'object' ? configured : undefined;
-  const replayed = { token: false, session: false };
+  const session = configured as (SessionTokenSource & string) | undefined;
+  let replayed = '';
   try {
-    let sessionToken = session ? await session.getSessionToken(source, signal) : (configured as string | undefined);
+    let sessionToken = session?.getSessionToken ? await session.getSessionToken(source, signal) : session;
     let token = validToken(source) ?? (await getToken(source, signal));
     for (;;) {
       headers.set('authorization', `Bearer ${token.accessToken}`);
       if (sessionToken) headers.set(SESSION_HEADER, sessionToken);
       const response = await send();
       if (response.ok || !isAnswered(response)) return response;
-      const isLapsed = session && (await session.noteLapse(response, sessionToken!));
+      const isLapsed = await session?.noteLapse?.(response, sessionToken!);
       if (!isLapsed && response.status !== 401) return response;
       const reason = isLapsed ? 'session' : 'token';
-      if (isOneShot || replayed[reason]) {
+      if (isOneShot || replayed.includes(reason)) {
         if (!isLapsed) markRejected(source, token.accessToken, !!isOneShot);
         return response;
       }
       try {
-        if (isLapsed) sessionToken = await session.getSessionToken(source, signal);
+        if (isLapsed) sessionToken = await session!.getSessionToken(source, signal);
         const renewed = isLapsed ? token : await renewToken(source, token, signal);
         if (!renewed) return response;
         token = renewed;
@@ -71,7 +72,7 @@ export async function authorizedFetch(
         throw error;
       }
       discard(response.body);
-      replayed[reason] = true;
+      replayed += reason;
       report(settings, { type: 'request_replayed', reason });
     }
   } finally {
