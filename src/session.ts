@@ -346,18 +346,22 @@ export function createSession({ username, password, store }: SessionOptions): Se
 
   /** A release function as the value, none while another holds the lock; `undefined` where the store fails. */
   function takeLock(): Promise<{ readonly value: (() => unknown) | undefined } | undefined> {
-    // Outlives what its holder may still do: 10 s until the login is sent, that twice, another bearer for it (60 s).
-    return ask('lock', () => store!.lock!(key!, Math.ceil(limitOf(context!) / 500) + 75));
+    // Outlives what its holder may still do: 20 s until the login is sent, that twice, another bearer for it (60 s).
+    return ask('lock', () => store!.lock!(key!, Math.ceil(limitOf(context!) / 500) + 90));
   }
 
-  /** Asks the store: its answer, or `undefined` where it throws or takes longer than 2 s. */
+  /** Asks the store: its answer, or `undefined` where it throws or takes too long. */
   async function ask<T>(
     operation: 'get' | 'set' | 'lock' | 'release',
     act: () => Promise<T> | T,
   ): Promise<{ readonly value: T } | undefined> {
     try {
-      const answer = await waitFor((async () => ({ value: await act() }))(), undefined, STORE_LIMIT_MS);
-      if (answer) return answer;
+      const asked = (async () => ({ value: await act() }))();
+      // In slices: a process that gets no time for a while finds its timers due before the answer that lies there.
+      for (let slices = 5; slices--; ) {
+        const answer = await waitFor(asked, undefined, 1_000);
+        if (answer) return answer;
+      }
     } catch {
       // Whatever it throws: told below.
     }
@@ -392,8 +396,7 @@ const LATCHED = 2;
 const BESIDE = 'another process is logging in';
 const IDLE_MS = 1_200_000;
 const SAVE_EVERY_MS = 60_000;
-const STORE_LIMIT_MS = 2_000;
-const SEND_WITHIN_MS = 10_000;
+const SEND_WITHIN_MS = 20_000;
 const LOST_AFTER_MS = 5_000;
 
 function limitOf({ settings }: SessionContext): number {

@@ -363,7 +363,7 @@ for (const operation of ['get', 'lock', 'set'] as const) {
   });
 }
 
-test('takes a store that hangs for one that fails, after 2 s', async (t) => {
+test('takes a store that hangs for one that fails, after 5 s', async (t) => {
   const clock = fakeClock(t);
   const { server, store, startProcess } = await startFleet(t);
   store.before = () => new Promise(() => {});
@@ -372,7 +372,7 @@ test('takes a store that hangs for one that fails, after 2 s', async (t) => {
   assert.deepEqual(await settle(clock, store, () => [startProcess().call()]), ['ok']);
 
   assert.equal(server.logins.length, 1);
-  assert.ok(Date.now() - startedAtMs >= 2_000 && Date.now() - startedAtMs < 5_000);
+  assert.ok(Date.now() - startedAtMs >= 5_000 && Date.now() - startedAtMs < 12_000);
 });
 
 test('does not go on alone once it has seen another process logging in', async (t) => {
