@@ -119,6 +119,12 @@ describe('without a secret', () => {
     });
   }
 
+  it('a refusal is read like any other', async (t) => {
+    const server = await startServer(t, { token: () => ({ status: 400, body: { error: 'unauthorized_client', error_description: 'no' } }) });
+    const client = createClient(server.config({}, { clientAuthentication: noClientAuthentication, oauthClientSecret: undefined }));
+    await assert.rejects(client.fetchToken(), { error: 'unauthorized_client', errorDescription: 'no' });
+  });
+
   it('a stored token serves, beyond its end a new one is needed, and a 401 comes back', async (t) => {
     const server = await startServer(t);
     const expiry = Math.floor(Date.now() / 1000) + 60;
