@@ -117,6 +117,7 @@ export async function renewToken(
     markRejected(source, accessToken, false);
     return token.accessToken === accessToken ? undefined : token;
   } catch (error) {
+    if (!signal?.aborted && source.token && !isHeld() && !isExpired(source.token)) return source.token;
     if (signal?.aborted || !(error instanceof ApiError)) throw error;
     const Class = error.constructor as typeof ApiError;
     throw new Class(`The API answered 401, and the renewal failed: ${error.message}`, error);
