@@ -258,6 +258,15 @@ describe('createClient on what it is given', () => {
     assert.equal(server.tokenRequests[0]?.body, 'grant_type=client_credentials&scope=a&resource=first');
   });
 
+  it('keeps its guard whatever the caller does to apiOrigins afterwards', async () => {
+    const { fetch } = stubFetch();
+    const apiOrigins = ['https://api.example.com'];
+    const client = createClient(configWith('environment', 'apiOrigins', apiOrigins, { fetch }));
+    apiOrigins[0] = 'https://other.example.com';
+    assert.equal((await client.authorizedFetch('https://api.example.com/x')).status, 200);
+    await assert.rejects(client.authorizedFetch('https://other.example.com/x'), TypeError);
+  });
+
   it('reads each option once', () => {
     const reads = new Map<string, number>();
     const counted = <T extends object>(prefix: string, target: T): T =>
