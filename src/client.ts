@@ -14,7 +14,7 @@ import type { Fetch } from './transport.ts';
 
 /** Options of a call for a token. */
 export interface TokenOptions {
-  /** Ends this caller's wait, with its own reason; the exchange goes on for the others. */
+  /** Ends this caller's wait, with its own reason; the exchange goes on for the others. Absent: nothing ends it early. */
   readonly signal?: AbortSignal | null | undefined;
 }
 

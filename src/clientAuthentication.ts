@@ -16,7 +16,10 @@ export interface ClientAuthenticationRequest {
   readonly headers: Headers;
 }
 
-/** Fills the form or the headers of one token or revocation request. May be asynchronous. */
+/**
+ * Fills the form or the headers of one token or revocation request (RFC 6749 section 2.3). May be asynchronous; what it
+ * throws or rejects with reaches the caller.
+ */
 export interface ClientAuthentication {
   (request: ClientAuthenticationRequest): void | Promise<void>;
   /** `true`: without `oauthClientSecret` no exchange is made. Absent: the method brings what it needs itself. */
@@ -34,7 +37,8 @@ export const clientSecretBasic: ClientAuthentication = /* @__PURE__ */ Object.as
 );
 
 /**
- * HTTP Basic with id and secret as they are, in UTF-8, for servers that do not decode them: eBay, Google, Doorkeeper.
+ * HTTP Basic with id and secret as they are, in UTF-8, for servers that do not decode them: eBay, Google, Doorkeeper;
+ * against RFC 6749 section 2.3.1, and the same for ids and secrets of letters, digits, `-`, `.`, `_` and `*`.
  * Touches no network.
  */
 export const clientSecretBasicRaw: ClientAuthentication = /* @__PURE__ */ Object.assign(

@@ -48,28 +48,31 @@ export type OAuthTokenProvider = (
 
 /** Who the client is, what it asks for, and where its tokens come from. */
 export interface ClientCredentials<Scope extends string = string> {
-  /** The OAuth 2 client id: ThingSpace calls it the key. */
+  /** The OAuth 2 client id (RFC 6749 section 2.2): ThingSpace calls it the key. */
   readonly oauthClientId: string;
   /**
-   * The OAuth 2 client secret. Absent: no exchange is made, unless the authentication method needs none; a stored token
-   * or a provider must serve (browsers).
+   * The OAuth 2 client secret (RFC 6749 section 2.3.1). Absent: no exchange is made, unless the authentication method
+   * needs none; a stored token or a provider must serve (browsers).
    */
   readonly oauthClientSecret?: string | undefined;
-  /** The scopes to ask for; absent or empty: none are asked for. */
+  /** The scopes to ask for (RFC 6749 section 3.3); absent or empty: none are asked for. */
   readonly oauthScopes?: readonly Scope[] | undefined;
-  /** A token from an earlier run, also one parsed back from JSON; used while it is valid. */
+  /** A token from an earlier run, also one parsed back from JSON, used while it is valid. Absent: the first call gets one. */
   readonly oauthToken?: OAuthToken | undefined;
   /** Seconds before its expiry at which a token counts as expired. Finite, 0 or more. Default 10. */
   readonly oauthClockSkew?: number | undefined;
   /**
-   * Further form fields of every exchange: `audience`, `resource` (RFC 8707); an array repeats the field. Reserved:
-   * `grant_type`, `scope`, `client_id`, `client_secret`, `client_assertion`, `client_assertion_type`.
+   * Further form fields of every exchange: `audience`, `resource` (RFC 8707 section 2.2); an array repeats the field.
+   * Absent: none. Reserved: `grant_type`, `scope`, `client_id`, `client_secret`, `client_assertion`, `client_assertion_type`.
    */
   readonly oauthParams?: Readonly<Record<string, string | readonly string[]>> | undefined;
-  /** Replaces the exchange; see {@link OAuthTokenProvider}. */
+  /**
+   * Replaces the exchange; see {@link OAuthTokenProvider}. Absent: every token comes from an exchange. What it throws or
+   * rejects with reaches the caller.
+   */
   readonly oauthTokenProvider?: OAuthTokenProvider | undefined;
   /**
-   * Called after every token that is new to this client. Not awaited; what it throws or rejects is an event
+   * Called after every token that is new to this client; absent: nothing is. Not awaited; what it throws or rejects is an event
    * (`token_update_failed`), never a failed call.
    */
   readonly oauthOnTokenUpdate?: ((token: OAuthToken) => unknown) | undefined;
@@ -92,6 +95,8 @@ export interface ClientOptions {
   /**
    * The M2M session token, sent as `VZ-M2M-Token` with every call to an allowed origin: a constant string, or what
    * `createSession` of `thingspace-auth/session` returns. Absent: none is sent.
+   *
+   * @see https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/start-connectivity-management-session.html
    */
   readonly vZM2mToken?: string | SessionTokenSource | undefined;
   /**
@@ -101,11 +106,14 @@ export interface ClientOptions {
   readonly timeout?: number | undefined;
   /** The `fetch` to use for everything; default: the global one, looked up at call time. Called unbound. */
   readonly fetch?: Fetch | undefined;
-  /** Retries at the token endpoint. */
+  /** Retries at the token endpoint. Absent: {@link RetryOptions}' own defaults. */
   readonly retry?: RetryOptions | undefined;
-  /** Lets a renewal outlive the request that began it: `waitUntil` from `cloudflare:workers`, or a context's, bound. */
+  /**
+   * Lets a renewal outlive the request that began it: `waitUntil` from `cloudflare:workers`, or a context's, bound.
+   * Absent: on workers no token is refreshed ahead of its end. What it throws is ignored.
+   */
   readonly waitUntil?: ((promise: Promise<unknown>) => unknown) | undefined;
-  /** Gets frozen, secret-free records of what happens. What it throws is ignored. */
+  /** Gets frozen, secret-free records of what happens; absent: nobody is told. What it throws is ignored. */
   readonly onEvent?: ((event: ClientEvent) => unknown) | undefined;
 }
 
@@ -140,7 +148,7 @@ export interface SessionContext {
 
 /** Where a changing M2M session token comes from: what `createSession` of `thingspace-auth/session` returns. */
 export interface SessionTokenSource {
-  /** The session token for one call: the one held, or after a login. */
+  /** The session token for one call: the one held, or after a login. Rejects like `getToken`, or as the login does. */
   readonly getSessionToken: (
     context: SessionContext,
     signal: AbortSignal | null | undefined,

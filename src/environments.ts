@@ -3,7 +3,11 @@
  * @module
  */
 
-/** The names of the vendor's environments. A plain object, no TypeScript `enum`. */
+/**
+ * The names of the vendor's environments. A plain object, no TypeScript `enum`.
+ *
+ * @see https://github.com/sdks-io/verizon-apis-js-sdk
+ */
 export const Environment = {
   /** The real service; the default. */
   Production: 'Production',
@@ -13,7 +17,11 @@ export const Environment = {
   Staging: 'Staging',
 } as const;
 
-/** The name of one of the vendor's environments. */
+/**
+ * The name of one of the vendor's environments.
+ *
+ * @see https://github.com/sdks-io/verizon-apis-js-sdk
+ */
 export type Environment = (typeof Environment)[keyof typeof Environment];
 
 /** An OAuth 2 server of your own, and the APIs that may see its tokens. */
@@ -25,7 +33,7 @@ export interface CustomEnvironment {
    * `'https://*.example.com'` for its subdomains (not for `example.com` itself). `['*']` switches the guard off.
    */
   readonly apiOrigins: readonly string[];
-  /** The revocation endpoint (RFC 7009); absent: `revokeToken` is a `TypeError`. */
+  /** The revocation endpoint (RFC 7009 section 2); absent: `revokeToken` is a `TypeError`. */
   readonly revocationUrl?: string | undefined;
   /** Where `createSession` finds `/login` and `/logout`; default: `/api/m2m/v1/session` on the token URL's origin. */
   readonly sessionUrl?: string | undefined;

@@ -41,7 +41,7 @@ export interface ApiErrorFields {
   readonly statusCode?: number | undefined;
   /** The headers of the answer, where there was one. */
   readonly headers?: Headers | undefined;
-  /** The error behind this one: only ever a real exception, never a body. */
+  /** The error behind this one, where there is one: only ever a real exception, never a body. */
   readonly cause?: unknown;
   /** For an {@link OAuthProviderError}: the server's `error` (RFC 6749 section 5.2). */
   readonly error?: string | undefined;
@@ -56,12 +56,13 @@ export interface ApiErrorFields {
  * Test with `error instanceof ApiError`, then look at `code`.
  */
 export class ApiError extends Error {
+  /** `'ApiError'`, or the subclass's name. */
   override readonly name: string = 'ApiError';
   /** What happened; see {@link ApiErrorCode}. */
   declare readonly code: ApiErrorCode;
   /** The HTTP status of the answer; absent where there was none (network, time-out). */
   declare readonly statusCode?: number;
-  /** The headers of the answer (`Retry-After`, request ids); not enumerable, so that logs stay short. */
+  /** The headers of the answer (`Retry-After`, request ids), absent where there was none; not enumerable: logs stay short. */
   declare readonly headers?: Headers;
 
   constructor(message: string, fields: ApiErrorFields) {
@@ -78,12 +79,14 @@ export class ApiError extends Error {
  * It is never retried; its `code` is always `'oauth_error'`.
  */
 export class OAuthProviderError extends ApiError {
+  /** `'OAuthProviderError'`. */
   override readonly name: string = 'OAuthProviderError';
+  /** Always `'oauth_error'`. */
   declare readonly code: 'oauth_error';
-  /** The server's error code, e.g. `invalid_client`, `invalid_scope`. */
+  /** The server's `error`: `invalid_client`, `invalid_scope` and so on (RFC 6749 section 5.2). */
   declare readonly error: string;
-  /** The server's own words, at most 200 characters; absent where it sent none. */
+  /** The server's `error_description`, at most 200 characters; absent where it sent none (RFC 6749 section 5.2). */
   declare readonly errorDescription?: string;
-  /** A page about the error; absent where the server named none. */
+  /** The server's `error_uri`, a page about the error; absent where it named none (RFC 6749 section 5.2). */
   declare readonly errorUri?: string;
 }

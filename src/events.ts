@@ -20,7 +20,7 @@ export type ClientEvent =
       readonly attempts: number;
       readonly expiresIn?: number;
     }
-  /** No token came; `refresh_ahead_failed` where the current token goes on serving. */
+  /** No token came after `attempts` requests; `refresh_ahead_failed` where the current token goes on serving. */
   | {
       readonly type: 'token_failed' | 'refresh_ahead_failed';
       readonly code: EventCode;

@@ -7,6 +7,8 @@
 /**
  * The known scopes by the names that the vendor's documentation uses; the values are what goes over the wire.
  * A plain object, no TypeScript `enum`: `OauthScopeEnum.Discoveryread` and `'discovery:read'` are the same.
+ *
+ * @see https://github.com/sdks-io/verizon-apis-js-sdk/tree/1.6.0/doc/auth/oauth-2-client-credentials-grant.md
  */
 export const OauthScopeEnum = {
   /** Grant read-only access to discovery data. */

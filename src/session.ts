@@ -62,6 +62,7 @@ export interface Session extends SessionTokenSource {
  * log in beside it. Where the store fails a process sends one login at most, and none after that one failed.
  *
  * @throws `TypeError` for a missing user name or password, or a store without `lock`
+ * @see https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/start-connectivity-management-session.html
  * @example
  * createClient({ …, vZM2mToken: createSession({ username: 'name', password: 'secret' }) });
  */

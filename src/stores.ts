@@ -12,16 +12,19 @@ import { isExpired, isHeaderSafe } from './token.ts';
  * {@link encryptedStore}. Every operation may throw or reject; it has 2 s.
  */
 export interface TokenStore {
-  /** The value last written under the key; nothing where there is none or its time is over. */
+  /** The value last written under the key; nothing where there is none or its time is over. May throw or reject. */
   get(key: string): Promise<string | null | undefined> | string | null | undefined;
-  /** Writes a value, which need not be kept longer than `ttlSeconds` (whole, 1 or more; `undefined`: for ever). */
+  /**
+   * Writes a value, which need not be kept longer than `ttlSeconds` (whole, 1 or more; `undefined`: for ever).
+   * May throw or reject.
+   */
   set(key: string, value: string, ttlSeconds: number | undefined): Promise<unknown> | unknown;
-  /** Forgets a key; one that is not there is no error. */
+  /** Forgets a key; one that is not there is no error. May throw or reject. */
   delete(key: string): Promise<unknown> | unknown;
   /**
    * Tries once to take a lock that ends by itself after `ttlSeconds`: a release function, or `undefined` while another
-   * holds it. A release that comes late must not end another's lock. Absent where the store cannot lock: processes that
-   * start at the same moment may then make an exchange each.
+   * holds it. May reject. A release that comes late must not end another's lock. Absent where the store cannot lock:
+   * processes that start at the same moment may then make an exchange each.
    */
   lock?(key: string, ttlSeconds: number): Promise<(() => Promise<unknown>) | undefined>;
 }
@@ -130,6 +133,7 @@ export type StoreKey = Parameters<typeof crypto.subtle.encrypt>[1];
  * @param keys AES-GCM keys with the usages `encrypt` and `decrypt`: the first seals, each opens. To rotate, put the new
  *   key in front, and take the old one out when the tokens have ended
  * @throws `TypeError` where there is no key
+ * @see https://www.w3.org/TR/webcrypto/#aes-gcm
  *
  * @example
  * const key = await crypto.subtle.importKey('raw', bytes, 'AES-GCM', false, ['encrypt', 'decrypt']);

@@ -28,22 +28,28 @@ export interface MockServerOptions {
   readonly latencyMs?: number;
   /** Where the server's clock stands, in milliseconds since 1970; only `advance` moves it. Absent: the real clock. */
   readonly startTime?: number;
-  /** Rewrites a granted token's answer as another server words it: an object (sent as JSON), a string or a `Response`. */
+  /**
+   * Rewrites a granted token's answer as another server words it: an object (sent as JSON), a string or a `Response`.
+   * Absent: it stays.
+   */
   readonly tokenResponse?: (body: Record<string, unknown>) => unknown;
-  /** Replaces the Basic check and `clients` (secret in the body, public clients): the client id; `undefined` refuses. */
+  /** Replaces the Basic check, the default, and `clients` (secret in the body, public clients): the id; `undefined` refuses. */
   readonly identifyClient?: (request: Omit<MockRequest, 'status'>) => string | undefined;
 }
 
 /** What came in, frozen. */
 export interface MockRequest {
+  /** The method, in upper case. */
   readonly method: string;
+  /** The whole URL. */
   readonly url: string;
   /** The URL's path, without its query. */
   readonly path: string;
   /** By lower-cased name. Credentials are left in, for tests to look at. */
   readonly headers: Readonly<Record<string, string>>;
+  /** The body as text; empty where there is none. */
   readonly body: string;
-  /** Of the answer; `0` where `failNext` made it a rejection. */
+  /** The HTTP status of the answer; `0` where `failNext` made it a rejection. */
   readonly status: number;
 }
 
@@ -52,7 +58,10 @@ export type MockTarget = 'token' | 'api' | 'login';
 
 /** Frozen; every function works when destructured. */
 export interface MockServer {
-  /** For `config.fetch`, and as handler of a server or Worker: whatever stands beside a `Request` is ignored. */
+  /**
+   * For `config.fetch`, and as handler of a server or Worker: whatever stands beside a `Request` is ignored.
+   * Rejects with an error of `failNext`, or with the reason of the request's signal.
+   */
   readonly fetch: {
     (input: FetchInput, init?: FetchInit): Promise<Response>;
     (request: Request, ...platform: unknown[]): Promise<Response>;
@@ -96,6 +105,8 @@ const RESOURCES: Readonly<Record<string, unknown>> = {
  * `/api/m2m/v1/`, `/api/loc/v1/` and `/api/cc/v1/` want one, and refuse each in its own words. Edge Discovery and the
  * device list answer with invented data, any other path with its `{ method, path }`. The wording of refused and locked
  * logins is invented.
+ *
+ * @see https://thingspace.verizon.com/documentation/apis/software-management/getting-started/get-credentials.html
  *
  * @example
  * const server = createMockServer({ clients: { 'mock-id': 'mock-secret' } });

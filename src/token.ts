@@ -4,19 +4,19 @@
  */
 import { withoutAbsent } from './record.ts';
 
-/** An access token and what is known about it. Frozen; survives `JSON.stringify` and back. */
+/** An access token and what is known about it (RFC 6749 section 5.1). Frozen; survives `JSON.stringify` and back. */
 export interface OAuthToken {
   /** The access token itself: a secret. */
   readonly accessToken: string;
-  /** Always `'Bearer'`, however the server writes it (RFC 6750). */
+  /** Always `'Bearer'`, however the server writes it (RFC 6750 section 6.1.1). */
   readonly tokenType: 'Bearer';
-  /** The lifetime as the server gave it, in whole seconds; absent where it gave none. */
+  /** The lifetime as the server gave it, in whole seconds; absent where it gave none (RFC 6749 section 5.1). */
   readonly expiresIn?: number;
-  /** The scopes granted, separated by spaces; absent where the server does not say. */
+  /** The scopes granted, separated by spaces; absent where the server does not say (RFC 6749 section 5.1). */
   readonly scope?: string;
   /** When it ends, in whole seconds of Unix time, counted from just before it was asked for; absent: never by itself. */
   readonly expiry?: number;
-  /** A refresh token; client credentials answers normally have none (RFC 6749 section 4.4.3). */
+  /** A refresh token; normally absent, since this grant has none (RFC 6749 section 4.4.3). Not used. */
   readonly refreshToken?: string;
 }
 

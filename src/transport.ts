@@ -5,7 +5,7 @@
 import { ApiError } from './errors.ts';
 import { runWithin } from './waiting.ts';
 
-/** The platform's `fetch`, or one that answers like it. */
+/** The platform's `fetch`, or one that answers and rejects like it. */
 export type Fetch = (...parameters: Parameters<typeof fetch>) => ReturnType<typeof fetch>;
 
 /** A response body of more bytes is an error; nothing is read beyond it. */

@@ -70,8 +70,8 @@ export class TokenStoreObject {
 }
 
 /**
- * A store on a {@link TokenStoreObject}. Each method is one request to it. `lock` is real: all Workers that speak to
- * one object make one exchange for each token.
+ * A store on a {@link TokenStoreObject}. Each method is one request to it, and rejects when that fails.
+ * `lock` is real: all Workers that speak to one object make one exchange for each token.
  *
  * A stub belongs to the request that made it: a client that outlives a request, as one at module scope does, gives a
  * function, which is called for each operation.

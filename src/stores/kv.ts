@@ -13,7 +13,7 @@ export interface WorkersKv {
   delete(key: string): Promise<unknown>;
 }
 
-/** An entry of `Deno.Kv`; its `versionstamp` is new with each write and `null` where there is none. */
+/** What is used of an entry of `Deno.Kv`; its `versionstamp` is new with each write and `null` where there is none. */
 export interface DenoKvEntry {
   readonly key: readonly string[];
   readonly versionstamp: string | null;
@@ -43,6 +43,7 @@ const ATTEMPTS = 20;
  *
  * `Deno.Kv` has a lock, so that a fleet makes one exchange for each token. Workers KV cannot lock and shows a write
  * elsewhere after up to a minute: it spares exchanges, it does not make them single, as `durableObjectStore` does.
+ * Both reject with what the namespace rejects with.
  *
  * @example
  * ```ts

@@ -4,7 +4,10 @@
  */
 import type { TokenStore } from '../stores.ts';
 
-/** node-redis 5 and 6, ioredis 5 and 6, Bun's `RedisClient`, `@upstash/redis`; connected, and owned by the caller. */
+/**
+ * What is used of a Redis client: node-redis 5 and 6, ioredis 5 and 6, Bun's `RedisClient`, `@upstash/redis`;
+ * connected, and owned by the caller.
+ */
 export interface RedisClient {
   readonly get: (...args: never[]) => unknown;
   readonly set: (...args: never[]) => unknown;
@@ -15,7 +18,8 @@ export interface RedisClient {
  * A store for fleets: all processes that reach one Redis share one token. Values end by themselves (`PX`); the lock is
  * `SET NX PX` with a random owner, and only its owner releases it. Whether values survive a restart of Redis, and a
  * lock its failover to a replica, is up to Redis: at worst an exchange more is made. Connects nowhere by itself; a
- * client that queues commands while it is disconnected is a store that hangs, which `storedToken` bears.
+ * client that queues commands while it is disconnected is a store that hangs, which `storedToken` bears. Rejects with
+ * what the client rejects with.
  *
  * @example
  * const redis = await createClient({ url: 'redis://localhost' }).connect(); // node-redis

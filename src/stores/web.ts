@@ -4,14 +4,14 @@
  */
 import type { TokenStore } from '../stores.ts';
 
-/** What the store needs of `localStorage`, `sessionStorage` or a stand-in. */
+/** What is used of `localStorage`, `sessionStorage` or a stand-in. */
 export interface WebStorage {
   getItem(key: string): string | null;
   setItem(key: string, value: string): void;
   removeItem(key: string): void;
 }
 
-/** What the store needs of `navigator.locks` (Web Locks API). */
+/** What is used of `navigator.locks` (Web Locks API). */
 export interface WebLocks {
   request(
     name: string,
