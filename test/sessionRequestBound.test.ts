@@ -54,6 +54,47 @@ test('takes the place of a login whose request has died, and counts it', async (
   assert.equal(logins.length, 2);
 });
 
+test('goes on sharing the login in the place of a lost one that comes back after all', async (t) => {
+  const { clock, intervals, logins, call } = startRuntime(t);
+  const first = call();
+  await clock.until(() => logins.length === 1);
+  intervals.clear();
+  const second = call();
+  await turn();
+  clock.advance(5_000);
+  await clock.until(() => logins.length === 2);
+
+  logins[0]!(new Response(null, { status: 503 }));
+  await assert.rejects(first, { code: 'session_failed' });
+  const third = call();
+  await turn();
+  logins[1]!(success('session-2'));
+
+  assert.deepEqual(await Promise.all([second, third]), ['reached', 'reached']);
+  assert.equal(logins.length, 2);
+});
+
+test('takes the session of a lost login that comes back after all', async (t) => {
+  const { clock, intervals, logins, session, call } = startRuntime(t);
+  const first = call();
+  await clock.until(() => logins.length === 1);
+  intervals.clear();
+  const second = call();
+  const third = call();
+  await turn();
+  clock.advance(5_000);
+  await clock.until(() => logins.length === 2);
+
+  logins[0]!(success('session-1'));
+  assert.equal(await first, 'reached');
+  clock.advance(5_000);
+
+  assert.equal(await third, 'reached');
+  assert.equal(session.current(), 'session-1');
+  logins[1]!(success('session-2'));
+  assert.equal(await second, 'reached');
+});
+
 test('stops at the second login that was lost', async (t) => {
   const { clock, intervals, logins, call } = startRuntime(t);
   void call().catch(() => {});

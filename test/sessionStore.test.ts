@@ -286,6 +286,22 @@ async function keyOf(startProcess: () => { call: () => Promise<unknown> }, store
   return key!;
 }
 
+test('waits for the second login of another process too, which may yet succeed', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess } = await startFleet(t);
+  const key = await keyOf(startProcess, store);
+  const release = await store.lock(key, 3_600);
+  await store.set(key, JSON.stringify({ failures: 2 }), undefined);
+  const waiting = settle(clock, store, () => [startProcess().call()]);
+  await clock.until(() => Date.now() > START_MS + 5_000);
+
+  await store.set(key, JSON.stringify({ token: 'session-1', usedAt: Date.now() }), 1_200);
+  await release?.();
+
+  assert.deepEqual(await waiting, ['ok']);
+  assert.equal(server.logins.length, 1);
+});
+
 test('waits for a login of 29 s instead of sending another', async (t) => {
   const clock = fakeClock(t);
   const { server, store, startProcess } = await startFleet(t);
