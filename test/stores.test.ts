@@ -151,6 +151,7 @@ test('takes what is over for a plain miss, and anything else that is no token of
     ['an end in a far future', { accessToken: 'stored', tokenType: 'Bearer', expiry: seconds + 315_363_601 }, true],
     ['a lifetime without an end', { ...kept, expiry: undefined }, true],
     ['an end that is no number', { ...kept, expiry: 'soon' }, true],
+    ['an end that is no whole number', { ...kept, expiry: `${seconds + 3600}.0` }, true],
     ['a lifetime that is no number', { ...kept, expiresIn: true }, true],
     ['a bearer that breaks headers', { ...kept, accessToken: 'stored\r\nX-Other: 1' }, true],
     ['a bearer that is no string', { ...kept, accessToken: { toString: 'stored' } }, true],
@@ -275,6 +276,16 @@ test('leaves a store that fails alone for a second, doubling to thirty, for all 
   await Promise.allSettled(clients.map((client) => client.fetchToken()));
   await Promise.allSettled(clients.map((client) => client.fetchToken()));
   assert.equal(askedAt.filter((at) => at === -1).length, 4);
+
+  // The next failure counts as a first one.
+  broken.get = () => {
+    askedAt.push(-2);
+    throw new Error('down again');
+  };
+  await clients[0]!.fetchToken().catch(() => undefined);
+  clock.jump(1_000);
+  await clients[0]!.fetchToken().catch(() => undefined);
+  assert.equal(askedAt.filter((at) => at === -2).length, 2);
 });
 
 test('asks again when the clock was set back behind a failure', async (t) => {
@@ -393,6 +404,20 @@ test('never extends the end of a token that the server repeats, until that end',
   assert.equal((await clientOf(server, store).getToken()).expiry, end + 3600);
   assert.equal(stored().expiry, end + 3600);
   assert.equal(server.tokenRequests.length, 3);
+});
+
+test('keeps the known end of a repeated token that the store has lost', async (t) => {
+  const server = await startServer(t, { token: () => tokenAnswer('same', 3600) });
+  const clock = fakeClock(t);
+  const { store, values } = createMemory();
+  const client = clientOf(server, store);
+  await client.getToken();
+  values.clear();
+
+  clock.jump(1_000_000);
+  await client.fetchToken();
+
+  assert.equal(JSON.parse([...values.values()][0]!).expiry, START_MS / 1000 + 3600);
 });
 
 test('asks a server that repeats its token once for all clients, and again after a minute', async (t) => {
