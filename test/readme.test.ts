@@ -75,12 +75,13 @@ export function createClient() {
 const REDIS_TYPES = `
 export declare function createClient(options: { url: string }): { connect(): Promise<any> };`;
 
-test('the README shows code within 60 words, the demo before any table, and has at most 350 lines', () => {
+test('the README shows code within 60 words, the demo before any table, and has at most 350 lines beside its generated tables', () => {
   const words = readme.split('```')[0]!.trim().split(/\s+/);
 
   assert.ok(words.length < 60, `${words.length} words`);
   assert.ok(readme.indexOf('npm run demo') < readme.search(/^\| ---/m));
-  assert.ok(readme.trimEnd().split('\n').length <= 350);
+  const written = readme.replace(/<!-- (\w+) -->\n.*?<!-- \/\1 -->\n/gs, '');
+  assert.ok(written.trimEnd().split('\n').length <= 350);
 });
 
 test('every snippet of the README type-checks', () => {

@@ -2,12 +2,13 @@
 // `node test/readmeTables.mjs` writes them; `test/readme.test.ts` compares them.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { benchmarks } from './bench/readmeTable.mjs';
 import { measure, use } from './size.mjs';
 
 const README = join(import.meta.dirname, '../README.md');
 
 /** By name: a function that makes the table. */
-export const tables = { sizes };
+export const tables = { sizes, benchmarks };
 
 /** What lies between the markers of a table. */
 export function tableIn(readme, name) {
