@@ -3,9 +3,10 @@
  * @module
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { constants, copyFileSync, linkSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import { constants, copyFileSync, fsync, linkSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { promisify } from 'node:util';
 import type { TokenStore } from '../stores.ts';
 
 /**
@@ -92,7 +93,8 @@ async function replaceFile(path: string, text: string): Promise<void> {
     const file = await open(temporary, 'wx', 0o600);
     try {
       await file.writeFile(text);
-      await file.sync();
+      // Deno 2.0 has no `file.sync()`.
+      await promisify(fsync)(file.fd);
     } finally {
       await file.close();
     }
