@@ -25,22 +25,26 @@ user_pref('browser.shell.checkDefaultBrowser', false);
 user_pref('browser.aboutwelcome.enabled', false);
 `;
 
+/** The program with which Debian shows WebKitGTK; it needs a display. */
+export const WEBKIT = '/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser';
+
 /** By name: the command that opens a page with a profile in that folder. */
-export const BROWSERS = {
-  chromium: (url, profile) => ['chromium', '--headless', ...QUIET_CHROMIUM, `--user-data-dir=${profile}`, url],
+const BROWSERS = {
+  // A headless shell of old opens a page only where somebody could look on.
+  chromium: (url, profile) => ['chromium', '--headless', '--remote-debugging-port=0', ...QUIET_CHROMIUM, `--user-data-dir=${profile}`, url],
   firefox: (url, profile) => {
     writeFileSync(join(profile, 'user.js'), QUIET_FIREFOX);
     return ['firefox-esr', '--headless', '--no-remote', '--profile', profile, url];
   },
-  webkit: (url) => ['xvfb-run', '-a', '/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser', '--private', url],
+  webkit: (url) => ['xvfb-run', '-a', WEBKIT, '--private', url],
 };
 
-/** Resolves at once; the function it gives ends the browser and removes the profile. */
-export function openBrowser(name, url) {
+/** `program` is another build of that browser. The function that it returns ends the browser and removes the profile. */
+export function openBrowser(name, url, program) {
   const profile = mkdtempSync(join(tmpdir(), `thingspace-auth-${name}-`));
   const [command, ...args] = BROWSERS[name](url, profile);
   const env = { ...process.env, HOME: profile, WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1' };
-  const browser = spawn(command, args, { env, detached: true, stdio: 'ignore' });
+  const browser = spawn(program ?? command, args, { env, detached: true, stdio: 'ignore' });
   const ended = Promise.race([once(browser, 'exit'), once(browser, 'error')]);
   return async () => {
     if (browser.pid) process.kill(-browser.pid, 'SIGKILL');

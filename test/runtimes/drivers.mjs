@@ -1,0 +1,161 @@
+// Starts the suite in each runtime. A driver resolves with `{ version, results }`, or rejects when the runtime gave none.
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { brotliDecompressSync } from 'node:zlib';
+import { EdgeRuntime, runServer } from 'edge-runtime';
+import { build } from 'esbuild';
+import { Miniflare } from 'miniflare';
+import { openBrowser, WEBKIT } from '../openBrowser.mjs';
+
+const HERE = import.meta.dirname;
+const LIMIT_MS = 90_000;
+const require = createRequire(import.meta.url);
+
+/** By name; first of each kind the oldest that is promised, where npm or Debian has it. */
+export const RUNTIMES = {
+  'Node 20.0': inProcess('node-20.0/bin/node'),
+  'Node 20': inProcess('node-20/bin/node'),
+  'Node 22': inProcess('node-22/bin/node'),
+  'Node 24': inProcess('node-24/bin/node'),
+  'Node 26': inProcess('node-26/bin/node'),
+  'Deno 2': inProcess('deno/bin.cjs', 'run', '--quiet', '--unstable-kv', '--allow-all'),
+  'Bun 1.2': inProcess('bun-1.2/bin/bun'),
+  'Bun 1': inProcess('bun/bin/bun.exe'),
+  'workerd, date 2023-03-01': inWorkerd('workerd', '2023-03-01'),
+  workerd: inWorkerd('workerd', '2026-11-01'),
+  Miniflare: inMiniflare('2026-07-01'),
+  'edge-runtime': inEdgeRuntime(),
+  'Chromium 119': inBrowser(openOldChromium),
+  Chromium: inBrowser((url) => openBrowser('chromium', url)),
+  'Chromium worker': inBrowser((url) => openBrowser('chromium', url), 'worker'),
+  Firefox: inBrowser((url) => openBrowser('firefox', url)),
+  'Firefox worker': inBrowser((url) => openBrowser('firefox', url), 'worker'),
+  WebKitGTK: inWebKit(),
+  'WebKitGTK worker': inWebKit('worker'),
+};
+
+/** A JavaScript runtime that is a program; Deno's package is a script that starts it. */
+function inProcess(path, ...flags) {
+  return async ({ origin, other, run }) => {
+    const program = join(HERE, 'node_modules', path);
+    const args = [...flags, join(HERE, 'inProcess.mjs'), JSON.stringify({ origin, other, run })];
+    const command = path.endsWith('.cjs') ? [process.execPath, [program, ...args]] : [program, args];
+    const { stdout } = await promisify(execFile)(...command, { cwd: HERE, timeout: LIMIT_MS, maxBuffer: 2 ** 24 });
+    return JSON.parse(stdout);
+  };
+}
+
+/** Bare `workerd serve`; `binary` is the name of a package of it. */
+function inWorkerd(binary, date) {
+  return async (setup) => {
+    const folder = mkdtempSync(join(tmpdir(), 'thingspace-auth-workerd-'));
+    writeFileSync(join(folder, 'worker.js'), await bundle('inWorker.mjs'));
+    writeFileSync(
+      join(folder, 'config.capnp'),
+      `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [(name = "main", worker = .worker), (name = "internet", network = (allow = ["local", "private"]))],
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
+);
+const worker :Workerd.Worker = (modules = [(name = "worker", esModule = embed "worker.js")], compatibilityDate = "${date}");
+`,
+    );
+    // The control pipe says which port was taken.
+    const server = spawn(require(binary).default, ['serve', '--control-fd=3', 'config.capnp'], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit', 'pipe'] });
+    try {
+      for await (const line of createInterface(server.stdio[3])) {
+        const { event, port } = JSON.parse(line);
+        if (event === 'listen') return { version: require(`${binary}/package.json`).version, ...(await ask(`http://127.0.0.1:${port}/`, setup)) };
+      }
+      throw new Error('workerd did not start');
+    } finally {
+      const ended = once(server, 'exit');
+      if (server.kill('SIGKILL')) await ended;
+      rmSync(folder, { recursive: true });
+    }
+  };
+}
+
+function inMiniflare(compatibilityDate) {
+  return async (setup) => {
+    const script = await bundle('inWorker.mjs');
+    const miniflare = new Miniflare({ host: '127.0.0.1', cf: false, modules: true, script, compatibilityDate, kvNamespaces: ['TOKENS'] });
+    try {
+      return { version: require('miniflare/package.json').version, ...(await ask(await miniflare.ready, setup)) };
+    } finally {
+      await miniflare.dispose();
+    }
+  };
+}
+
+function inEdgeRuntime() {
+  return async (setup) => {
+    const initialCode = await bundle('inEdgeRuntime.mjs', 'iife');
+    const server = await runServer({ runtime: new EdgeRuntime({ initialCode }), host: '127.0.0.1' });
+    try {
+      return { version: require('edge-runtime/package.json').version, ...(await ask(server.url, setup)) };
+    } finally {
+      await server.close();
+    }
+  };
+}
+
+/** A browser whose page, from the first server, runs the suite in its window or in a worker. */
+function inBrowser(open, place = 'window') {
+  return async ({ origin, other, run, servers }) => {
+    const start = place === 'worker' ? `<script>new Worker('/suite.js' + location.search, { type: 'module' })</script>` : '<script type="module" src="/suite.js"></script>';
+    servers.files.set('/suite.js', await bundle('inBrowser.mjs'));
+    servers.files.set(`/${place}`, `<!doctype html><link rel="icon" href="data:,">${start}`);
+    const posted = servers.postedTo(`/results/${run}`);
+    const close = await open(`${origin}/${place}?${new URLSearchParams({ other, run })}`);
+    try {
+      return JSON.parse(await withLimit(posted));
+    } finally {
+      await close();
+    }
+  };
+}
+
+/** Its user agent names a version of Safari instead of its own. */
+function inWebKit(place) {
+  const run = inBrowser((url) => openBrowser('webkit', url), place);
+  return async (setup) => {
+    const { stdout } = await promisify(execFile)('xvfb-run', ['-a', WEBKIT, '--version']);
+    return { ...(await run(setup)), version: /[\d.]+/.exec(stdout)[0] };
+  };
+}
+
+/** Unpacked from the package that ships it for AWS Lambda. */
+async function openOldChromium(url) {
+  const program = join(HERE, 'node_modules/.chromium-119');
+  if (!existsSync(program)) {
+    writeFileSync(program, brotliDecompressSync(readFileSync(join(HERE, 'node_modules/@sparticuz/chromium-119/bin/chromium.br'))));
+    chmodSync(program, 0o755);
+  }
+  return openBrowser('chromium', url, program);
+}
+
+async function ask(url, { origin, other, run }) {
+  const response = await fetch(url, { method: 'POST', body: JSON.stringify({ origin, other, run }), signal: AbortSignal.timeout(LIMIT_MS) });
+  if (!response.ok) throw new Error(await response.text());
+  return response.json();
+}
+
+function withLimit(promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(reject, LIMIT_MS, new Error('no results in time'));
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+async function bundle(entry, format = 'esm') {
+  const { outputFiles } = await build({ absWorkingDir: HERE, entryPoints: [entry], bundle: true, write: false, format, target: 'es2022' });
+  return outputFiles[0].text;
+}
