@@ -1,0 +1,305 @@
+/**
+ * What the page plays with: a client, the mock ThingSpace it talks to, and a record of everything that went between them.
+ * Knows nothing of the page.
+ */
+import type { Client, ClientEvent, OAuthToken, OauthScope } from 'thingspace-auth';
+import { ApiError, createClient } from 'thingspace-auth';
+import type { Session } from 'thingspace-auth/session';
+import { createSession } from 'thingspace-auth/session';
+import { createMockServer } from 'thingspace-auth/testing';
+
+/** Who speaks: the lifelines of the diagram, in their order. */
+export type Party = 'app' | 'client' | 'token' | 'api' | 'login';
+
+/** How something is to be taken. */
+export type Tone = 'plain' | 'good' | 'bad';
+
+/** One row of the diagram. Equal rows that follow each other closely are one, with a count. */
+export type Row =
+  | { readonly kind: 'step'; readonly label: string; readonly time: string }
+  | { readonly kind: 'note'; readonly label: string; readonly tone: Tone; count: number }
+  | {
+      readonly kind: 'message';
+      readonly from: Party;
+      readonly to: Party;
+      readonly label: string;
+      readonly isReply: boolean;
+      readonly tone: Tone;
+      count: number;
+    };
+
+/** What is called: an API that wants the bearer only, or one that wants an M2M session too. */
+export type Api = 'edge' | 'm2m';
+
+export const REQUESTS: Readonly<Record<Api, readonly [url: string, init?: RequestInit]>> = {
+  edge: ['https://5gedge.verizon.com/api/mec/eds/regions'],
+  m2m: [
+    'https://thingspace.verizon.com/api/m2m/v1/devices/actions/list',
+    { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"accountName":"0000123456-00001"}' },
+  ],
+};
+
+/** The token held, as far as the page shows it. */
+export interface HeldToken {
+  readonly token: OAuthToken;
+  /** Whether the server has handed it out again: it is then used to its end, without refresh ahead or skew. */
+  readonly isRepeated: boolean;
+}
+
+/** The switches of the page. */
+export interface Switches {
+  isSlow: boolean;
+  isDown: boolean;
+  isSame: boolean;
+}
+
+const SLOW_MS = 2000;
+const ROWS_KEPT = 120;
+const CLOSE = 4;
+const INVENTED = { username: 'invented-user', password: 'invented-password' };
+
+export type Simulation = ReturnType<typeof createSimulation>;
+
+/** `onChange` is called after whatever happens, `onLog` with a sentence about it. `clock` moves the page's time. */
+export function createSimulation(onChange: () => void, onLog: (text: string) => void, clock: { shiftMs: number }) {
+  // The mock looks at its options with each request.
+  const options = { sameToken: true, users: { [INVENTED.username]: INVENTED.password } };
+  const switches: Switches = { isSlow: false, isDown: false, isSame: true };
+  let mock = createMockServer(options);
+  let rows: Row[] = [];
+  let counts = { calls: 0, exchanges: 0, replays: 0, logins: 0 };
+  let scopes: readonly OauthScope[] = [];
+  let api: Api = 'edge';
+  let held: HeldToken | undefined;
+  let isNew = false;
+  let session: Session = createSession(INVENTED);
+  let client: Client = connect(session);
+  return {
+    get rows() {
+      return rows;
+    },
+    get counts() {
+      return counts;
+    },
+    get held() {
+      return held;
+    },
+    switches,
+    choose,
+    call,
+    fetchToken,
+    wrongPassword,
+    revoke,
+    lapse,
+    setSwitch,
+    advance,
+    restart,
+  };
+
+  function connect(withSession: Session): Client {
+    return createClient({
+      clientCredentialsAuthCredentials: {
+        oauthClientId: 'invented-key',
+        oauthClientSecret: 'invented-secret',
+        oauthScopes: scopes,
+        oauthToken: held?.token,
+        oauthOnTokenUpdate: (token) => {
+          held = { token, isRepeated: false };
+          isNew = true;
+        },
+      },
+      vZM2mToken: api === 'm2m' ? withSession : undefined,
+      fetch: observedFetch,
+      onEvent,
+    });
+  }
+
+  /** A client is made for good: other scopes are another one, without a token; another API keeps the token. */
+  function choose(chosen: readonly OauthScope[], chosenApi: Api): void {
+    const isOther = chosen.join() !== scopes.join();
+    if (!isOther && chosenApi === api) return;
+    if (isOther) held = undefined;
+    scopes = chosen;
+    api = chosenApi;
+    client = connect(session);
+    onChange();
+  }
+
+  /** Stands between client and mock, and draws what passes. */
+  async function observedFetch(...[input, init]: Parameters<typeof fetch>): Promise<Response> {
+    const request = new Request(input, init);
+    const { method, url, signal } = request;
+    const to = partyOf(url);
+    message('client', to, `${method} ${url.split('/').at(-1)}`);
+    if (to === 'token') counts.exchanges++;
+    if (to === 'login') counts.logins++;
+    if (to === 'token' && switches.isSlow) await pause(SLOW_MS, signal);
+    const response = await mock.fetch(request);
+    message(to, 'client', String(response.status), response.ok ? 'good' : 'bad', true);
+    return response;
+  }
+
+  function onEvent(event: ClientEvent): void {
+    if (event.type === 'token_obtained') {
+      if (held && !isNew) held = { ...held, isRepeated: true };
+      isNew = false;
+    }
+    if (event.type === 'request_replayed') counts.replays++;
+    const isBad = /failed|latched|waiting/.test(event.type);
+    push({ kind: 'note', label: describe(event, held), tone: isBad ? 'bad' : 'good', count: 1 });
+  }
+
+  async function call(count: number): Promise<void> {
+    const done = step(count === 1 ? 'One call' : `${count} calls at once`);
+    done(await Promise.all(Array.from({ length: count }, () => callWith(client))));
+  }
+
+  async function callWith({ authorizedFetch }: Client): Promise<string> {
+    counts.calls++;
+    message('app', 'client', 'authorizedFetch');
+    return settle(async () => String((await authorizedFetch(...REQUESTS[api])).status));
+  }
+
+  async function fetchToken(): Promise<void> {
+    const done = step('fetchToken()');
+    message('app', 'client', 'fetchToken');
+    done([await settle(async () => ((await client.fetchToken()) ? 'token' : ''))]);
+  }
+
+  /** Five M2M calls with a password that is wrong, by a client and a session of their own. */
+  async function wrongPassword(): Promise<void> {
+    const done = step('Five calls with a wrong password');
+    const wrong = connect(createSession({ ...INVENTED, password: 'a-wrong-password' }));
+    const outcomes: string[] = [];
+    for (let index = 0; index < 5; index++) outcomes.push(await callWith(wrong));
+    done(outcomes);
+  }
+
+  function revoke(): void {
+    step('The server revokes the token')();
+    mock.revokeAll();
+  }
+
+  function lapse(): void {
+    step('The server ends the M2M session')();
+    mock.lapseSessions();
+  }
+
+  function setSwitch(name: keyof Switches, isOn: boolean): void {
+    switches[name] = isOn;
+    options.sameToken = switches.isSame;
+    mock.failNext('token', 503, 0);
+    if (switches.isDown) mock.failNext('token', 503, Infinity);
+    step(SWITCHED[name][Number(isOn)]!)();
+  }
+
+  function advance(minutes: number): void {
+    clock.shiftMs += minutes * 60_000;
+    step(`The clock moves on by ${minutes} minutes`)();
+  }
+
+  function restart(): void {
+    mock = createMockServer(options);
+    if (switches.isDown) mock.failNext('token', 503, Infinity);
+    session = createSession(INVENTED);
+    held = undefined;
+    client = connect(session);
+    rows = [];
+    counts = { calls: 0, exchanges: 0, replays: 0, logins: 0 };
+    onLog('Started afresh: no token, no session.');
+    onChange();
+  }
+
+  /** What a promise came to, drawn as the client's answer. */
+  async function settle(work: () => Promise<string>): Promise<string> {
+    try {
+      const outcome = await work();
+      message('client', 'app', outcome, /^[45]/.test(outcome) ? 'bad' : 'good', true);
+      return outcome;
+    } catch (error) {
+      const outcome = error instanceof ApiError ? error.code : String(error);
+      message('client', 'app', outcome, 'bad', true);
+      return outcome;
+    }
+  }
+
+  /** Begins an action; what it returns tells how it went. */
+  function step(label: string): (outcomes?: readonly string[]) => void {
+    const before = { ...counts };
+    push({ kind: 'step', label, time: new Date(Date.now()).toLocaleTimeString('en-GB') });
+    return (outcomes) => {
+      const used = [
+        [counts.exchanges - before.exchanges, 'token request'],
+        [counts.logins - before.logins, 'login'],
+        [counts.replays - before.replays, 'replay'],
+      ] as const;
+      const costs = used.flatMap(([count, what]) => (count ? [`${count} ${what}${count > 1 ? 's' : ''}`] : []));
+      onLog(outcomes ? `${label}: ${tally(outcomes)}; ${costs.length ? `meanwhile ${costs.join(', ')}` : 'no token request'}.` : `${label}.`);
+    };
+  }
+
+  function message(from: Party, to: Party, label: string, tone: Tone = 'plain', isReply = false): void {
+    push({ kind: 'message', from, to, label, isReply, tone, count: 1 });
+  }
+
+  function push(row: Row): void {
+    const same = findSame(rows.slice(-CLOSE), row);
+    if (same) same.count++;
+    else rows = [...rows.slice(-ROWS_KEPT), row];
+    onChange();
+  }
+}
+
+const SWITCHED: Readonly<Record<keyof Switches, readonly [off: string, on: string]>> = {
+  isSlow: ['The token endpoint is quick again', 'The token endpoint now takes two seconds'],
+  isDown: ['The token endpoint is up again', 'The token endpoint is down: 503'],
+  isSame: ['Each token request now brings a new token', 'The token endpoint repeats a token until it ends'],
+};
+
+function partyOf(url: string): Party {
+  if (url.includes('/oauth2/')) return 'token';
+  return url.includes('/session/') ? 'login' : 'api';
+}
+
+/** The row that says the same, of those that came last: not beyond a step, nor beyond an answer to it. */
+function findSame(recent: readonly Row[], row: Row): Exclude<Row, { kind: 'step' }> | undefined {
+  for (const other of [...recent].reverse()) {
+    if (other.kind === 'step' || row.kind === 'step') return undefined;
+    if (other.kind === 'note' || row.kind === 'note') {
+      if (other.kind === row.kind && other.label === row.label) return other;
+      continue;
+    }
+    if (other.from === row.to && other.to === row.from) return undefined;
+    if (other.from === row.from && other.to === row.to && other.label === row.label) return other;
+  }
+  return undefined;
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => reject(signal.reason));
+  });
+}
+
+/** An event in a few words. A token is told by its number. */
+function describe(event: ClientEvent, held: HeldToken | undefined): string {
+  const number = held?.token.accessToken.split('-').at(-1) ?? '?';
+  switch (event.type) {
+    case 'token_obtained':
+      return held?.isRepeated ? `same token #${number}` : `new token #${number}`;
+    case 'retry_waiting':
+      return `retry in ${(event.delayMs / 1000).toFixed(1)} s`;
+    case 'request_replayed':
+      return `replay: new ${event.reason}`;
+    case 'refresh_ahead_failed':
+      return 'refresh ahead failed';
+    default:
+      return event.type.replaceAll('_', ' ');
+  }
+}
+
+function tally(outcomes: readonly string[]): string {
+  const kinds = [...new Set(outcomes)];
+  return kinds.map((kind) => `${outcomes.filter((outcome) => outcome === kind).length} × ${kind}`).join(', ');
+}

@@ -1,0 +1,345 @@
+// The built playground, opened from disk in real Chromium and Firefox: what each control does is read from the page.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { transform } from 'esbuild';
+import puppeteer from 'puppeteer-core';
+import { createMockServer } from 'thingspace-auth/testing';
+
+const PAGE = pathToFileURL(join(import.meta.dirname, '../../.build/playground/index.html')).href;
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const QUIET = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+
+/** Firefox takes its colour scheme from a preference. */
+const BROWSERS = {
+  Chromium: () => puppeteer.launch({ executablePath: '/usr/bin/chromium', args: QUIET }),
+  Firefox: (scheme) =>
+    puppeteer.launch({
+      browser: 'firefox',
+      executablePath: '/usr/bin/firefox-esr',
+      headless: true,
+      extraPrefsFirefox: { 'layout.css.prefers-color-scheme.content-override': scheme === 'dark' ? 0 : 1 },
+    }),
+};
+
+for (const [name, launch] of Object.entries(BROWSERS)) {
+  const browser = await launch('light');
+  after(() => browser.close());
+  const open = (t, size) => openPage(t, browser, size);
+
+  test(`${name}: one call fetches a token, the next one uses it`, async (t) => {
+    const page = await open(t);
+
+    await page.press('#call');
+    await page.until({ calls: 1 });
+    assert.deepEqual(await page.drawn(), ['One call', 'authorizedFetch', 'POST token', '200', 'new token #1', 'GET regions', '200', '200']);
+    await page.press('#call');
+    await page.until({ calls: 2, exchanges: 1, replays: 0, logins: 0 });
+    assert.deepEqual((await page.drawn()).slice(8), ['One call', 'authorizedFetch', 'GET regions', '200', '200']);
+    assert.match(await page.text('#life-text'), /^Token #1: (60:00|59:5\d) left\.$/);
+  });
+
+  test(`${name}: a hundred calls share one token request`, async (t) => {
+    const page = await open(t);
+
+    await page.press('#burst');
+    await page.until({ calls: 100, exchanges: 1 });
+
+    const drawn = await page.drawn();
+    assert.ok(drawn.includes('authorizedFetch ×100') && drawn.includes('GET regions ×100') && drawn.at(-1) === '200 ×100', drawn.join());
+    assert.match(await page.text('#log'), /^100 calls at once: 100 × 200; meanwhile 1 token request\./);
+  });
+
+  test(`${name}: fetchToken always asks; the server repeats the token, or brings another when told to`, async (t) => {
+    const page = await open(t);
+    await page.press('#fetchToken');
+    await page.until({ exchanges: 1, calls: 0 });
+
+    await page.press('#fetchToken');
+    await page.until({ exchanges: 2 });
+    assert.ok((await page.drawn()).includes('same token #1'));
+    assert.match(await page.text('#life-text'), /The server repeats it/);
+    await page.press('#isSame');
+    await page.press('#fetchToken');
+    await page.until({ exchanges: 3 });
+
+    assert.ok((await page.drawn()).includes('new token #2'));
+  });
+
+  test(`${name}: a revoked token costs one token request and a replay`, async (t) => {
+    const page = await open(t);
+    await page.press('#call');
+    await page.until({ calls: 1 });
+
+    await page.press('#revoke');
+    await page.press('#call');
+    await page.until({ calls: 2, exchanges: 2, replays: 1 });
+
+    assert.deepEqual((await page.drawn()).slice(-11), [
+      'One call', 'authorizedFetch', 'GET regions', '401', 'POST token', '200', 'new token #2', 'replay: new token', 'GET regions', '200', '200',
+    ]);
+  });
+
+  test(`${name}: a token endpoint that is down fails the call after three tries, and calls go on when it is up`, async (t) => {
+    const page = await open(t);
+    await page.press('#isDown');
+    await page.press('#call');
+    await page.until({ calls: 1, exchanges: 3 });
+    const drawn = await page.drawn();
+    assert.equal(drawn.at(-1), 'gateway_fault');
+    assert.equal(drawn.filter((text) => /^retry in \d\.\d s$/.test(text)).length, 2);
+
+    await page.press('#isDown');
+    await page.press('#fetchToken');
+    await page.press('#call');
+
+    await page.until({ calls: 2, exchanges: 4 });
+  });
+
+  test(`${name}: a slow token endpoint is waited for`, async (t) => {
+    const page = await open(t);
+    await page.press('#isSlow');
+    await page.press('#call', false);
+    await page.raw.waitForFunction(() => document.querySelector('#drawn').textContent.includes('POST token'));
+    assert.deepEqual((await page.drawn()).slice(-2), ['authorizedFetch', 'POST token']);
+
+    await page.raw.waitForFunction(() => document.querySelector('#log').textContent.startsWith('One call: 1 × 200'));
+    await page.until({ calls: 1, exchanges: 1 });
+
+    assert.equal((await page.drawn()).at(-1), '200');
+  });
+
+  test(`${name}: an M2M call logs in, and again after a lapse`, async (t) => {
+    const page = await open(t);
+    await page.press('[value=m2m]');
+    await page.press('#call');
+    await page.until({ calls: 1, exchanges: 1, logins: 1 });
+
+    await page.press('#lapse');
+    await page.press('#call');
+    await page.until({ calls: 2, exchanges: 1, logins: 2, replays: 1 });
+
+    assert.ok((await page.drawn()).includes('replay: new session'));
+  });
+
+  test(`${name}: a wrong password is sent once in five calls, and the right one still works`, async (t) => {
+    const page = await open(t);
+
+    await page.press('#wrongPassword');
+    await page.until({ calls: 5, logins: 1 });
+
+    const drawn = await page.drawn();
+    assert.ok(drawn.includes('session latched'));
+    assert.equal(drawn.filter((text) => text === 'session_refused').length, 5);
+    await page.press('#call');
+    await page.until({ calls: 6, logins: 2 });
+    assert.equal((await page.drawn()).at(-1), '200');
+  });
+
+  test(`${name}: the clock moves the token through its life`, async (t) => {
+    const page = await open(t);
+    await page.press('#call');
+    await page.until({ calls: 1 });
+    assert.equal(Number(await page.attribute('#life', 'aria-valuenow')), 0);
+
+    await page.press('[data-minutes="55"]');
+    assert.match(await page.text('#life-text'), /^Token #1: (5:00|4:5\d) left\.$/);
+    assert.equal(Number(await page.attribute('#life', 'aria-valuenow')), 92);
+    await page.press('#call');
+    await page.until({ calls: 2, exchanges: 2 });
+    assert.ok((await page.drawn()).includes('same token #1'), 'it is refreshed ahead');
+    await page.press('[data-minutes="20"]');
+    assert.match(await page.text('#life-text'), /^Token #1 has ended/);
+    await page.press('#call');
+    await page.until({ calls: 3, exchanges: 3 });
+
+    assert.match(await page.text('#life-text'), /^Token #2: /);
+  });
+
+  test(`${name}: other scopes are another client, whose code they are in`, async (t) => {
+    const page = await open(t);
+    await page.press('#call');
+    await page.until({ calls: 1 });
+
+    await page.press('[value="serviceprofile:read"]');
+
+    assert.match(await page.text('#life-text'), /^No token yet/);
+    assert.match(await page.text('#code'), /oauthScopes: \[OauthScopeEnum\.Discoveryread, OauthScopeEnum\.Serviceprofileread\]/);
+    await page.press('#call');
+    await page.until({ calls: 2, exchanges: 2 });
+  });
+
+  test(`${name}: starting afresh forgets everything`, async (t) => {
+    const page = await open(t);
+    await page.press('#burst');
+    await page.until({ calls: 100 });
+
+    await page.press('#restart');
+    await page.until({ calls: 0, exchanges: 0 });
+
+    assert.deepEqual(await page.drawn(), []);
+    assert.match(await page.text('#life-text'), /^No token yet/);
+    await page.press('#call');
+    await page.until({ calls: 1, exchanges: 1 });
+  });
+
+  test(`${name}: the code goes to the clipboard, and is selected where the browser keeps that to itself`, async (t) => {
+    const page = await open(t);
+    await page.raw.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: { writeText: async (text) => void (window.copied = text) } }));
+    await page.press('#copy');
+    assert.equal(await page.raw.evaluate(() => window.copied), await page.raw.evaluate(() => document.querySelector('#code code').textContent));
+
+    const other = await open(t);
+    await other.raw.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: undefined }));
+    await other.press('#copy');
+
+    const selected = await other.raw.evaluate(() => getSelection().toString().trim());
+    assert.equal(selected, (await other.raw.evaluate(() => document.querySelector('#code code').textContent)).trim());
+  });
+
+  test(`${name}: works by keyboard alone, with the focus in sight`, async (t) => {
+    const page = await open(t);
+    const reached = new Set();
+    for (let count = 0; count < 60; count++) {
+      await page.raw.keyboard.press('Tab');
+      const { id, outline } = await page.raw.evaluate(() => {
+        const element = document.activeElement;
+        const { outlineStyle, outlineWidth } = getComputedStyle(element);
+        return { id: element === document.body ? undefined : element.id || element.dataset.minutes || element.value, outline: `${outlineStyle} ${parseFloat(outlineWidth) >= 2}` };
+      });
+      if (id === undefined) break; // beyond the last control
+      assert.equal(outline, 'solid true', id);
+      reached.add(id);
+      if (id === 'call') await page.raw.keyboard.press('Enter');
+      if (id === 'edge') await page.raw.keyboard.press('ArrowDown');
+      if (id === 'revoke' || id === 'isSlow') await page.raw.keyboard.press(' ');
+    }
+
+    const ids = ['call', 'burst', 'fetchToken', 'restart', 'rows', 'revoke', 'lapse', 'wrongPassword', 'isSlow', 'isDown', 'isSame', '5', '20', '55', 'discovery:read', 'write', 'copy', 'code', 'log'];
+    for (const id of ids) assert.ok(reached.has(id), `${id} cannot be reached`);
+    await page.until({ calls: 1, exchanges: 1 });
+    assert.equal(await page.raw.evaluate(() => document.querySelector('[name=api]:checked').value), 'm2m');
+    assert.ok((await page.drawn()).includes('The server revokes the token'));
+    assert.equal(await page.raw.evaluate(() => document.querySelector('#isSlow').checked), true);
+  });
+
+  test(`${name}: at 360 px nothing is cut off and nothing scrolls sideways`, async (t) => {
+    const page = await open(t, { width: 360, height: 740 });
+    await page.press('#wrongPassword');
+    await page.press('#burst');
+    await page.until({ calls: 105 });
+    await page.press('#revoke');
+    await page.press('#isDown');
+    await page.press('#call');
+    await page.until({ calls: 106 });
+
+    const { overflow, cut } = await page.raw.evaluate(() => {
+      const box = document.querySelector('#rows').getBoundingClientRect();
+      const texts = [...document.querySelectorAll('figure svg text, figure svg rect')];
+      const isCut = (element) => {
+        const { left, right } = element.getBoundingClientRect();
+        return left < box.left - 1 || right > box.right + 1;
+      };
+      return { overflow: document.documentElement.scrollWidth - innerWidth, cut: texts.filter(isCut).map(({ textContent }) => textContent) };
+    });
+    assert.ok(overflow <= 0, `${overflow} px too wide`);
+    assert.deepEqual(cut, []);
+  });
+
+  for (const scheme of ['light', 'dark']) {
+    test(`${name}: axe finds nothing in the ${scheme} scheme`, async (t) => {
+      const own = name === 'Firefox' && scheme === 'dark' ? await launch('dark') : browser;
+      const page = await openPage(t, own, undefined, name === 'Chromium' ? scheme : undefined);
+      if (own !== browser) t.after(() => own.close());
+      await page.press('#isDown');
+      await page.press('#call');
+      await page.until({ calls: 1 });
+      assert.equal(await page.raw.evaluate(() => matchMedia('(prefers-color-scheme: dark)').matches), scheme === 'dark');
+
+      await page.raw.evaluate(AXE);
+      const { violations, passes } = await page.raw.evaluate(() => axe.run());
+
+      assert.ok(passes.length > 20);
+      assert.deepEqual(violations.map(({ id, nodes }) => [id, ...nodes.map(({ target }) => target.join())]), []);
+    });
+  }
+}
+
+test('the code of every control type-checks and runs', async (t) => {
+  const browser = await BROWSERS.Chromium();
+  const page = await openPage(t, browser);
+  t.after(() => browser.close());
+  const folder = join(import.meta.dirname, '.build');
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder);
+  const picks = ['#call', '#burst', '#fetchToken', '#revoke', '#isSame', '#isDown', '#isDown', '#isSlow', '#isSlow', '[data-minutes="55"]', '[value="discovery:read"]', '[value=m2m]', '#call', '#lapse', '#wrongPassword'];
+  const seen = new Set();
+  for (const pick of picks) {
+    await page.press(pick, false);
+    seen.add(await page.raw.evaluate(() => document.querySelector('#code code').textContent));
+  }
+  assert.ok(seen.size >= 11, `${seen.size} programs`);
+
+  const codes = [...seen];
+  for (const [index, code] of codes.entries()) writeFileSync(join(folder, `code${index}.ts`), `${code}export {};\n`);
+  execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.'], { stdio: 'inherit' });
+  const variables = { THINGSPACE_CLIENT_ID: 'invented-key', THINGSPACE_CLIENT_SECRET: 'invented-secret', UWS_USERNAME: 'invented-user', UWS_PASSWORD: 'invented-password' };
+  Object.assign(process.env, variables);
+  const { now } = Date;
+  t.mock.method(console, 'log', () => {});
+  for (const [index, code] of codes.entries()) {
+    t.mock.method(globalThis, 'fetch', createMockServer().fetch);
+    const file = join(folder, `code${index}.mjs`);
+    writeFileSync(file, (await transform(code, { loader: 'ts', target: 'es2022' })).code);
+    const isDown = code.includes("failNext('token', 503");
+    const run = import(pathToFileURL(file).href);
+    if (isDown) await assert.rejects(run, { code: 'gateway_fault' });
+    else await run;
+    Date.now = now;
+  }
+});
+
+/** A fresh page that must stay clean: no error, no request but for the file itself, no credential to be read. */
+async function openPage(t, browser, { width = 1280, height = 900 } = {}, scheme = undefined) {
+  const raw = await browser.newPage();
+  const faults = [];
+  raw.on('console', (message) => ['error', 'warn', 'warning'].includes(message.type()) && faults.push(message.text()));
+  raw.on('pageerror', (error) => faults.push(error.message));
+  raw.on('request', (request) => /^(file|data):/.test(request.url()) || faults.push(request.url()));
+  await raw.setViewport({ width, height });
+  if (scheme) await raw.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
+  await raw.goto(PAGE);
+  t.after(async () => {
+    const shown = await raw.evaluate(() => document.body.textContent);
+    await raw.close();
+    assert.deepEqual(faults, []);
+    assert.doesNotMatch(shown.replace(/<script.*/s, ''), /mock-access-token-\d|mock-session-token-\d/);
+  });
+  const counters = () => raw.evaluate(() => Object.fromEntries([...document.querySelectorAll('dd')].map(({ id, textContent }) => [id, Number(textContent)])));
+  return {
+    raw,
+    text: (selector) => raw.evaluate((of) => document.querySelector(of).innerText, selector),
+    attribute: (selector, name) => raw.evaluate((of, which) => document.querySelector(of).getAttribute(which), selector, name),
+    /** What the diagram says, from the top, without the time of day. */
+    drawn: () => raw.evaluate(() => [...document.querySelectorAll('#drawn text:not(.step-time)')].map(({ textContent }) => textContent)),
+    /** Presses a control, and waits until the action has been logged. */
+    async press(selector, isAwaited = true) {
+      const lines = () => raw.evaluate(() => document.querySelector('#log').children.length);
+      const before = await lines();
+      const isLogged = await raw.evaluate((of) => document.querySelector(of).matches('button, #isSlow, #isDown, #isSame'), selector);
+      await (await raw.$(selector)).click();
+      if (isAwaited && isLogged) await raw.waitForFunction((count) => document.querySelector('#log').children.length > count, {}, before);
+      await raw.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    },
+    /** Waits for these counters, and for the frame that draws what came with them. */
+    async until(expected) {
+      const isSo = (wanted) => Object.entries(wanted).every(([id, count]) => document.getElementById(id).textContent === String(count));
+      await raw.waitForFunction(isSo, { timeout: 10_000 }, expected).catch(async () => assert.deepEqual(await counters(), expected));
+      await raw.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    },
+  };
+}
