@@ -28,9 +28,9 @@ describe('no secret is shown', () => {
       for (const text of texts) assertClean(text, stage);
       await client.authorizedFetch(`${server.origin}/x`);
     }
-    const { waits, ...rest } = { waits: client.fetchToken(), x: 1 };
-    assertClean(inspect(rest) + inspect(waits, { depth: Infinity, showHidden: true }), 'a pending call');
-    await waits;
+    const pending = client.fetchToken();
+    assertClean(inspect([client, pending], { depth: Infinity, showHidden: true }), 'a pending call');
+    await pending;
   });
 
   const echo = { error_description: `wrong secret ${SECRET} for invented-id`, error_uri: `https://docs.example.com/?s=${SECRET}` };
@@ -80,17 +80,18 @@ describe('no secret is shown', () => {
 
   it('in the errors of a time-out, of missing credentials, of the origin guard and of a redirect', async (t) => {
     const server = await startServer(t, { token: () => ({ body: { access_token: TOKEN } }) });
-    const config = configOf(server, undefined, {}, { timeout: 50 });
-    const client = createClient(config);
-    await client.getToken();
+    const client = createClient(configOf(server));
+    const hasty = createClient(configOf(server, undefined, {}, { timeout: 50 })).withToken(await client.getToken());
     server.api = ({ url }) => (url === '/hang' ? undefined : { status: 302, headers: { location: `https://user:${SECRET}@example.com/` } });
     const errors = [
-      rejectionOf(client.authorizedFetch(`${server.origin}/hang`)),
+      rejectionOf(hasty.authorizedFetch(`${server.origin}/hang`)),
       rejectionOf(client.authorizedFetch(`${server.origin}/x`)),
       rejectionOf(client.authorizedFetch(`https://example.com/?session=${SESSION}`)),
       rejectionOf(createClient(configOf(server, undefined, { oauthClientSecret: undefined })).getToken()),
     ];
-    for (const error of errors) assertCleanError(await error, 'a call');
+    const found = await Promise.all(errors);
+    assert.deepEqual(found.map(({ name, code }) => code ?? name), ['timeout', 'TypeError', 'TypeError', 'no_credentials']);
+    for (const error of found) assertCleanError(error, 'a call');
   });
 
   it('when a stored, a given or a provided token cannot stand in a header', async (t) => {
