@@ -243,6 +243,22 @@ describe('a whole renewal', () => {
     server.token = () => tokenAnswer('a');
     assert.equal((await client.fetchToken()).accessToken, 'a');
   });
+
+  it('over its limit is one failure, after which the outage guard holds for 1 s', async (t) => {
+    const clock = fakeClock(t);
+    const server = await startServer(t, { token: () => {} });
+    const client = createClient(server.config({ timeout: 600_000 }));
+    const failure = rejectionOf(client.getToken());
+    await clock.until(() => server.tokenRequests.length);
+    clock.advance(60_000);
+    const error = await failure;
+    for (let count = 0; count < 20; count++) await turn();
+    server.token = () => tokenAnswer('a');
+    clock.advance(999);
+    assert.equal(await rejectionOf(client.getToken()), error);
+    clock.advance(1);
+    assert.equal((await client.getToken()).accessToken, 'a');
+  });
 });
 
 describe('a finished process', () => {

@@ -246,6 +246,20 @@ describe('the outage guard', () => {
     assert.equal(server.tokenRequests.length, 1);
   });
 
+  it('goes on holding when a provider has a token of its own after a failed exchange', async (t) => {
+    const { clock, server } = await startFailing(t, { status: 404 });
+    const own = { accessToken: 'own', tokenType: 'Bearer', expiresIn: 1 } as const;
+    const client = createClient(server.config({}, { oauthTokenProvider: (_, { fetchToken }) => fetchToken().catch(() => own) }));
+    const requests: number[] = [];
+    for (let seconds = 0; seconds < 3; seconds++) {
+      assert.equal((await client.getToken()).accessToken, 'own');
+      requests.push(server.tokenRequests.length);
+      clock.advance(1_000);
+    }
+    // The second failure bars exchanges for 2 s.
+    assert.deepEqual(requests, [1, 2, 2]);
+  });
+
   it('spaces out a provider that fails without an exchange', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);

@@ -41,7 +41,7 @@ async function main() {
     console.log(`${String(minified).padStart(8)} ${String(weight).padStart(9)}  ${label}`);
   }
   const whole = await measure(use('createClient'));
-  console.log('\nwhat each file adds to { createClient }, minified, and by how much its gzip would shrink without it');
+  console.log('\nwhat each file adds to { createClient }, minified');
   for (const { path, bytes } of whole.parts.sort((a, b) => b.bytes - a.bytes)) console.log(`${String(bytes).padStart(8)}  ${path}`);
 }
 
