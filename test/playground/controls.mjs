@@ -1,32 +1,13 @@
-// The built playground, opened from disk in real Chromium and Firefox: what each control does is read from the page.
+// What each control of the playground does, as the page shows it.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { pathToFileURL } from 'node:url';
-import { transform } from 'esbuild';
-import puppeteer from 'puppeteer-core';
-import { createMockServer } from 'thingspace-auth/testing';
+import { openPage } from './page.mjs';
 
-const PAGE = pathToFileURL(join(import.meta.dirname, '../../.build/playground/index.html')).href;
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const QUIET = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
-/** Firefox takes its colour scheme from a preference. */
-const BROWSERS = {
-  Chromium: () => puppeteer.launch({ executablePath: '/usr/bin/chromium', args: QUIET }),
-  Firefox: (scheme) =>
-    puppeteer.launch({
-      browser: 'firefox',
-      executablePath: '/usr/bin/firefox-esr',
-      headless: true,
-      extraPrefsFirefox: { 'layout.css.prefers-color-scheme.content-override': scheme === 'dark' ? 0 : 1 },
-    }),
-};
-
-for (const [name, launch] of Object.entries(BROWSERS)) {
+export async function testControls(name, launch) {
   const browser = await launch('light');
   after(() => browser.close());
   const open = (t, size) => openPage(t, browser, size);
@@ -267,79 +248,4 @@ for (const [name, launch] of Object.entries(BROWSERS)) {
       assert.deepEqual(violations.map(({ id, nodes }) => [id, ...nodes.map(({ target }) => target.join())]), []);
     });
   }
-}
-
-test('the code of every control type-checks and runs', async (t) => {
-  const browser = await BROWSERS.Chromium();
-  const page = await openPage(t, browser);
-  t.after(() => browser.close());
-  const folder = join(import.meta.dirname, '.build');
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder);
-  const picks = ['#call', '#burst', '#fetchToken', '#revoke', '#isSame', '#isDown', '#isDown', '#isSlow', '#isSlow', '[data-minutes="55"]', '[value="discovery:read"]', '[value=m2m]', '#call', '#lapse', '#wrongPassword'];
-  const seen = new Set();
-  for (const pick of picks) {
-    await page.press(pick, false);
-    seen.add(await page.raw.evaluate(() => document.querySelector('#code code').textContent));
-  }
-  assert.ok(seen.size >= 11, `${seen.size} programs`);
-
-  const codes = [...seen];
-  for (const [index, code] of codes.entries()) writeFileSync(join(folder, `code${index}.ts`), `${code}export {};\n`);
-  execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.'], { stdio: 'inherit' });
-  const variables = { THINGSPACE_CLIENT_ID: 'invented-key', THINGSPACE_CLIENT_SECRET: 'invented-secret', UWS_USERNAME: 'invented-user', UWS_PASSWORD: 'invented-password' };
-  Object.assign(process.env, variables);
-  const { now } = Date;
-  t.mock.method(console, 'log', () => {});
-  for (const [index, code] of codes.entries()) {
-    t.mock.method(globalThis, 'fetch', createMockServer().fetch);
-    const file = join(folder, `code${index}.mjs`);
-    writeFileSync(file, (await transform(code, { loader: 'ts', target: 'es2022' })).code);
-    const isDown = code.includes("failNext('token', 503");
-    const run = import(pathToFileURL(file).href);
-    if (isDown) await assert.rejects(run, { code: 'gateway_fault' });
-    else await run;
-    Date.now = now;
-  }
-});
-
-/** A fresh page that must stay clean: no error, no request but for the file itself, no credential to be read. */
-async function openPage(t, browser, { width = 1280, height = 900 } = {}, scheme = undefined) {
-  const raw = await browser.newPage();
-  const faults = [];
-  raw.on('console', (message) => ['error', 'warn', 'warning'].includes(message.type()) && faults.push(message.text()));
-  raw.on('pageerror', (error) => faults.push(error.message));
-  raw.on('request', (request) => /^(file|data):/.test(request.url()) || faults.push(request.url()));
-  await raw.setViewport({ width, height });
-  if (scheme) await raw.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
-  await raw.goto(PAGE);
-  t.after(async () => {
-    const shown = await raw.evaluate(() => document.body.textContent);
-    await raw.close();
-    assert.deepEqual(faults, []);
-    assert.doesNotMatch(shown.replace(/<script.*/s, ''), /mock-access-token-\d|mock-session-token-\d/);
-  });
-  const counters = () => raw.evaluate(() => Object.fromEntries([...document.querySelectorAll('dd')].map(({ id, textContent }) => [id, Number(textContent)])));
-  return {
-    raw,
-    text: (selector) => raw.evaluate((of) => document.querySelector(of).innerText, selector),
-    attribute: (selector, name) => raw.evaluate((of, which) => document.querySelector(of).getAttribute(which), selector, name),
-    /** What the diagram says, from the top, without the time of day. */
-    drawn: () => raw.evaluate(() => [...document.querySelectorAll('#drawn text:not(.step-time)')].map(({ textContent }) => textContent)),
-    /** Presses a control, and waits until the action has been logged. */
-    async press(selector, isAwaited = true) {
-      const lines = () => raw.evaluate(() => document.querySelector('#log').children.length);
-      const before = await lines();
-      const isLogged = await raw.evaluate((of) => document.querySelector(of).matches('button, #isSlow, #isDown, #isSame'), selector);
-      await (await raw.$(selector)).click();
-      if (isAwaited && isLogged) await raw.waitForFunction((count) => document.querySelector('#log').children.length > count, {}, before);
-      await raw.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
-    },
-    /** Waits for these counters, and for the frame that draws what came with them. */
-    async until(expected) {
-      const isSo = (wanted) => Object.entries(wanted).every(([id, count]) => document.getElementById(id).textContent === String(count));
-      await raw.waitForFunction(isSo, { timeout: 10_000 }, expected).catch(async () => assert.deepEqual(await counters(), expected));
-      await raw.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
-    },
-  };
 }
