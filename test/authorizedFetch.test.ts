@@ -12,7 +12,7 @@ import type { Dispatcher } from 'undici';
 import { Agent, fetch as undiciFetch, H2CClient, interceptors } from 'undici';
 import { BODIES, requestOf, STREAMS, withoutBoundary } from './bodies.ts';
 import type { Answer, Received, TestServer } from './server.ts';
-import { bearerOf, fakeClock, recordEvents, rejection, startServer, tokenAnswer } from './server.ts';
+import { bearerOf, fakeClock, recordEvents, rejection, rejectionOf, startServer, tokenAnswer, turn } from './server.ts';
 
 const HELD: OAuthToken = { accessToken: 'held-token', tokenType: 'Bearer' };
 
@@ -186,6 +186,26 @@ test('uses the token of another caller who has renewed meanwhile', async (t) => 
   assert.equal(server.tokenRequests.length, 1);
 });
 
+test('uses such a token close to its end, too, where the renewal fails', async (t) => {
+  const clock = fakeClock(t);
+  const held: ServerResponse[] = [];
+  const server = await startServer(t, {
+    token: () => tokenAnswer('other-token', 60),
+    api: ({ headers }, response) => (bearerOf(headers) === 'held-token' ? void held.push(response) : {}),
+  });
+  const { authorizedFetch, fetchToken } = createClient(server.config({}, { oauthToken: HELD, oauthClockSkew: 60 }));
+
+  const slow = authorizedFetch(server.origin);
+  await clock.until(() => held.length);
+  await fetchToken();
+  clock.advance(1_000);
+  server.token = () => ({ status: 400, body: { error: 'invalid_client' } });
+  held[0]!.writeHead(401).end();
+
+  assert.equal((await slow).status, 200);
+  assert.equal(server.tokenRequests.length, 2);
+});
+
 test('says of a failed renewal that the API had answered 401, and keeps the token', async (t) => {
   const refusal = { status: 400, body: { error: 'invalid_client', error_description: 'unknown' } };
   const server = await startServer(t, {
@@ -261,7 +281,7 @@ test('lets go of the body of a 401 that it does not return', async (t) => {
   const server = await startServer(t, {
     api: ({ headers }, response) => {
       if (bearerOf(headers) !== 'held-token') return {};
-      abandoned = once(response, 'close', { signal: AbortSignal.timeout(5000) });
+      abandoned = once(response, 'close', { signal: AbortSignal.timeout(20_000) });
       response.writeHead(401).write('a body without an end');
     },
   });
@@ -269,6 +289,9 @@ test('lets go of the body of a 401 that it does not return', async (t) => {
 
   assert.equal((await authorizedFetch(server.origin)).status, 200);
 
+  await abandoned;
+  server.token = () => ({ status: 400, body: { error: 'invalid_client' } });
+  await assert.rejects(createClient(server.config({}, { oauthToken: HELD })).authorizedFetch(server.origin), OAuthProviderError);
   await abandoned;
 });
 
@@ -305,6 +328,22 @@ for (const moment of ['a first token', 'a renewal after a 401'] as const) {
     }
   });
 }
+
+test("ends with the caller's reason or our time limit also where the platform has an error of its own for both", async (t) => {
+  const server = await startServer(t);
+  const fetch: Fetch = (_, init) =>
+    new Promise((_, reject) => init!.signal!.addEventListener('abort', () => reject(new DOMException('own', 'AbortError'))));
+  const call = (timeout: number, signal?: AbortSignal) =>
+    rejectionOf(createClient(server.config({ fetch, timeout }, { oauthToken: HELD })).authorizedFetch(server.origin, signal && { signal }));
+  const controller = new AbortController();
+
+  const calls = [call(0, controller.signal), call(600_000, controller.signal)];
+  await turn();
+  controller.abort('mine');
+
+  assert.deepEqual(await Promise.all(calls), ['mine', 'mine']);
+  assert.equal((await call(1)).code, 'timeout');
+});
 
 test('asks for no token when the signal has aborted already', async (t) => {
   const server = await startServer(t);

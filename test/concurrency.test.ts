@@ -159,6 +159,19 @@ describe('an abort', () => {
     assert.equal(server.tokenRequests.length, 1);
   });
 
+  it('ends the wait although a token is held that has not ended yet', async (t) => {
+    const gate = hold();
+    const server = await startServer(t, { token: async () => (await gate.promise, tokenAnswer('a')) });
+    const ending = { accessToken: 'ending', tokenType: 'Bearer', expiry: Math.floor(Date.now() / 1000) + 600 } as const;
+    const client = createClient(server.config({}, { oauthToken: ending, oauthClockSkew: 3600 }));
+    const controller = new AbortController();
+    const reasons = [client.getToken({ signal: controller.signal }), client.authorizedFetch(server.origin, { signal: controller.signal })].map(rejectionOf);
+    while (!server.tokenRequests.length) await turn();
+    controller.abort('gone');
+    assert.deepEqual(await Promise.all(reasons), ['gone', 'gone']);
+    gate.open();
+  });
+
   it('before the call begins no exchange', async (t) => {
     const server = await startServer(t);
     const client = createClient(server.config());

@@ -269,6 +269,7 @@ test('returns the answer for a body that cannot be sent again, and logs in for t
   assert.equal((await authorizedFetch(server.origin + DEVICES_PATH)).status, 200);
   assert.equal(server.logins.length, 2);
   assert.equal(server.calls.length, 3);
+  assert.equal(server.tokenRequests.length, 1, 'the bearer was taken for the cause');
 });
 
 test('passes on a 400 whose body breaks off', async (t) => {
