@@ -241,6 +241,13 @@ describe('a provider’s token', () => {
     assert.equal(server.apiRequests.length, 0);
   });
 
+  it('that has ended is one also in the place of an exchange that failed', async (t) => {
+    const server = await startServer(t, { token: () => ({ status: 404 }) });
+    const ended = bearer('a', { expiry: Math.floor(Date.now() / 1000) - 60 });
+    const { client } = start(server, { oauthTokenProvider: (_, { fetchToken }) => fetchToken().catch(() => ended) });
+    assert.match((await rejectionOf(client.getToken())).message, /ended/);
+  });
+
   it('given back while it is still good means that there is no newer one', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
