@@ -425,6 +425,18 @@ test('does not go on alone once it has read of a login whose fate is unknown', a
   assert.equal((await call()).status, 200);
 });
 
+test('does not go on alone after a login of its own whose fate is unknown', async (t) => {
+  const { server, store, startProcess } = await startFleet(t);
+  server.login = cutConnection;
+  const { call } = startProcess();
+
+  await assert.rejects(call(), isFailed);
+  store.before = broken;
+  await assert.rejects(call(), isFailed);
+
+  assert.equal(server.logins.length, 1);
+});
+
 test('does not write or send once it has been stopped so long that the lock is another\'s', async (t) => {
   const clock = fakeClock(t);
   const { server, store, startProcess, stored } = await startFleet(t);
