@@ -1,7 +1,8 @@
 // The declarations compile under old and new compilers and with each platform's own types, so that none of them is needed.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 
 const HERE = import.meta.dirname;
@@ -39,6 +40,38 @@ for (const [version, platform, flags] of COMBINATIONS) {
     assert.deepEqual(errors.filter((line) => !/^\S*node_modules\/(?!thingspace-auth\/)/.test(line)), []);
   });
 }
+
+/** Examples of platforms whose types the root does not have. */
+const EXAMPLES = [
+  ['bun-server.ts', types('bun')],
+  ['cloudflare-worker.ts', types('@cloudflare/workers-types')],
+  ['service-worker.ts', ['--lib', 'es2022,webworker']],
+];
+
+for (const [name, flags] of EXAMPLES) {
+  test(`${name} compiles with the types of its platform`, async (t) => {
+    const folder = join(HERE, '.build');
+    mkdirSync(folder, { recursive: true });
+    copyFileSync(join(HERE, '../../examples', name), join(folder, name));
+    const config = join(folder, `${name}.json`);
+    writeFileSync(config, JSON.stringify({ extends: '../tsconfig.json', compilerOptions: { skipLibCheck: true }, files: [name] }));
+    t.after(() => rmSync(config));
+
+    const result = await run(process.execPath, [join(HERE, 'node_modules/typescript-7.0/bin/tsc'), '-p', config, ...flags]);
+
+    assert.deepEqual(result, { failed: false, output: '' });
+  });
+}
+
+test('deno.ts compiles with the types of Deno', async () => {
+  const folder = join(HERE, '.build');
+  mkdirSync(folder, { recursive: true });
+  copyFileSync(join(HERE, '../../examples/deno.ts'), join(folder, 'deno.ts'));
+
+  const result = await run('node_modules/.bin/deno', ['check', '--quiet', '--unstable-kv', join(folder, 'deno.ts')]);
+
+  assert.deepEqual(result, { failed: false, output: '' });
+});
 
 test('Deno takes the declarations with its own types', async () => {
   const result = await run('node_modules/.bin/deno', ['check', '--quiet', 'consumer.ts']);

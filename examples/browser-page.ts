@@ -1,0 +1,21 @@
+// A page that calls the API itself, with a token from your backend (browser-backend.ts). The secret never comes here.
+// The API must allow the page's origin (CORS).
+import type { OAuthToken } from 'thingspace-auth';
+import { createClient } from 'thingspace-auth';
+
+async function askBackend(): Promise<OAuthToken> {
+  const response = await fetch('/thingspace-token');
+  if (!response.ok) throw new Error(`The backend answered ${response.status}`);
+  return response.json();
+}
+
+const { authorizedFetch } = createClient({
+  clientCredentialsAuthCredentials: { oauthClientId: 'your-key', oauthTokenProvider: askBackend },
+});
+
+try {
+  const response = await authorizedFetch('https://5gedge.verizon.com/api/mec/eds/regions');
+  document.body.textContent = await response.text();
+} catch (error) {
+  document.body.textContent = String(error);
+}

@@ -1,0 +1,23 @@
+// A service worker: pages call the API with plain fetch, and never see the token. It comes from your backend
+// (browser-backend.ts). A page starts it with: navigator.serviceWorker.register('/service-worker.js', { type: 'module' })
+import type { OAuthToken } from 'thingspace-auth';
+import { createClient } from 'thingspace-auth';
+
+declare const self: ServiceWorkerGlobalScope;
+
+async function askBackend(): Promise<OAuthToken> {
+  const response = await fetch('/thingspace-token');
+  if (!response.ok) throw new Error(`The backend answered ${response.status}`);
+  return response.json();
+}
+
+const { authorizedFetch } = createClient({
+  clientCredentialsAuthCredentials: { oauthClientId: 'your-key', oauthTokenProvider: askBackend },
+});
+
+self.addEventListener('install', () => void self.skipWaiting());
+self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
+self.addEventListener('fetch', (event) => {
+  const { origin } = new URL(event.request.url);
+  if (origin === 'https://5gedge.verizon.com') event.respondWith(authorizedFetch(event.request));
+});
