@@ -30,6 +30,23 @@ test('logs in with the bearer on first use, and sends the session token with the
   assert.equal(server.tokenRequests.length, 1);
 });
 
+test('logs in and out without cookies, and so without the login dialog of a browser', async (t) => {
+  const server = await startSessionServer(t);
+  const sent: unknown[] = [];
+  const session = server.account();
+  const { authorizedFetch } = server.client(session, {
+    fetch: (input, init) => {
+      if (/\/session\//.test(String(input))) sent.push(init?.credentials);
+      return fetch(input, init);
+    },
+  });
+
+  await authorizedFetch(server.origin + DEVICES_PATH);
+  await session.logout();
+
+  assert.deepEqual(sent, ['omit', 'omit']);
+});
+
 test('shares one login among concurrent calls and several clients', async (t) => {
   const server = await startSessionServer(t);
   const session = server.account();
@@ -441,6 +458,7 @@ const passing: Record<string, Answer> = {
   429: { status: 429, body: wrongPassword.body },
   500: { status: 500, body: '<html>' },
   503: { status: 503 },
+  'a 503 too large to read': { status: 503, body: '<p>'.repeat(30_000) },
   'a redirect': { status: 307, headers: { location: '/elsewhere' } },
   'a 200 without session token': { status: 200, body: {} },
   'a 200 without JSON': { status: 200, body: 'OK' },
