@@ -28,13 +28,19 @@ export function skipsOf({ results }) {
 
 export const failuresOf = ({ results }) => results.filter(({ error }) => error).map(({ name, error }) => `${name}: ${error}`);
 
+/** A row for each result, with the runtimes next to each other that share it. */
 export function tableOf(runs) {
-  const rows = runs.map((run) => {
+  const rows = [];
+  for (const run of runs) {
     const skips = Object.entries(skipsOf(run)).map(([need, count]) => `${count} ${need}`);
     const [failed, skipped] = [failuresOf(run).length, run.results.filter(({ lacking }) => lacking).length];
-    return `| ${run.name} | ${run.version} | ${run.results.length - failed - skipped} | ${failed} | ${skips.join(', ')} |\n`;
-  });
-  return `| runtime | version | passed | failed | skipped |\n| --- | --- | --- | --- | --- |\n${rows.join('')}\n${NOT_RUN}`;
+    const result = `${run.results.length - failed - skipped} | ${failed} | ${skips.join(', ')}`;
+    if (rows.at(-1)?.result !== result) rows.push({ result, names: [], versions: [] });
+    rows.at(-1).names.push(run.name);
+    rows.at(-1).versions.push(run.version);
+  }
+  const lines = rows.map(({ result, names, versions }) => `| ${names.join(', ')} | ${versions.join(', ')} | ${result} |\n`);
+  return `| runtime | version | passed | failed | skipped |\n| --- | --- | --- | --- | --- |\n${lines.join('')}\n${NOT_RUN}`;
 }
 
 /** The table as it stands in the README. */
