@@ -5,6 +5,7 @@
  * @module
  */
 import type { SessionContext, SessionTokenSource } from './config.ts';
+import type { ApiErrorCode } from './errors.ts';
 import { ApiError } from './errors.ts';
 import { callHook, report } from './events.ts';
 import { retryAfterMs } from './retry.ts';
@@ -70,34 +71,29 @@ export function createSession({ username, password, store }: SessionOptions): Se
   if (![username, password].every((text) => typeof text === 'string' && text)) {
     throw new TypeError('username and password must be non-empty strings');
   }
-  if (store && !store.lock) throw new TypeError('store must have lock, or processes log in beside each other');
+  if (store && !store.lock) throw new TypeError('store must have lock');
   /** The client that used the session last, where it logs in, and the account's key in the store. */
-  let context: SessionContext | undefined;
-  let url: string;
+  let context: SessionContext;
+  let url: string | undefined;
   let key: string | undefined;
   /** The session, its last use, the last one that the store knows of, and the session given up last: a store may still offer it. */
   let token: string | undefined;
   let usedAtMs = 0;
   let savedAtMs = 0;
   let lapsed: string | undefined;
-  /** Logins of this process, since the last success, that failed or whose fate is unknown; {@link LATCHED} ends them. */
+  /** Logins since the last success whose fate is unknown, as the store has told under the lock; at least one while another process may be logging in. */
   let failures = 0;
   /** The error of all calls once the latch holds. */
   let latchError: ApiError | undefined;
-  /** Whether another process may have sent a login whose fate is unknown here. */
-  let isWitness = false;
   /** Whether what the store holds is not to be believed: nothing has been written since a reset. */
   let isReset = false;
   /** The last failure that passes, and for how long it bars further logins. */
   let passing: ApiError;
   let failedAtMs = 0;
-  let stepMs = 0;
   let delayMs = 0;
-  /** When the lock of the store was asked for. */
-  let lockedAtMs: number;
   /** The login under way, shared by all who wait, and its last sign of life. */
-  let flight: Promise<Outcome> | undefined;
-  let aliveAtMs = 0;
+  let flight: Promise<Failure | void> | undefined;
+  let aliveAtMs: number;
   return Object.freeze<Session>({ getSessionToken, noteLapse, logout, reset, current });
 
   function current(): string | undefined {
@@ -112,8 +108,7 @@ export function createSession({ username, password, store }: SessionOptions): Se
   function keep(found: string | undefined, atMs: number): void {
     token = found;
     usedAtMs = savedAtMs = atMs;
-    failures = stepMs = delayMs = 0;
-    isWitness = false;
+    failures = delayMs = 0;
     latchError = undefined;
   }
 
@@ -121,11 +116,11 @@ export function createSession({ username, password, store }: SessionOptions): Se
     if (used !== context) {
       const { sessionUrl = new URL('/api/m2m/v1/session', used.settings.tokenUrl).href } = used.settings;
       // A session token is a secret between its account and its server.
-      if (context && url !== sessionUrl) throw new TypeError('the clients of a session must have one sessionUrl');
+      if (url && url !== sessionUrl) throw new TypeError('sessionUrl must not change');
       url = sessionUrl;
       context = used;
     }
-    return use() ?? obtain(used, signal);
+    return use() ?? obtain(signal);
   }
 
   /** The token held, for a call about to be sent. The store learns of it once a minute at most, beside the call. */
@@ -135,7 +130,7 @@ export function createSession({ username, password, store }: SessionOptions): Se
       usedAtMs = Date.now();
       if (store && usedAtMs - savedAtMs >= SAVE_EVERY_MS) {
         savedAtMs = usedAtMs;
-        void callHook(context!.settings.waitUntil, amend(held, () => save({ token: held, usedAt: usedAtMs })));
+        void callHook(context.settings.waitUntil, amend(held, { token: held, usedAt: usedAtMs }));
       }
     }
     return held;
@@ -146,156 +141,151 @@ export function createSession({ username, password, store }: SessionOptions): Se
    * login that another request has begun dies with it and never settles, or rejects with the runtime's refusal: then it
    * is lost, and stays counted. One that is only slow goes on giving signs of life; a second one beside it would count too.
    */
-  async function obtain(used: SessionContext, signal: AbortSignal | null | undefined): Promise<string> {
+  async function obtain(signal: AbortSignal | null | undefined): Promise<string> {
     for (;;) {
       if (signal?.aborted) throw signal.reason;
       const held = use();
       if (held) return held;
       const limitMs = flight && isRequestBound() ? LOST_AFTER_MS : undefined;
-      const joined = (flight ??= begin(used));
-      const outcome = await waitFor(joined, signal, limitMs).catch((error: unknown) => {
+      const joined = (flight ??= begin());
+      const failure = await waitFor(joined, signal, limitMs).catch((error: unknown) => {
         if (signal?.aborted) throw error;
         aliveAtMs = 0;
       });
-      if (outcome?.token) return outcome.token;
-      if (outcome) throw outcome.error;
+      if (failure) throw failure.error;
       if (flight === joined && Date.now() - aliveAtMs >= LOST_AFTER_MS) flight = undefined;
     }
   }
 
-  function begin(used: SessionContext): Promise<Outcome> {
-    aliveAtMs = Date.now();
-    const pulse = isRequestBound() ? setInterval(() => (aliveAtMs = Date.now()), 1_000) : undefined;
-    const begun = findOrLogIn(used)
-      .then(
-        (found) => ({ token: found }),
-        (error: unknown) => ({ error }),
-      )
+  function begin(): Promise<Failure | void> {
+    const beat = () => (aliveAtMs = Date.now());
+    beat();
+    const pulse = setInterval(beat, 1_000);
+    const begun = findOrLogIn()
+      .catch((error: unknown) => ({ error }))
       .finally(() => {
         clearInterval(pulse);
         if (flight === begun) flight = undefined;
       });
-    void callHook(used.settings.waitUntil, begun);
+    void callHook(context.settings.waitUntil, begun);
     return begun;
   }
 
-  /** A session from the store, or that of one login: under the lock where there is a store, and never beside another. */
-  async function findOrLogIn(used: SessionContext): Promise<string> {
-    const giveUpAtMs = Date.now() + limitOf(used);
+  /** Brings a session, from the store or by one login: under the lock where there is a store, and never beside another. */
+  async function findOrLogIn(): Promise<void> {
+    const giveUpAtMs = Date.now() + limitMs();
+    let lockedAtMs = 0;
     let release: (() => unknown) | undefined;
-    let isAlone = false;
+    if (store) key ??= await deriveKey(url!, username, password);
     try {
       for (;;) {
-        const stored: Stored | undefined = isAlone ? {} : await read();
-        const { status, failures: counted } = stored ?? {};
-        isAlone ||= !stored;
-        const found = adopt(stored);
-        if (found) return found;
-        const count = Math.max(failures, (release && Number(counted)) || 0);
-        if (status || count >= LATCHED) throw latch(status);
+        const stored = await read();
+        const { token: found, usedAt, status, failures: counted } = stored ?? {};
+        // Clocks of a fleet differ: none has been used in the future.
+        const atMs = Math.min(Number(usedAt), Date.now());
+        if (isHeaderSafe(found) && found !== lapsed && Date.now() - atMs < IDLE_MS) return keep(found, atMs);
+        if (release && stored) failures = Number(counted) || 0;
+        else if (counted) failures ||= 1;
+        if (latchError || status || failures >= LATCHED) throw latch(status);
         if (Math.abs(Date.now() - failedAtMs) < delayMs) throw passing;
-        const bearer = await used.getToken(used);
-        if (!store || isAlone || release) return await logIn(used, bearer, count, isAlone);
+        const bearer = await context.getToken(context);
+        // A process that was stopped meanwhile has lost the lock.
+        if (release && Date.now() - lockedAtMs >= SEND_WITHIN_MS) throw fail();
+        if (!store || !stored || release) return await logIn(bearer, !stored);
         lockedAtMs = Date.now();
         const lock = await takeLock();
-        release = lock?.value;
-        isAlone = !lock;
+        if (!lock) return await logIn(bearer, true);
+        release = lock.value;
         if (release) continue;
-        if (lock || counted) isWitness = true;
-        if (Date.now() >= giveUpAtMs) throw fail(BESIDE);
-        if (lock) await waitFor(undefined, undefined, 100 + Math.random() * 200);
+        failures ||= 1;
+        if (Date.now() >= giveUpAtMs) throw fail();
+        await waitFor(undefined, undefined, 200);
       }
     } finally {
       if (release) await ask('release', release);
     }
   }
 
-  /** Takes a session from the store, unless it is idle too long or was given up here. */
-  function adopt({ token: found, usedAt }: Stored = {}): string | undefined {
-    // Clocks of a fleet differ: none has been used in the future.
-    const atMs = Math.min(Number(usedAt), Date.now());
-    if (!isHeaderSafe(found) || found === lapsed || !(Date.now() - atMs < IDLE_MS)) return undefined;
-    keep(found, atMs);
-    return use();
-  }
-
-  function latch(status?: unknown): ApiError {
-    const reason = `${status || 'twice no'} answer, and no further login before reset()`;
-    latchError ??= fail(reason, { status: Number(status) }, true);
+  function latch(status: unknown): ApiError {
+    latchError ??= fail({ statusCode: Number(status) || undefined }, true);
     return latchError;
   }
 
-  function fail(reason: string, answer?: Answer, isLatched?: boolean): ApiError {
-    const { status, headers, cause } = answer ?? {};
-    const statusCode = status || undefined;
+  /** Without an answer: nothing may be sent, since another process may be logging in. */
+  function fail(answer?: Answer, isLatched?: boolean): ApiError {
+    const { text: _, ...fields } = answer ?? {};
+    const { statusCode } = fields;
     const code = isLatched ? 'session_refused' : 'session_failed';
-    const type = isLatched ? 'session_latched' : 'session_failed';
-    report(context!.settings, { type, code, statusCode });
-    return new ApiError(`No M2M session: ${reason}`, { code, statusCode, headers, cause });
+    tell(isLatched ? 'session_latched' : 'session_failed', code, statusCode);
+    const reason = answer ? `${statusCode ?? 'no'} answer` : 'another process may be logging in';
+    const advice = isLatched ? '; check username and password, no further login before reset()' : '';
+    return new ApiError(`M2M session: ${reason}${advice}`, { ...fields, code });
+  }
+
+  function tell(type: 'session_obtained' | 'session_failed' | 'session_latched', code?: ApiErrorCode, statusCode?: number): void {
+    report(context.settings, { type, code, statusCode });
   }
 
   /** Sends one login, counted first, and judges its answer. `isAlone`: the store fails, and the process has this one login. */
-  async function logIn(used: SessionContext, bearer: OAuthToken, count: number, isAlone: boolean): Promise<string> {
-    // A process that was stopped meanwhile has lost the lock.
-    if (store && !isAlone && Date.now() - lockedAtMs >= SEND_WITHIN_MS) throw fail(BESIDE);
-    const isCounted = !isAlone && (await save({ failures: count + 1 }));
-    if (isCounted) isReset = isWitness = false;
-    else if (count || isWitness) throw fail('the store fails');
-    failures = isCounted ? count + 1 : LATCHED;
-    latchError = undefined;
-    const sentAtMs = Date.now();
-    const answer = await post(used, '/login', bearer, {}, JSON.stringify({ username, password }));
-    const { status, text } = answer;
+  async function logIn(bearer: OAuthToken, isAlone: boolean): Promise<void> {
+    const before = failures;
+    const isCounted = !isAlone && (await save({ failures: before + 1 }));
+    if (isCounted) isReset = false;
+    else if (before) throw fail();
+    failures = isCounted ? before + 1 : LATCHED;
+    const usedAt = Date.now();
+    const answer = await post('/login', bearer, {}, JSON.stringify({ username, password }));
+    const { statusCode = 0, text } = answer;
     const { sessionToken } = parse(text);
-    if (/^2/.test(`${status}`) && isHeaderSafe(sessionToken)) {
-      keep(sessionToken, sentAtMs);
-      if (isCounted) await save({ token: sessionToken, usedAt: sentAtMs });
-      report(used.settings, { type: 'session_obtained', code: undefined, statusCode: undefined });
-      return sessionToken;
+    if (isSuccess(answer) && isHeaderSafe(sessionToken)) {
+      keep(sessionToken, usedAt);
+      if (isCounted) await save({ token: sessionToken, usedAt });
+      return tell('session_obtained');
     }
-    if (/^4(?!08|29)/.test(`${status}`) && !isBearerFault(answer)) {
-      failures = LATCHED;
-      await save({ failures, status });
-      throw latch(status);
-    }
-    const error = fail(`${status || 'no'} answer`, answer);
-    if (text === undefined && status < 300) {
-      if (failures >= LATCHED) latch();
+    if (/^4(?!08|29)/.test(`${statusCode}`) && !isBearerFault(answer)) {
+      const error = latch(statusCode);
+      await save({ failures: LATCHED, status: statusCode });
       throw error;
     }
-    failures = count;
+    const error = fail(answer);
+    // Its fate is unknown: it stays counted.
+    if (text === undefined && statusCode < 300) throw error;
+    failures = before;
     if (isCounted) await save({ failures });
     failedAtMs = Date.now();
-    stepMs = Math.min(stepMs * 2 || 1_000, 30_000);
-    delayMs = Math.max(stepMs, retryAfterMs(answer) ?? 0);
+    delayMs = Math.max(Math.min(delayMs * 2 || 1_000, 30_000), retryAfterMs(answer) ?? 0);
     throw (passing = error);
   }
 
   /** Sends a request; once more with another bearer where the gateway refuses the bearer. */
   async function post(
-    used: SessionContext,
     path: string,
     bearer: OAuthToken,
     extra: Record<string, string>,
     body: string,
     isAgain?: boolean,
   ): Promise<Answer> {
-    const { fetch } = used.settings;
+    const { fetch } = context.settings;
     const controller = new AbortController();
     const { signal } = controller;
     const headers = { authorization: `Bearer ${bearer.accessToken}`, 'content-type': 'application/json', ...extra };
-    let response: Partial<Response> = {};
-    let text: string | undefined;
+    const answer: { -readonly [K in keyof Answer]: Answer[K] } = {};
     const receive = async () => {
-      const arrived = await fetch(url + path, { method: 'POST', redirect: 'manual', credentials: 'omit', headers, body, signal });
-      response = arrived;
-      text = await readText(arrived);
+      const response = await fetch(url + path, { method: 'POST', redirect: 'manual', credentials: 'omit', headers, body, signal });
+      answer.statusCode = response.status;
+      answer.headers = response.headers;
+      answer.text = await readText(response);
     };
-    const cause = await waitFor(receive(), undefined, limitOf(used)).catch((error: unknown) => error);
+    await waitFor(receive(), undefined, limitMs()).catch((cause: unknown) => {
+      answer.cause = cause;
+    });
     controller.abort();
-    const answer = { status: response.status ?? 0, headers: response.headers, text, cause };
-    const renewed = !isAgain && isBearerFault(answer) && (await used.renewToken(used, bearer).catch(() => {}));
-    return renewed ? post(used, path, renewed, extra, body, true) : answer;
+    const renewed = !isAgain && isBearerFault(answer) && (await context.renewToken(context, bearer).catch(() => {}));
+    return renewed ? post(path, renewed, extra, body, true) : answer;
+  }
+
+  function limitMs(): number {
+    return context.settings.timeoutMs || 30_000;
   }
 
   async function noteLapse(response: Response, sent: string): Promise<boolean> {
@@ -315,40 +305,42 @@ export function createSession({ username, password, store }: SessionOptions): Se
 
   async function logout(): Promise<void> {
     const held = current();
-    const used = context!;
     if (!held) return;
-    const bearer = await used.getToken(used);
+    const bearer = await context.getToken(context);
     giveUp(held);
-    if (store) await amend(held, () => store.delete(key!));
-    const answer = await post(used, '/logout', bearer, { 'vz-m2m-token': held }, '');
-    if (!/^2/.test(`${answer.status}`) && !saysLapsed(answer.text)) throw fail(`logout ${answer.status}`, answer);
+    await amend(held);
+    const answer = await post('/logout', bearer, { 'vz-m2m-token': held }, '');
+    if (!isSuccess(answer) && !saysLapsed(answer.text)) throw fail(answer);
   }
 
   /** What the store holds; nothing where it is not to be believed, `undefined` where the store fails. */
   async function read(): Promise<Stored | undefined> {
-    if (store) key ??= await deriveKey(url, username, password);
     if (!store || isReset) return {};
     const answer = await ask('get', () => store.get(key!));
-    return answer && parse(answer.value);
+    // Junk is a miss, and told as a failure.
+    return answer && ((await ask('get', () => JSON.parse(answer.value ?? '{}')))?.value ?? {});
   }
 
-  /** A count and a refusal are kept for ever, a session for as long as it lives. Whether it has been written. */
-  async function save(stored: Stored): Promise<unknown> {
-    return !store || ask('set', () => store.set(key!, JSON.stringify(stored), stored.token ? IDLE_MS / 1000 : undefined));
+  /** Whether it has been written; absent: deleted. A count and a refusal are kept for ever, a session for as long as it lives. */
+  async function save(stored?: Stored): Promise<unknown> {
+    if (!store) return true;
+    return ask('set', () =>
+      stored ? store.set(key!, JSON.stringify(stored), stored.token ? IDLE_MS / 1000 : undefined) : store.delete(key!),
+    );
   }
 
-  /** Changes what the store holds while that is still this session, and nobody is logging in. */
-  async function amend(held: string, change: () => unknown): Promise<void> {
+  /** Saves while the store holds still this session, and nobody is logging in. */
+  async function amend(held: string, stored?: Stored): Promise<void> {
     const lock = await takeLock();
     if (!lock?.value) return;
-    if ((await read())?.token === held) await ask('set', change);
+    if ((await read())?.token === held) await save(stored);
     await ask('release', lock.value);
   }
 
   /** A release function as the value, none while another holds the lock; `undefined` where the store fails. */
   function takeLock(): Promise<{ readonly value: (() => unknown) | undefined } | undefined> {
     // Outlives what its holder may still do: 20 s until the login is sent, that twice, another bearer for it (60 s).
-    return ask('lock', () => store!.lock!(key!, Math.ceil(limitOf(context!) / 500) + 90));
+    return ask('lock', () => store?.lock!(key!, Math.ceil(limitMs() / 500) + 90));
   }
 
   /** Asks the store: its answer, or `undefined` where it throws or takes too long. */
@@ -366,15 +358,14 @@ export function createSession({ username, password, store }: SessionOptions): Se
     } catch {
       // Whatever it throws: told below.
     }
-    report(context!.settings, { type: 'store_failed', operation });
+    report(context.settings, { type: 'store_failed', operation });
     return undefined;
   }
 }
 
-/** How a login ended. The shared promise always fulfils, so that a rejection can only come from the runtime. */
-interface Outcome {
-  readonly token?: string;
-  readonly error?: unknown;
+/** How a login failed. The shared promise always fulfils, so that a rejection can only come from the runtime. */
+interface Failure {
+  readonly error: unknown;
 }
 
 /** What the store holds: a session with its last use, or a count with the status of a refusal. All of it is outside data. */
@@ -385,28 +376,29 @@ interface Stored {
   readonly status?: unknown;
 }
 
-/** An answer; without `text` it could not be read, and with status 0 there was none. */
+/** An answer; without `text` it could not be read, and without status there was none. */
 interface Answer {
-  readonly status: number;
-  readonly headers?: Headers | undefined;
+  readonly statusCode?: number | undefined;
+  readonly headers?: Headers;
   readonly text?: string | undefined;
   readonly cause?: unknown;
 }
 
 const LATCHED = 2;
-const BESIDE = 'another process is logging in';
 const IDLE_MS = 1_200_000;
 const SAVE_EVERY_MS = 60_000;
 const SEND_WITHIN_MS = 20_000;
 const LOST_AFTER_MS = 5_000;
+const LAPSED =
+  /^\["([^".]*\.(REQUEST_FAILED\.SessionToken\.(Expired|Format)|INPUT_INVALID\.SessionToken\.Invalid)"|INVALID_PARAMETER",".*UWS verification failure)|,"unauthorized",".*\bUWS\b/;
 
-function limitOf({ settings }: SessionContext): number {
-  return settings.timeoutMs || 30_000;
+function isSuccess({ statusCode }: Answer): boolean {
+  return /^2/.test(`${statusCode}`);
 }
 
 /** The gateway's word on the bearer: the login has not reached the account. */
-function isBearerFault({ status, text = '' }: Answer): boolean {
-  return status === 401 && (!!parse(text).fault || text.includes('<am:fault'));
+function isBearerFault({ statusCode, text = '' }: Answer): boolean {
+  return statusCode === 401 && /^\s*{\s*"fault"|<am:fault/.test(text);
 }
 
 /** Outside data as an object; an empty one for anything else. */
@@ -420,19 +412,15 @@ function parse(text: string | null | undefined): Record<string, unknown> {
 
 /** Whether a body says that the session has ended, in the words of Connectivity, Location or Cloud Connector. */
 function saysLapsed(text: string | undefined): boolean {
-  const { errorCode, errorMessage, error, error_description: description } = parse(text) as Record<string, string>;
-  return (
-    /^[^.]*\.(REQUEST_FAILED\.SessionToken\.(Expired|Format)|INPUT_INVALID\.SessionToken\.Invalid)$/.test(errorCode!) ||
-    (errorCode === 'INVALID_PARAMETER' && /UWS verification failure/.test(errorMessage!)) ||
-    (error === 'unauthorized' && /\bUWS\b/.test(description!))
-  );
+  const { errorCode, errorMessage, error, error_description: description } = parse(text);
+  return LAPSED.test(JSON.stringify([errorCode, errorMessage, error, description]));
 }
 
 /** A changed password is another key, and the old one cannot be guessed from it. */
 async function deriveKey(url: string, username: string, password: string): Promise<string> {
-  const encoder = new TextEncoder();
+  const encode = (text: string) => new TextEncoder().encode(text);
   const name = JSON.stringify([url, username]);
-  const secret = await crypto.subtle.importKey('raw', encoder.encode(password), 'PBKDF2', false, ['deriveBits']);
-  const parameters = { name: 'PBKDF2', hash: 'SHA-256', salt: encoder.encode(name), iterations: 100_000 };
+  const secret = await crypto.subtle.importKey('raw', encode(password), 'PBKDF2', false, ['deriveBits']);
+  const parameters = { name: 'PBKDF2', hash: 'SHA-256', salt: encode(name), iterations: 100_000 };
   return `thingspace-auth:${name}:${new Uint8Array(await crypto.subtle.deriveBits(parameters, secret, 256))}`;
 }
