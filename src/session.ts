@@ -76,13 +76,11 @@ export function createSession({ username, password, store }: SessionOptions): Se
   let context: SessionContext;
   let url: string | undefined;
   let key: string | undefined;
-  /** The session, its last use, the last one that the store knows of, and the session given up last: a store may still offer it. */
-  let token: string | undefined;
-  let usedAtMs = 0;
+  /** As in the store: the session, or what counts against the next login; one at least while another process may be logging in. */
+  let state: State = {};
+  /** The last use that the store knows of, and the session given up last: a store may still offer it. */
   let savedAtMs = 0;
   let lapsed: string | undefined;
-  /** Logins since the last success whose fate is unknown, as the store has told under the lock; at least one while another process may be logging in. */
-  let failures = 0;
   /** The error of all calls once the latch holds. */
   let latchError: ApiError | undefined;
   /** Whether what the store holds is not to be believed: nothing has been written since a reset. */
@@ -97,18 +95,18 @@ export function createSession({ username, password, store }: SessionOptions): Se
   return Object.freeze<Session>({ getSessionToken, noteLapse, logout, reset, current });
 
   function current(): string | undefined {
-    return Date.now() - usedAtMs < IDLE_MS ? token : undefined;
+    return Date.now() - state.usedAt! < IDLE_MS ? state.token : undefined;
   }
 
   function reset(): void {
-    keep(undefined, 0);
+    keep({});
     isReset = true;
   }
 
-  function keep(found: string | undefined, atMs: number): void {
-    token = found;
-    usedAtMs = savedAtMs = atMs;
-    failures = delayMs = 0;
+  function keep(kept: State): void {
+    state = kept;
+    savedAtMs = kept.usedAt!;
+    delayMs = 0;
     latchError = undefined;
   }
 
@@ -127,10 +125,10 @@ export function createSession({ username, password, store }: SessionOptions): Se
   function use(): string | undefined {
     const held = current();
     if (held) {
-      usedAtMs = Date.now();
-      if (store && usedAtMs - savedAtMs >= SAVE_EVERY_MS) {
-        savedAtMs = usedAtMs;
-        void callHook(context.settings.waitUntil, amend(held, { token: held, usedAt: usedAtMs }));
+      state.usedAt = Date.now();
+      if (store && state.usedAt - savedAtMs >= SAVE_EVERY_MS) {
+        savedAtMs = state.usedAt;
+        void callHook(context.settings.waitUntil, amend(held));
       }
     }
     return held;
@@ -180,13 +178,13 @@ export function createSession({ username, password, store }: SessionOptions): Se
     try {
       for (;;) {
         const stored = await read();
-        const { token: found, usedAt, status, failures: counted } = stored ?? {};
+        const { token, usedAt, status, failures } = stored ?? {};
         // Clocks of a fleet differ: none has been used in the future.
         const atMs = Math.min(Number(usedAt), Date.now());
-        if (isHeaderSafe(found) && found !== lapsed && Date.now() - atMs < IDLE_MS) return keep(found, atMs);
-        if (release && stored) failures = Number(counted) || 0;
-        else if (counted) failures ||= 1;
-        if (latchError || status || failures >= LATCHED) throw latch(status);
+        if (isHeaderSafe(token) && token !== lapsed && Date.now() - atMs < IDLE_MS) return keep({ token, usedAt: atMs });
+        if (release && stored) state = { failures: Number(failures) || 0 };
+        else if (failures) state.failures ||= 1;
+        if (latchError || status || state.failures! >= LATCHED) throw latch(status);
         if (Math.abs(Date.now() - failedAtMs) < delayMs) throw passing;
         const bearer = await context.getToken(context);
         // A process that was stopped meanwhile has lost the lock.
@@ -197,7 +195,7 @@ export function createSession({ username, password, store }: SessionOptions): Se
         if (!lock) return await logIn(bearer, true);
         release = lock.value;
         if (release) continue;
-        failures ||= 1;
+        state.failures ||= 1;
         if (Date.now() >= giveUpAtMs) throw fail();
         await waitFor(undefined, undefined, 200);
       }
@@ -207,8 +205,7 @@ export function createSession({ username, password, store }: SessionOptions): Se
   }
 
   function latch(status: unknown): ApiError {
-    latchError ??= fail({ statusCode: Number(status) || undefined }, true);
-    return latchError;
+    return (latchError ??= fail({ statusCode: Number(status) || undefined }, true));
   }
 
   /** Without an answer: nothing may be sent, since another process may be logging in. */
@@ -218,7 +215,7 @@ export function createSession({ username, password, store }: SessionOptions): Se
     const code = isLatched ? 'session_refused' : 'session_failed';
     tell(isLatched ? 'session_latched' : 'session_failed', code, statusCode);
     const reason = answer ? `${statusCode ?? 'no'} answer` : 'another process may be logging in';
-    const advice = isLatched ? '; check username and password, no further login before reset()' : '';
+    const advice = isLatched ? '; check username and password, then reset()' : '';
     return new ApiError(`M2M session: ${reason}${advice}`, { ...fields, code });
   }
 
@@ -228,30 +225,34 @@ export function createSession({ username, password, store }: SessionOptions): Se
 
   /** Sends one login, counted first, and judges its answer. `isAlone`: the store fails, and the process has this one login. */
   async function logIn(bearer: OAuthToken, isAlone: boolean): Promise<void> {
-    const before = failures;
-    const isCounted = !isAlone && (await save({ failures: before + 1 }));
+    const { failures = 0 } = state;
+    state = { failures: failures + 1 };
+    const isCounted = !isAlone && (await save());
     if (isCounted) isReset = false;
-    else if (before) throw fail();
-    failures = isCounted ? before + 1 : LATCHED;
+    else {
+      state = { failures: failures || LATCHED };
+      if (failures) throw fail();
+    }
     const usedAt = Date.now();
     const answer = await post('/login', bearer, {}, JSON.stringify({ username, password }));
     const { statusCode = 0, text } = answer;
     const { sessionToken } = parse(text);
     if (isSuccess(answer) && isHeaderSafe(sessionToken)) {
-      keep(sessionToken, usedAt);
-      if (isCounted) await save({ token: sessionToken, usedAt });
+      keep({ token: sessionToken, usedAt });
+      if (isCounted) await save();
       return tell('session_obtained');
     }
     if (/^4(?!08|29)/.test(`${statusCode}`) && !isBearerFault(answer)) {
-      const error = latch(statusCode);
-      await save({ failures: LATCHED, status: statusCode });
-      throw error;
+      state = { failures: LATCHED, status: statusCode };
+      await save();
+      throw latch(statusCode);
     }
     const error = fail(answer);
     // Its fate is unknown: it stays counted.
     if (text === undefined && statusCode < 300) throw error;
-    failures = before;
-    if (isCounted) await save({ failures });
+    // Another login may have brought a session since, where this one had been lost.
+    state.failures = failures;
+    if (isCounted) await save();
     failedAtMs = Date.now();
     delayMs = Math.max(Math.min(delayMs * 2 || 1_000, 30_000), retryAfterMs(answer) ?? 0);
     throw (passing = error);
@@ -298,9 +299,9 @@ export function createSession({ username, password, store }: SessionOptions): Se
   }
 
   function giveUp(sent: string): void {
-    if (token !== sent) return;
+    if (state.token !== sent) return;
     lapsed = sent;
-    token = undefined;
+    state = {};
   }
 
   async function logout(): Promise<void> {
@@ -313,27 +314,27 @@ export function createSession({ username, password, store }: SessionOptions): Se
     if (!isSuccess(answer) && !saysLapsed(answer.text)) throw fail(answer);
   }
 
-  /** What the store holds; nothing where it is not to be believed, `undefined` where the store fails. */
+  /** What the store holds, or what is known here where there is none or it is not to be believed; `undefined` where it fails. */
   async function read(): Promise<Stored | undefined> {
-    if (!store || isReset) return {};
+    if (!store || isReset) return state;
     const answer = await ask('get', () => store.get(key!));
     // Junk is a miss, and told as a failure.
     return answer && ((await ask('get', () => JSON.parse(answer.value ?? '{}')))?.value ?? {});
   }
 
-  /** Whether it has been written; absent: deleted. A count and a refusal are kept for ever, a session for as long as it lives. */
-  async function save(stored?: Stored): Promise<unknown> {
+  /** Whether the state has been written. A count and a refusal are kept for ever, a session for as long as it lives. */
+  async function save(): Promise<unknown> {
     if (!store) return true;
-    return ask('set', () =>
-      stored ? store.set(key!, JSON.stringify(stored), stored.token ? IDLE_MS / 1000 : undefined) : store.delete(key!),
-    );
+    const { token, failures } = state;
+    const ttlSeconds = token ? IDLE_MS / 1000 : undefined;
+    return ask('set', () => (token || failures ? store.set(key!, JSON.stringify(state), ttlSeconds) : store.delete(key!)));
   }
 
   /** Saves while the store holds still this session, and nobody is logging in. */
-  async function amend(held: string, stored?: Stored): Promise<void> {
+  async function amend(held: string): Promise<void> {
     const lock = await takeLock();
     if (!lock?.value) return;
-    if ((await read())?.token === held) await save(stored);
+    if ((await read())?.token === held) await save();
     await ask('release', lock.value);
   }
 
@@ -368,13 +369,16 @@ interface Failure {
   readonly error: unknown;
 }
 
-/** What the store holds: a session with its last use, or a count with the status of a refusal. All of it is outside data. */
-interface Stored {
-  readonly token?: unknown;
-  readonly usedAt?: unknown;
-  readonly failures?: unknown;
-  readonly status?: unknown;
+/** A session with its last use, or a count of logins whose fate is unknown with the status of a refusal. */
+interface State {
+  readonly token?: string;
+  usedAt?: number;
+  failures?: number;
+  readonly status?: number;
 }
+
+/** A state from the store: outside data. */
+type Stored = { readonly [K in keyof State]?: unknown };
 
 /** An answer; without `text` it could not be read, and without status there was none. */
 interface Answer {

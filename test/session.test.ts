@@ -407,7 +407,8 @@ test('makes one login with wrong credentials, ever, for 100 concurrent calls and
   assert.ok(later instanceof ApiError);
   assert.equal(later.code, 'session_refused');
   assert.equal(later.statusCode, 401);
-  assert.match(later.message, /reset\(\)/);
+  assert.match(later.message, /username and password.*reset\(\)/);
+  assert.ok(!('cause' in later));
   assert.equal(server.calls.length, 0);
   assert.deepEqual(events.filter(({ type }) => type.startsWith('session')), [
     { type: 'session_latched', code: 'session_refused', statusCode: 401 },
@@ -875,6 +876,7 @@ test('shows no secret in errors, events, inspection and JSON', async (t) => {
   const errors = seen.filter((each): each is ApiError => each instanceof ApiError);
 
   assert.equal(errors.length, 3);
+  assert.deepEqual(errors.map((error) => 'cause' in error), [true, false, false]);
   for (const each of [...errors, ...events]) {
     assert.doesNotMatch(inspect(each, { depth: 9, showHidden: true }) + JSON.stringify(each), secrets);
   }

@@ -95,6 +95,26 @@ test('takes the session of a lost login that comes back after all', async (t) =>
   assert.equal(await second, 'reached');
 });
 
+test('keeps the session when a login that was lost comes back with a failure', async (t) => {
+  const { clock, intervals, logins, session, call } = startRuntime(t);
+  const first = call();
+  await clock.until(() => logins.length === 1);
+  intervals.clear();
+  const second = call();
+  await turn();
+  clock.advance(5_000);
+  await clock.until(() => logins.length === 2);
+  logins[1]!(success('session-2'));
+  assert.equal(await second, 'reached');
+
+  logins[0]!(new Response(null, { status: 503 }));
+  await assert.rejects(first, { code: 'session_failed' });
+
+  assert.equal(session.current(), 'session-2');
+  assert.equal(await call(), 'reached');
+  assert.equal(logins.length, 2);
+});
+
 test('stops at the second login that was lost', async (t) => {
   const { clock, intervals, logins, call } = startRuntime(t);
   void call().catch(() => {});

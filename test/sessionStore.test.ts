@@ -451,23 +451,25 @@ test('does not write or send once it has been stopped so long that the lock is a
   assert.deepEqual(stored(), [{ failures: 1 }]);
 });
 
-for (const [name, value] of Object.entries({
-  'no JSON': '<junk>',
-  null: 'null',
-  'a list': '[]',
-  'a token that cannot stand in a header': JSON.stringify({ token: 'broken\r\nx: y', usedAt: Date.UTC(2100, 0, 1) }),
-  'a token that is no text': JSON.stringify({ token: 7, usedAt: Date.UTC(2100, 0, 1) }),
-  'a token without its last use': JSON.stringify({ token: 'session-0' }),
-  'a count that is none': JSON.stringify({ failures: 'many' }),
-})) {
+for (const [name, value, isTold] of [
+  ['no JSON', '<junk>', true],
+  ['null', 'null', false],
+  ['a list', '[]', false],
+  ['a token that cannot stand in a header', JSON.stringify({ token: 'broken\r\nx: y', usedAt: Date.UTC(2100, 0, 1) }), false],
+  ['a token that is no text', JSON.stringify({ token: 7, usedAt: Date.UTC(2100, 0, 1) }), false],
+  ['a token without its last use', JSON.stringify({ token: 'session-0' }), false],
+  ['a count that is none', JSON.stringify({ failures: 'many' }), false],
+] as const) {
   test(`takes for a miss what the store holds when that is ${name}`, async (t) => {
-    const { server, store, startProcess } = await startFleet(t);
+    const { server, store, startProcess, stored, sessionEvents } = await startFleet(t);
     await store.set(await keyOf(startProcess, store), value, undefined);
     server.logins.length = 0;
 
     assert.equal((await startProcess().call()).status, 200);
 
     assert.equal(server.logins.length, 1);
+    assert.equal(stored()[0].token, 'session-1');
+    assert.equal(sessionEvents().some((event) => event.type === 'store_failed' && event.operation === 'get'), isTold);
   });
 }
 
