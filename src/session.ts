@@ -158,7 +158,7 @@ export function createSession({ username, password, store }: SessionOptions): Se
   function begin(): Promise<Failure | void> {
     const beat = () => (aliveAtMs = Date.now());
     beat();
-    const pulse = setInterval(beat, 1_000);
+    const pulse = isRequestBound() ? setInterval(beat, 1_000) : undefined;
     const begun = findOrLogIn()
       .catch((error: unknown) => ({ error }))
       .finally(() => {
