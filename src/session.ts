@@ -76,13 +76,15 @@ export function createSession({ username, password, store }: SessionOptions): Se
   let context: SessionContext;
   let url: string | undefined;
   let key: string | undefined;
-  /** As in the store: the session, or what counts against the next login; one at least while another process may be logging in. */
+  /** As in the store: the session, or what counts against the next login. */
   let state: State = {};
   /** The last use that the store knows of, and the session given up last: a store may still offer it. */
   let savedAtMs = 0;
   let lapsed: string | undefined;
   /** The error of all calls once the latch holds. */
   let latchError: ApiError | undefined;
+  /** Whether another process may have sent a login whose fate is unknown here. */
+  let isWitness = false;
   /** Whether what the store holds is not to be believed: nothing has been written since a reset. */
   let isReset = false;
   /** The last failure that passes, and for how long it bars further logins. */
@@ -107,6 +109,7 @@ export function createSession({ username, password, store }: SessionOptions): Se
     state = kept;
     savedAtMs = kept.usedAt!;
     delayMs = 0;
+    isWitness = false;
     latchError = undefined;
   }
 
@@ -182,8 +185,9 @@ export function createSession({ username, password, store }: SessionOptions): Se
         // Clocks of a fleet differ: none has been used in the future.
         const atMs = Math.min(Number(usedAt), Date.now());
         if (isHeaderSafe(token) && token !== lapsed && Date.now() - atMs < IDLE_MS) return keep({ token, usedAt: atMs });
-        if (release && stored) state = { failures: Number(failures) || 0 };
-        else if (failures) state.failures ||= 1;
+        if (!release) isWitness ||= !!failures;
+        // A store may forget what it was told.
+        else if (stored) state = { failures: Math.max(state.failures ?? 0, Number(failures) || 0) };
         if (latchError || status || state.failures! >= LATCHED) throw latch(status);
         if (Math.abs(Date.now() - failedAtMs) < delayMs) throw passing;
         const bearer = await context.getToken(context);
@@ -195,7 +199,7 @@ export function createSession({ username, password, store }: SessionOptions): Se
         if (!lock) return await logIn(bearer, true);
         release = lock.value;
         if (release) continue;
-        state.failures ||= 1;
+        isWitness = true;
         if (Date.now() >= giveUpAtMs) throw fail();
         await waitFor(undefined, undefined, 200);
       }
@@ -228,10 +232,11 @@ export function createSession({ username, password, store }: SessionOptions): Se
     const { failures = 0 } = state;
     state = { failures: failures + 1 };
     const isCounted = !isAlone && (await save());
-    if (isCounted) isReset = false;
+    if (isCounted) isReset = isWitness = false;
     else {
-      state = { failures: failures || LATCHED };
-      if (failures) throw fail();
+      const isBarred = failures || isWitness;
+      state = { failures: isBarred ? failures : LATCHED };
+      if (isBarred) throw fail();
     }
     const usedAt = Date.now();
     const answer = await post('/login', bearer, {}, JSON.stringify({ username, password }));

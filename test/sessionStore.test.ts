@@ -249,6 +249,19 @@ test('has written the count before a login is sent, so that a crash counts', asy
   assert.equal(store.locks.size, 0);
 });
 
+test('counts on its own where the store forgets', async (t) => {
+  const { server, store, startProcess } = await startFleet(t);
+  server.login = cutConnection;
+  const { call } = startProcess();
+
+  for (const outcome of [isFailed, isFailed, isRefused, isRefused]) {
+    await assert.rejects(call(), outcome);
+    store.values.clear();
+  }
+
+  assert.equal(server.logins.length, 2);
+});
+
 test('takes back the count of a login that neither succeeded nor failed', async (t) => {
   const { server, startProcess, stored } = await startFleet(t);
   server.login = cutConnection;
