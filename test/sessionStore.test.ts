@@ -333,6 +333,24 @@ test('waits for a login of 29 s instead of sending another', async (t) => {
   }
 });
 
+test('asks for a lock that outlives all that its holder may still do', async (t) => {
+  fakeClock(t);
+  for (const [timeout, requestSeconds] of [[0, 30], [90_000, 90]] as const) {
+    const { server, store, startProcess } = await startFleet(t);
+    const { login } = server;
+    let leftMs = 0;
+    server.login = (received, response) => {
+      leftMs = Math.max(...store.locks.values()) - Date.now();
+      return login(received, response);
+    };
+
+    await startProcess('invented-password', timeout).call();
+
+    // 20 s until a login is sent, 60 s for another bearer, and the login once more.
+    assert.ok(leftMs >= (20 + 60 + 2 * requestSeconds) * 1_000, `${leftMs}`);
+  }
+});
+
 test('logs in once more when the lock of a killed process has ended, and then no more', async (t) => {
   const clock = fakeClock(t);
   const { server, store, startProcess } = await startFleet(t);
