@@ -56,6 +56,7 @@ describe('a token response', () => {
   it('counts its life from just before the request, not from the answer', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
+    clock.advance(999);
     server.token = () => {
       clock.advance(7_000);
       return tokenAnswer('a');
@@ -310,6 +311,7 @@ describe('reviveToken', () => {
     ['numbers as strings', { accessToken: 'a', expiresIn: '3600', expiry: '1893456000' }, { accessToken: 'a', tokenType: 'Bearer', expiresIn: 3600, expiry: 1893456000 }],
     ['fractions', { accessToken: 'a', expiresIn: 59.9, expiry: 99.9 }, { accessToken: 'a', tokenType: 'Bearer', expiresIn: 59, expiry: 99 }],
     ['nulls', { accessToken: 'a', tokenType: null, expiresIn: null, scope: null, expiry: null, refreshToken: null }, { accessToken: 'a', tokenType: 'Bearer' }],
+    ['empty texts', { accessToken: 'a', scope: '', expiry: '', refreshToken: '' }, { accessToken: 'a', tokenType: 'Bearer' }],
     ['further members', { accessToken: 'a', secret: 'x', scope: 's', refreshToken: 'r' }, { accessToken: 'a', tokenType: 'Bearer', scope: 's', refreshToken: 'r' }],
     ['an end in the past', { accessToken: 'a', expiry: 0 }, { accessToken: 'a', tokenType: 'Bearer', expiry: 0 }],
   ];
