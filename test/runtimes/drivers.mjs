@@ -24,19 +24,20 @@ export const RUNTIMES = {
   'Node 22': inProcess('node-22/bin/node'),
   'Node 24': inProcess('node-24/bin/node'),
   'Node 26': inProcess('node-26/bin/node'),
+  'Deno 2.0': inProcess('deno-2.0/deno', 'run', '--quiet', '--unstable-kv', '--allow-all'),
   'Deno 2': inProcess('deno/bin.cjs', 'run', '--quiet', '--unstable-kv', '--allow-all'),
   'Bun 1.2': inProcess('bun-1.2/bin/bun'),
   'Bun 1': inProcess('bun/bin/bun.exe'),
-  'workerd, date 2023-03-01': inWorkerd('workerd', '2023-03-01'),
+  'workerd (date 2023-03-01)': inWorkerd('workerd', '2023-03-01'),
   workerd: inWorkerd('workerd', '2026-11-01'),
-  Miniflare: inMiniflare('2026-07-01'),
   'edge-runtime': inEdgeRuntime(),
+  Miniflare: inMiniflare('2026-07-01'),
   'Chromium 119': inBrowser(openOldChromium),
   Chromium: inBrowser((url) => openBrowser('chromium', url)),
-  'Chromium worker': inBrowser((url) => openBrowser('chromium', url), 'worker'),
   Firefox: inBrowser((url) => openBrowser('firefox', url)),
-  'Firefox worker': inBrowser((url) => openBrowser('firefox', url), 'worker'),
   WebKitGTK: inWebKit(),
+  'Chromium worker': inBrowser((url) => openBrowser('chromium', url), 'worker'),
+  'Firefox worker': inBrowser((url) => openBrowser('firefox', url), 'worker'),
   'WebKitGTK worker': inWebKit('worker'),
 };
 
@@ -44,6 +45,7 @@ export const RUNTIMES = {
 function inProcess(path, ...flags) {
   return async ({ origin, other, run }) => {
     const program = join(HERE, 'node_modules', path);
+    chmodSync(program, 0o755); // Deno's binary comes without
     const args = [...flags, join(HERE, 'inProcess.mjs'), JSON.stringify({ origin, other, run })];
     const command = path.endsWith('.cjs') ? [process.execPath, [program, ...args]] : [program, args];
     const { stdout } = await promisify(execFile)(...command, { cwd: HERE, timeout: LIMIT_MS, maxBuffer: 2 ** 24 });
