@@ -67,11 +67,13 @@ export interface Session extends SessionTokenSource {
  * @example
  * createClient({ …, vZM2mToken: createSession({ username: 'name', password: 'secret' }) });
  */
-export function createSession({ username, password, store }: SessionOptions): Session {
+export function createSession({ username, password, store, ...unknown }: SessionOptions): Session {
   if (![username, password].every((text) => typeof text === 'string' && text)) {
     throw new TypeError('username and password must be non-empty strings');
   }
   if (store && !store.lock) throw new TypeError('store must have lock');
+  // A misspelt store would leave each process with a latch of its own.
+  for (const name in unknown) throw new TypeError(`${name} is no option; known are username, password, store`);
   /** The client that used the session last, where it logs in, and the account's key in the store. */
   let context: SessionContext;
   let url: string | undefined;
@@ -277,7 +279,9 @@ export function createSession({ username, password, store }: SessionOptions): Se
     const headers = { authorization: `Bearer ${bearer.accessToken}`, 'content-type': 'application/json', ...extra };
     const answer: { -readonly [K in keyof Answer]: Answer[K] } = {};
     const receive = async () => {
-      const response = await fetch(url + path, { method: 'POST', redirect: 'manual', credentials: 'omit', headers, body, signal });
+      // No login dialog of a browser; workerd of 2023 does not know the field.
+      const credentials = 'credentials' in Request.prototype && { credentials: 'omit' as const };
+      const response = await fetch(url + path, { method: 'POST', redirect: 'manual', ...credentials, headers, body, signal });
       answer.statusCode = response.status;
       answer.headers = response.headers;
       answer.text = await readText(response);

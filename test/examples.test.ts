@@ -135,7 +135,7 @@ test('m2m-devices logs in, lists the devices and logs out, and stops at a refuse
   const runWith = async (password: string): Promise<Outcome & { mock: Mock }> => {
     const mock = createMockServer({ users });
     const standIn = await startStandIn(t, mock);
-    const account = { THINGSPACE_USERNAME: 'invented-user', THINGSPACE_PASSWORD: password };
+    const account = { UWS_USERNAME: 'invented-user', UWS_PASSWORD: password };
     return { ...(await runProgram(join(examples, 'm2m-devices.js'), standIn, { ...CREDENTIALS, ...account })), mock };
   };
 

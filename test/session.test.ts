@@ -848,6 +848,12 @@ test('refuses at once a store that cannot lock', () => {
   });
 });
 
+test('refuses at once an option that it does not know: a misspelt store is no shared latch', () => {
+  const options = { username: 'invented-user', password: 'invented-password', stor: {} } as SessionOptions;
+
+  assert.throws(() => createSession(options), { name: 'TypeError', message: /stor .*known are username, password, store/ });
+});
+
 test('reads no clock, draws nothing and sends nothing when it is created, and is frozen', (t) => {
   const refuse = () => assert.fail('must not be called');
   t.mock.method(Date, 'now', refuse);
