@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import fs, { chmodSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -103,15 +104,133 @@ test('frees the lock of a killed process when its time is over', async (t) => {
   assert.equal(taken.filter(Boolean).length, 1);
 });
 
-test('is not held up by a lock file that is junk', async (t) => {
-  const path = join(newFolder(t), 'tokens.json');
-  const store = fileStore(path);
-  const release = await store.lock!('key', 60);
-  const [name] = readdirSync(join(path, '..'));
-  await release!();
-  writeFileSync(join(path, '..', name!), '');
+test('is not held up by a lock whose writer was killed half-way, or by junk', async (t) => {
+  for (const half of ['', '17', '9'.repeat(400), 'junk']) {
+    const { folder, store, lockPath } = await createLockable(t);
+    writeFileSync(lockPath, half);
 
-  assert.equal(typeof (await store.lock!('key', 60)), 'function');
+    const isTaken = typeof (await store.lock!('key', 60)) === 'function';
+
+    assert.equal(isTaken, half.length < 400, half);
+    assert.equal(readdirSync(folder).length, 1);
+  }
+});
+
+test('leaves a lock to whoever was faster between two steps', async (t) => {
+  // Half a copy is no lock: only what cannot be linked is copied.
+  failWith(t, 'copyFileSync', 'ENOSPC');
+  const other = `${Date.now() + 60_000} another`;
+  const races: { held?: string; meanwhile: (lockPath: string) => void; left: string[] }[] = [
+    // Nothing there when it looked; another's when it put its own in place.
+    { meanwhile: (lockPath) => writeFileSync(lockPath, other), left: [other] },
+    // An ended one there when it looked: gone, or already another's, when it removed it.
+    { held: '1 ended', meanwhile: (lockPath) => rmSync(lockPath), left: [] },
+    { held: '1 ended', meanwhile: (lockPath) => writeFileSync(lockPath, other), left: [other] },
+  ];
+  for (const { held, meanwhile, left } of races) {
+    const { folder, store, lockPath } = await createLockable(t);
+    if (held) writeFileSync(lockPath, held);
+
+    const release = await withClock(() => meanwhile(lockPath), () => store.lock!('key', 60));
+
+    assert.equal(release, undefined);
+    assert.deepEqual(readdirSync(folder).map((name) => join(folder, name)), left.map(() => lockPath));
+    assert.deepEqual(left.map(() => readFileSync(lockPath, 'utf8')), left);
+  }
+});
+
+test('locks where the file system knows no hard links, one of two, and loses races there too', async (t) => {
+  const { folder, store, lockPath } = await createLockable(t);
+  failWith(t, 'linkSync', 'EPERM');
+
+  const release = await store.lock!('key', 60);
+  assert.equal(typeof release, 'function');
+  assert.equal(await store.lock!('key', 60), undefined);
+  await release!();
+  assert.deepEqual(readdirSync(folder), []);
+  assert.equal(await withClock(() => writeFileSync(lockPath, 'another'), () => store.lock!('key', 60)), undefined);
+  assert.deepEqual(readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8')), ['another']);
+});
+
+test('rejects when a lock cannot be put in place, and leaves nothing', async (t) => {
+  const { folder, store } = await createLockable(t);
+  failWith(t, 'linkSync', 'EPERM');
+  failWith(t, 'copyFileSync', 'ENOSPC');
+
+  await assert.rejects(store.lock!('key', 60), { code: 'ENOSPC' });
+
+  assert.deepEqual(readdirSync(folder), []);
+});
+
+test('rejects where a folder stands in the place of a lock', async (t) => {
+  const { folder, store, lockPath } = await createLockable(t);
+  mkdirSync(lockPath);
+  mkdirSync(join(folder, 'tokens.json.lock'));
+
+  await assert.rejects(store.lock!('key', 60), { code: 'EISDIR' });
+  await assert.rejects(async () => store.set('key', 'value', 60), { code: 'EISDIR' });
+});
+
+test('rejects when an ended lock cannot be moved away', async (t) => {
+  const { folder, store, lockPath } = await createLockable(t);
+  writeFileSync(lockPath, '1 ended');
+  const becomeFile = (): void => {
+    rmSync(folder, { recursive: true });
+    writeFileSync(folder, '');
+  };
+
+  await assert.rejects(withClock(becomeFile, () => store.lock!('key', 60)), { code: 'ENOTDIR' });
+});
+
+test('rejects where a folder stands in the place of the file, and leaves nothing beside it', async (t) => {
+  const { folder, store } = await createLockable(t);
+  mkdirSync(join(folder, 'tokens.json'));
+
+  await assert.rejects(async () => store.get('key'), { code: 'EISDIR' });
+  await assert.rejects(async () => store.set('key', 'value', 60), { code: 'EISDIR' });
+  await assert.rejects(async () => store.delete('key'), { code: 'EISDIR' });
+
+  assert.deepEqual(readdirSync(folder), ['tokens.json']);
+});
+
+test('rejects for a file that cannot be read, and does not replace it', async (t) => {
+  const { folder, store } = await createLockable(t);
+  // Permissions do not stop root; this stops everybody.
+  symlinkSync('tokens.json', join(folder, 'tokens.json'));
+
+  await assert.rejects(async () => store.set('key', 'value', 60), { code: 'ELOOP' });
+
+  assert.ok(lstatSync(join(folder, 'tokens.json')).isSymbolicLink());
+});
+
+test('keeps the old file when the new one does not fit on the disk, and leaves nothing beside it', async (t) => {
+  const path = join(newFolder(t), 'tokens.json');
+  await fileStore(path).set('key', 'value', 60);
+  const writer = await startProcess(t, `
+    const error = await fileStore(${JSON.stringify(path)}).set('key', 'x'.repeat(20_000_000), 60).catch((error) => error);
+    console.log(error?.code);
+  `, 'ulimit -f 20000;');
+
+  assert.equal(writer.output, 'EFBIG\n');
+  assert.equal(await fileStore(path).get('key'), 'value');
+  assert.deepEqual(readdirSync(join(path, '..')), ['tokens.json']);
+});
+
+test('says that the folder is gone when it vanishes before the write', async (t) => {
+  const { folder, store } = await createLockable(t);
+  await store.set('key', 'value', 60);
+  const { now } = Date;
+  t.after(() => void (Date.now = now));
+  // With the lock in place, the next look at the clock is the new value's: the file has been read, and is not yet written.
+  Date.now = () => {
+    if (readdirSync(folder).includes('tokens.json.lock')) {
+      Date.now = now;
+      rmSync(folder, { recursive: true });
+    }
+    return now();
+  };
+
+  await assert.rejects(async () => store.set('key', 'other', 60), { code: 'ENOENT', syscall: 'open' });
 });
 
 test('shows a reader the old file or the new one, whenever a writer is killed', async (t) => {
@@ -134,15 +253,53 @@ test('shows a reader the old file or the new one, whenever a writer is killed', 
 
 function newFolder(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), 'thingspace-auth-'));
-  t.after(() => rmSync(path, { recursive: true }));
+  t.after(() => rmSync(path, { recursive: true, force: true }));
   return path;
 }
 
-/** Starts a process on the built package, and waits for its first output. */
-async function startProcess(t: TestContext, code: string) {
+/** A store in an empty folder, and where its lock of `'key'` lies. */
+async function createLockable(t: TestContext) {
+  const folder = newFolder(t);
+  const store = fileStore(join(folder, 'tokens.json'));
+  const release = await store.lock!('key', 60);
+  const lockPath = join(folder, readdirSync(folder)[0]!);
+  await release!();
+  return { folder, store, lockPath };
+}
+
+/** Runs `act`; `meanwhile` happens when it first looks at the clock: after it looked at the lock, before it acts on it. */
+async function withClock<T>(meanwhile: () => void, act: () => Promise<T>): Promise<T> {
+  const { now } = Date;
+  Date.now = () => {
+    Date.now = now;
+    meanwhile();
+    return now();
+  };
+  try {
+    return await act();
+  } finally {
+    Date.now = now;
+  }
+}
+
+/** Lets a function of the file system fail, for the built package too. */
+function failWith(t: TestContext, name: 'linkSync' | 'copyFileSync', code: string): void {
+  const mocked = t.mock.method(fs, name, () => {
+    throw Object.assign(new Error(code), { code });
+  });
+  syncBuiltinESMExports();
+  t.after(() => {
+    mocked.mock.restore();
+    syncBuiltinESMExports();
+  });
+}
+
+/** Starts a process on the built package, from a shell that is set up so, and waits for its first output. */
+async function startProcess(t: TestContext, code: string, setUp = '') {
   const script = `import { fileStore } from 'thingspace-auth/stores/file'; ${code}`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { cwd: import.meta.dirname, stdio: ['ignore', 'pipe', 'inherit'] });
+  const command = ['-c', `${setUp} exec "$@"`, 'sh', process.execPath, '--input-type=module', '-e', script];
+  const child = spawn('sh', command, { cwd: import.meta.dirname, stdio: ['ignore', 'pipe', 'inherit'] });
   t.after(() => child.kill('SIGKILL'));
-  await once(child.stdout, 'data');
-  return child;
+  const [output] = await once(child.stdout, 'data');
+  return Object.assign(child, { output: String(output) });
 }

@@ -152,17 +152,26 @@ function removeLock(path: string, meant: string): boolean {
   return false;
 }
 
-/** Moves a lock into place, whole, unless there is one; where the file system knows no hard links, all but whole. */
+/** Moves a lock into place, unless there is one. */
 function moveLock(aside: string, path: string): boolean {
   try {
-    linkSync(aside, path);
-    return true;
+    linkOrCopy(aside, path);
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return false;
-    copyFileSync(aside, path, constants.COPYFILE_EXCL);
-    return true;
+    throw error;
   } finally {
     unlinkSync(aside);
+  }
+  return true;
+}
+
+/** Puts a lock in place whole; where the file system knows no hard links, all but whole. */
+function linkOrCopy(aside: string, path: string): void {
+  try {
+    linkSync(aside, path);
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') throw error;
+    copyFileSync(aside, path, constants.COPYFILE_EXCL);
   }
 }
 
