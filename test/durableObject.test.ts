@@ -37,6 +37,19 @@ test('asks for a stub at each operation when it is given a function', async (t) 
   assert.equal(stubs, 3);
 });
 
+test('gives a lock to one, whose late release leaves the lock of the next alone', async (t) => {
+  const { store } = createObject(t);
+
+  const release = await store.lock!('key', 5);
+  assert.equal(await store.lock!('key', 5), undefined);
+  t.mock.timers.tick(5_000);
+  const nextRelease = await store.lock!('key', 5);
+  await release!();
+  assert.equal(await store.lock!('key', 5), undefined);
+  await nextRelease!();
+  assert.equal(typeof (await store.lock!('key', 5)), 'function');
+});
+
 test('rejects when the object does not answer as it should', async () => {
   const failing = durableObjectStore({ fetch: async () => new Response('{}', { status: 500 }) });
   const foreign = durableObjectStore({ fetch: async () => new Response('<html>') });
