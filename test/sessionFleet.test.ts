@@ -75,8 +75,13 @@ async function startFleet(t: TestContext, origin: string, password: string, time
   );
 }
 
+/** A wait in vain must fail, not keep the process alive. */
 async function until(isDone: () => unknown): Promise<void> {
-  while (!isDone()) await new Promise((resolve) => setTimeout(resolve, 5));
+  const giveUpAtMs = Date.now() + 60_000;
+  while (!isDone()) {
+    assert.ok(Date.now() < giveUpAtMs, 'waited in vain');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }
 
 function count(outcomes: readonly string[]): Record<string, number> {
