@@ -5,11 +5,10 @@
 import { authorizedFetch } from './authorizedFetch.ts';
 import type { ClientConfig, Settings } from './config.ts';
 import { resolveConfig } from './config.ts';
-import { exchange } from './exchange.ts';
-import { withRetries } from './retry.ts';
 import type { OAuthToken } from './token.ts';
 import { reviveToken } from './token.ts';
-import { createTokenSource, fetchToken, getToken } from './tokenSource.ts';
+import type { TokenSource } from './tokenSource.ts';
+import { getToken, renewToken } from './tokenSource.ts';
 import type { Fetch } from './transport.ts';
 
 /** Options of a call for a token. */
@@ -76,18 +75,11 @@ export function createClient(config: ClientConfig): Client {
 }
 
 function connect(settings: Settings, token: OAuthToken | undefined): Client {
-  const source = createTokenSource(settings, exchangeWithRetries, token);
+  const source: TokenSource = { settings, token, getToken, renewToken };
   return Object.freeze<Client>({
-    fetchToken: (options) => fetchToken(source, options?.signal),
+    fetchToken: (options) => getToken(source, options?.signal, undefined, true),
     getToken: (options) => getToken(source, options?.signal),
     withToken: (other) => connect(settings, reviveToken(other)),
     authorizedFetch: (input, init) => authorizedFetch(source, input, init),
-  });
-}
-
-function exchangeWithRetries(settings: Settings, signal: AbortSignal, onRequest: () => void): Promise<OAuthToken> {
-  return withRetries(settings, signal, () => {
-    onRequest();
-    return exchange(settings, signal);
   });
 }

@@ -32,7 +32,7 @@ export interface ClientAuthentication {
  */
 export const clientSecretBasic: ClientAuthentication = /* @__PURE__ */ Object.assign(
   ({ clientId, clientSecret, headers }: ClientAuthenticationRequest): void =>
-    setBasic(headers, formEncode(clientId), formEncode(clientSecret)),
+    setBasic(headers, `${formEncode(clientId)}:${formEncode(clientSecret)}`),
   { needsSecret: true },
 );
 
@@ -42,7 +42,9 @@ export const clientSecretBasic: ClientAuthentication = /* @__PURE__ */ Object.as
  * Touches no network.
  */
 export const clientSecretBasicRaw: ClientAuthentication = /* @__PURE__ */ Object.assign(
-  ({ clientId, clientSecret, headers }: ClientAuthenticationRequest): void => setBasic(headers, clientId, clientSecret),
+  ({ clientId, clientSecret, headers }: ClientAuthenticationRequest): void =>
+    // btoa takes Latin-1 only; the bytes of the UTF-8 text are.
+    setBasic(headers, String.fromCharCode(...new TextEncoder().encode(`${clientId}:${clientSecret}`))),
   { needsSecret: true },
 );
 
@@ -63,14 +65,12 @@ export const noClientAuthentication: ClientAuthentication = ({ clientId, body }:
   body.set('client_id', clientId);
 };
 
-function setBasic(headers: Headers, id: string, secret: string): void {
-  // btoa takes Latin-1 only; the bytes of the UTF-8 text are.
-  const bytes = new TextEncoder().encode(`${id}:${secret}`);
+function setBasic(headers: Headers, credentials: string): void {
   // The scheme is written so: `basic` is refused by django-oauth-toolkit, Doorkeeper and others.
-  headers.set('authorization', `Basic ${btoa(String.fromCharCode(...bytes))}`);
+  headers.set('authorization', `Basic ${btoa(credentials)}`);
 }
 
 /** The form serializer of the platform: RFC 6749 appendix B, and `-` and `.` stay, which eBay and Google ids need. */
 function formEncode(text: string): string {
-  return new URLSearchParams([['', text]]).toString().slice(1);
+  return `${new URLSearchParams({ '': text })}`.slice(1);
 }

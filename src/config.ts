@@ -6,11 +6,11 @@
 import type { ClientAuthentication } from './clientAuthentication.ts';
 import { clientSecretBasic } from './clientAuthentication.ts';
 import type { CustomEnvironment, Environment } from './environments.ts';
-import { ENVIRONMENTS } from './environments.ts';
+import { isBare, ENVIRONMENTS } from './environments.ts';
 import type { ClientEvent, Report } from './events.ts';
 import type { OauthScope } from './scopes.ts';
 import type { OAuthToken } from './token.ts';
-import { isHeaderSafe, reviveToken } from './token.ts';
+import { asText, isHeaderSafe, reviveToken } from './token.ts';
 import type { Fetch } from './transport.ts';
 
 /** What a token provider gets besides the token that can no longer be used. Frozen. */
@@ -160,16 +160,13 @@ export interface SessionTokenSource {
   readonly noteLapse: (response: Response, sent: string) => Promise<boolean>;
 }
 
-/** A configuration settled: checked, copied, complete and flat, under its short names. No field holds the secret. */
-export interface Settings extends Omit<CustomEnvironment, 'allowInsecureRequests'> {
+/** A configuration settled: checked, copied, complete and flat, under its short names. */
+export interface Settings extends Omit<CustomEnvironment, 'allowInsecureRequests'>, Required<Readonly<Record<keyof RetryOptions, number>>> {
   readonly clientId: string;
-  /** The client secret; empty where there is none. */
-  readonly secret: () => string;
+  readonly clientSecret?: string;
   readonly clientAuthentication: ClientAuthentication;
-  /** Whether an exchange can be made: there is a secret, or the method needs none. */
-  readonly canExchange: boolean;
-  /** Whether a token can be had at all: by an exchange or from the provider. */
-  readonly canRenew: boolean;
+  /** Whether a token can be had at all: there is a secret, or the method needs none, or there is a provider. */
+  readonly canRenew: unknown;
   readonly scope: string | undefined;
   readonly params: Readonly<Record<string, string | readonly string[]>>;
   /** In seconds. */
@@ -181,12 +178,10 @@ export interface Settings extends Omit<CustomEnvironment, 'allowInsecureRequests
   readonly timeoutMs: number;
   /** To be called unbound: workerd and browsers refuse a `fetch` whose `this` is some object. */
   readonly fetch: Fetch;
-  readonly retry: { readonly [K in keyof RetryOptions]-?: number };
+
   readonly waitUntil?: (promise: Promise<unknown>) => unknown;
   readonly onEvent?: (event: ClientEvent) => unknown;
 }
-
-const DEFAULT_RETRY = { attempts: 3, baseDelay: 500, maxDelay: 5000 };
 
 /**
  * Checks and settles a configuration. The caller's objects are copied, never changed; each property is read once.
@@ -195,154 +190,153 @@ const DEFAULT_RETRY = { attempts: 3, baseDelay: 500, maxDelay: 5000 };
  */
 export function resolveConfig(config: ClientConfig): Settings {
   const {
-    clientCredentialsAuthCredentials,
-    environment = 'Production',
+    environment,
     vZM2mToken: sessionToken,
-    timeout: timeoutMs = 0,
-    retry,
-    ...options
-  } = readOptions('The configuration', config, OPTIONS);
-  const {
-    clientSecret = '',
-    scopes = [],
+    timeout,
+    scopes,
+    params,
     token,
-    params = {},
-    ...credentials
-  } = readOptions('clientCredentialsAuthCredentials', clientCredentialsAuthCredentials, CREDENTIALS);
-  const { clientAuthentication = clientSecretBasic, tokenProvider } = credentials;
-  const canExchange = !!clientSecret || !clientAuthentication.needsSecret;
+    ...options
+  } = readOptions('config', config, OPTIONS);
+  const endpoints = readOptions(
+    'environment (unless a name like Production)',
+    ENVIRONMENTS[environment] ?? environment,
+    ENVIRONMENT,
+  );
   return {
-    fetch: globalFetch,
-    clockSkew: 10,
-    ...options,
-    ...credentials,
-    ...(ENVIRONMENTS[environment] ?? structuredClone(readOptions('environment', environment, ENVIRONMENT))),
-    clientAuthentication,
-    secret: () => clientSecret,
-    canExchange,
-    canRenew: canExchange || !!tokenProvider,
+    canRenew: options.clientSecret || !options.clientAuthentication.needsSecret || options.tokenProvider,
     scope: scopes.join(' ') || undefined,
     params: Object.freeze(structuredClone(params)),
     token: token && reviveToken(token),
     sessionToken,
-    timeoutMs,
-    retry: retry ? { ...DEFAULT_RETRY, ...readOptions('retry', retry, RETRY) } : DEFAULT_RETRY,
+    // Beyond 2^31-1 ms most platforms fire at once.
+    timeoutMs: Math.min(timeout, 2 ** 31 - 1),
+    ...options,
+    ...endpoints,
+    apiOrigins: [...endpoints.apiOrigins],
   };
 }
 
-/** Whether an option is good, and the words of its rule; `isRequired` where absence is a mistake too. */
-type Rule = readonly [isGood: (value: any, options: any) => unknown, words: string, isRequired?: true];
-type Rules = Readonly<Record<string, Rule>>;
-
-const SOME_TEXT = 'a non-empty string';
-const TEXT: Rule = [isText, SOME_TEXT];
-const FUNCTION: Rule = [(value) => typeof value === 'function', 'a function'];
-const OBJECT: Rule = [isObject, 'an object'];
-const AMOUNT: Rule = [(value) => Number.isFinite(value) && value >= 0, 'a finite number, 0 or more'];
-const SAFE_URL = 'an https or loopback URL without credentials';
-const ENDPOINT: Rule = [isEndpoint, SAFE_URL];
-
-const OPTIONS: Rules = {
-  clientCredentialsAuthCredentials: OBJECT,
-  vZM2mToken: [
-    (value) => isHeaderSafe(value) || typeof value.getSessionToken === 'function',
-    'visible ASCII, or from createSession',
-  ],
-  timeout: AMOUNT,
-  environment: [
-    (value) => isObject(value) || Object.hasOwn(ENVIRONMENTS, value),
-    'a name of Environment, like Production, or an object with tokenUrl and apiOrigins',
-  ],
-  fetch: FUNCTION,
-  retry: OBJECT,
-  waitUntil: FUNCTION,
-  onEvent: FUNCTION,
-};
+/** Says what an option must be, unless it is good. */
+type Rule = (value: any, options: any) => string | true;
+/** The options of a group. One that must be given has a default that is not good; one without a default may be absent. */
+type Rules = Readonly<Record<string, readonly [rule: Rule | Rules, standard?: unknown]>>;
 
 const CREDENTIALS: Rules = {
-  oauthClientId: [isText, SOME_TEXT, true],
-  oauthClientSecret: TEXT,
+  oauthClientId: [text, ''],
+  oauthClientSecret: [text],
   oauthScopes: [
-    (value) => isTexts(value) && value.every((scope) => /^[!#-[\]-~]+$/.test(scope)),
-    'an array of scopes (RFC 6749 section 3.3)',
+    (value) =>
+      (isTexts(value) && value.every((scope) => /^[!#-[\]-~]+$/.test(scope))) || 'an array of single scopes',
+    [],
   ],
-  oauthToken: OBJECT,
-  oauthClockSkew: AMOUNT,
+  oauthToken: [(value) => !!reviveToken(value)],
+  oauthClockSkew: [amount, 10],
   oauthParams: [
-    (value) => isObject(value) && Object.entries(value).every(isFreeField),
-    "an object of strings or arrays of strings, without the grant's own fields",
+    (value) =>
+      (isObject(value) && Object.entries(value).every(([name, field]) => isTexts([field].flat()) && !/^(grant_type|scope|client_(id|secret|assertion(_type)?))$/.test(name))) ||
+      "an object of strings or arrays, without reserved fields",
+    {},
   ],
-  oauthTokenProvider: FUNCTION,
-  oauthOnTokenUpdate: FUNCTION,
-  clientAuthentication: FUNCTION,
+  oauthTokenProvider: [callable],
+  oauthOnTokenUpdate: [callable],
+  clientAuthentication: [callable, clientSecretBasic],
 };
 
 const RETRY: Rules = {
-  attempts: [(value) => Number.isInteger(value) && value > 0, 'a whole number, 1 or more'],
-  baseDelay: AMOUNT,
-  maxDelay: AMOUNT,
+  attempts: [(value) => (Number.isInteger(value) && value > 0) || 'a whole number, 1 or more', 3],
+  baseDelay: [amount, 500],
+  maxDelay: [amount, 5000],
+};
+
+const OPTIONS: Rules = {
+  clientCredentialsAuthCredentials: [CREDENTIALS, ''],
+  vZM2mToken: [
+    (value) => isHeaderSafe(value) || typeof value.getSessionToken === 'function' || 'visible ASCII, or from createSession',
+  ],
+  timeout: [amount, 0],
+  environment: [() => true, 'Production'],
+  fetch: [callable, globalFetch],
+  retry: [RETRY, {}],
+  waitUntil: [callable],
+  onEvent: [callable],
 };
 
 const ENVIRONMENT: Rules = {
-  tokenUrl: [isEndpoint, SAFE_URL, true],
+  tokenUrl: [endpoint, ''],
   apiOrigins: [
-    (value, options) => isTexts(value) && value.every((entry) => entry === '*' || isOrigin(entry, options)),
-    "an array of https or loopback origins like 'https://*.example.com', without path or last slash",
-    true,
+    (value, options) =>
+      (isTexts(value) && value.every((entry) => entry === '*' || isOrigin(entry, options))) ||
+      "an array of https or loopback origins like 'https://*.example.com'",
+    '',
   ],
-  revocationUrl: ENDPOINT,
-  sessionUrl: ENDPOINT,
-  allowInsecureRequests: [(value) => typeof value === 'boolean', 'true or false'],
+  revocationUrl: [endpoint],
+  sessionUrl: [endpoint],
+  allowInsecureRequests: [(value) => typeof value === 'boolean' || 'a boolean'],
 };
 
-/** A checked copy of an options object, under short names: `oauthClientId` is `clientId` from here on. */
+/** A checked copy of an options object, complete, under short names: `oauthClientId` is `clientId` from here on. */
 function readOptions(path: string, value: unknown, rules: Rules): any {
   if (!isObject(value)) throw new TypeError(`${path} must be an object`);
   const given: Record<string, unknown> = { ...value };
-  const unknown = Object.keys(given).find((name) => !Object.hasOwn(rules, name));
+  const unknown = Object.keys(given).find((name) => !rules[name]);
   if (unknown) throw new TypeError(`${unknown} is no option; known are ${Object.keys(rules).join(', ')}`);
   const options: Record<string, unknown> = {};
-  for (const [name, [isGood, words, isRequired]] of Object.entries(rules)) {
-    const option = given[name];
-    if (option === undefined && !isRequired) continue;
-    if (!isGood(option ?? '', given)) throw new TypeError(`${name} must be ${words}`);
-    options[name.replace(/^oauth./, (start) => start.slice(5).toLowerCase())] = option;
+  for (const [name, [rule, standard]] of Object.entries(rules)) {
+    const { [name]: option = standard } = given;
+    if (option === undefined) continue;
+    if (typeof rule === 'object') Object.assign(options, readOptions(name, option, rule));
+    else {
+      const words = rule(option ?? '', given);
+      if (words !== true) throw new TypeError(`${name} must be ${words}`);
+      options[name.replace(/^oauth./, (start) => start.slice(5).toLowerCase())] = option;
+    }
   }
   return options;
 }
 
-function isText(value: unknown): value is string {
-  return typeof value === 'string' && value !== '';
+function text(value: unknown): string | true {
+  return !!asText(value) || 'a non-empty string';
+}
+
+function amount(value: number): string | true {
+  return (Number.isFinite(value) && value >= 0) || 'a finite number, 0 or more';
+}
+
+function callable(value: unknown): string | true {
+  return typeof value === 'function' || 'a function';
+}
+
+function endpoint(value: unknown, environment: CustomEnvironment): string | true {
+  return !!safeOrigin(value, environment) || 'an https or loopback URL without credentials';
 }
 
 function isTexts(value: unknown): value is string[] {
-  return Array.isArray(value) && value.every(isText);
+  return Array.isArray(value) && value.every(asText);
 }
 
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function isFreeField([name, field]: [string, unknown]): boolean {
-  return !/^(grant_type|scope|client_(id|secret|assertion(_type)?))$/.test(name) && isTexts([field].flat());
-}
-
-function isEndpoint(value: unknown, { allowInsecureRequests }: CustomEnvironment): boolean {
+/** The origin of a URL that secrets may go to; `undefined` where there is none. */
+function safeOrigin(value: any, { allowInsecureRequests }: CustomEnvironment): string | undefined {
   try {
-    const { protocol, hostname, username, password } = new URL(value as string);
-    const isLoopback = /^(.*\.)?localhost$|^127(\.\d+){3}$|^\[::1]$/.test(hostname);
-    const isSafe = protocol === 'https:' || (protocol === 'http:' && (isLoopback || allowInsecureRequests));
-    return !!isSafe && !username && !password && isText(value);
+    const url = new URL(value);
+    const safe = allowInsecureRequests ? /^http/ : /^https:|^http:\/\/(([^/]*\.)?localhost|127(\.\d+){3}|\[::1])(:\d+)?$/;
+    return typeof value === 'string' && isBare(url) && safe.test(url.origin) ? url.origin : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
 
 /** As `URL` writes it; `*` is for all that stands before the first dot, and Chromium would escape it. */
 function isOrigin(entry: string, environment: CustomEnvironment): boolean {
   const origin = entry.replace('//*.', '//');
-  return isEndpoint(origin, environment) && new URL(origin).origin === origin && !origin.includes('*');
+  return safeOrigin(origin, environment) === origin && !origin.includes('*');
 }
 
 /** Looked up at call time, and called unbound from any object. */
-const globalFetch: Fetch = (input, init) => fetch(input, init);
+function globalFetch(...parameters: Parameters<Fetch>): ReturnType<Fetch> {
+  return fetch(...parameters);
+}

@@ -59,3 +59,8 @@ export const ENVIRONMENTS: Readonly<Record<string, CustomEnvironment>> = {
     apiOrigins: ['https://staging.thingspace.verizon.com', 'https://staging.5gedge.verizon.com'],
   },
 } satisfies Record<Environment, CustomEnvironment>;
+
+/** Whether a URL brings no credentials of its own. */
+export function isBare({ href, origin }: URL): boolean {
+  return href.startsWith(`${origin}/`);
+}

@@ -71,10 +71,9 @@ export function report({ onEvent }: { readonly onEvent?: (event: ClientEvent) =>
 }
 
 /** What an event says of an error. */
-export function describeFailure(error: unknown): { code: EventCode; statusCode?: number | undefined } {
-  if (!(error instanceof ApiError)) return { code: 'other' };
-  const { code, statusCode } = error;
-  return { code, statusCode };
+export function describeFailure(error: unknown): { readonly code: EventCode; readonly statusCode?: number | undefined } {
+  const { code, statusCode }: Partial<ApiError> = error instanceof ApiError ? error : {};
+  return { code: code ?? 'other', statusCode };
 }
 
 /** An event with absent fields still to be left out. */

@@ -7,8 +7,18 @@ import type { Settings } from './config.ts';
 import type { ApiErrorCode } from './errors.ts';
 import { ApiError, OAuthProviderError } from './errors.ts';
 import type { OAuthToken } from './token.ts';
-import { parseToken } from './token.ts';
-import { postForText } from './transport.ts';
+import { asText, parseToken } from './token.ts';
+import { readText } from './transport.ts';
+import { runWithin } from './waiting.ts';
+
+/** An answer with its body read; without `text` that is larger than 64 KiB. */
+interface Answer {
+  readonly response: Response;
+  readonly text: string | undefined;
+}
+
+/** A parsed body: outside data. */
+type Body = Readonly<Record<string, any>>;
 
 /**
  * Exchanges the client's credentials for an access token: one request.
@@ -16,12 +26,12 @@ import { postForText } from './transport.ts';
  * @throws `ApiError` (`network`, `timeout`, `response_too_large`, `gateway_fault`, `invalid_response`),
  *   `OAuthProviderError`, or the reason of the signal
  */
-export async function exchange(settings: Settings, signal: AbortSignal): Promise<OAuthToken> {
+export async function exchange(settings: Settings, signal: AbortSignal, onRequest: () => void): Promise<OAuthToken> {
   const { scope, params } = settings;
   const requestedAtMs = Date.now();
   // Many servers refuse an empty `scope`.
-  const fields = { grant_type: 'client_credentials', ...(scope && { scope }), ...params };
-  return postForm(settings, settings.tokenUrl, fields, (body) => parseToken(body, requestedAtMs), signal);
+  const fields = { grant_type: 'client_credentials', scope, ...params };
+  return postForm(settings, settings.tokenUrl, fields, (body) => parseToken(body, requestedAtMs), signal, onRequest);
 }
 
 /**
@@ -29,52 +39,74 @@ export async function exchange(settings: Settings, signal: AbortSignal): Promise
  * (GitHub and Slack send those with 200). It has 30 s where the client sets no limit of its own.
  */
 export async function postForm<T>(
-  { clientAuthentication, clientId, secret, fetch, timeoutMs }: Settings,
+  { clientAuthentication, clientId, clientSecret = '', fetch, timeoutMs }: Settings,
   url: string,
-  fields: Readonly<Record<string, string | readonly string[]>>,
-  read: (body: Readonly<Record<string, unknown>>) => T,
+  fields: Readonly<Record<string, string | readonly string[] | undefined>>,
+  read: (body: Body) => T,
   signal?: AbortSignal,
+  onRequest?: () => void,
 ): Promise<T> {
+  if (!clientSecret && clientAuthentication.needsSecret) {
+    throw new ApiError('oauthClientSecret must be given, or oauthTokenProvider', { code: 'no_credentials' });
+  }
   const form = new URLSearchParams();
   for (const name in fields) {
-    for (const value of [fields[name]!].flat()) form.append(name, value);
+    for (const value of [fields[name] ?? []].flat()) form.append(name, value);
   }
-  const headers = new Headers({ accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' });
-  const clientSecret = secret();
-  await clientAuthentication({ clientId, clientSecret, body: form, headers });
-  const answer = await postForText(fetch, url, { headers, body: `${form}` }, timeoutMs || 30_000, signal);
-  const { status: statusCode, text } = answer;
+  const sent = new Headers({ accept: 'application/json' });
+  await clientAuthentication({ clientId, clientSecret, body: form, headers: sent });
+  onRequest?.();
+  const answer = await runWithin('The request', timeoutMs || 30_000, signal, async (within) => {
+    try {
+      // `manual`, since platforms resend the form and custom headers to any host; `omit`, since Chromium and WebKit
+      // otherwise leave the call pending behind a login dialog when a 401 asks for Basic.
+      const init: RequestInit = { method: 'POST', redirect: 'manual', credentials: 'omit', headers: sent, body: form, signal: within };
+      const response = await fetch(url, init);
+      return { response, text: await readText(response) };
+    } catch (cause) {
+      throw new ApiError('The request failed', { code: 'network', cause });
+    }
+  });
+  return judge(answer, clientSecret, read);
+}
+
+/** What `read` makes of a good answer; an error for any other. */
+function judge<T>({ response, text }: Answer, clientSecret: string, read: (body: Body) => T): T {
+  const { status: statusCode, headers } = response;
   const body = parseBody(text);
   // Servers echo what they were sent.
-  const conceal = (value: unknown) =>
-    typeof value === 'string' ? value.replaceAll(clientSecret || '\0', '***').slice(0, 200) : '';
-  const fail = (code: ApiErrorCode, what: string): never => {
-    const type = answer.headers.get('content-type') ?? 'without a content type';
-    throw new ApiError(`${what} (${statusCode} ${type})`, { code, statusCode, headers: answer.headers });
-  };
-  if (typeof body.error === 'string' && body.error) {
-    const error = conceal(body.error);
-    const errorDescription = conceal(body.error_description);
+  const conceal = (value: unknown) => asText(value)?.replaceAll(clientSecret || '\0', '***').slice(0, 200);
+  const error = conceal(body.error);
+  const errorDescription = conceal(body.error_description);
+  if (error) {
     throw new OAuthProviderError(`The server refused: ${[error, errorDescription].filter(Boolean).join(': ')}`, {
       code: 'oauth_error',
       statusCode,
-      headers: answer.headers,
+      headers,
       error,
-      errorDescription: errorDescription || undefined,
-      errorUri: conceal(body.error_uri) || undefined,
+      errorDescription,
+      errorUri: conceal(body.error_uri),
     });
   }
-  if (body.fault || /^\s*</.test(text)) fail('gateway_fault', `A gateway answered${body.fault ? ` fault ${conceal(`${body.fault.code}`)}` : ''}`);
-  if (statusCode < 200 || statusCode > 299) fail('invalid_response', 'The server answered with an error or a redirect');
-  try {
-    return read(body);
-  } catch (error) {
-    return fail('invalid_response', `The answer is no token: ${(error as Error).message}`);
+  let code: ApiErrorCode = 'invalid_response';
+  let detail: string | undefined;
+  if (text === undefined) code = 'response_too_large';
+  else if (body.fault || /^\s*</.test(text)) {
+    code = 'gateway_fault';
+    detail = conceal(`${body.fault?.code ?? ''}`);
+  } else if (response.ok) {
+    try {
+      return read(body);
+    } catch (cause) {
+      detail = (cause as Error).message;
+    }
   }
+  const what = `No OAuth answer, check tokenUrl (${statusCode} ${headers.get('content-type') ?? 'untyped'})`;
+  throw new ApiError([what, code, detail].filter(Boolean).join(': '), { code, statusCode, headers });
 }
 
 /** JSON under whatever content type, or a form (GitHub without `Accept`); anything else is an empty object. */
-function parseBody(text: string): Record<string, any> {
+function parseBody(text = ''): Body {
   try {
     return Object(JSON.parse(text));
   } catch {

@@ -3,6 +3,7 @@
  * platforms forward `VZ-M2M-Token` to any origin, and some of them `Authorization` too.
  * @module
  */
+import { isBare } from './environments.ts';
 import { discard } from './transport.ts';
 
 /** One request of a chain. */
@@ -27,32 +28,31 @@ export function nextHop(
   isOneShot: unknown,
   isAllowed: (url: URL) => boolean,
 ): Hop | undefined {
-  // Browsers answer a redirect with status 0, and do not say where it leads.
+  // Browsers answer a redirect with status 0, and do not say where it leads. A plain GET or HEAD is sent again for the
+  // browser to follow: it drops `Authorization` when the origin changes.
   const isHidden = type === 'opaqueredirect';
   const location = headers.get('location');
-  if (!isHidden && ((location === null && mode === 'follow') || !/^30[12378]$/.test(`${status}`))) return undefined;
+  const isRedirect = isHidden || ((location !== null || mode === 'error') && /^30[12378]$/.test(`${status}`));
+  if (!isRedirect || mode === 'manual') return undefined;
   discard(body);
-  if (mode !== 'follow' || count > 19) throw refusal('too many, or not allowed');
-  if (isHidden) {
-    // A plain GET or HEAD is sent again for the browser to follow: it drops `Authorization` when the origin changes.
-    if (isSafe(hop.method) && !hop.headers.has('vz-m2m-token')) return { ...hop, redirect: 'follow' };
-    throw refusal('browsers hide its target');
-  }
-  const url = new URL(location!, hop.url);
-  if (!/^http/.test(url.protocol) || url.username || url.password) throw refusal('no plain http URL');
-  if (status !== 303 && hop.hasBody && isOneShot) throw refusal('a stream is sent once');
+  const url = isHidden ? hop.url : new URL(location ?? '', hop.url);
+  const isRefused =
+    mode === 'error' ||
+    count > 19 ||
+    !isBare(url) ||
+    (isHidden ? !isSafe(hop.method) || hop.headers.has('vz-m2m-token') : status !== 303 && hop.hasBody && isOneShot);
+  if (isRefused) throw new TypeError('Redirect not followed: not allowed, or not safe');
   const becomesGet = status === 303 ? !isSafe(hop.method) : status < 303 && /^post$/i.test(hop.method);
-  const dropped = [
-    becomesGet && 'content-(encoding|language|length|location|type)',
-    url.origin !== hop.url.origin && 'cookie|host|proxy-authorization',
-    !isAllowed(url) && 'authorization|vz-m2m-token',
-  ];
-  const pattern = new RegExp(`^(${dropped.filter(Boolean).join('|')})$`);
+  const isKept = ([name]: [string, string]) =>
+    !(becomesGet && /^content-/.test(name)) &&
+    (url.origin === hop.url.origin || !/^(cookie|host|proxy-.*)$/.test(name)) &&
+    (isAllowed(url) || !/^(authorization|vz-m2m-token)$/.test(name));
   return {
-    ...hop,
     url,
-    headers: new Headers([...hop.headers].filter(([name]) => !pattern.test(name))),
-    ...(becomesGet && { method: 'GET', hasBody: false }),
+    method: becomesGet ? 'GET' : hop.method,
+    headers: new Headers([...hop.headers].filter(isKept)),
+    hasBody: hop.hasBody && !becomesGet,
+    redirect: isHidden ? 'follow' : 'manual',
   };
 }
 
@@ -65,8 +65,4 @@ export function markRedirected(response: Response): Response {
 /** GET and HEAD: without a body, and harmless when sent twice. */
 export function isSafe(method: string): boolean {
   return /^(get|head)$/i.test(method);
-}
-
-function refusal(reason: string): TypeError {
-  return new TypeError(`Redirect not followed: ${reason}`);
 }

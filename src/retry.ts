@@ -7,21 +7,18 @@ import type { ApiError } from './errors.ts';
 import { describeFailure, report } from './events.ts';
 import { waitFor } from './waiting.ts';
 
-/** No `Retry-After` is obeyed for longer than this many milliseconds. */
-const MAX_RETRY_AFTER_MS = 300_000;
-
 /**
  * Runs `attempt` until it succeeds, fails for good, or has been tried `attempts` times. Waits with full jitter;
  * a `Retry-After` wins, and one beyond `maxDelay` ends the tries. Rejects with the last error, or the signal's reason.
  */
 export async function withRetries<T>(settings: Settings, signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
-  const { attempts, baseDelay, maxDelay } = settings.retry;
-  for (let tries = 1; ; tries++) {
+  const { attempts, baseDelay, maxDelay } = settings;
+  for (let tries = 0; ; ) {
     try {
       return await attempt();
     } catch (error) {
-      const delayMs = retryAfterMs(error) ?? Math.random() * Math.min(maxDelay, baseDelay * 2 ** (tries - 1));
-      if (signal.aborted || tries >= attempts || !isPassing(error) || delayMs > maxDelay) throw error;
+      const delayMs = retryAfterMs(error) ?? Math.random() * Math.min(maxDelay, baseDelay * 2 ** tries);
+      if (++tries >= attempts || !isPassing(error) || delayMs > maxDelay) throw error;
       report(settings, { type: 'retry_waiting', attempt: tries, delayMs: Math.round(delayMs), ...describeFailure(error) });
       await waitFor(undefined, signal, delayMs);
     }
@@ -34,7 +31,7 @@ export function retryAfterMs(error: unknown): number | undefined {
   // better-auth sends the second one.
   const value = headers?.get?.('retry-after') ?? headers?.get?.('x-retry-after') ?? '';
   const delayMs = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
-  return delayMs >= 0 ? Math.min(delayMs, MAX_RETRY_AFTER_MS) : undefined;
+  return delayMs >= 0 ? Math.min(delayMs, 300_000) : undefined;
 }
 
 /** Network errors and overload pass; a time-out has cost enough already, and a refusal stays one. */

@@ -4,7 +4,6 @@
  */
 import type { ClientConfig } from './config.ts';
 import { resolveConfig } from './config.ts';
-import { ApiError } from './errors.ts';
 import { postForm } from './exchange.ts';
 import type { OAuthToken } from './token.ts';
 import { reviveToken } from './token.ts';
@@ -23,8 +22,7 @@ import { reviveToken } from './token.ts';
 export async function revokeToken(config: ClientConfig, token: OAuthToken): Promise<void> {
   const settings = resolveConfig(config);
   const { accessToken } = reviveToken(token);
-  const { revocationUrl, canExchange } = settings;
+  const { revocationUrl } = settings;
   if (!revocationUrl) throw new TypeError('environment.revocationUrl must be given to revoke a token');
-  if (!canExchange) throw new ApiError('A token is revoked with oauthClientSecret, and there is none', { code: 'no_credentials' });
   await postForm(settings, revocationUrl, { token: accessToken }, () => undefined);
 }

@@ -2,7 +2,6 @@
  * The token: how it is read from the wire and revived from storage. Every token is a frozen, JSON-safe object.
  * @module
  */
-import { withoutAbsent } from './record.ts';
 
 /** An access token and what is known about it (RFC 6749 section 5.1). Frozen; survives `JSON.stringify` and back. */
 export interface OAuthToken {
@@ -37,20 +36,14 @@ export function isExpired(token: OAuthToken, clockSkew = 0): boolean {
  * @throws `TypeError` for anything that is no token; the message names the field and the rule, never the value
  */
 export function reviveToken(value: unknown): OAuthToken {
-  const data = Object(value) as Record<string, unknown>;
-  const { accessToken, tokenType } = data;
-  if (!isHeaderSafe(accessToken)) throw new TypeError('oauthToken.accessToken must be visible ASCII, without "Bearer "');
-  if (tokenType != null && !/^bearer$/i.test(String(tokenType))) throw new TypeError('oauthToken.tokenType must be Bearer');
-  return Object.freeze(
-    withoutAbsent<OAuthToken>({
-      accessToken,
-      tokenType: 'Bearer',
-      expiresIn: optional(data, 'expiresIn', wholeSeconds),
-      scope: optional(data, 'scope', asText),
-      expiry: optional(data, 'expiry', wholeSeconds),
-      refreshToken: optional(data, 'refreshToken', asText),
-    }),
-  );
+  const token: Record<string, unknown> = {};
+  for (const [name, read] of Object.entries(FIELDS)) {
+    const given = Object(value)[name] ?? '';
+    const result = read(given);
+    if (result !== undefined) token[name] = result;
+    else if (given !== '' || name === 'accessToken') throw new TypeError(`oauthToken.${name} must be that of a Bearer token`);
+  }
+  return Object.freeze(token as unknown as OAuthToken);
 }
 
 /**
@@ -60,24 +53,22 @@ export function reviveToken(value: unknown): OAuthToken {
  * @throws `TypeError` that names the member and the rule, never the value
  */
 export function parseToken(body: Readonly<Record<string, unknown>>, requestedAtMs: number): OAuthToken {
-  const { access_token: accessToken, token_type: tokenType, expires_in, scope, refresh_token } = body;
   const token = reviveToken({
-    accessToken,
-    tokenType,
+    accessToken: body.access_token,
+    tokenType: body.token_type,
     // PayPal sends a string; what cannot be read is absent.
-    expiresIn: wholeSeconds(expires_in),
+    expiresIn: wholeSeconds(body.expires_in),
     // Twitch sends an array.
-    scope: asText(Array.isArray(scope) ? scope.join(' ') : scope),
-    refreshToken: asText(refresh_token),
+    scope: asText(Array.isArray(body.scope) ? body.scope.join(' ') : body.scope),
+    refreshToken: asText(body.refresh_token),
   });
   return withEnd(token, requestedAtMs);
 }
 
 /** The same token with its end, where it has a lifetime only: one that began at `startMs`. */
 export function withEnd(token: OAuthToken, startMs: number): OAuthToken {
-  const { expiresIn, expiry } = token;
-  if (expiresIn === undefined || expiry !== undefined) return token;
-  return reviveToken({ ...token, expiry: Math.floor(startMs / 1000) + expiresIn });
+  // Without a lifetime the sum is not a number.
+  return reviveToken({ expiry: startMs / 1000 + token.expiresIn! || undefined, ...token });
 }
 
 /** Whether a text can stand in a header as a token does: platforms quote a bad value in their errors, secret and all. */
@@ -85,18 +76,21 @@ export function isHeaderSafe(text: unknown): text is string {
   return typeof text === 'string' && /^[!-~]+$/.test(text);
 }
 
-function optional<T>(data: Record<string, unknown>, name: string, read: (value: unknown) => T | undefined): T | undefined {
-  const value = data[name];
-  const result = read(value);
-  if (result === undefined && value != null && value !== '') throw new TypeError(`oauthToken.${name} cannot be read`);
-  return result;
-}
+const FIELDS = {
+  accessToken: (value: unknown): unknown => (isHeaderSafe(value) ? value : undefined),
+  tokenType: (value: unknown): unknown => (/^(bearer)?$/i.test(String(value)) ? 'Bearer' : undefined),
+  expiresIn: wholeSeconds,
+  scope: asText,
+  expiry: wholeSeconds,
+  refreshToken: asText,
+};
 
-function asText(value: unknown): string | undefined {
+/** A text that says something. */
+export function asText(value: unknown): string | undefined {
   return typeof value === 'string' && value ? value : undefined;
 }
 
 /** A number, also as text or `BigInt`; beyond some 3,000 years it is cut. */
-function wholeSeconds(value: unknown): number | undefined {
+function wholeSeconds(value: any): number | undefined {
   return /^\s*\d+(\.\d+)?\s*$/.test(String(value)) ? Math.floor(Math.min(Number(value), 1e11)) : undefined;
 }

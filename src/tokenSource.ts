@@ -4,21 +4,18 @@
  * All clients share these functions and own one record each: a closure for each function would treble its memory.
  * @module
  */
-import type { SessionContext, Settings } from './config.ts';
+import type { SessionContext } from './config.ts';
 import { ApiError } from './errors.ts';
 import type { ClientEvent } from './events.ts';
 import { callHook, describeFailure, report } from './events.ts';
-import { retryAfterMs } from './retry.ts';
+import { exchange } from './exchange.ts';
+import { retryAfterMs, withRetries } from './retry.ts';
 import type { OAuthToken } from './token.ts';
 import { isExpired, reviveToken, withEnd } from './token.ts';
 import { isRequestBound, runWithin, waitFor } from './waiting.ts';
 
-/** Makes one exchange with its retries; calls `onRequest` before each request. */
-export type Exchange = (settings: Settings, signal: AbortSignal, onRequest: () => void) => Promise<OAuthToken>;
-
 /** The state of one client's token. */
 export interface TokenSource extends SessionContext {
-  readonly exchange: Exchange;
   token: OAuthToken | undefined;
   /** Until when the token is valid; absent until a token from the configuration is first used. */
   validUntilMs?: number;
@@ -42,33 +39,24 @@ interface Outcome {
 /** A renewal under way. */
 interface Flight {
   /** Whether it was begun by the caller's own `fetchToken`. */
-  readonly isForced: boolean;
+  readonly isForced: boolean | undefined;
   /** Whether nobody waits for it yet. */
   isAhead: boolean;
   readonly startedAtMs: number;
   outcome?: Promise<Outcome>;
 }
 
-interface Failure {
-  readonly error: unknown;
+interface Failure extends Outcome {
   readonly atMs: number;
   readonly delayMs: number;
   /** What has to wait: {@link AHEAD}, {@link EXCHANGE} or {@link PROVIDER}, and all below. */
   readonly bars: number;
 }
 
-const RENEWAL_LIMIT_MS = 60_000;
-const REJOIN_MS = 5_000;
-const REJECTED_FOR_MS = 60_000;
 /** What a failure bars: refreshing ahead, an exchange, the provider. */
 const AHEAD = 0;
 const EXCHANGE = 1;
 const PROVIDER = 2;
-
-/** The state of a client that starts from `token`. Reads no clock. */
-export function createTokenSource(settings: Settings, exchange: Exchange, token: OAuthToken | undefined): TokenSource {
-  return { settings, exchange, token, getToken, renewToken };
-}
 
 /** The remembered token while it is valid. May start a refresh beside the caller. */
 export function validToken(source: TokenSource): OAuthToken | undefined {
@@ -79,25 +67,48 @@ export function validToken(source: TokenSource): OAuthToken | undefined {
   if (nowMs >= source.validUntilMs!) return undefined;
   // Where a promise cannot outlive its request, a refresh beside it would be lost.
   if (nowMs >= source.refreshAtMs! && !source.flight && !barring(source, AHEAD) && (settings.waitUntil || !isRequestBound())) {
-    begin(source, false, true);
+    begin(source, true);
   }
   return token;
 }
 
-/** A valid token: the remembered one, else that of one shared renewal; one that has not ended serves when that fails. */
-export async function getToken(source: TokenSource, signal?: AbortSignal | null): Promise<OAuthToken> {
-  try {
-    return await renew(source, false, signal, () => validToken(source));
-  } catch (error) {
-    const { token } = source;
-    if (!signal?.aborted && token && !isExpired(token)) return token;
-    throw error;
+/**
+ * A valid token, other than the one `rejected`: the remembered one, else that of one shared renewal; one that has not
+ * ended serves when that fails. With `isForced` only a renewal will do, or one under way.
+ */
+export async function getToken(
+  source: TokenSource,
+  signal?: AbortSignal | null,
+  rejected?: string,
+  isForced?: boolean,
+): Promise<OAuthToken> {
+  const { tokenProvider } = source.settings;
+  const isOther = () => !isForced && source.token && source.token.accessToken !== rejected;
+  for (;;) {
+    const valid = isOther() && validToken(source);
+    if (valid) return valid;
+    signal?.throwIfAborted();
+    const joined = source.flight;
+    let outcome: Outcome | undefined = joined || isForced ? undefined : barring(source, tokenProvider ? PROVIDER : EXCHANGE);
+    if (!outcome) {
+      const flight = joined ?? begin(source, false, isForced);
+      // With a provider, what others have begun may be served from a store: no answer to an explicit fetchToken.
+      const isShared = !isForced || flight.isForced || !tokenProvider;
+      if (isShared) flight.isAhead = false;
+      // On workerd and edge runtimes one that another request has begun may never settle, or reject with the runtime's
+      // refusal: then, and 5 s after its begin, it counts as lost.
+      const limitMs = joined && isRequestBound() ? Math.min(flight.startedAtMs - Date.now(), 0) + 5_000 : undefined;
+      outcome = await waitFor(flight.outcome, signal, limitMs).catch(() => undefined);
+      signal?.throwIfAborted();
+      if (!outcome && source.flight === flight) source.flight = undefined;
+      if (!isShared) outcome = undefined;
+    }
+    if (outcome) {
+      const { token = isOther() && !isExpired(source.token!) && source.token, error } = outcome;
+      if (token) return token;
+      throw error;
+    }
   }
-}
-
-/** A token from a renewal that the caller asked for in so many words. */
-export function fetchToken(source: TokenSource, signal?: AbortSignal | null): Promise<OAuthToken> {
-  return renew(source, true, signal);
 }
 
 /**
@@ -110,73 +121,28 @@ export async function renewToken(
   { accessToken }: OAuthToken,
   signal?: AbortSignal | null,
 ): Promise<OAuthToken | undefined> {
-  const isHeld = () => source.token?.accessToken === accessToken;
-  if (isHeld() && (!source.settings.canRenew || wasRejected(source, accessToken))) return undefined;
+  const isHeld = source.token?.accessToken === accessToken;
+  if (isHeld && (!source.settings.canRenew || wasRejected(source, accessToken))) return undefined;
   try {
-    const token = await renew(source, false, signal, () => (isHeld() ? undefined : validToken(source)));
-    markRejected(source, accessToken, false);
+    const token = await getToken(source, signal, accessToken);
+    markRejected(source, accessToken);
     return token.accessToken === accessToken ? undefined : token;
   } catch (error) {
-    if (!signal?.aborted && source.token && !isHeld() && !isExpired(source.token)) return source.token;
     if (signal?.aborted || !(error instanceof ApiError)) throw error;
     const Class = error.constructor as typeof ApiError;
-    throw new Class(`The API answered 401, and the renewal failed: ${error.message}`, error);
+    throw new Class(`The API answered 401, then: ${error.message}`, error);
   }
 }
 
 /** Counts a token as rejected, if it is held. With `isSpent` the call cannot be sent again, and the next one renews first. */
-export function markRejected(source: TokenSource, accessToken: string, isSpent: boolean): void {
+export function markRejected(source: TokenSource, accessToken: string, isSpent?: boolean): void {
   if (source.token?.accessToken !== accessToken || wasRejected(source, accessToken)) return;
   source.rejected = accessToken;
   source.rejectedAtMs = Date.now();
-  if (isSpent && source.settings.canRenew) source.validUntilMs = 0;
+  if (isSpent) source.validUntilMs = 0;
 }
 
-/** Finds a token, joins the renewal under way, or begins one. Rejects with what that fails with, or the signal's reason. */
-async function renew(
-  source: TokenSource,
-  isForced: boolean,
-  signal: AbortSignal | null | undefined,
-  find?: () => OAuthToken | undefined,
-): Promise<OAuthToken> {
-  const { tokenProvider, canRenew } = source.settings;
-  for (;;) {
-    const found = find?.();
-    if (found) return found;
-    if (signal?.aborted) throw signal.reason;
-    if (!canRenew) throw noCredentials();
-    const joined = source.flight;
-    const barred = !joined && !isForced && barring(source, tokenProvider ? PROVIDER : EXCHANGE);
-    if (barred) throw barred.error;
-    const flight = joined ?? begin(source, isForced, false);
-    // With a provider, what others have begun may be served from a store: no answer to an explicit fetchToken.
-    const isShared = !isForced || flight.isForced || !tokenProvider;
-    if (isShared) flight.isAhead = false;
-    const outcome = await join(flight, !joined, signal);
-    if (outcome && isShared) {
-      const token = outcome.token ?? find?.();
-      if (token) return token;
-      throw outcome.error;
-    }
-    if (!outcome && source.flight === flight) source.flight = undefined;
-  }
-}
-
-/**
- * Waits for a renewal. On workerd and edge runtimes one that another request has begun may never settle, or reject with
- * the runtime's refusal: then, and {@link REJOIN_MS} after its begin, it counts as lost (`undefined`).
- */
-async function join(flight: Flight, isOwn: boolean, signal: AbortSignal | null | undefined): Promise<Outcome | undefined> {
-  const leftMs = Math.min(flight.startedAtMs + REJOIN_MS - Date.now(), REJOIN_MS);
-  try {
-    return await waitFor(flight.outcome, signal, !isOwn && isRequestBound() ? leftMs : undefined);
-  } catch (error) {
-    if (signal?.aborted) throw error;
-    return undefined;
-  }
-}
-
-function begin(source: TokenSource, isForced: boolean, isAhead: boolean): Flight {
+function begin(source: TokenSource, isAhead: boolean, isForced?: boolean): Flight {
   const { settings, token: held } = source;
   const startedAtMs = Date.now();
   const flight: Flight = { isForced, isAhead, startedAtMs };
@@ -185,33 +151,42 @@ function begin(source: TokenSource, isForced: boolean, isAhead: boolean): Flight
   /** Whether its failure has been counted. */
   let isCounted = false;
   source.flight = flight;
-  flight.outcome = run();
+  flight.outcome = run().finally(() => {
+    if (source.flight === flight) source.flight = undefined;
+  });
   void callHook(settings.waitUntil, flight.outcome);
   return flight;
 
   async function run(): Promise<Outcome> {
-    let outcome: Outcome;
     try {
-      const given = await runWithin('The renewal', RENEWAL_LIMIT_MS, undefined, settings.tokenProvider ? askProvider : exchangeOnce);
+      const given = await runWithin('The renewal', 60_000, undefined, settings.tokenProvider ? askProvider : exchangeOnce);
       // A late one does not replace what another renewal has brought since.
-      const isLate = source.flight !== flight && source.token !== held;
-      outcome = { token: isLate ? given : remember(source, given) };
+      const token = source.flight !== flight && source.token !== held ? given : remember(source, given);
+      if (!isCounted) source.failure = undefined;
+      tell({ type: 'token_obtained', source: attempts ? 'exchange' : 'provider', expiresIn: token.expiresIn });
+      return { token };
     } catch (error) {
-      outcome = { error };
+      // A provider that was told the last error again has not failed anew.
+      const barred = barring(source, EXCHANGE);
+      if (isCounted || !barred || barred.error !== error) {
+        if (!isCounted) count(error);
+        tell({ type: flight.isAhead ? 'refresh_ahead_failed' : 'token_failed', ...describeFailure(error) });
+      }
+      return { error };
     }
-    if (source.flight === flight) source.flight = undefined;
-    conclude(outcome);
-    return outcome;
+  }
+
+  function tell(event: object): void {
+    report(settings, { ...event, durationMs: Date.now() - startedAtMs, attempts } as ClientEvent);
   }
 
   async function exchangeOnce(signal: AbortSignal): Promise<OAuthToken> {
     // Over its limit, a renewal neither asks nor counts any more, whatever a provider still does.
-    if (signal.aborted) throw signal.reason;
+    signal.throwIfAborted();
     const barred = !isForced && barring(source, EXCHANGE);
     if (barred) throw barred.error;
     try {
-      if (!settings.canExchange) throw noCredentials();
-      return await source.exchange(settings, signal, () => attempts++);
+      return await withRetries(settings, signal, () => exchange(settings, signal, () => attempts++));
     } catch (error) {
       if (!signal.aborted) count(error);
       throw error;
@@ -228,15 +203,19 @@ function begin(source: TokenSource, isForced: boolean, isAhead: boolean): Flight
         scope,
         params,
         clockSkew,
-        isForced,
+        isForced: !!isForced,
         fetchToken: () => exchangeOnce(signal),
         report: (event: ClientEvent) => report(settings, event),
       }),
     );
-    const token = reviveGiven(given);
-    // What an exchange has just brought serves those who waited, however short its life.
-    if (isExpired(token) && (isCounted || !attempts)) throw badToken('a token that has ended');
-    return token;
+    try {
+      const token = withEnd(reviveToken(given), Date.now());
+      // What an exchange has just brought serves those who waited, however short its life.
+      if (isExpired(token) && (isCounted || !attempts)) throw new TypeError('oauthToken has ended');
+      return token;
+    } catch (error) {
+      throw new ApiError(`oauthTokenProvider returned no token: ${(error as Error).message}`, { code: 'invalid_response' });
+    }
   }
 
   /** Bars what has failed for a while. An exchange in vain bars no provider: others may have stored a token meanwhile. */
@@ -245,30 +224,6 @@ function begin(source: TokenSource, isForced: boolean, isAhead: boolean): Flight
     const bars = flight.isAhead ? AHEAD : attempts ? EXCHANGE : PROVIDER;
     source.failure = { error, bars, atMs: Date.now(), delayMs: Math.max(delayMs, retryAfterMs(error) ?? 0) };
     isCounted = true;
-  }
-
-  /** Clears or counts a failure, and tells how it went. */
-  function conclude({ token, error }: Outcome): void {
-    const measured = { durationMs: Date.now() - startedAtMs, attempts };
-    if (token) {
-      if (!isCounted) source.failure = undefined;
-      report(settings, { type: 'token_obtained', source: attempts ? 'exchange' : 'provider', expiresIn: token.expiresIn, ...measured });
-      return;
-    }
-    // A provider that was told the last error again has not failed anew.
-    const barred = barring(source, EXCHANGE);
-    if (!isCounted && barred && barred.error === error) return;
-    if (!isCounted) count(error);
-    report(settings, { type: flight.isAhead ? 'refresh_ahead_failed' : 'token_failed', ...describeFailure(error), ...measured });
-  }
-}
-
-/** A provider's answer is outside data. A lifetime without an end counts from its arrival. */
-function reviveGiven(given: unknown): OAuthToken {
-  try {
-    return withEnd(reviveToken(given), Date.now());
-  } catch (error) {
-    throw badToken(`no token: ${(error as Error).message}`);
   }
 }
 
@@ -296,8 +251,8 @@ function schedule(source: TokenSource, nowMs: number, earliestMs: number, isSame
   const { expiry = Infinity, expiresIn } = source.token!;
   const endMs = expiry * 1000;
   const untilMs = endMs - (isSame ? 0 : clockSkew * 1000);
-  const lifetimeMs = expiresIn === undefined ? endMs - nowMs : expiresIn * 1000;
-  const windowMs = Math.min(300_000, lifetimeMs / 5) * (1 + Math.random() / 2);
+  const lifetime = expiresIn ?? expiry - nowMs / 1000;
+  const windowMs = Math.min(300, lifetime / 5) * (1000 + Math.random() * 500);
   source.validUntilMs = Math.max(untilMs, earliestMs);
   source.refreshAtMs = isSame || !canRenew ? Infinity : Math.max(untilMs - windowMs, nowMs + 1000);
 }
@@ -308,19 +263,11 @@ function barring({ failure }: TokenSource, what: number): Failure | undefined {
 }
 
 function wasRejected({ rejected, rejectedAtMs }: TokenSource, accessToken: string): boolean {
-  return rejected === accessToken && isWithin(REJECTED_FOR_MS, rejectedAtMs!);
+  return rejected === accessToken && isWithin(60_000, rejectedAtMs!);
 }
 
 /** A time in the future (the clock was set back) is not within anything. */
 function isWithin(durationMs: number, sinceMs: number): boolean {
   const elapsedMs = Date.now() - sinceMs;
   return elapsedMs >= 0 && elapsedMs < durationMs;
-}
-
-function badToken(what: string): ApiError {
-  return new ApiError(`oauthTokenProvider returned ${what}`, { code: 'invalid_response' });
-}
-
-function noCredentials(): ApiError {
-  return new ApiError('No token without oauthClientSecret or oauthTokenProvider', { code: 'no_credentials' });
 }

@@ -18,9 +18,9 @@ export function startLimit(what: string, limitMs: number, signal: AbortSignal | 
   const controller = new AbortController();
   const abort = (reason: unknown) => controller.abort(reason);
   const unfollow = onAbort(signal, abort);
-  const timer = startTimer(() => {
+  const timer = setTimeout(() => {
     unfollow?.();
-    abort(new ApiError(`${what} took longer than ${limitMs} milliseconds`, { code: 'timeout' }));
+    abort(new ApiError(`${what} took over ${limitMs} ms`, { code: 'timeout' }));
   }, limitMs);
   return {
     signal: controller.signal,
@@ -56,11 +56,11 @@ export async function waitFor<T>(
   signal: AbortSignal | null | undefined,
   limitMs?: number,
 ): Promise<T | undefined> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let timer: ReturnType<typeof setTimeout> | number | undefined;
   let unfollow: (() => void) | undefined;
   try {
     return await new Promise<T | undefined>((resolve, reject) => {
-      if (limitMs !== undefined) timer = startTimer(resolve as () => void, limitMs);
+      if (limitMs !== undefined) timer = setTimeout(resolve, limitMs);
       unfollow = onAbort(signal, reject);
       promise?.then(resolve, reject);
     });
@@ -79,11 +79,6 @@ export function isRequestBound(): boolean {
   return navigator?.userAgent === 'Cloudflare-Workers' || !!EdgeRuntime;
 }
 
-/** `setTimeout` that is not cut short: beyond 2^31-1 ms most platforms fire at once. */
-function startTimer(callback: () => void, delayMs: number): ReturnType<typeof setTimeout> {
-  return setTimeout(callback, Math.min(delayMs, 2 ** 31 - 1));
-}
-
 type AbortListener = (reason: unknown) => void;
 
 /** One listener for each signal, however many calls share it: platforms warn at eleven and slow down with each. */
@@ -93,12 +88,8 @@ const followers: WeakMap<AbortSignal, Set<AbortListener>> = new WeakMap();
 function onAbort(signal: AbortSignal | null | undefined, listener: AbortListener): (() => void) | undefined {
   if (!signal) return undefined;
   if (signal.aborted) listener(signal.reason);
-  let listeners = followers.get(signal);
-  if (!listeners) {
-    const added = (listeners = new Set());
-    followers.set(signal, added);
-    signal.addEventListener('abort', () => added.forEach((each) => each(signal.reason)), { once: true });
-  }
-  listeners.add(listener);
+  const listeners = followers.get(signal) ?? new Set();
+  if (!followers.has(signal)) signal.addEventListener('abort', () => listeners.forEach((each) => each(signal.reason)));
+  followers.set(signal, listeners.add(listener));
   return () => listeners.delete(listener);
 }
