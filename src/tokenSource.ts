@@ -63,7 +63,7 @@ export function validToken(source: TokenSource): OAuthToken | undefined {
   const { token, settings } = source;
   if (!token) return undefined;
   const nowMs = Date.now();
-  if (source.validUntilMs === undefined) schedule(source, nowMs, 0, false);
+  if (source.validUntilMs === undefined) schedule(source, nowMs, 0);
   if (nowMs >= source.validUntilMs!) return undefined;
   // Where a promise cannot outlive its request, a refresh beside it would be lost.
   if (nowMs >= source.refreshAtMs! && !source.flight && !barring(source, AHEAD) && (settings.waitUntil || !isRequestBound())) {
@@ -161,7 +161,7 @@ function begin(source: TokenSource, isAhead: boolean, isForced?: boolean): Fligh
     try {
       const given = await runWithin('The renewal', 60_000, undefined, settings.tokenProvider ? askProvider : exchangeOnce);
       // A late one does not replace what another renewal has brought since.
-      const token = source.flight !== flight && source.token !== held ? given : remember(source, given);
+      const token = source.flight === flight || source.token === held ? remember(source, given) : given;
       if (!isCounted) source.failure = undefined;
       tell({ type: 'token_obtained', source: attempts ? 'exchange' : 'provider', expiresIn: token.expiresIn });
       return { token };
@@ -183,7 +183,7 @@ function begin(source: TokenSource, isAhead: boolean, isForced?: boolean): Fligh
   async function exchangeOnce(signal: AbortSignal): Promise<OAuthToken> {
     // Over its limit, a renewal neither asks nor counts any more, whatever a provider still does.
     signal.throwIfAborted();
-    const barred = !isForced && barring(source, EXCHANGE);
+    const barred = isForced ? undefined : barring(source, EXCHANGE);
     if (barred) throw barred.error;
     try {
       return await withRetries(settings, signal, () => exchange(settings, signal, () => attempts++));
@@ -246,7 +246,7 @@ function remember(source: TokenSource, given: OAuthToken): OAuthToken {
 }
 
 /** Settles until when the held token is valid, no earlier than `earliestMs`, and when it is refreshed ahead. */
-function schedule(source: TokenSource, nowMs: number, earliestMs: number, isSame: boolean): void {
+function schedule(source: TokenSource, nowMs: number, earliestMs: number, isSame?: boolean): void {
   const { clockSkew, canRenew } = source.settings;
   const { expiry = Infinity, expiresIn } = source.token!;
   const endMs = expiry * 1000;
