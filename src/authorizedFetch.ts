@@ -92,7 +92,7 @@ export async function authorizedFetch(
       hop = { url, method, headers, hasBody, redirect: 'manual' };
       for (let count = 0; ; count++) {
         const response = await sendHop(watched);
-        const next = nextHop(hop, response, count, mode, isOneShot, isAllowed);
+        const next = response.ok ? undefined : nextHop(hop, response, count, mode, isOneShot, isAllowed);
         if (!next) {
           // The limit lasts until the body is read, of which nobody tells.
           limit?.end(response.body);

@@ -25,11 +25,17 @@ export function startLimit(what: string, limitMs: number, signal: AbortSignal | 
   return {
     signal: controller.signal,
     end: (openBody) => {
-      if (openBody) return (timer as { unref?: () => void }).unref?.();
+      if (openBody) return unref(timer);
       clearTimeout(timer);
       unfollow?.();
     },
   };
+}
+
+/** Lets the process end before a timer. In Deno 2.0 timers are numbers, as in browsers, which need no such thing. */
+function unref(timer: { unref?: () => void } | number): void {
+  if (typeof timer === 'object') timer.unref!();
+  else (globalThis as { Deno?: { unrefTimer(timer: number): void } }).Deno?.unrefTimer(timer);
 }
 
 /** Runs work that takes a signal. Rejects at the limit with its error, and on abort with the caller's reason, whatever the work does. */
