@@ -53,14 +53,15 @@ export async function postForm<T>(
   for (const name in fields) {
     for (const value of [fields[name] ?? []].flat()) form.append(name, value);
   }
-  const sent = new Headers({ accept: 'application/json' });
+  const sent = new Headers({ accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' });
   await clientAuthentication({ clientId, clientSecret, body: form, headers: sent });
   onRequest?.();
   const answer = await runWithin('The request', timeoutMs || 30_000, signal, async (within) => {
     try {
       // `manual`, since platforms resend the form and custom headers to any host; `omit`, since Chromium and WebKit
-      // otherwise leave the call pending behind a login dialog when a 401 asks for Basic. workerd of 2023 refuses it.
-      const init: RequestInit = { method: 'POST', redirect: 'manual', headers: sent, body: form, signal: within };
+      // otherwise leave the call pending behind a login dialog when a 401 asks for Basic. workerd of 2023 refuses it, and
+      // says no content type for a form by itself.
+      const init: RequestInit = { method: 'POST', redirect: 'manual', headers: sent, body: `${form}`, signal: within };
       if ('credentials' in Request.prototype) init.credentials = 'omit';
       const response = await fetch(url, init);
       return { response, text: await readText(response) };

@@ -28,6 +28,7 @@ export const RUNTIMES = {
   'Deno 2': inProcess('deno/bin.cjs', 'run', '--quiet', '--unstable-kv', '--allow-all'),
   'Bun 1.2': inProcess('bun-1.2/bin/bun'),
   'Bun 1': inProcess('bun/bin/bun.exe'),
+  'workerd of 2023': inWorkerd('workerd-2023', '2023-05-18', () => join(HERE, 'node_modules/workerd-2023/bin/workerd')),
   'workerd (date 2023-03-01)': inWorkerd('workerd', '2023-03-01'),
   workerd: inWorkerd('workerd', '2026-11-01'),
   'edge-runtime': inEdgeRuntime(),
@@ -53,8 +54,8 @@ function inProcess(path, ...flags) {
   };
 }
 
-/** Bare `workerd serve`; `binary` is the name of a package of it. */
-function inWorkerd(binary, date) {
+/** Bare `workerd serve`; `binary` is the name of a package of it, `findProgram` says where its program is. */
+function inWorkerd(binary, date, findProgram = () => require(binary).default) {
   return async (setup) => {
     const folder = mkdtempSync(join(tmpdir(), 'thingspace-auth-workerd-'));
     writeFileSync(join(folder, 'worker.js'), await bundle('inWorker.mjs'));
@@ -69,7 +70,7 @@ const worker :Workerd.Worker = (modules = [(name = "worker", esModule = embed "w
 `,
     );
     // The control pipe says which port was taken.
-    const server = spawn(require(binary).default, ['serve', '--control-fd=3', 'config.capnp'], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit', 'pipe'] });
+    const server = spawn(findProgram(), ['serve', '--control-fd=3', 'config.capnp'], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit', 'pipe'] });
     try {
       for await (const line of createInterface(server.stdio[3])) {
         const { event, port } = JSON.parse(line);

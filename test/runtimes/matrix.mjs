@@ -7,7 +7,7 @@ import { startServers } from './server.mjs';
 
 const README = join(import.meta.dirname, '../../README.md');
 const MARKED = /(?<=<!-- matrix -->\n)[^]*(?=<!-- \/matrix -->)/;
-const NOTES = `Browsers hide redirects, other platforms show them. Not run: Safari, Firefox 115, the production network of Cloudflare Workers. Does not work: programs of workerd built before 2025, which refuse an option of fetch.\n`;
+const NOT_RUN = `Browsers hide redirects, other platforms show them. Not run: Safari, Firefox 115, the production network of Cloudflare Workers.\n`;
 
 /** Never rejects: a runtime that gives no results has failed. */
 export async function runIn(name, servers) {
@@ -40,7 +40,7 @@ export function tableOf(runs) {
     rows.at(-1).versions.push(run.version);
   }
   const lines = rows.map(({ result, names, versions }) => `| ${names.join(', ')} | ${versions.join(', ')} | ${result} |\n`);
-  return `| runtime | version | passed | failed | skipped |\n| --- | --- | --- | --- | --- |\n${lines.join('')}\n${NOTES}`;
+  return `| runtime | version | passed | failed | skipped |\n| --- | --- | --- | --- | --- |\n${lines.join('')}\n${NOT_RUN}`;
 }
 
 /** The table as it stands in the README. */

@@ -24,6 +24,7 @@ const ALLOWED_SKIPS = {
   'Deno 2': PROGRAM,
   'Bun 1.2': OLD_NODE,
   'Bun 1': OLD_NODE,
+  'workerd of 2023': WORKERD,
   'workerd (date 2023-03-01)': WORKERD,
   workerd: WORKERD,
   Miniflare: { ...PROGRAM, 'Web Storage': 1, files: 1 },
