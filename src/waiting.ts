@@ -16,73 +16,63 @@ export interface Limit {
 /** Starts a limit on `what`, which also follows a caller's signal. It holds no work, so that it may outlive it. */
 export function startLimit(what: string, limitMs: number, signal: AbortSignal | null | undefined): Limit {
   const controller = new AbortController();
-  const abort = (reason: unknown) => controller.abort(reason);
-  const unfollow = onAbort(signal, abort);
+  const unfollow = onAbort(signal, (reason: unknown) => controller.abort(reason));
   const timer = setTimeout(() => {
     unfollow?.();
-    abort(new ApiError(`${what} took over ${limitMs} ms`, { code: 'timeout' }));
+    controller.abort(new ApiError(`${what} took over ${limitMs} ms`, { code: 'timeout' }));
   }, limitMs);
   return {
     signal: controller.signal,
     end: (openBody) => {
-      if (openBody) return unref(timer);
-      clearTimeout(timer);
-      unfollow?.();
+      if (!openBody) {
+        clearTimeout(timer);
+        unfollow?.();
+      } else if (timer.unref) timer.unref();
+      // In Deno 2.0 timers are numbers, as in browsers, which need no such thing.
+      else (globalThis as { Deno?: { unrefTimer(timer: unknown): void } }).Deno?.unrefTimer(timer);
     },
   };
 }
 
-/** Lets the process end before a timer. In Deno 2.0 timers are numbers, as in browsers, which need no such thing. */
-function unref(timer: { unref?: () => void } | number): void {
-  if (typeof timer === 'object') timer.unref!();
-  else (globalThis as { Deno?: { unrefTimer(timer: number): void } }).Deno?.unrefTimer(timer);
-}
-
 /** Runs work that takes a signal. Rejects at the limit with its error, and on abort with the caller's reason, whatever the work does. */
-export async function runWithin<T>(
+export function runWithin<T>(
   what: string,
   limitMs: number,
   signal: AbortSignal | null | undefined,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const limit = startLimit(what, limitMs, signal);
-  try {
-    return (await waitFor(work(limit.signal), limit.signal)) as T;
-  } finally {
-    limit.end();
-  }
+  return waitFor(work(limit.signal), limit.signal).finally(limit.end) as Promise<T>;
 }
 
 /**
  * Waits for a promise (absent: one that never settles). Rejects with the signal's reason when it aborts; fulfils with
  * `undefined` when a limit in milliseconds (absent: none) is over.
  */
-export async function waitFor<T>(
+export function waitFor<T>(
   promise: Promise<T> | undefined,
   signal: AbortSignal | null | undefined,
   limitMs?: number,
 ): Promise<T | undefined> {
   let timer: ReturnType<typeof setTimeout> | number | undefined;
   let unfollow: (() => void) | undefined;
-  try {
-    return await new Promise<T | undefined>((resolve, reject) => {
-      if (limitMs !== undefined) timer = setTimeout(resolve, limitMs);
-      unfollow = onAbort(signal, reject);
-      promise?.then(resolve, reject);
-    });
-  } finally {
+  return new Promise<T | undefined>((resolve, reject) => {
+    if (limitMs !== undefined) timer = setTimeout(resolve, limitMs);
+    unfollow = onAbort(signal, reject);
+    promise?.then(resolve, reject);
+  }).finally(() => {
     clearTimeout(timer);
     unfollow?.();
-  }
+  });
 }
 
 /**
  * Whether a promise begun in one request may never settle in another, as on workerd and edge runtimes. Asked at call
  * time: a client may be created where nothing can be known yet.
  */
-export function isRequestBound(): boolean {
+export function isRequestBound(): unknown {
   const { navigator, EdgeRuntime } = globalThis as { navigator?: { userAgent?: string }; EdgeRuntime?: unknown };
-  return navigator?.userAgent === 'Cloudflare-Workers' || !!EdgeRuntime;
+  return navigator?.userAgent === 'Cloudflare-Workers' || EdgeRuntime;
 }
 
 type AbortListener = (reason: unknown) => void;
@@ -94,8 +84,11 @@ const followers: WeakMap<AbortSignal, Set<AbortListener>> = new WeakMap();
 function onAbort(signal: AbortSignal | null | undefined, listener: AbortListener): (() => void) | undefined {
   if (!signal) return undefined;
   if (signal.aborted) listener(signal.reason);
-  const listeners = followers.get(signal) ?? new Set();
-  if (!followers.has(signal)) signal.addEventListener('abort', () => listeners.forEach((each) => each(signal.reason)));
-  followers.set(signal, listeners.add(listener));
+  let listeners = followers.get(signal)!;
+  if (!listeners) {
+    followers.set(signal, (listeners = new Set()));
+    signal.addEventListener('abort', () => listeners.forEach((each) => each(signal.reason)));
+  }
+  listeners.add(listener);
   return () => listeners.delete(listener);
 }
