@@ -10,6 +10,7 @@ import { reviveToken } from './token.ts';
 import type { TokenSource } from './tokenSource.ts';
 import { getToken, renewToken } from './tokenSource.ts';
 import type { Fetch } from './transport.ts';
+import { post, readText } from './transport.ts';
 
 /** Options of a call for a token. */
 export interface TokenOptions {
@@ -75,7 +76,7 @@ export function createClient(config: ClientConfig): Client {
 }
 
 function connect(settings: Settings, token: OAuthToken | undefined): Client {
-  const source: TokenSource = { settings, token, getToken, renewToken };
+  const source: TokenSource = { settings, token, getToken, renewToken, post, readText };
   return Object.freeze<Client>({
     fetchToken: (options) => getToken(source, options?.signal, undefined, true),
     getToken: (options) => getToken(source, options?.signal),

@@ -8,14 +8,8 @@ import type { ApiErrorCode } from './errors.ts';
 import { ApiError, OAuthProviderError } from './errors.ts';
 import type { OAuthToken } from './token.ts';
 import { asText, parseToken } from './token.ts';
-import { readText } from './transport.ts';
-import { runWithin } from './waiting.ts';
-
-/** An answer with its body read; without `text` that is larger than 64 KiB. */
-interface Answer {
-  readonly response: Response;
-  readonly text: string | undefined;
-}
+import type { Answer } from './transport.ts';
+import { post } from './transport.ts';
 
 /** A parsed body: outside data. */
 type Body = Readonly<Record<string, any>>;
@@ -36,16 +30,17 @@ export async function exchange(settings: Settings, signal: AbortSignal, onReques
 
 /**
  * Posts a form with the client's authentication, and has `read` read the body of a 2xx answer without an `error`
- * (GitHub and Slack send those with 200). It has 30 s where the client sets no limit of its own.
+ * (GitHub and Slack send those with 200).
  */
 export async function postForm<T>(
-  { clientAuthentication, clientId, clientSecret = '', fetch, timeoutMs }: Settings,
+  settings: Settings,
   url: string,
   fields: Readonly<Record<string, string | readonly string[] | undefined>>,
   read: (body: Body) => T,
   signal?: AbortSignal,
   onRequest?: () => void,
 ): Promise<T> {
+  const { clientAuthentication, clientId, clientSecret = '' } = settings;
   if (!clientSecret && clientAuthentication.needsSecret) {
     throw new ApiError('oauthClientSecret must be given, or oauthTokenProvider', { code: 'no_credentials' });
   }
@@ -53,28 +48,16 @@ export async function postForm<T>(
   for (const name in fields) {
     for (const value of [fields[name] ?? []].flat()) form.append(name, value);
   }
+  // workerd of 2023 says no content type for a form by itself.
   const sent = new Headers({ accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' });
   await clientAuthentication({ clientId, clientSecret, body: form, headers: sent });
   onRequest?.();
-  const answer = await runWithin('The request', timeoutMs || 30_000, signal, async (within) => {
-    try {
-      // `manual`, since platforms resend the form and custom headers to any host; `omit`, since Chromium and WebKit
-      // otherwise leave the call pending behind a login dialog when a 401 asks for Basic. workerd of 2023 refuses it, and
-      // says no content type for a form by itself.
-      const init: RequestInit = { method: 'POST', redirect: 'manual', headers: sent, body: `${form}`, signal: within };
-      if ('credentials' in Request.prototype) init.credentials = 'omit';
-      const response = await fetch(url, init);
-      return { response, text: await readText(response) };
-    } catch (cause) {
-      throw new ApiError('The request failed', { code: 'network', cause });
-    }
-  });
-  return judge(answer, clientSecret, read);
+  return judge(await post(settings, url, sent, `${form}`, {}, signal), clientSecret, read);
 }
 
 /** What `read` makes of a good answer; an error for any other. */
 function judge<T>({ response, text }: Answer, clientSecret: string, read: (body: Body) => T): T {
-  const { status: statusCode, headers } = response;
+  const { status: statusCode, headers } = response!;
   const body = parseBody(text);
   // Servers echo what they were sent.
   const conceal = (value: unknown) => asText(value)?.replaceAll(clientSecret || '\0', '***').slice(0, 200);
@@ -96,7 +79,7 @@ function judge<T>({ response, text }: Answer, clientSecret: string, read: (body:
   else if (body.fault || /^\s*</.test(text)) {
     code = 'gateway_fault';
     detail = conceal(`${body.fault?.code ?? ''}`);
-  } else if (response.ok) {
+  } else if (response!.ok) {
     try {
       return read(body);
     } catch (cause) {

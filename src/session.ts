@@ -12,7 +12,7 @@ import { retryAfterMs } from './retry.ts';
 import type { TokenStore } from './stores.ts';
 import type { OAuthToken } from './token.ts';
 import { isHeaderSafe } from './token.ts';
-import { readText } from './transport.ts';
+import type { Answer } from './transport.ts';
 import { isRequestBound, waitFor } from './waiting.ts';
 
 /** Whose session it is, and where a fleet shares it. */
@@ -211,18 +211,18 @@ export function createSession({ username, password, store, ...unknown }: Session
   }
 
   function latch(status: unknown): ApiError {
-    return (latchError ??= fail({ statusCode: Number(status) || undefined }, true));
+    return (latchError ??= fail({ response: { status: Number(status) || undefined } as unknown as Response }, true));
   }
 
   /** Without an answer: nothing may be sent, since another process may be logging in. */
-  function fail(answer?: Answer, isLatched?: boolean): ApiError {
-    const { text: _, ...fields } = answer ?? {};
-    const { statusCode } = fields;
+  function fail(answer?: Reply, isLatched?: boolean): ApiError {
+    const { response, text: _, ...fields } = answer ?? {};
+    const { status: statusCode, headers } = response ?? {};
     const code = isLatched ? 'session_refused' : 'session_failed';
     tell(isLatched ? 'session_latched' : 'session_failed', code, statusCode);
     const reason = answer ? `${statusCode ?? 'no'} answer` : 'another process may be logging in';
     const advice = isLatched ? '; check username and password, then reset()' : '';
-    return new ApiError(`M2M session: ${reason}${advice}`, { ...fields, code });
+    return new ApiError(`M2M session: ${reason}${advice}`, { ...fields, statusCode, headers, code });
   }
 
   function tell(type: 'session_obtained' | 'session_failed' | 'session_latched', code?: ApiErrorCode, statusCode?: number): void {
@@ -242,26 +242,27 @@ export function createSession({ username, password, store, ...unknown }: Session
     }
     const usedAt = Date.now();
     const answer = await post('/login', bearer, {}, JSON.stringify({ username, password }));
-    const { statusCode = 0, text } = answer;
+    const { response, text } = answer;
+    const { status = 0, ok } = response ?? {};
     const { sessionToken } = parse(text);
-    if (isSuccess(answer) && isHeaderSafe(sessionToken)) {
+    if (ok && isHeaderSafe(sessionToken)) {
       keep({ token: sessionToken, usedAt });
       if (isCounted) await save();
       return tell('session_obtained');
     }
-    if (/^4(?!08|29)/.test(`${statusCode}`) && !isBearerFault(answer)) {
-      state = { failures: LATCHED, status: statusCode };
+    if (/^4(?!08|29)/.test(`${status}`) && !isBearerFault(answer)) {
+      state = { failures: LATCHED, status };
       await save();
-      throw latch(statusCode);
+      throw latch(status);
     }
     const error = fail(answer);
     // Its fate is unknown: it stays counted.
-    if (text === undefined && statusCode < 300) throw error;
+    if (text === undefined && status < 300) throw error;
     // Another login may have brought a session since, where this one had been lost.
     state.failures = failures;
     if (isCounted) await save();
     failedAtMs = Date.now();
-    delayMs = Math.max(Math.min(delayMs * 2 || 1_000, 30_000), retryAfterMs(answer) ?? 0);
+    delayMs = Math.max(Math.min(delayMs * 2 || 1_000, 30_000), retryAfterMs(error) ?? 0);
     throw (passing = error);
   }
 
@@ -272,24 +273,12 @@ export function createSession({ username, password, store, ...unknown }: Session
     extra: Record<string, string>,
     body: string,
     isAgain?: boolean,
-  ): Promise<Answer> {
-    const { fetch } = context.settings;
-    const controller = new AbortController();
-    const { signal } = controller;
+  ): Promise<Reply> {
     const headers = { authorization: `Bearer ${bearer.accessToken}`, 'content-type': 'application/json', ...extra };
-    const answer: { -readonly [K in keyof Answer]: Answer[K] } = {};
-    const receive = async () => {
-      // No login dialog of a browser; workerd of 2023 does not know the field.
-      const credentials = 'credentials' in Request.prototype && { credentials: 'omit' as const };
-      const response = await fetch(url + path, { method: 'POST', redirect: 'manual', ...credentials, headers, body, signal });
-      answer.statusCode = response.status;
-      answer.headers = response.headers;
-      answer.text = await readText(response);
-    };
-    await waitFor(receive(), undefined, limitMs()).catch((cause: unknown) => {
+    const answer: Reply = {};
+    await context.post(context.settings, url + path, headers, body, answer).catch((cause: unknown) => {
       answer.cause = cause;
     });
-    controller.abort();
     const renewed = !isAgain && isBearerFault(answer) && (await context.renewToken(context, bearer).catch(() => {}));
     return renewed ? post(path, renewed, extra, body, true) : answer;
   }
@@ -302,7 +291,7 @@ export function createSession({ username, password, store, ...unknown }: Session
     const { status, headers } = response;
     if (!/^40[01].*json/i.test(status + headers.get('content-type')!)) return false;
     // A body that breaks off breaks off for the caller too, who reads the original.
-    const isLapsed = saysLapsed(await readText(response.clone()).catch(() => undefined));
+    const isLapsed = saysLapsed(await context.readText(response.clone()).catch(() => undefined));
     if (isLapsed) giveUp(sent);
     return isLapsed;
   }
@@ -320,7 +309,7 @@ export function createSession({ username, password, store, ...unknown }: Session
     giveUp(held);
     await amend(held);
     const answer = await post('/logout', bearer, { 'vz-m2m-token': held }, '');
-    if (!isSuccess(answer) && !saysLapsed(answer.text)) throw fail(answer);
+    if (!answer.response?.ok && !saysLapsed(answer.text)) throw fail(answer);
   }
 
   /** What the store holds, or what is known here where there is none or it is not to be believed; `undefined` where it fails. */
@@ -389,12 +378,9 @@ interface State {
 /** A state from the store: outside data. */
 type Stored = { readonly [K in keyof State]?: unknown };
 
-/** An answer; without `text` it could not be read, and without status there was none. */
-interface Answer {
-  readonly statusCode?: number | undefined;
-  readonly headers?: Headers;
-  readonly text?: string | undefined;
-  readonly cause?: unknown;
+/** An answer, and why it is none or no whole one. */
+interface Reply extends Answer {
+  cause?: unknown;
 }
 
 const LATCHED = 2;
@@ -405,13 +391,9 @@ const LOST_AFTER_MS = 5_000;
 const LAPSED =
   /^\["([^".]*\.(REQUEST_FAILED\.SessionToken\.(Expired|Format)|INPUT_INVALID\.SessionToken\.Invalid)"|INVALID_PARAMETER",".*UWS verification failure)|,"unauthorized",".*\bUWS\b/;
 
-function isSuccess({ statusCode }: Answer): boolean {
-  return /^2/.test(`${statusCode}`);
-}
-
 /** The gateway's word on the bearer: the login has not reached the account. */
-function isBearerFault({ statusCode, text = '' }: Answer): boolean {
-  return statusCode === 401 && /^\s*{\s*"fault"|<am:fault/.test(text);
+function isBearerFault({ response, text = '' }: Answer): boolean {
+  return response?.status === 401 && /^\s*{\s*"fault"|<am:fault/.test(text);
 }
 
 /** Outside data as an object; an empty one for anything else. */

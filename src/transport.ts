@@ -1,30 +1,61 @@
 /**
- * The platform's `fetch`, and the reading of its answers: to a limit, or not at all.
+ * The platform's `fetch`, the one way in which secrets are posted, and the reading of answers: to a limit, or not at all.
  * @module
  */
+import type { Settings } from './config.ts';
+import { ApiError } from './errors.ts';
+import { runWithin } from './waiting.ts';
 
 /** The platform's `fetch`, or one that answers and rejects like it. */
 export type Fetch = (...parameters: Parameters<typeof fetch>) => ReturnType<typeof fetch>;
 
-/** A response body of more bytes is an error; nothing is read beyond it. */
-export const MAX_BODY_BYTES = 65_536;
+/** An answer as far as it has come; without `text` its body has not, or is larger than 64 KiB. */
+export interface Answer {
+  response?: Response;
+  text?: string | undefined;
+}
 
-/** Reads a body as text, but no more than {@link MAX_BODY_BYTES}: `undefined` when there is more. */
+/**
+ * Posts a secret, once, and fills and returns `answer`: what has come of it stands there also where this rejects, with an
+ * `ApiError` (`network`, `timeout`) or the reason of the signal. It has 30 s where the client sets no limit of its own.
+ */
+export function post(
+  { fetch, timeoutMs }: Settings,
+  url: string,
+  headers: HeadersInit,
+  body: string,
+  answer: Answer,
+  signal?: AbortSignal | null,
+): Promise<Answer> {
+  return runWithin('The request', timeoutMs || 30_000, signal, async (within) => {
+    try {
+      // `manual`, since platforms resend the body and custom headers to any host; `omit`, since Chromium and WebKit
+      // otherwise leave the call pending behind a login dialog when a 401 asks for Basic. workerd of 2023 refuses it.
+      const init: RequestInit = { method: 'POST', redirect: 'manual', headers, body, signal: within };
+      if ('credentials' in Request.prototype) init.credentials = 'omit';
+      answer.response = await fetch(url, init);
+      answer.text = await readText(answer.response);
+      return answer;
+    } catch (cause) {
+      throw new ApiError('The request failed', { code: 'network', cause });
+    }
+  });
+}
+
+/** Reads a body as text, but no more than 64 KiB: `undefined` when there is more. */
 export async function readText({ body }: Response): Promise<string | undefined> {
-  const reader = body?.getReader();
+  if (!body) return '';
+  const reader = body.getReader();
   const decoder = new TextDecoder();
   let text = '';
-  for (let bytes = 0; reader; ) {
+  for (let bytes = 0; bytes <= 65_536; ) {
     const { done, value } = await reader.read();
     text += decoder.decode(value, { stream: !done });
-    if (done) break;
+    if (done) return text;
     bytes += value.byteLength;
-    if (bytes > MAX_BODY_BYTES) {
-      discard(reader);
-      return undefined;
-    }
   }
-  return text;
+  discard(reader);
+  return undefined;
 }
 
 /** Lets go of a body that nobody will read, so that its connection is free; how that ends is of no interest. */

@@ -78,7 +78,7 @@ const mistakes: readonly (readonly [mistake: string, make: () => unknown, text: 
   ['a module for fetch', () => make({}, { fetch: { default: fetch } }), 'TypeError: fetch must be a function'],
   ["node-fetch's fetch",
     () => make({}, { fetch: async () => ({ status: 200, headers: new Headers(), body: Readable.from(['{}']) }) }).fetchToken(),
-    'ApiError network: The request failed (body?.getReader is not a function)'],
+    'ApiError network: The request failed (body.getReader is not a function)'],
 
   // Environments and URLs
   ['an environment in lower case', () => make({}, { environment: 'production' }), ENVIRONMENT_RULE],
