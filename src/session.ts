@@ -389,7 +389,7 @@ const SAVE_EVERY_MS = 60_000;
 const SEND_WITHIN_MS = 20_000;
 const LOST_AFTER_MS = 5_000;
 const LAPSED =
-  /^\["([^".]*\.(REQUEST_FAILED\.SessionToken\.(Expired|Format)|INPUT_INVALID\.SessionToken\.Invalid)"|INVALID_PARAMETER",".*UWS verification failure)|,"unauthorized",".*\bUWS\b/;
+  /^{"errorCode":"([^".]*\.(REQUEST_FAILED\.SessionToken\.(Expired|Format)|INPUT_INVALID\.SessionToken\.Invalid)"|INVALID_PARAMETER",.*UWS verification failure)|"error":"unauthorized",.*\bUWS\b/;
 
 /** The gateway's word on the bearer: the login has not reached the account. */
 function isBearerFault({ response, text = '' }: Answer): boolean {
@@ -407,8 +407,7 @@ function parse(text: string | null | undefined): Record<string, unknown> {
 
 /** Whether a body says that the session has ended, in the words of Connectivity, Location or Cloud Connector. */
 function saysLapsed(text: string | undefined): boolean {
-  const { errorCode, errorMessage, error, error_description: description } = parse(text);
-  return LAPSED.test(JSON.stringify([errorCode, errorMessage, error, description]));
+  return LAPSED.test(JSON.stringify(parse(text), ['errorCode', 'errorMessage', 'error', 'error_description']));
 }
 
 /** A changed password is another key, and the old one cannot be guessed from it. */
