@@ -5,7 +5,6 @@
  * @module
  */
 import type { SessionContext, SessionTokenSource } from './config.ts';
-import type { ApiErrorCode } from './errors.ts';
 import { ApiError } from './errors.ts';
 import { callHook, report } from './events.ts';
 import { retryAfterMs } from './retry.ts';
@@ -80,17 +79,16 @@ export function createSession({ username, password, store, ...unknown }: Session
   let key: string | undefined;
   /** As in the store: the session, or what counts against the next login. */
   let state: State = {};
-  /** The last use that the store knows of, and the session given up last: a store may still offer it. */
-  let savedAtMs = 0;
+  /** The session's last use, of which the store may know an earlier one. */
+  let usedAtMs: number;
+  /** The session given up last: a store may still offer it. */
   let lapsed: string | undefined;
-  /** The error of all calls once the latch holds. */
-  let latchError: ApiError | undefined;
   /** Whether another process may have sent a login whose fate is unknown here. */
   let isWitness = false;
   /** Whether what the store holds is not to be believed: nothing has been written since a reset. */
   let isReset = false;
-  /** The last failure that passes, and for how long it bars further logins. */
-  let passing: ApiError;
+  /** The last failure that bars further logins, and for how long: for ever once the latch holds. */
+  let failure: ApiError;
   let failedAtMs = 0;
   let delayMs = 0;
   /** The login under way, shared by all who wait, and its last sign of life. */
@@ -99,7 +97,7 @@ export function createSession({ username, password, store, ...unknown }: Session
   return Object.freeze<Session>({ getSessionToken, noteLapse, logout, reset, current });
 
   function current(): string | undefined {
-    return Date.now() - state.usedAt! < IDLE_MS ? state.token : undefined;
+    return Date.now() - usedAtMs < IDLE_MS ? state.token : undefined;
   }
 
   function reset(): void {
@@ -109,10 +107,9 @@ export function createSession({ username, password, store, ...unknown }: Session
 
   function keep(kept: State): void {
     state = kept;
-    savedAtMs = kept.usedAt!;
+    usedAtMs = kept.usedAt!;
     delayMs = 0;
     isWitness = false;
-    latchError = undefined;
   }
 
   function getSessionToken(used: SessionContext, signal?: AbortSignal | null): string | Promise<string> {
@@ -130,9 +127,9 @@ export function createSession({ username, password, store, ...unknown }: Session
   function use(): string | undefined {
     const held = current();
     if (held) {
-      state.usedAt = Date.now();
-      if (store && state.usedAt - savedAtMs >= SAVE_EVERY_MS) {
-        savedAtMs = state.usedAt;
+      usedAtMs = Date.now();
+      if (store && usedAtMs - state.usedAt! >= 60_000) {
+        state.usedAt = usedAtMs;
         void callHook(context.settings.waitUntil, amend(held));
       }
     }
@@ -146,16 +143,16 @@ export function createSession({ username, password, store, ...unknown }: Session
    */
   async function obtain(signal: AbortSignal | null | undefined): Promise<string> {
     for (;;) {
-      if (signal?.aborted) throw signal.reason;
+      signal?.throwIfAborted();
       const held = use();
       if (held) return held;
       const limitMs = flight && isRequestBound() ? LOST_AFTER_MS : undefined;
       const joined = (flight ??= begin());
-      const failure = await waitFor(joined, signal, limitMs).catch((error: unknown) => {
-        if (signal?.aborted) throw error;
+      const failed = await waitFor(joined, signal, limitMs).catch(() => {
+        signal?.throwIfAborted();
         aliveAtMs = 0;
       });
-      if (failure) throw failure.error;
+      if (failed) throw failed.error;
       if (flight === joined && Date.now() - aliveAtMs >= LOST_AFTER_MS) flight = undefined;
     }
   }
@@ -176,57 +173,56 @@ export function createSession({ username, password, store, ...unknown }: Session
 
   /** Brings a session, from the store or by one login: under the lock where there is a store, and never beside another. */
   async function findOrLogIn(): Promise<void> {
-    const giveUpAtMs = Date.now() + limitMs();
-    let lockedAtMs = 0;
-    let release: (() => unknown) | undefined;
+    /** When to stop waiting for another process, or, with the lock, no longer to send: after 20 s (see `takeLock`). */
+    let untilMs: number | undefined;
+    let release: (() => unknown) | null | undefined;
     if (store) key ??= await deriveKey(url!, username, password);
     try {
       for (;;) {
         const stored = await read();
         const { token, usedAt, status, failures } = stored ?? {};
         // Clocks of a fleet differ: none has been used in the future.
-        const atMs = Math.min(Number(usedAt), Date.now());
+        const atMs = Math.min(usedAt, Date.now());
         if (isHeaderSafe(token) && token !== lapsed && Date.now() - atMs < IDLE_MS) return keep({ token, usedAt: atMs });
         if (!release) isWitness ||= !!failures;
         // A store may forget what it was told.
-        else if (stored) state = { failures: Math.max(state.failures ?? 0, Number(failures) || 0) };
-        if (latchError || status || state.failures! >= LATCHED) throw latch(status);
-        if (Math.abs(Date.now() - failedAtMs) < delayMs) throw passing;
+        else if (failures > (state.failures ?? 0)) state = { failures: Number(failures) };
+        if (status || state.failures! >= LATCHED) latch(status);
+        if (Math.abs(Date.now() - failedAtMs) < delayMs) throw failure;
         const bearer = await context.getToken(context);
         // A process that was stopped meanwhile has lost the lock.
-        if (release && Date.now() - lockedAtMs >= SEND_WITHIN_MS) throw fail();
+        if (Date.now() >= untilMs!) throw fail();
         if (!store || !stored || release) return await logIn(bearer, !stored);
-        lockedAtMs = Date.now();
-        const lock = await takeLock();
-        if (!lock) return await logIn(bearer, true);
-        release = lock.value;
-        if (release) continue;
-        isWitness = true;
-        if (Date.now() >= giveUpAtMs) throw fail();
-        await waitFor(undefined, undefined, 200);
+        const askedAtMs = Date.now();
+        release = await takeLock();
+        if (release === undefined) return await logIn(bearer, true);
+        if (release) untilMs = askedAtMs + 20_000;
+        else {
+          isWitness = true;
+          untilMs ??= askedAtMs + limitMs();
+          await waitFor(undefined, undefined, 200);
+        }
       }
     } finally {
       if (release) await ask('release', release);
     }
   }
 
+  /** From now on all calls get this error, the first one of the kind. */
   function latch(status: unknown): ApiError {
-    return (latchError ??= fail({ response: { status: Number(status) || undefined } as unknown as Response }, true));
+    if (delayMs < Infinity) failure = fail({ response: { status: Number(status) || undefined } }, true);
+    delayMs = Infinity;
+    return failure;
   }
 
   /** Without an answer: nothing may be sent, since another process may be logging in. */
-  function fail(answer?: Reply, isLatched?: boolean): ApiError {
-    const { response, text: _, ...fields } = answer ?? {};
-    const { status: statusCode, headers } = response ?? {};
+  function fail(answer?: Outcome, isLatched?: boolean): ApiError {
+    const { response: { status: statusCode, headers } = {}, text: _, ...fields } = answer ?? {};
     const code = isLatched ? 'session_refused' : 'session_failed';
-    tell(isLatched ? 'session_latched' : 'session_failed', code, statusCode);
+    report(context.settings, { type: isLatched ? 'session_latched' : 'session_failed', code, statusCode });
     const reason = answer ? `${statusCode ?? 'no'} answer` : 'another process may be logging in';
     const advice = isLatched ? '; check username and password, then reset()' : '';
     return new ApiError(`M2M session: ${reason}${advice}`, { ...fields, statusCode, headers, code });
-  }
-
-  function tell(type: 'session_obtained' | 'session_failed' | 'session_latched', code?: ApiErrorCode, statusCode?: number): void {
-    report(context.settings, { type, code, statusCode });
   }
 
   /** Sends one login, counted first, and judges its answer. `isAlone`: the store fails, and the process has this one login. */
@@ -236,19 +232,19 @@ export function createSession({ username, password, store, ...unknown }: Session
     const isCounted = !isAlone && (await save());
     if (isCounted) isReset = isWitness = false;
     else {
-      const isBarred = failures || isWitness;
-      state = { failures: isBarred ? failures : LATCHED };
-      if (isBarred) throw fail();
+      state = { failures };
+      if (failures || isWitness) throw fail();
+      state.failures = LATCHED;
     }
     const usedAt = Date.now();
     const answer = await post('/login', bearer, {}, JSON.stringify({ username, password }));
     const { response, text } = answer;
-    const { status = 0, ok } = response ?? {};
+    const { status, ok } = response ?? {};
     const { sessionToken } = parse(text);
     if (ok && isHeaderSafe(sessionToken)) {
       keep({ token: sessionToken, usedAt });
       if (isCounted) await save();
-      return tell('session_obtained');
+      return report(context.settings, { type: 'session_obtained' });
     }
     if (/^4(?!08|29)/.test(`${status}`) && !isBearerFault(answer)) {
       state = { failures: LATCHED, status };
@@ -256,14 +252,14 @@ export function createSession({ username, password, store, ...unknown }: Session
       throw latch(status);
     }
     const error = fail(answer);
-    // Its fate is unknown: it stays counted.
-    if (text === undefined && status < 300) throw error;
-    // Another login may have brought a session since, where this one had been lost.
+    // Its fate is unknown, or the latch has closed since, where this one had been lost: it stays counted.
+    if (delayMs === Infinity || !response || (ok && text === undefined)) throw error;
+    // Another login may have brought a session since, too.
     state.failures = failures;
     if (isCounted) await save();
     failedAtMs = Date.now();
     delayMs = Math.max(Math.min(delayMs * 2 || 1_000, 30_000), retryAfterMs(error) ?? 0);
-    throw (passing = error);
+    throw (failure = error);
   }
 
   /** Sends a request; once more with another bearer where the gateway refuses the bearer. */
@@ -289,9 +285,10 @@ export function createSession({ username, password, store, ...unknown }: Session
 
   async function noteLapse(response: Response, sent: string): Promise<boolean> {
     const { status, headers } = response;
-    if (!/^40[01].*json/i.test(status + headers.get('content-type')!)) return false;
-    // A body that breaks off breaks off for the caller too, who reads the original.
-    const isLapsed = saysLapsed(await context.readText(response.clone()).catch(() => undefined));
+    const isLapsed =
+      /^40[01].*json/i.test(status + headers.get('content-type')!) &&
+      // A body that breaks off breaks off for the caller too, who reads the original.
+      saysLapsed(await context.readText(response.clone()).catch(() => undefined));
     if (isLapsed) giveUp(sent);
     return isLapsed;
   }
@@ -315,44 +312,45 @@ export function createSession({ username, password, store, ...unknown }: Session
   /** What the store holds, or what is known here where there is none or it is not to be believed; `undefined` where it fails. */
   async function read(): Promise<Stored | undefined> {
     if (!store || isReset) return state;
-    const answer = await ask('get', () => store.get(key!));
+    const text = await ask('get', () => store.get(key!));
     // Junk is a miss, and told as a failure.
-    return answer && ((await ask('get', () => JSON.parse(answer.value ?? '{}')))?.value ?? {});
+    return text === undefined ? text : ((await ask('get', () => JSON.parse(text!))) ?? {});
   }
 
   /** Whether the state has been written. A count and a refusal are kept for ever, a session for as long as it lives. */
-  async function save(): Promise<unknown> {
+  async function save(): Promise<boolean> {
     if (!store) return true;
     const { token, failures } = state;
-    const ttlSeconds = token ? IDLE_MS / 1000 : undefined;
-    return ask('set', () => (token || failures ? store.set(key!, JSON.stringify(state), ttlSeconds) : store.delete(key!)));
+    const value = JSON.stringify(state);
+    const act = () => (token || failures ? store.set(key!, value, token ? IDLE_MS / 1000 : undefined) : store.delete(key!));
+    return (await ask('set', act)) !== undefined;
   }
 
   /** Saves while the store holds still this session, and nobody is logging in. */
   async function amend(held: string): Promise<void> {
-    const lock = await takeLock();
-    if (!lock?.value) return;
+    const release = await takeLock();
+    if (!release) return;
     if ((await read())?.token === held) await save();
-    await ask('release', lock.value);
+    await ask('release', release);
   }
 
-  /** A release function as the value, none while another holds the lock; `undefined` where the store fails. */
-  function takeLock(): Promise<{ readonly value: (() => unknown) | undefined } | undefined> {
+  /** What releases the lock, `null` while another holds it; `undefined` where the store fails. */
+  function takeLock(): Promise<(() => unknown) | null | undefined> {
     // Outlives what its holder may still do: 20 s until the login is sent, that twice, another bearer for it (60 s).
     return ask('lock', () => store?.lock!(key!, Math.ceil(limitMs() / 500) + 90));
   }
 
-  /** Asks the store: its answer, or `undefined` where it throws or takes too long. */
+  /** Asks the store: its answer, `null` for none; `undefined` where it throws or takes too long. */
   async function ask<T>(
     operation: 'get' | 'set' | 'lock' | 'release',
     act: () => Promise<T> | T,
-  ): Promise<{ readonly value: T } | undefined> {
+  ): Promise<NonNullable<T> | null | undefined> {
     try {
-      const asked = (async () => ({ value: await act() }))();
+      const asked = (async () => (await act()) ?? null)();
       // In slices: a process that gets no time for a while finds its timers due before the answer that lies there.
       for (let slices = 5; slices--; ) {
         const answer = await waitFor(asked, undefined, 1_000);
-        if (answer) return answer;
+        if (answer !== undefined) return answer;
       }
     } catch {
       // Whatever it throws: told below.
@@ -372,21 +370,24 @@ interface State {
   readonly token?: string;
   usedAt?: number;
   failures?: number;
-  readonly status?: number;
+  readonly status?: number | undefined;
 }
 
 /** A state from the store: outside data. */
-type Stored = { readonly [K in keyof State]?: unknown };
+type Stored = { readonly [K in keyof State]?: any };
 
-/** An answer, and why it is none or no whole one. */
+/** What has come of a request, and why no more has. */
 interface Reply extends Answer {
   cause?: unknown;
 }
 
+/** What an error tells of a reply, or of one long ago. */
+type Outcome = Omit<Reply, 'response'> & {
+  readonly response?: { readonly status?: number | undefined; readonly headers?: Headers };
+};
+
 const LATCHED = 2;
 const IDLE_MS = 1_200_000;
-const SAVE_EVERY_MS = 60_000;
-const SEND_WITHIN_MS = 20_000;
 const LOST_AFTER_MS = 5_000;
 const LAPSED =
   /^{"errorCode":"([^".]*\.(REQUEST_FAILED\.SessionToken\.(Expired|Format)|INPUT_INVALID\.SessionToken\.Invalid)"|INVALID_PARAMETER",.*UWS verification failure)|"error":"unauthorized",.*\bUWS\b/;
@@ -412,9 +413,9 @@ function saysLapsed(text: string | undefined): boolean {
 
 /** A changed password is another key, and the old one cannot be guessed from it. */
 async function deriveKey(url: string, username: string, password: string): Promise<string> {
-  const encode = (text: string) => new TextEncoder().encode(text);
+  const encoder = new TextEncoder();
   const name = JSON.stringify([url, username]);
-  const secret = await crypto.subtle.importKey('raw', encode(password), 'PBKDF2', false, ['deriveBits']);
-  const parameters = { name: 'PBKDF2', hash: 'SHA-256', salt: encode(name), iterations: 100_000 };
+  const secret = await crypto.subtle.importKey('raw', encoder.encode(password), 'PBKDF2', false, ['deriveBits']);
+  const parameters = { name: 'PBKDF2', hash: 'SHA-256', salt: encoder.encode(name), iterations: 100_000 };
   return `thingspace-auth:${name}:${new Uint8Array(await crypto.subtle.deriveBits(parameters, secret, 256))}`;
 }

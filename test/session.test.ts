@@ -615,6 +615,33 @@ test('counts a time-out, of 30 s where the client sets no limit and of the clien
   assert.deepEqual(logins.map(({ aborted }) => aborted), [true, true]);
 });
 
+for (const [status, outcome, most] of [[403, isRefused, 1], [200, isFailed, 2], [503, isFailed, 4]] as const) {
+  test(`judges a login by its ${status} where the body never comes`, async (t) => {
+    const clock = fakeClock(t);
+    const { config } = silentServer();
+    let logins = 0;
+    const fetch: typeof globalThis.fetch = async (input, init) => {
+      if (!String(input).endsWith('/login')) return config.fetch!(input, init);
+      logins++;
+      return new Response(new ReadableStream(), { status });
+    };
+    const vZM2mToken = createSession({ username: 'invented-user', password: 'invented-password' });
+    const { authorizedFetch } = createClient({ ...config, fetch, vZM2mToken });
+
+    for (let round = 1; round <= 4; round++) {
+      const call = authorizedFetch('https://api.example.com/').catch((error: unknown) => error);
+      await clock.until(() => logins === Math.min(round, most));
+      for (let second = 0; second < 60; second++) {
+        await turn();
+        clock.advance(1_000);
+      }
+      const { code } = (await call) as ApiError;
+      assert.equal(code, round > most ? 'session_refused' : outcome.code);
+    }
+    assert.equal(logins, most);
+  });
+}
+
 test('clears the count of unknown logins by a success', async (t) => {
   const clock = fakeClock(t);
   const server = await startSessionServer(t);

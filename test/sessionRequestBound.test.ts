@@ -134,6 +134,29 @@ test('stops at the second login that was lost', async (t) => {
   assert.equal(logins.length, 2);
 });
 
+for (const [status, code] of [[503, 'session_failed'], [403, 'session_refused']] as const) {
+  test(`stays stopped when a login that was lost comes back after all with ${status}`, async (t) => {
+    const { clock, intervals, logins, call } = startRuntime(t);
+    const first = call();
+    await clock.until(() => logins.length === 1);
+    intervals.clear();
+    const second = call();
+    second.catch(() => {});
+    await turn();
+    clock.advance(5_000);
+    await clock.until(() => logins.length === 2);
+    logins[1]!(new Response(null, { status: 401 }));
+    await assert.rejects(second, { code: 'session_refused', statusCode: 401 });
+
+    logins[0]!(new Response(null, { status }));
+    await assert.rejects(first, { code });
+    clock.advance(60_000);
+
+    await assert.rejects(call(), { code: 'session_refused', statusCode: 401 });
+    assert.equal(logins.length, 2);
+  });
+}
+
 test('does not take a slow login for a lost one while its request lives', async (t) => {
   const { clock, intervals, logins, call } = startRuntime(t);
   const calls = [call(), call(), call()];
