@@ -144,7 +144,10 @@ export interface SessionContext {
   getToken(context: SessionContext, signal?: AbortSignal | null): Promise<OAuthToken>;
   /** Another bearer than the one that was answered with 401; `undefined` where there is none to be had. */
   renewToken(context: SessionContext, rejected: OAuthToken, signal?: AbortSignal | null): Promise<OAuthToken | undefined>;
-  /** Posts a secret as the client does: by its `fetch`, within its time limit, along no redirect. What has come fills `answer`, also where it rejects. */
+  /**
+   * Posts a secret as the client does: by its `fetch`, within its time limit, along no redirect. What has come fills
+   * `answer`, also where it rejects.
+   */
   post(settings: Settings, url: string, headers: HeadersInit, body: string, answer: Answer): Promise<Answer>;
   /** A body as text, `undefined` for one that is larger than 64 KiB. */
   readText(response: Response): Promise<string | undefined>;
