@@ -196,126 +196,109 @@ export interface Settings extends Omit<CustomEnvironment, 'allowInsecureRequests
  * @throws `TypeError` that names the option and the rule, never the value
  */
 export function resolveConfig(config: ClientConfig): Settings {
-  const {
-    environment,
-    vZM2mToken: sessionToken,
-    timeout,
-    scopes,
-    params,
-    token,
-    ...options
-  } = readOptions('config', config, OPTIONS);
-  const endpoints = readOptions(
-    'environment (unless a name like Production)',
-    ENVIRONMENTS[environment] ?? environment,
-    ENVIRONMENT,
+  const { environment = 'Production', ...given }: any = { ...config };
+  const { vZM2mToken: sessionToken, timeout, scopes, params, token, apiOrigins, ...options } = readOptions(
+    { ...given, environment: ENVIRONMENTS[environment] ?? environment },
+    OPTIONS,
   );
   return {
     canRenew: options.clientSecret || !options.clientAuthentication.needsSecret || options.tokenProvider,
     scope: scopes.join(' ') || undefined,
-    params: Object.freeze(structuredClone(params)),
     token: token && reviveToken(token),
     sessionToken,
     // Beyond 2^31-1 ms most platforms fire at once.
-    timeoutMs: Math.min(timeout, 2 ** 31 - 1),
+    timeoutMs: Math.min(timeout, 1e9),
+    params: Object.freeze(structuredClone(params)),
+    apiOrigins: [...apiOrigins],
     ...options,
-    ...endpoints,
-    apiOrigins: [...endpoints.apiOrigins],
   };
 }
 
-/** Says what an option must be, unless it is good. */
-type Rule = (value: any, options: any) => string | true;
+/** Whether an option is good; may say itself what is wrong. */
+type Rule = (value: any, options: any) => unknown;
 /** The options of a group. One that must be given has a default that is not good; one without a default may be absent. */
-type Rules = Readonly<Record<string, readonly [rule: Rule | Rules, standard?: unknown]>>;
+type Rules = Readonly<Record<string, readonly [rule: Rule | Rules, words: string, standard?: unknown]>>;
+
+const TEXT = 'a non-empty string';
+const AMOUNT = 'a finite number, 0 or more';
+const CALLABLE = 'a function';
+const ENDPOINT = 'an https or loopback URL without credentials';
 
 const CREDENTIALS: Rules = {
-  oauthClientId: [text, ''],
-  oauthClientSecret: [text],
+  oauthClientId: [asText, TEXT, ''],
+  oauthClientSecret: [asText, TEXT],
   oauthScopes: [
-    (value) =>
-      (isTexts(value) && value.every((scope) => /^[!#-[\]-~]+$/.test(scope))) || 'an array of single scopes',
+    (value) => isTexts(value) && value.every((scope) => /^[!#-[\]-~]+$/.test(scope)),
+    'an array of single scopes',
     [],
   ],
-  oauthToken: [(value) => !!reviveToken(value)],
-  oauthClockSkew: [amount, 10],
+  oauthToken: [reviveToken, ''],
+  oauthClockSkew: [isAmount, AMOUNT, 10],
   oauthParams: [
     (value) =>
-      (isObject(value) && Object.entries(value).every(([name, field]) => isTexts([field].flat()) && !/^(grant_type|scope|client_(id|secret|assertion(_type)?))$/.test(name))) ||
-      "an object of strings or arrays, without reserved fields",
+      isObject(value) && Object.entries(value).every(([name, field]) => isTexts([field].flat()) && !/^(grant_type|scope|client_(id|secret|assertion(_type)?))$/.test(name)),
+    'an object of strings or arrays, without reserved fields',
     {},
   ],
-  oauthTokenProvider: [callable],
-  oauthOnTokenUpdate: [callable],
-  clientAuthentication: [callable, clientSecretBasic],
+  oauthTokenProvider: [isCallable, CALLABLE],
+  oauthOnTokenUpdate: [isCallable, CALLABLE],
+  clientAuthentication: [isCallable, CALLABLE, clientSecretBasic],
 };
 
 const RETRY: Rules = {
-  attempts: [(value) => (Number.isInteger(value) && value > 0) || 'a whole number, 1 or more', 3],
-  baseDelay: [amount, 500],
-  maxDelay: [amount, 5000],
-};
-
-const OPTIONS: Rules = {
-  clientCredentialsAuthCredentials: [CREDENTIALS, ''],
-  vZM2mToken: [
-    (value) => isHeaderSafe(value) || typeof value.getSessionToken === 'function' || 'visible ASCII, or from createSession',
-  ],
-  timeout: [amount, 0],
-  environment: [() => true, 'Production'],
-  fetch: [callable, globalFetch],
-  retry: [RETRY, {}],
-  waitUntil: [callable],
-  onEvent: [callable],
+  attempts: [(value) => Number.isInteger(value) && value > 0, 'a whole number, 1 or more', 3],
+  baseDelay: [isAmount, AMOUNT, 500],
+  maxDelay: [isAmount, AMOUNT, 5000],
 };
 
 const ENVIRONMENT: Rules = {
-  tokenUrl: [endpoint, ''],
+  allowInsecureRequests: [(value) => typeof value === 'boolean', 'a boolean'],
+  tokenUrl: [safeOrigin, ENDPOINT, ''],
   apiOrigins: [
-    (value, options) =>
-      (isTexts(value) && value.every((entry) => entry === '*' || isOrigin(entry, options))) ||
-      "an array of https or loopback origins like 'https://*.example.com'",
+    (value, options) => isTexts(value) && value.every((entry) => entry === '*' || isOrigin(entry, options)),
+    "an array of https or loopback origins like 'https://*.example.com'",
     '',
   ],
-  revocationUrl: [endpoint],
-  sessionUrl: [endpoint],
-  allowInsecureRequests: [(value) => typeof value === 'boolean' || 'a boolean'],
+  revocationUrl: [safeOrigin, ENDPOINT],
+  sessionUrl: [safeOrigin, ENDPOINT],
+};
+
+const OPTIONS: Rules = {
+  clientCredentialsAuthCredentials: [CREDENTIALS, 'an object', ''],
+  vZM2mToken: [
+    (value) => isHeaderSafe(value) || isCallable(value.getSessionToken),
+    'visible ASCII, or from createSession',
+  ],
+  timeout: [isAmount, AMOUNT, 0],
+  environment: [ENVIRONMENT, 'a name like Production, or an object'],
+  fetch: [isCallable, CALLABLE, globalFetch],
+  retry: [RETRY, 'an object', {}],
+  waitUntil: [isCallable, CALLABLE],
+  onEvent: [isCallable, CALLABLE],
 };
 
 /** A checked copy of an options object, complete, under short names: `oauthClientId` is `clientId` from here on. */
-function readOptions(path: string, value: unknown, rules: Rules): any {
-  if (!isObject(value)) throw new TypeError(`${path} must be an object`);
-  const given: Record<string, unknown> = { ...value };
+function readOptions(given: any, rules: Rules): any {
   const unknown = Object.keys(given).find((name) => !rules[name]);
   if (unknown) throw new TypeError(`${unknown} is no option; known are ${Object.keys(rules).join(', ')}`);
   const options: Record<string, unknown> = {};
-  for (const [name, [rule, standard]] of Object.entries(rules)) {
+  for (const [name, [rule, words, standard]] of Object.entries(rules)) {
     const { [name]: option = standard } = given;
     if (option === undefined) continue;
-    if (typeof rule === 'object') Object.assign(options, readOptions(name, option, rule));
-    else {
-      const words = rule(option ?? '', given);
-      if (words !== true) throw new TypeError(`${name} must be ${words}`);
-      options[name.replace(/^oauth./, (start) => start.slice(5).toLowerCase())] = option;
-    }
+    const isGroup = typeof rule === 'object';
+    if (!(isGroup ? isObject(option) : rule(option ?? '', options))) throw new TypeError(`${name} must be ${words}`);
+    if (isGroup) Object.assign(options, readOptions(option, rule));
+    else options[name.replace(/^oauth./, (start) => start.slice(5).toLowerCase())] = option;
   }
   return options;
 }
 
-function text(value: unknown): string | true {
-  return !!asText(value) || 'a non-empty string';
+function isAmount(value: number): boolean {
+  return Number.isFinite(value) && value >= 0;
 }
 
-function amount(value: number): string | true {
-  return (Number.isFinite(value) && value >= 0) || 'a finite number, 0 or more';
-}
-
-function callable(value: unknown): string | true {
-  return typeof value === 'function' || 'a function';
-}
-
-function endpoint(value: unknown, environment: CustomEnvironment): string | true {
-  return !!safeOrigin(value, environment) || 'an https or loopback URL without credentials';
+function isCallable(value: unknown): boolean {
+  return typeof value === 'function';
 }
 
 function isTexts(value: unknown): value is string[] {

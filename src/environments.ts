@@ -43,22 +43,16 @@ export interface CustomEnvironment {
 
 /** The endpoints of each named environment, in the shape of a custom one. */
 export const ENVIRONMENTS: Readonly<Record<string, CustomEnvironment>> = {
-  Production: {
-    tokenUrl: 'https://thingspace.verizon.com/api/ts/v1/oauth2/token',
-    revocationUrl: 'https://thingspace.verizon.com/api/ts/v1/oauth2/revoke',
-    apiOrigins: ['https://thingspace.verizon.com', 'https://5gedge.verizon.com', 'https://imp.thingspace.verizon.com'],
-  },
-  MockServerForLimitedAvailabilitySeeQuickStart: {
-    tokenUrl: 'https://mock.thingspace.verizon.com/api/ts/v1/oauth2/token',
-    revocationUrl: 'https://mock.thingspace.verizon.com/api/ts/v1/oauth2/revoke',
-    apiOrigins: ['https://mock.thingspace.verizon.com'],
-  },
-  Staging: {
-    tokenUrl: 'https://staging.thingspace.verizon.com/api/ts/v1/oauth2/token',
-    revocationUrl: 'https://staging.thingspace.verizon.com/api/ts/v1/oauth2/revoke',
-    apiOrigins: ['https://staging.thingspace.verizon.com', 'https://staging.5gedge.verizon.com'],
-  },
+  Production: /* @__PURE__ */ at('https://thingspace.verizon.com', 'https://5gedge.verizon.com', 'https://imp.thingspace.verizon.com'),
+  MockServerForLimitedAvailabilitySeeQuickStart: /* @__PURE__ */ at('https://mock.thingspace.verizon.com'),
+  Staging: /* @__PURE__ */ at('https://staging.thingspace.verizon.com', 'https://staging.5gedge.verizon.com'),
 } satisfies Record<Environment, CustomEnvironment>;
+
+/** The first of the origins is the token endpoint's too. */
+function at(...apiOrigins: string[]): CustomEnvironment {
+  const url = `${apiOrigins[0]}/api/ts/v1/oauth2/`;
+  return { tokenUrl: `${url}token`, revocationUrl: `${url}revoke`, apiOrigins };
+}
 
 /** Whether a URL brings no credentials of its own. */
 export function isBare({ href, origin }: URL): boolean {

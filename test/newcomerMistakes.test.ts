@@ -28,7 +28,7 @@ const ORIGIN_RULE =
 const SCOPE_RULE =
   'TypeError: oauthScopes must be an array of single scopes';
 const ENVIRONMENT_RULE =
-  'TypeError: environment (unless a name like Production) must be an object';
+  'TypeError: environment must be a name like Production, or an object';
 const SESSION_RULE = 'TypeError: vZM2mToken must be visible ASCII, or from createSession';
 const NO_CREDENTIALS =
   'ApiError no_credentials: oauthClientSecret must be given, or oauthTokenProvider';
@@ -61,7 +61,7 @@ const mistakes: readonly (readonly [mistake: string, make: () => unknown, text: 
   ['two scopes in one string', () => make({ oauthScopes: ['discovery:read serviceprofile:read'] }), SCOPE_RULE],
 
   // The shape of the configuration
-  ['no configuration', () => createClient(undefined as unknown as ClientConfig), 'TypeError: config must be an object'],
+  ['no configuration', () => createClient(undefined as unknown as ClientConfig), 'TypeError: clientCredentialsAuthCredentials must be an object'],
   ['the credentials at the top',
     () => createClient({ oauthClientId: 'invented-key' } as unknown as ClientConfig),
     'TypeError: oauthClientId is no option; known are clientCredentialsAuthCredentials, vZM2mToken, timeout, environment, fetch, retry, waitUntil, onEvent'],
