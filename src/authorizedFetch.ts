@@ -1,17 +1,18 @@
 /**
  * `fetch` with credentials: the guard, the headers, one replay for each kind of token that turns out to be used up.
- * A call that goes well costs one URL, one `Headers` and one copy of its options.
+ * A call that goes well costs one `Headers` and one copy of its options, and no further promise: all is one loop.
  * @module
  */
 import type { SessionTokenSource } from './config.ts';
 import { report } from './events.ts';
 import type { Hop } from './redirects.ts';
-import { isSafe, markRedirected, nextHop } from './redirects.ts';
+import { isAllowed, isSafe, markRedirected, nextHop } from './redirects.ts';
 import type { OAuthToken } from './token.ts';
 import type { TokenSource } from './tokenSource.ts';
 import { getToken, markRejected, renewToken, validToken } from './tokenSource.ts';
 import type { Fetch } from './transport.ts';
 import { discard } from './transport.ts';
+import type { Limit } from './waiting.ts';
 import { startLimit } from './waiting.ts';
 
 const SESSION_HEADER = 'vz-m2m-token';
@@ -24,103 +25,105 @@ export async function authorizedFetch(
 ): Promise<Response> {
   // The caller's arguments are read once, here. The guard comes first: for an origin outside, no token is even fetched.
   const { settings } = source;
-  const { fetch, timeoutMs } = settings;
-  const request = Object(input).headers ? (input as Request) : undefined;
-  const url = new URL(request?.url ?? (input as string), globalThis.location?.href);
-  if (!isAllowed(url)) throw new TypeError(`${url.origin} is not among apiOrigins`);
+  const { apiOrigins, fetch, timeoutMs } = settings;
+  const request = (input as Request | undefined)?.headers ? (input as Request) : undefined;
+  let url = request?.url ?? `${input as string}`;
+  // What begins with an allowed origin needs no parsing, which is a fiftieth of a call over loopback.
+  if (!apiOrigins.some((entry) => url.startsWith(`${entry}/`))) {
+    const { href, origin } = new URL(url, globalThis.location?.href);
+    if (!isAllowed(apiOrigins, origin)) throw new TypeError(`${origin} is not among apiOrigins`);
+    url = href;
+  }
   const options: Record<string, any> = {};
   // Not only own properties: `fetch(url, request)` works, and a Request's are getters of its prototype.
   for (const name in init) options[name] = init[name as keyof RequestInit];
   let { body } = options;
-  const signal: AbortSignal | null | undefined = read('signal');
-  const headers = new Headers(read('headers'));
-  const method = read('method', 'GET');
-  const redirect = read('redirect', 'follow');
-  const mode = redirect === 'follow' && read('integrity') ? 'error' : redirect;
+  const {
+    headers: given = request?.headers,
+    method = request?.method ?? 'GET',
+    redirect = request?.redirect ?? 'follow',
+    integrity = request?.integrity,
+    signal = request?.signal,
+  }: Partial<Request> & RequestInit = options;
+  const headers = new Headers(given);
+  Object.assign(options, { headers, redirect: 'manual' });
+  const mode = redirect === 'follow' && integrity ? 'error' : redirect;
   const isOneShot = body?.getReader ?? body?.[Symbol.asyncIterator];
   /** A `Request` with a body is used up by sending it: a clone of it stays. Firefox has no `request.body`. */
-  const spare = body == null && request?.body !== null && !isSafe(method) ? request?.clone() : undefined;
-  const hasBody = body != null || !!spare;
-  let hop!: Hop;
-
-  const own = headers.get(SESSION_HEADER);
-  if (own === '') headers.delete(SESSION_HEADER);
+  const spare = request && request.body !== null && body == null && !isSafe(method) ? request.clone() : undefined;
+  // An empty one of the caller's sends none.
+  const own = given && headers.get(SESSION_HEADER);
+  if (given) headers.delete(SESSION_HEADER);
   const session = (own ?? settings.sessionToken) as (SessionTokenSource & string) | undefined;
+  let sessionToken: string | undefined;
   let token: OAuthToken | undefined;
   let reason: 'session' | 'token' | undefined;
   let replayed = '';
+  /** The request to be sent, and how many redirects have led to it; absent: a call is to begin. */
+  let hop: Hop | undefined;
+  let count = 0;
+  let limit: Limit | undefined;
+  let response: Response | undefined;
   try {
     for (;;) {
-      const sessionToken = session?.getSessionToken ? await session.getSessionToken(source, signal) : session;
-      token ??= validToken(source) ?? (await getToken(source, signal));
-      headers.set('authorization', `Bearer ${token.accessToken}`);
-      if (sessionToken) headers.set(SESSION_HEADER, sessionToken);
-      if (reason) report(settings, { type: 'request_replayed', reason });
-      const response = await send();
+      if (!hop) {
+        sessionToken = session?.getSessionToken ? await session.getSessionToken(source, signal) : session;
+        token ??= validToken(source) ?? (await getToken(source, signal));
+        headers.set('authorization', `Bearer ${token.accessToken}`);
+        if (sessionToken) headers.set(SESSION_HEADER, sessionToken);
+        if (reason) report(settings, { type: 'request_replayed', reason });
+        limit = timeoutMs ? startLimit('The call', timeoutMs, signal) : undefined;
+        hop = { url, method, headers, redirect: 'manual' };
+      }
+      const target = count ? hop.url : (request ?? url);
+      if (spare && (count || request!.bodyUsed)) body ??= await spare.arrayBuffer();
+      // The options of a plain call are complete: each further member would cost `fetch` time.
+      response = await fetch(
+        target,
+        request || limit || count
+          ? {
+              ...options,
+              method: hop.method,
+              headers: hop.headers,
+              redirect: hop.redirect,
+              signal: limit?.signal ?? signal,
+              body: count && isSafe(hop.method) ? null : body,
+            }
+          : options,
+      );
+      const next: Hop | undefined = response.ok ? undefined : nextHop(hop, response, count, mode, isOneShot, apiOrigins);
+      if (next) {
+        hop = next;
+        count++;
+        continue;
+      }
+      // The limit lasts until the body is read, of which nobody tells.
+      limit?.end(response.body);
+      limit = undefined;
+      if (count) markRedirected(response);
       // A redirect may have led outside: then this is no answer to the bearer.
-      if (response.ok || !hop.headers.has('authorization') || !isAllowed(new URL(response.url, hop.url))) return response;
+      if (response.ok || !hop.headers.has('authorization') || !isAllowed(apiOrigins, new URL(response.url, hop.url).origin)) return response;
       const isLapsed = await session?.noteLapse?.(response, sessionToken!);
       if (!isLapsed && response.status !== 401) return response;
       reason = isLapsed ? 'session' : 'token';
       if (isOneShot || replayed.includes(reason)) {
-        if (!isLapsed) markRejected(source, token.accessToken, !!isOneShot);
+        if (!isLapsed) markRejected(source, token!.accessToken, isOneShot);
         return response;
       }
       replayed += reason;
-      try {
-        if (!isLapsed) token = await renewToken(source, token, signal);
-        if (!token) return response;
-      } catch (error) {
-        discard(response.body);
-        throw error;
-      }
+      if (!isLapsed) token = await renewToken(source, token!, signal);
+      if (!token) return response;
       discard(response.body);
+      hop = undefined;
+      count = 0;
     }
+  } catch (error) {
+    discard(response?.body);
+    limit?.end();
+    // Platforms put errors of their own in the place of the reason.
+    const watched = limit?.signal ?? signal;
+    throw watched?.aborted ? watched.reason : error;
   } finally {
     discard(spare?.body);
-  }
-
-  function read(name: keyof RequestInit & keyof Request, standard?: string): any {
-    return options[name] === undefined ? (request?.[name] ?? standard) : options[name];
-  }
-
-  /** Sends the call with its headers as they are, follows redirects, and keeps the time limit. */
-  async function send(): Promise<Response> {
-    const limit = timeoutMs ? startLimit('The call', timeoutMs, signal) : undefined;
-    const watched = limit?.signal ?? signal;
-    try {
-      hop = { url, method, headers, hasBody, redirect: 'manual' };
-      for (let count = 0; ; count++) {
-        const response = await sendHop(watched);
-        const next = response.ok ? undefined : nextHop(hop, response, count, mode, isOneShot, isAllowed);
-        if (!next) {
-          // The limit lasts until the body is read, of which nobody tells.
-          limit?.end(response.body);
-          return hop.url === url ? response : markRedirected(response);
-        }
-        hop = next;
-      }
-    } catch (error) {
-      limit?.end();
-      // Platforms put errors of their own in the place of the reason.
-      throw watched?.aborted ? watched.reason : error;
-    }
-  }
-
-  async function sendHop(watched: AbortSignal | null | undefined): Promise<Response> {
-    const { method, headers, hasBody, redirect } = hop;
-    const target = hop.url === url && request ? request : hop.url.href;
-    if (hasBody && (target !== request || request.bodyUsed)) body ??= await spare!.arrayBuffer();
-    const content = hasBody ? body : null;
-    // Several times as fast as a spread of options.
-    return fetch(target, Object.assign({}, options as RequestInit, { method, headers, redirect, signal: watched as AbortSignal, body: content }));
-  }
-
-  /** `*` is everything, `https://*.example.com` each subdomain. An origin has no path, so its end is its host's. */
-  function isAllowed({ origin }: URL): boolean {
-    return settings.apiOrigins.some((entry) => {
-      const [start, end = start] = entry.split('*');
-      return entry === origin || (end !== entry && origin.startsWith(start!) && origin.endsWith(end!));
-    });
   }
 }

@@ -8,10 +8,9 @@ import { discard } from './transport.ts';
 
 /** One request of a chain. */
 export interface Hop {
-  readonly url: URL;
+  readonly url: string;
   readonly method: string;
   readonly headers: Headers;
-  readonly hasBody: boolean;
   /** `manual`, unless a browser is to follow. */
   readonly redirect: 'manual' | 'follow';
 }
@@ -26,7 +25,7 @@ export function nextHop(
   count: number,
   mode: string,
   isOneShot: unknown,
-  isAllowed: (url: URL) => boolean,
+  apiOrigins: readonly string[],
 ): Hop | undefined {
   // Browsers answer a redirect with status 0, and do not say where it leads. A plain GET or HEAD is sent again for the
   // browser to follow: it drops `Authorization` when the origin changes.
@@ -35,23 +34,22 @@ export function nextHop(
   const isRedirect = isHidden || ((location !== null || mode === 'error') && /^30[12378]$/.test(`${status}`));
   if (!isRedirect || mode === 'manual') return undefined;
   discard(body);
-  const url = isHidden ? hop.url : new URL(location ?? '', hop.url);
+  const url = new URL(isHidden ? hop.url : location!, hop.url);
   const isRefused =
     mode === 'error' ||
     count > 19 ||
     !isBare(url) ||
-    (isHidden ? !isSafe(hop.method) || hop.headers.has('vz-m2m-token') : status !== 303 && hop.hasBody && isOneShot);
-  if (isRefused) throw new TypeError('Redirect not followed: not allowed, or not safe');
+    (isHidden ? !isSafe(hop.method) || hop.headers.has('vz-m2m-token') : status !== 303 && !isSafe(hop.method) && isOneShot);
+  if (isRefused) throw new TypeError('Redirect refused: not allowed, or not safe');
   const becomesGet = status === 303 ? !isSafe(hop.method) : status < 303 && /^post$/i.test(hop.method);
   const isKept = ([name]: [string, string]) =>
     !(becomesGet && /^content-/.test(name)) &&
-    (url.origin === hop.url.origin || !/^(cookie|host|proxy-.*)$/.test(name)) &&
-    (isAllowed(url) || !/^(authorization|vz-m2m-token)$/.test(name));
+    (url.origin === new URL(hop.url).origin || !/^(cookie|host|proxy-.*)$/.test(name)) &&
+    (isAllowed(apiOrigins, url.origin) || !/^(authorization|vz-m2m-token)$/.test(name));
   return {
-    url,
+    url: url.href,
     method: becomesGet ? 'GET' : hop.method,
     headers: new Headers([...hop.headers].filter(isKept)),
-    hasBody: hop.hasBody && !becomesGet,
     redirect: isHidden ? 'follow' : 'manual',
   };
 }
@@ -60,6 +58,14 @@ export function nextHop(
 export function markRedirected(response: Response): Response {
   const clone = response.clone.bind(response);
   return Object.defineProperties(response, { redirected: { value: true }, clone: { value: () => markRedirected(clone()) } });
+}
+
+/** `*` is everything, `https://*.example.com` each subdomain. An origin has no path, so its end is its host's. */
+export function isAllowed(apiOrigins: readonly string[], origin: string): boolean {
+  return apiOrigins.some((entry) => {
+    const [start, end] = entry.split('*');
+    return entry === origin || (end !== undefined && origin.startsWith(start!) && origin.endsWith(end));
+  });
 }
 
 /** GET and HEAD: without a body, and harmless when sent twice. */
