@@ -71,14 +71,13 @@ export interface Client {
  * ```
  */
 export function createClient(config: ClientConfig): Client {
-  const settings = resolveConfig(config);
-  return connect(settings, settings.token);
+  return connect(resolveConfig(config));
 }
 
-function connect(settings: Settings, token: OAuthToken | undefined): Client {
+function connect(settings: Settings, token = settings.token): Client {
   const source: TokenSource = { settings, token, getToken, renewToken, post, readText };
   return Object.freeze<Client>({
-    fetchToken: (options) => getToken(source, options?.signal, undefined, true),
+    fetchToken: (options) => getToken(source, options?.signal, true),
     getToken: (options) => getToken(source, options?.signal),
     withToken: (other) => connect(settings, reviveToken(other)),
     authorizedFetch: (input, init) => authorizedFetch(source, input, init),

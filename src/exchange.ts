@@ -20,7 +20,7 @@ type Body = Readonly<Record<string, any>>;
  * @throws `ApiError` (`network`, `timeout`, `response_too_large`, `gateway_fault`, `invalid_response`),
  *   `OAuthProviderError`, or the reason of the signal
  */
-export async function exchange(settings: Settings, signal: AbortSignal, onRequest: () => void): Promise<OAuthToken> {
+export function exchange(settings: Settings, signal: AbortSignal, onRequest: () => void): Promise<OAuthToken> {
   const { scope, params } = settings;
   const requestedAtMs = Date.now();
   // Many servers refuse an empty `scope`.

@@ -18,8 +18,11 @@ export async function withRetries<T>(settings: Settings, signal: AbortSignal, at
       return await attempt();
     } catch (error) {
       const delayMs = retryAfterMs(error) ?? Math.random() * Math.min(maxDelay, baseDelay * 2 ** tries);
-      if (++tries >= attempts || !isPassing(error) || delayMs > maxDelay) throw error;
-      report(settings, { type: 'retry_waiting', attempt: tries, delayMs: Math.round(delayMs), ...describeFailure(error) });
+      const failure = describeFailure(error);
+      // Network errors and overload pass; a time-out has cost enough already, and a refusal stays one.
+      const isPassing = failure.code === 'network' || /^(408|429|50[0234])$/.test(`${failure.statusCode}`);
+      if (++tries >= attempts || !isPassing || delayMs > maxDelay) throw error;
+      report(settings, { type: 'retry_waiting', attempt: tries, delayMs: Math.round(delayMs), ...failure });
       await waitFor(undefined, signal, delayMs);
     }
   }
@@ -32,10 +35,4 @@ export function retryAfterMs(error: unknown): number | undefined {
   const value = headers?.get?.('retry-after') ?? headers?.get?.('x-retry-after') ?? '';
   const delayMs = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
   return delayMs >= 0 ? Math.min(delayMs, 300_000) : undefined;
-}
-
-/** Network errors and overload pass; a time-out has cost enough already, and a refusal stays one. */
-function isPassing(error: unknown): boolean {
-  const { code, statusCode } = Object(error) as Partial<ApiError>;
-  return code === 'network' || /^(408|429|50[0234])$/.test(`${statusCode}`);
 }

@@ -26,7 +26,7 @@ export interface OAuthToken {
  * @param clockSkew seconds before its expiry at which it counts as expired; default 0
  */
 export function isExpired(token: OAuthToken, clockSkew = 0): boolean {
-  return token.expiry !== undefined && Date.now() >= (token.expiry - clockSkew) * 1000;
+  return Date.now() / 1000 >= token.expiry! - clockSkew;
 }
 
 /**
@@ -53,7 +53,7 @@ export function reviveToken(value: unknown): OAuthToken {
  * @throws `TypeError` that names the member and the rule, never the value
  */
 export function parseToken(body: Readonly<Record<string, unknown>>, requestedAtMs: number): OAuthToken {
-  const token = reviveToken({
+  return withEnd({
     accessToken: body.access_token,
     tokenType: body.token_type,
     // PayPal sends a string; what cannot be read is absent.
@@ -61,12 +61,12 @@ export function parseToken(body: Readonly<Record<string, unknown>>, requestedAtM
     // Twitch sends an array.
     scope: asText(Array.isArray(body.scope) ? body.scope.join(' ') : body.scope),
     refreshToken: asText(body.refresh_token),
-  });
-  return withEnd(token, requestedAtMs);
+  }, requestedAtMs);
 }
 
 /** The same token with its end, where it has a lifetime only: one that began at `startMs`. */
-export function withEnd(token: OAuthToken, startMs: number): OAuthToken {
+export function withEnd(value: unknown, startMs: number): OAuthToken {
+  const token = reviveToken(value);
   // Without a lifetime the sum is not a number.
   return reviveToken({ expiry: startMs / 1000 + token.expiresIn! || undefined, ...token });
 }

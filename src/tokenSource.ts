@@ -26,8 +26,17 @@ export interface TokenSource extends SessionContext {
   /** The last failure, until a success. */
   failure?: Failure | undefined;
   /** The access token last answered with 401: for a minute it causes no further exchange. */
-  rejected?: string;
-  rejectedAtMs?: number;
+  rejected?: Rejection;
+}
+
+/** Something that holds for a while. */
+interface Hold {
+  readonly atMs: number;
+  readonly delayMs: number;
+}
+
+interface Rejection extends Hold {
+  readonly accessToken: string;
 }
 
 /** How a renewal or an exchange ended. Shared promises always fulfil, so that a rejection can only be the runtime's. */
@@ -46,9 +55,7 @@ interface Flight {
   outcome?: Promise<Outcome>;
 }
 
-interface Failure extends Outcome {
-  readonly atMs: number;
-  readonly delayMs: number;
+interface Failure extends Outcome, Hold {
   /** What has to wait: {@link AHEAD}, {@link EXCHANGE} or {@link PROVIDER}, and all below. */
   readonly bars: number;
 }
@@ -79,11 +86,11 @@ export function validToken(source: TokenSource): OAuthToken | undefined {
 export async function getToken(
   source: TokenSource,
   signal?: AbortSignal | null,
-  rejected?: string,
   isForced?: boolean,
+  rejected?: string,
 ): Promise<OAuthToken> {
   const { tokenProvider } = source.settings;
-  const isOther = () => !isForced && source.token && source.token.accessToken !== rejected;
+  const isOther = () => !isForced && source.token?.accessToken !== rejected;
   for (;;) {
     const valid = isOther() && validToken(source);
     if (valid) return valid;
@@ -124,7 +131,7 @@ export async function renewToken(
   const isHeld = source.token?.accessToken === accessToken;
   if (isHeld && (!source.settings.canRenew || wasRejected(source, accessToken))) return undefined;
   try {
-    const token = await getToken(source, signal, accessToken);
+    const token = await getToken(source, signal, false, accessToken);
     markRejected(source, accessToken);
     return token.accessToken === accessToken ? undefined : token;
   } catch (error) {
@@ -135,10 +142,9 @@ export async function renewToken(
 }
 
 /** Counts a token as rejected, if it is held. With `isSpent` the call cannot be sent again, and the next one renews first. */
-export function markRejected(source: TokenSource, accessToken: string, isSpent?: boolean): void {
+export function markRejected(source: TokenSource, accessToken: string, isSpent?: unknown): void {
   if (source.token?.accessToken !== accessToken || wasRejected(source, accessToken)) return;
-  source.rejected = accessToken;
-  source.rejectedAtMs = Date.now();
+  source.rejected = { accessToken, atMs: Date.now(), delayMs: 60_000 };
   if (isSpent) source.validUntilMs = 0;
 }
 
@@ -150,6 +156,8 @@ function begin(source: TokenSource, isAhead: boolean, isForced?: boolean): Fligh
   let attempts = 0;
   /** Whether its failure has been counted. */
   let isCounted = false;
+  /** The failure because of which it was told to wait, instead of a request. */
+  let barred: Failure | undefined;
   source.flight = flight;
   flight.outcome = run().finally(() => {
     if (source.flight === flight) source.flight = undefined;
@@ -162,12 +170,11 @@ function begin(source: TokenSource, isAhead: boolean, isForced?: boolean): Fligh
       const given = await runWithin('The renewal', 60_000, undefined, settings.tokenProvider ? askProvider : exchangeOnce);
       // A late one does not replace what another renewal has brought since.
       const token = source.flight === flight || source.token === held ? remember(source, given) : given;
-      if (!isCounted) source.failure = undefined;
+      if (!isCounted && !barred) source.failure = undefined;
       tell({ type: 'token_obtained', source: attempts ? 'exchange' : 'provider', expiresIn: token.expiresIn });
       return { token };
     } catch (error) {
       // A provider that was told the last error again has not failed anew.
-      const barred = barring(source, EXCHANGE);
       if (isCounted || !barred || barred.error !== error) {
         if (!isCounted) count(error);
         tell({ type: flight.isAhead ? 'refresh_ahead_failed' : 'token_failed', ...describeFailure(error) });
@@ -183,7 +190,7 @@ function begin(source: TokenSource, isAhead: boolean, isForced?: boolean): Fligh
   async function exchangeOnce(signal: AbortSignal): Promise<OAuthToken> {
     // Over its limit, a renewal neither asks nor counts any more, whatever a provider still does.
     signal.throwIfAborted();
-    const barred = isForced ? undefined : barring(source, EXCHANGE);
+    barred = isForced ? undefined : barring(source, EXCHANGE);
     if (barred) throw barred.error;
     try {
       return await withRetries(settings, signal, () => exchange(settings, signal, () => attempts++));
@@ -194,22 +201,21 @@ function begin(source: TokenSource, isAhead: boolean, isForced?: boolean): Fligh
   }
 
   async function askProvider(signal: AbortSignal): Promise<OAuthToken> {
-    const { tokenProvider, tokenUrl, clientId, scope, params, clockSkew } = settings;
-    const given = await tokenProvider!(
+    const given = await settings.tokenProvider!(
       held,
       Object.freeze({
-        tokenUrl,
-        clientId,
-        scope,
-        params,
-        clockSkew,
+        tokenUrl: settings.tokenUrl,
+        clientId: settings.clientId,
+        scope: settings.scope,
+        params: settings.params,
+        clockSkew: settings.clockSkew,
         isForced: !!isForced,
         fetchToken: () => exchangeOnce(signal),
         report: (event: ClientEvent) => report(settings, event),
       }),
     );
     try {
-      const token = withEnd(reviveToken(given), Date.now());
+      const token = withEnd(given, Date.now());
       // What an exchange has just brought serves those who waited, however short its life.
       if (isExpired(token) && (isCounted || !attempts)) throw new TypeError('oauthToken has ended');
       return token;
@@ -249,8 +255,7 @@ function remember(source: TokenSource, given: OAuthToken): OAuthToken {
 function schedule(source: TokenSource, nowMs: number, earliestMs: number, isSame?: boolean): void {
   const { clockSkew, canRenew } = source.settings;
   const { expiry = Infinity, expiresIn } = source.token!;
-  const endMs = expiry * 1000;
-  const untilMs = endMs - (isSame ? 0 : clockSkew * 1000);
+  const untilMs = (expiry - (isSame ? 0 : clockSkew)) * 1000;
   const lifetime = expiresIn ?? expiry - nowMs / 1000;
   const windowMs = Math.min(300, lifetime / 5) * (1000 + Math.random() * 500);
   source.validUntilMs = Math.max(untilMs, earliestMs);
@@ -259,15 +264,14 @@ function schedule(source: TokenSource, nowMs: number, earliestMs: number, isSame
 
 /** The failure because of which something is not tried now. */
 function barring({ failure }: TokenSource, what: number): Failure | undefined {
-  return failure && failure.bars >= what && isWithin(failure.delayMs, failure.atMs) ? failure : undefined;
+  return failure && failure.bars >= what && holds(failure) ? failure : undefined;
 }
 
-function wasRejected({ rejected, rejectedAtMs }: TokenSource, accessToken: string): boolean {
-  return rejected === accessToken && isWithin(60_000, rejectedAtMs!);
+function wasRejected({ rejected }: TokenSource, accessToken: string): boolean {
+  return rejected?.accessToken === accessToken && holds(rejected);
 }
 
-/** A time in the future (the clock was set back) is not within anything. */
-function isWithin(durationMs: number, sinceMs: number): boolean {
-  const elapsedMs = Date.now() - sinceMs;
-  return elapsedMs >= 0 && elapsedMs < durationMs;
+/** Since a clock may be set back, times far in the future hold nothing. */
+function holds({ atMs, delayMs }: Hold): boolean {
+  return Math.abs(Date.now() - atMs) < delayMs;
 }
