@@ -357,7 +357,8 @@ describe('createClient on what it is given', () => {
     scope.location = { href: 'https://5gedge.verizon.com/page' };
     await client.authorizedFetch('/api/x');
     assert.equal(requests.length, 2);
-    assert.equal(new URL(requests[1]!.url, (scope.location as URL).href).href, 'https://5gedge.verizon.com/api/x');
+    // Sent as it was checked: a page's `<base>` would lead a relative one elsewhere.
+    assert.equal(requests[1]!.url, 'https://5gedge.verizon.com/api/x');
   });
 
   it('gives functions that work when destructured', async (t) => {
