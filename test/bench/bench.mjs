@@ -73,9 +73,9 @@ async function withServer(measure) {
 async function throughput(origin) {
   const rowsOf = (rows) => rows.map(({ name, file }) => ({ name, file }));
   const compared = [BARE[0], OURS, BY_HAND];
-  const close = await only('throughput.mjs', [origin, rowsOf(compared), { rounds: 41, calls: 2000 }]);
+  const close = await only('throughput.mjs', [origin, rowsOf(compared), { rounds: 61, calls: 2000 }], ['--expose-gc']);
   const rest = EVERYTHING.filter((row) => !compared.includes(row));
-  const others = await only('throughput.mjs', [origin, rowsOf([BARE[0], ...rest]), { rounds: 11, calls: 1280 }]);
+  const others = await only('throughput.mjs', [origin, rowsOf([BARE[0], ...rest]), { rounds: 11, calls: 1280 }], ['--expose-gc']);
   return Object.fromEntries([...close, ...others.slice(1)].map(({ name, ...ratios }) => [name, ratios]));
 }
 
