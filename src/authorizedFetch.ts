@@ -75,11 +75,10 @@ export async function authorizedFetch(
         limit = timeoutMs ? startLimit('The call', timeoutMs, signal) : undefined;
         hop = { url, method, headers, redirect: 'manual' };
       }
-      const target = count ? hop.url : (request ?? url);
       if (spare && (count || request!.bodyUsed)) body ??= await spare.arrayBuffer();
       // The options of a plain call are complete: each further member would cost `fetch` time.
       response = await fetch(
-        target,
+        count ? hop.url : (request ?? url),
         request || limit || count
           ? {
               ...options,
@@ -102,28 +101,29 @@ export async function authorizedFetch(
       limit = undefined;
       if (count) markRedirected(response);
       // A redirect may have led outside: then this is no answer to the bearer.
-      if (response.ok || !hop.headers.has('authorization') || !isAllowed(apiOrigins, new URL(response.url, hop.url).origin)) return response;
+      if (response.ok || !hop.headers.has('authorization') || !isAllowed(apiOrigins, new URL(response.url, hop.url).origin)) break;
       const isLapsed = await session?.noteLapse?.(response, sessionToken!);
-      if (!isLapsed && response.status !== 401) return response;
+      if (!isLapsed && response.status !== 401) break;
       reason = isLapsed ? 'session' : 'token';
       if (isOneShot || replayed.includes(reason)) {
         if (!isLapsed) markRejected(source, token!.accessToken, isOneShot);
-        return response;
+        break;
       }
       replayed += reason;
       if (!isLapsed) token = await renewToken(source, token!, signal);
-      if (!token) return response;
+      if (!token) break;
       discard(response.body);
       hop = undefined;
       count = 0;
     }
   } catch (error) {
     discard(response?.body);
+    discard(spare?.body);
     limit?.end();
     // Platforms put errors of their own in the place of the reason.
     const watched = limit?.signal ?? signal;
     throw watched?.aborted ? watched.reason : error;
-  } finally {
-    discard(spare?.body);
   }
+  discard(spare?.body);
+  return response;
 }
