@@ -85,8 +85,8 @@ export function createSession({ username, password, store, ...unknown }: Session
   let lapsed: string | undefined;
   /** Whether another process may have sent a login whose fate is unknown here. */
   let isWitness = false;
-  /** Whether what the store holds is not to be believed: nothing has been written since a reset. */
-  let isReset = false;
+  /** The text in the store that a reset has made void: the one read first after it (`undefined` until then). */
+  let voided: string | undefined = '';
   /** The last failure that bars further logins, and for how long: for ever once the latch holds. */
   let failure: ApiError;
   let failedAtMs = 0;
@@ -102,7 +102,7 @@ export function createSession({ username, password, store, ...unknown }: Session
 
   function reset(): void {
     keep({});
-    isReset = true;
+    voided = undefined;
   }
 
   function keep(kept: State): void {
@@ -209,10 +209,9 @@ export function createSession({ username, password, store, ...unknown }: Session
   }
 
   /** From now on all calls get this error, the first one of the kind. */
-  function latch(status: unknown): ApiError {
+  function latch(status: unknown): void {
     if (delayMs < Infinity) failure = fail({ response: { status: Number(status) || undefined } }, true);
     delayMs = Infinity;
-    return failure;
   }
 
   /** Without an answer: nothing may be sent, since another process may be logging in. */
@@ -228,15 +227,17 @@ export function createSession({ username, password, store, ...unknown }: Session
   /** Sends one login, counted first, and judges its answer. `isAlone`: the store fails, and the process has this one login. */
   async function logIn(bearer: OAuthToken, isAlone: boolean): Promise<void> {
     const { failures = 0 } = state;
-    state = { failures: failures + 1 };
+    const usedAt = Date.now();
+    state = { failures: failures + 1, usedAt };
     const isCounted = !isAlone && (await save());
-    if (isCounted) isReset = isWitness = false;
-    else {
+    if (isCounted) {
+      isWitness = false;
+      voided = '';
+    } else {
       state = { failures };
       if (failures || isWitness) throw fail();
       state.failures = LATCHED;
     }
-    const usedAt = Date.now();
     const answer = await post('/login', bearer, {}, JSON.stringify({ username, password }));
     const { response, text } = answer;
     const { status, ok } = response ?? {};
@@ -247,9 +248,10 @@ export function createSession({ username, password, store, ...unknown }: Session
       return report(context.settings, { type: 'session_obtained' });
     }
     if (/^4(?!08|29)/.test(`${status}`) && !isBearerFault(answer)) {
-      state = { failures: LATCHED, status };
+      state = { failures: LATCHED, status, usedAt };
+      latch(status);
       await save();
-      throw latch(status);
+      throw failure;
     }
     const error = fail(answer);
     // Its fate is unknown, or the latch has closed since, where this one had been lost: it stays counted.
@@ -309,20 +311,20 @@ export function createSession({ username, password, store, ...unknown }: Session
     if (!answer.response?.ok && !saysLapsed(answer.text)) throw fail(answer);
   }
 
-  /** What the store holds, or what is known here where there is none or it is not to be believed; `undefined` where it fails. */
+  /** What the store holds, or what is known here where that is void; `undefined` where it fails. */
   async function read(): Promise<Stored | undefined> {
-    if (!store || isReset) return state;
-    const text = await ask('get', () => store.get(key!));
+    const text = await ask('get', () => store!.get(key!));
+    if (text === undefined) return text;
+    voided ??= `${text}`;
     // Junk is a miss, and told as a failure.
-    return text === undefined ? text : ((await ask('get', () => JSON.parse(text!))) ?? {});
+    return text === voided ? state : ((await ask('get', () => JSON.parse(text!))) ?? {});
   }
 
   /** Whether the state has been written. A count and a refusal are kept for ever, a session for as long as it lives. */
   async function save(): Promise<boolean> {
-    if (!store) return true;
     const { token, failures } = state;
     const value = JSON.stringify(state);
-    const act = () => (token || failures ? store.set(key!, value, token ? IDLE_MS / 1000 : undefined) : store.delete(key!));
+    const act = () => (token || failures ? store!.set(key!, value, token ? IDLE_MS / 1000 : undefined) : store!.delete(key!));
     return (await ask('set', act)) !== undefined;
   }
 
@@ -337,14 +339,15 @@ export function createSession({ username, password, store, ...unknown }: Session
   /** What releases the lock, `null` while another holds it; `undefined` where the store fails. */
   function takeLock(): Promise<(() => unknown) | null | undefined> {
     // Outlives what its holder may still do: 20 s until the login is sent, that twice, another bearer for it (60 s).
-    return ask('lock', () => store?.lock!(key!, Math.ceil(limitMs() / 500) + 90));
+    return ask('lock', () => store!.lock!(key!, Math.ceil(limitMs() / 500) + 90));
   }
 
-  /** Asks the store: its answer, `null` for none; `undefined` where it throws or takes too long. */
+  /** Asks the store: its answer, `null` for none or without a store; `undefined` where it throws or takes too long. */
   async function ask<T>(
     operation: 'get' | 'set' | 'lock' | 'release',
     act: () => Promise<T> | T,
   ): Promise<NonNullable<T> | null | undefined> {
+    if (!store) return null;
     try {
       const asked = (async () => (await act()) ?? null)();
       // In slices: a process that gets no time for a while finds its timers due before the answer that lies there.
@@ -365,7 +368,7 @@ interface Failure {
   readonly error: unknown;
 }
 
-/** A session with its last use, or a count of logins whose fate is unknown with the status of a refusal. */
+/** A session with its last use, or a count of logins whose fate is unknown, with its time and the status of a refusal. */
 interface State {
   readonly token?: string;
   usedAt?: number;

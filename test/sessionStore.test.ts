@@ -27,8 +27,9 @@ async function startFleet(t: TestContext) {
     return { session, call: () => authorizedFetch(server.origin + DEVICES_PATH) };
   };
   const stored = () => [...store.values.values()].map(({ value }) => JSON.parse(value));
+  const counts = () => stored().map(({ usedAt: _, ...count }) => count);
   const sessionEvents = () => events.filter(({ type }) => /^session|store/.test(type));
-  return { server, store, events, startProcess, stored, sessionEvents };
+  return { server, store, events, startProcess, stored, counts, sessionEvents };
 }
 
 /** Moves the fake clock until all calls have settled; not before each has derived its key, which takes real time. */
@@ -172,7 +173,7 @@ test('keeps sessions and counts under a key that a changed password changes and 
 
 test('stops the whole fleet after one refused login, in this process and the next', async (t) => {
   const clock = fakeClock(t);
-  const { server, store, startProcess, stored, sessionEvents } = await startFleet(t);
+  const { server, store, startProcess, counts, sessionEvents } = await startFleet(t);
 
   const outcomes = await settle(clock, store, () => Array.from({ length: 16 }, () => startProcess('wrong-password').call()));
 
@@ -184,7 +185,7 @@ test('stops the whole fleet after one refused login, in this process and the nex
   await assert.rejects(startProcess('wrong-password').call(), isRefused);
   assert.equal(server.logins.length, 1);
   assert.equal(server.tokenRequests.length, requests);
-  assert.deepEqual(stored(), [{ failures: 2, status: 401 }]);
+  assert.deepEqual(counts(), [{ failures: 2, status: 401 }]);
   assert.equal(sessionEvents().filter(({ type }) => type === 'session_latched').length, 18);
 
   assert.equal((await startProcess('invented-password').call()).status, 200);
@@ -226,12 +227,84 @@ test('does not believe the store after reset(), until it has written there', asy
   assert.equal(server.logins.length, 3);
 });
 
+/** Two processes of which the first is armed again while the lock is another's, so that it can write nothing; then it is free. */
+async function rearmBesideLock(t: TestContext, before: string | undefined) {
+  const clock = fakeClock(t);
+  const fleet = await startFleet(t);
+  const { server, store, startProcess } = fleet;
+  const key = await keyOf(startProcess, store);
+  const [first, second] = [startProcess(), startProcess()];
+  const release = await store.lock(key, 3_600);
+  if (before) await store.set(key, before, undefined);
+  server.logins.length = 0;
+  server.login = () => wrongPassword;
+  first.session.reset();
+  assert.deepEqual(await settle(clock, store, () => [first.call()]), ['session_failed']);
+  await release?.();
+  return { ...fleet, clock, first, second };
+}
+
+for (const [name, before] of [
+  ['nothing', undefined],
+  ['a login whose fate is unknown', '{"failures":1}'],
+] as const) {
+  test(`believes what another has written since reset(), where the store held ${name}`, async (t) => {
+    const { server, clock, store, first, second } = await rearmBesideLock(t, before);
+
+    assert.deepEqual(await settle(clock, store, () => [second.call()]), ['session_refused']);
+    await assert.rejects(first.call(), { ...isRefused, statusCode: 401 });
+
+    assert.equal(server.logins.length, 1);
+  });
+}
+
+test('tells a refusal since reset() from the same one before it', async (t) => {
+  const { server, counts, clock, store, first, second } = await rearmBesideLock(t, undefined);
+  assert.deepEqual(await settle(clock, store, () => [second.call()]), ['session_refused']);
+  const release = await store.lock([...store.values.keys()][0]!, 3_600);
+  first.session.reset();
+  assert.deepEqual(await settle(clock, store, () => [first.call()]), ['session_failed']);
+  await release?.();
+
+  second.session.reset();
+  await assert.rejects(second.call(), isRefused);
+  assert.deepEqual(counts(), [{ failures: 2, status: 401 }]);
+  await assert.rejects(first.call(), isRefused);
+
+  assert.equal(server.logins.length, 2);
+});
+
+test('believes what it has written since a reset() that came while it was logging in', async (t) => {
+  const { server, store, startProcess } = await startFleet(t);
+  const [first, second] = [startProcess(), startProcess()];
+  server.login = cutConnection;
+  store.before = (operation) => {
+    if (operation !== 'set') return;
+    store.before = () => {};
+    first.session.reset();
+  };
+
+  await assert.rejects(first.call(), isFailed);
+  await assert.rejects(second.call(), isFailed);
+  await assert.rejects(first.call(), isRefused);
+
+  assert.equal(server.logins.length, 2);
+});
+
+test('does not believe the store after reset() while it stands as it stood, however often it is asked', async (t) => {
+  const { server, clock, store, first } = await rearmBesideLock(t, '{"failures":2,"status":401}');
+
+  assert.deepEqual(await settle(clock, store, () => [first.call()]), ['session_refused']);
+
+  assert.equal(server.logins.length, 1);
+});
+
 test('has written the count before a login is sent, so that a crash counts', async (t) => {
-  const { server, store, startProcess, stored } = await startFleet(t);
+  const { server, store, startProcess, stored, counts } = await startFleet(t);
   const { login } = server;
   const seen: unknown[] = [];
   server.login = (received, response) => {
-    seen.push(...stored());
+    seen.push(...counts());
     return server.logins.length < 3 ? cutConnection(received, response) : login(received, response);
   };
 
@@ -263,7 +336,7 @@ test('counts on its own where the store forgets', async (t) => {
 });
 
 test('takes back the count of a login that neither succeeded nor failed', async (t) => {
-  const { server, startProcess, stored } = await startFleet(t);
+  const { server, startProcess, counts } = await startFleet(t);
   server.login = cutConnection;
   await assert.rejects(startProcess().call(), isFailed);
   server.login = () => ({ status: 503 });
@@ -271,7 +344,7 @@ test('takes back the count of a login that neither succeeded nor failed', async 
   for (let round = 0; round < 3; round++) await assert.rejects(startProcess().call(), { ...isFailed, statusCode: 503 });
 
   assert.equal(server.logins.length, 4);
-  assert.deepEqual(stored(), [{ failures: 1 }]);
+  assert.deepEqual(counts(), [{ failures: 1 }]);
 });
 
 test('waits up to its limit for another process that is logging in, and then fails without a login', async (t) => {
