@@ -28,7 +28,8 @@ export async function authorizedFetch(
   const { apiOrigins, fetch, timeoutMs } = settings;
   const request = (input as Request | undefined)?.headers ? (input as Request) : undefined;
   let url = request?.url ?? `${input as string}`;
-  // What begins with an allowed origin needs no parsing, which is a fiftieth of a call over loopback.
+  // What begins with an allowed origin needs no parsing, a fiftieth of a call over loopback: after the `/` nothing can
+  // change where a URL leads. All else is parsed, and sent as it was judged: a page's `<base>` would lead it elsewhere.
   if (!apiOrigins.some((entry) => url.startsWith(`${entry}/`))) {
     const { href, origin } = new URL(url, globalThis.location?.href);
     if (!isAllowed(apiOrigins, origin)) throw new TypeError(`${origin} is not among apiOrigins`);
@@ -59,8 +60,9 @@ export async function authorizedFetch(
   let token: OAuthToken | undefined;
   let reason: 'session' | 'token' | undefined;
   let replayed = '';
-  /** The request to be sent, and how many redirects have led to it; absent: a call is to begin. */
+  /** The request to be sent; absent: a call is to begin, or to begin again. */
   let hop: Hop | undefined;
+  /** How many redirects have led to it. */
   let count = 0;
   let limit: Limit | undefined;
   let response: Response | undefined;
@@ -76,10 +78,11 @@ export async function authorizedFetch(
         hop = { url, method, headers, redirect: 'manual' };
       }
       if (spare && (count || request!.bodyUsed)) body ??= await spare.arrayBuffer();
-      // The options of a plain call are complete: each further member would cost `fetch` time.
+      // The options of a plain call are complete, and each further member would cost `fetch` time. A replay's are made
+      // anew, since tracing libraries put headers of theirs in the place of those that they were given.
       response = await fetch(
-        count ? hop.url : (request ?? url),
-        request || limit || count
+        count && hop.redirect === 'manual' ? hop.url : (request ?? url),
+        request || limit || count || reason
           ? {
               ...options,
               method: hop.method,
@@ -117,9 +120,9 @@ export async function authorizedFetch(
       count = 0;
     }
   } catch (error) {
+    limit?.end();
     discard(response?.body);
     discard(spare?.body);
-    limit?.end();
     // Platforms put errors of their own in the place of the reason.
     const watched = limit?.signal ?? signal;
     throw watched?.aborted ? watched.reason : error;

@@ -31,7 +31,7 @@ export function nextHop(
   // browser to follow: it drops `Authorization` when the origin changes.
   const isHidden = type === 'opaqueredirect';
   const location = headers.get('location');
-  const isRedirect = isHidden || ((location !== null || mode === 'error') && /^30[12378]$/.test(`${status}`));
+  const isRedirect = isHidden || ((location !== null || mode === 'error') && /30[12378]/.test(`${status}`));
   if (!isRedirect || mode === 'manual') return undefined;
   discard(body);
   const url = new URL(isHidden ? hop.url : location!, hop.url);
@@ -41,7 +41,7 @@ export function nextHop(
     !isBare(url) ||
     (isHidden ? !isSafe(hop.method) || hop.headers.has('vz-m2m-token') : status !== 303 && !isSafe(hop.method) && isOneShot);
   if (isRefused) throw new TypeError('Redirect refused: not allowed, or not safe');
-  const becomesGet = status === 303 ? !isSafe(hop.method) : status < 303 && /^post$/i.test(hop.method);
+  const becomesGet = (status === 303 && !isSafe(hop.method)) || (status < 303 && /^post$/i.test(hop.method));
   const isKept = ([name]: [string, string]) =>
     !(becomesGet && /^content-/.test(name)) &&
     (url.origin === new URL(hop.url).origin || !/^(cookie|host|proxy-.*)$/.test(name)) &&

@@ -98,6 +98,23 @@ test('neither clones nor reads nor wraps a body given in options: fetch gets the
   assert.deepEqual(calls, []);
 });
 
+test('sends a call again as it was meant, whatever a wrapped fetch has made of its options', async (t) => {
+  const server = await startServer(t);
+  server.revoked.add('held-token');
+  const wrapped: Fetch = (input, init = {}) => {
+    // As tracing libraries do, which add headers of theirs.
+    if (String(input).endsWith('/wrapped')) Object.assign(init, { method: 'PUT', headers: new Headers(init.headers), body: `<${init.body}>` });
+    return fetch(input, init);
+  };
+  const { authorizedFetch } = createClient(server.config({ fetch: wrapped }, { oauthToken: HELD }));
+
+  assert.equal((await authorizedFetch(`${server.origin}/wrapped`, { method: 'POST', body: 'text' })).status, 200);
+
+  assert.deepEqual(server.apiRequests.map(({ body }) => body), ['<text>', '<text>']);
+  assert.equal(server.apiRequests.length, 2);
+  assert.notEqual(server.apiRequests[1]!.headers.authorization, 'Bearer held-token');
+});
+
 test('clones a Request that has a body once, and one that has none never', async (t) => {
   const { calls } = spyOnCopying(t);
   const server = await startServer(t);

@@ -159,6 +159,21 @@ test('has a browser follow the hidden redirect of a GET or HEAD', async () => {
   }
 });
 
+test("keeps a Request's own settings where a browser is to follow", async () => {
+  const settings: string[] = [];
+  const { fetch } = browser();
+  const spying: Fetch = (input, init) => {
+    const { credentials, cache, mode, keepalive } = new Request(input, init);
+    settings.push(`${credentials} ${cache} ${mode} ${keepalive}`);
+    return fetch(input, init);
+  };
+  const { authorizedFetch } = createClient({ ...CONFIG, fetch: spying });
+
+  await authorizedFetch(new Request('https://api.example.com/', { credentials: 'omit', cache: 'no-store', mode: 'same-origin', keepalive: true }));
+
+  assert.deepEqual(settings, Array(2).fill('omit no-store same-origin true'));
+});
+
 test("returns a browser's hidden redirect as it is in mode manual", async () => {
   const { fetch, sent } = browser();
   const { authorizedFetch } = createClient({ ...CONFIG, fetch });

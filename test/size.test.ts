@@ -28,6 +28,7 @@ const SEAM: Readonly<Record<string, readonly (readonly [text: string, without: s
     ['sessionToken = session?.getSessionToken ? await session.getSessionToken(source, signal) : session;', ''],
     ['let reason;', ''],
     ['let replayed = "";', 'let replayed;'],
+    ['limit || count || reason', 'limit || count || replayed'],
     ['if (reason) report(settings, { type: "request_replayed", reason });', 'if (replayed) report(settings, { type: "request_replayed", reason: "token" });'],
     ['const isLapsed = await session?.noteLapse?.(response, sessionToken);', ''],
     ['if (!isLapsed && response.status', 'if (response.status'],
