@@ -118,7 +118,8 @@ export function createSession({ username, password, store, ...unknown }: Session
       // A session token is a secret between its account and its server.
       if (url && url !== sessionUrl) throw new TypeError('sessionUrl must not change');
       url = sessionUrl;
-      context = used;
+      // A login under way keeps the client that it was begun with: its limit is that of the lock.
+      if (!flight) context = used;
     }
     return use() ?? obtain(signal);
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
-import type { CustomEnvironmentConfig } from 'thingspace-auth';
+import type { ClientOptions, CustomEnvironmentConfig } from 'thingspace-auth';
 import { ApiError, createClient } from 'thingspace-auth';
 import type { SessionOptions } from 'thingspace-auth/session';
 import { createSession } from 'thingspace-auth/session';
@@ -45,6 +45,27 @@ test('logs in and out without cookies, and so without the login dialog of a brow
   await session.logout();
 
   assert.deepEqual(sent, ['omit', 'omit']);
+});
+
+test('sends a login through the client that began it, whoever joins', async (t) => {
+  const server = await startSessionServer(t);
+  const session = server.account();
+  const sent: string[] = [];
+  let release = () => {};
+  const held = new Promise<void>((resolve) => (release = resolve));
+  const via = (name: string, until?: Promise<void>): Partial<ClientOptions> => ({
+    fetch: async (input, init) => {
+      if (String(input).endsWith('/login')) sent.push(name);
+      await until;
+      return fetch(input, init);
+    },
+  });
+  const first = server.client(session, via('first', held)).authorizedFetch(server.origin + DEVICES_PATH);
+  const second = server.client(session, via('second')).authorizedFetch(server.origin + DEVICES_PATH);
+  release();
+
+  assert.deepEqual((await Promise.all([first, second])).map(({ status }) => status), [200, 200]);
+  assert.deepEqual(sent, ['first']);
 });
 
 test('shares one login among concurrent calls and several clients', async (t) => {
