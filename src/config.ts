@@ -1,6 +1,6 @@
 /**
  * The configuration: its shape, its defaults, its rules. The one place that knows the vendor's long names; everything
- * below works on the flat, frozen {@link Settings}. Nothing here touches the network, a clock or a timer.
+ * below works on the flat {@link Settings}. Nothing here touches the network, a clock or a timer.
  * @module
  */
 import type { ClientAuthentication } from './clientAuthentication.ts';
@@ -148,7 +148,7 @@ export interface SessionContext {
    * Posts a secret as the client does: by its `fetch`, within its time limit, along no redirect. What has come fills
    * `answer`, also where it rejects.
    */
-  post(settings: Settings, url: string, headers: HeadersInit, body: string, answer: Answer): Promise<Answer>;
+  post(settings: Settings, url: string, headers: Headers | Record<string, string>, body: string, answer: Answer): Promise<Answer>;
   /** A body as text, `undefined` for one that is larger than 64 KiB. */
   readText(response: Response): Promise<string | undefined>;
 }
@@ -206,7 +206,7 @@ export function resolveConfig(config: ClientConfig): Settings {
     scope: scopes.join(' ') || undefined,
     token: token && reviveToken(token),
     sessionToken,
-    // Beyond 2^31-1 ms most platforms fire at once.
+    // Beyond 2^31-1 ms most platforms fire at once; eleven days are as good.
     timeoutMs: Math.min(timeout, 1e9),
     params: Object.freeze(structuredClone(params)),
     apiOrigins: [...apiOrigins],
@@ -214,7 +214,7 @@ export function resolveConfig(config: ClientConfig): Settings {
   };
 }
 
-/** Whether an option is good; may say itself what is wrong. */
+/** Whether an option is good; may throw what is wrong itself. `options`: those of its group that stand before it. */
 type Rule = (value: any, options: any) => unknown;
 /** The options of a group. One that must be given has a default that is not good; one without a default may be absent. */
 type Rules = Readonly<Record<string, readonly [rule: Rule | Rules, words: string, standard?: unknown]>>;
@@ -252,6 +252,7 @@ const RETRY: Rules = {
 };
 
 const ENVIRONMENT: Rules = {
+  // First, since the rules of the others ask for it.
   allowInsecureRequests: [(value) => typeof value === 'boolean', 'a boolean'],
   tokenUrl: [safeOrigin, ENDPOINT, ''],
   apiOrigins: [
@@ -278,9 +279,9 @@ const OPTIONS: Rules = {
 };
 
 /** A checked copy of an options object, complete, under short names: `oauthClientId` is `clientId` from here on. */
-function readOptions(given: any, rules: Rules): any {
+function readOptions({ ...given }: any, rules: Rules): any {
   const unknown = Object.keys(given).find((name) => !rules[name]);
-  if (unknown) throw new TypeError(`${unknown} is no option; known are ${Object.keys(rules).join(', ')}`);
+  if (unknown) throw new TypeError(`${unknown} is no option; known are ${Object.keys(rules)}`);
   const options: Record<string, unknown> = {};
   for (const [name, [rule, words, standard]] of Object.entries(rules)) {
     const { [name]: option = standard } = given;

@@ -22,7 +22,7 @@ export interface Answer {
 export function post(
   { fetch, timeoutMs }: Settings,
   url: string,
-  headers: HeadersInit,
+  headers: Headers | Record<string, string>,
   body: string,
   answer: Answer,
   signal?: AbortSignal | null,

@@ -495,6 +495,9 @@ describe('environments', () => {
     for (const allowInsecureRequests of [false, undefined]) {
       catchTypeError(() => createClient(configWith('', 'environment', { ...environment, allowInsecureRequests })), 'http');
     }
+    // Not by inheritance: it is an explicit choice.
+    const heir = Object.assign(Object.create({ allowInsecureRequests: true }), environment);
+    catchTypeError(() => createClient(configWith('', 'environment', heir)), 'http');
     const other = { ...environment, tokenUrl: 'ftp://auth.test/token', allowInsecureRequests: true };
     catchTypeError(() => createClient(configWith('', 'environment', other)), 'ftp');
   });
