@@ -72,8 +72,8 @@ export function report({ onEvent }: { readonly onEvent?: (event: ClientEvent) =>
 
 /** What an event says of an error. */
 export function describeFailure(error: unknown): { readonly code: EventCode; readonly statusCode?: number | undefined } {
-  const { code, statusCode }: Partial<ApiError> = error instanceof ApiError ? error : {};
-  return { code: code ?? 'other', statusCode };
+  const { code = 'other', statusCode }: { code?: EventCode; statusCode?: number } = error instanceof ApiError ? error : {};
+  return { code, statusCode };
 }
 
 /** An event with absent fields still to be left out. */

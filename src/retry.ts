@@ -20,7 +20,7 @@ export async function withRetries<T>(settings: Settings, signal: AbortSignal, at
       const delayMs = retryAfterMs(error) ?? Math.random() * Math.min(maxDelay, baseDelay * 2 ** tries);
       const failure = describeFailure(error);
       // Network errors and overload pass; a time-out has cost enough already, and a refusal stays one.
-      const isPassing = failure.code === 'network' || /^(408|429|50[0234])$/.test(`${failure.statusCode}`);
+      const isPassing = /^(network|408|429|50[0234])$/.test(`${failure.statusCode ?? failure.code}`);
       if (++tries >= attempts || !isPassing || delayMs > maxDelay) throw error;
       report(settings, { type: 'retry_waiting', attempt: tries, delayMs: Math.round(delayMs), ...failure });
       await waitFor(undefined, signal, delayMs);
@@ -32,7 +32,7 @@ export async function withRetries<T>(settings: Settings, signal: AbortSignal, at
 export function retryAfterMs(error: unknown): number | undefined {
   const { headers } = Object(error) as Partial<ApiError>;
   // better-auth sends the second one.
-  const value = headers?.get?.('retry-after') ?? headers?.get?.('x-retry-after') ?? '';
-  const delayMs = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
+  const value = headers?.get?.('retry-after') ?? headers?.get?.('x-retry-after');
+  const delayMs = /^\d+$/.test(value!) ? Number(value) * 1000 : Date.parse(value!) - Date.now();
   return delayMs >= 0 ? Math.min(delayMs, 300_000) : undefined;
 }

@@ -90,7 +90,7 @@ export async function getToken(
   rejected?: string,
 ): Promise<OAuthToken> {
   const { tokenProvider } = source.settings;
-  const isOther = () => !isForced && source.token?.accessToken !== rejected;
+  const isOther = () => !isForced && source.token && source.token.accessToken !== rejected;
   for (;;) {
     const valid = isOther() && validToken(source);
     if (valid) return valid;

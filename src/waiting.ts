@@ -27,9 +27,8 @@ export function startLimit(what: string, limitMs: number, signal: AbortSignal | 
       if (!openBody) {
         clearTimeout(timer);
         unfollow?.();
-      } else if (timer.unref) timer.unref();
-      // In Deno 2.0 timers are numbers, as in browsers, which need no such thing.
-      else (globalThis as { Deno?: { unrefTimer(timer: unknown): void } }).Deno?.unrefTimer(timer);
+        // In Deno 2.0 timers are numbers, as in browsers, which need no such thing.
+      } else timer.unref?.() ?? (globalThis as { Deno?: { unrefTimer(timer: unknown): void } }).Deno?.unrefTimer(timer);
     },
   };
 }
