@@ -271,7 +271,7 @@ function wasRejected({ rejected }: TokenSource, accessToken: string): boolean {
   return rejected?.accessToken === accessToken && holds(rejected);
 }
 
-/** Since a clock may be set back, times far in the future hold nothing. */
+/** A time in the future (the clock was set back) holds nothing. */
 function holds({ atMs, delayMs }: Hold): boolean {
-  return Math.abs(Date.now() - atMs) < delayMs;
+  return Date.now() >= atMs && Date.now() < atMs + delayMs;
 }
