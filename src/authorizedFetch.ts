@@ -82,7 +82,7 @@ export async function authorizedFetch(
       // anew, since tracing libraries put headers of theirs in the place of those that they were given.
       response = await fetch(
         count && hop.redirect === 'manual' ? hop.url : (request ?? url),
-        request || limit || count || reason
+        limit || count || reason
           ? {
               ...options,
               method: hop.method,
