@@ -8,6 +8,7 @@ import { clientSecretBasic } from './clientAuthentication.ts';
 import type { CustomEnvironment, Environment } from './environments.ts';
 import { isBare, ENVIRONMENTS } from './environments.ts';
 import type { ClientEvent, Report } from './events.ts';
+import { withoutAbsent } from './record.ts';
 import type { OauthScope } from './scopes.ts';
 import type { OAuthToken } from './token.ts';
 import { asText, isHeaderSafe, reviveToken } from './token.ts';
@@ -208,7 +209,7 @@ export function resolveConfig(config: ClientConfig): Settings {
     sessionToken,
     // Beyond 2^31-1 ms most platforms fire at once; eleven days are as good.
     timeoutMs: Math.min(timeout, 1e9),
-    params: Object.freeze(structuredClone(params)),
+    params: Object.freeze(withoutAbsent<Settings["params"]>(params)),
     apiOrigins: [...apiOrigins],
     ...options,
   };
@@ -281,7 +282,7 @@ const OPTIONS: Rules = {
 /** A checked copy of an options object, complete, under short names: `oauthClientId` is `clientId` from here on. */
 function readOptions({ ...given }: any, rules: Rules): any {
   const unknown = Object.keys(given).find((name) => !rules[name]);
-  if (unknown) throw new TypeError(`${unknown} is no option; known are ${Object.keys(rules)}`);
+  if (unknown) throw new TypeError(`${unknown} is no option; known are ${Object.keys(rules).join(', ')}`);
   const options: Record<string, unknown> = {};
   for (const [name, [rule, words, standard]] of Object.entries(rules)) {
     const { [name]: option = standard } = given;
