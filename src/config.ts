@@ -209,7 +209,7 @@ export function resolveConfig(config: ClientConfig): Settings {
     sessionToken,
     // Beyond 2^31-1 ms most platforms fire at once; eleven days are as good.
     timeoutMs: Math.min(timeout, 1e9),
-    params: Object.freeze(withoutAbsent<Settings["params"]>(params)),
+    params: Object.freeze(withoutAbsent<Settings['params']>(params)),
     apiOrigins: [...apiOrigins],
     ...options,
   };

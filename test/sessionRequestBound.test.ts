@@ -36,6 +36,20 @@ function startRuntime(t: TestContext) {
   return { clock, intervals, logins, session, call: () => authorizedFetch(API_URL).then((response) => response.text()) };
 }
 
+/** A first login whose request dies without an answer, others that wait for it, and after 5 s a second login for them. */
+async function loseFirstLogin(t: TestContext, waiting = 1) {
+  const runtime = startRuntime(t);
+  const { clock, intervals, logins, call } = runtime;
+  const first = call();
+  await clock.until(() => logins.length === 1);
+  intervals.clear();
+  const [second, third] = Array.from({ length: waiting }, call);
+  await turn();
+  clock.advance(5_000);
+  await clock.until(() => logins.length === 2);
+  return { ...runtime, first, second, third };
+}
+
 const success = (token: string): Response => Response.json({ sessionToken: token });
 
 test('takes the place of a login whose request has died, and counts it', async (t) => {
@@ -55,14 +69,7 @@ test('takes the place of a login whose request has died, and counts it', async (
 });
 
 test('goes on sharing the login in the place of a lost one that comes back after all', async (t) => {
-  const { clock, intervals, logins, call } = startRuntime(t);
-  const first = call();
-  await clock.until(() => logins.length === 1);
-  intervals.clear();
-  const second = call();
-  await turn();
-  clock.advance(5_000);
-  await clock.until(() => logins.length === 2);
+  const { logins, call, first, second } = await loseFirstLogin(t);
 
   logins[0]!(new Response(null, { status: 503 }));
   await assert.rejects(first, { code: 'session_failed' });
@@ -75,15 +82,7 @@ test('goes on sharing the login in the place of a lost one that comes back after
 });
 
 test('takes the session of a lost login that comes back after all', async (t) => {
-  const { clock, intervals, logins, session, call } = startRuntime(t);
-  const first = call();
-  await clock.until(() => logins.length === 1);
-  intervals.clear();
-  const second = call();
-  const third = call();
-  await turn();
-  clock.advance(5_000);
-  await clock.until(() => logins.length === 2);
+  const { clock, logins, session, first, second, third } = await loseFirstLogin(t, 2);
 
   logins[0]!(success('session-1'));
   assert.equal(await first, 'reached');
@@ -96,14 +95,7 @@ test('takes the session of a lost login that comes back after all', async (t) =>
 });
 
 test('keeps the session when a login that was lost comes back with a failure', async (t) => {
-  const { clock, intervals, logins, session, call } = startRuntime(t);
-  const first = call();
-  await clock.until(() => logins.length === 1);
-  intervals.clear();
-  const second = call();
-  await turn();
-  clock.advance(5_000);
-  await clock.until(() => logins.length === 2);
+  const { logins, session, call, first, second } = await loseFirstLogin(t);
   logins[1]!(success('session-2'));
   assert.equal(await second, 'reached');
 
