@@ -289,7 +289,7 @@ function describe(event: ClientEvent, held: HeldToken | undefined): string {
     case 'token_obtained':
       return held?.isRepeated ? `same token #${number}` : `new token #${number}`;
     case 'retry_waiting':
-      return `retry in ${(event.delayMs / 1000).toFixed(1)} s`;
+      return `retry ${event.attempt} in ${(event.delayMs / 1000).toFixed(1)} s`;
     case 'request_replayed':
       return `replay: new ${event.reason}`;
     case 'refresh_ahead_failed':
