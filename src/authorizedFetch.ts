@@ -11,7 +11,7 @@ import type { OAuthToken } from './token.ts';
 import type { TokenSource } from './tokenSource.ts';
 import { getToken, markRejected, renewToken, validToken } from './tokenSource.ts';
 import type { Fetch } from './transport.ts';
-import { discard } from './transport.ts';
+import { discard, post, readText } from './transport.ts';
 import type { Limit } from './waiting.ts';
 import { startLimit } from './waiting.ts';
 
@@ -69,7 +69,9 @@ export async function authorizedFetch(
   try {
     for (;;) {
       if (!hop) {
-        sessionToken = session?.getSessionToken ? await session.getSessionToken(source, signal) : session;
+        sessionToken = session?.getSessionToken
+          ? await session.getSessionToken(source, signal, getToken, renewToken, post, readText)
+          : session;
         token ??= validToken(source) ?? (await getToken(source, signal));
         headers.set('authorization', `Bearer ${token.accessToken}`);
         if (sessionToken) headers.set(SESSION_HEADER, sessionToken);
@@ -105,15 +107,15 @@ export async function authorizedFetch(
       if (count) markRedirected(response);
       // A redirect may have led outside: then this is no answer to the bearer.
       if (response.ok || !hop.headers.has('authorization') || !isAllowed(apiOrigins, new URL(response.url, hop.url).origin)) break;
-      const isLapsed = await session?.noteLapse?.(response, sessionToken!);
-      if (!isLapsed && response.status !== 401) break;
-      reason = isLapsed ? 'session' : 'token';
+      const lapse = await session?.noteLapse?.(response, sessionToken!);
+      if (!lapse && response.status !== 401) break;
+      reason = lapse || 'token';
       if (isOneShot || replayed.includes(reason)) {
-        if (!isLapsed) markRejected(source, token!.accessToken, isOneShot);
+        if (!lapse) markRejected(source, token!.accessToken, isOneShot);
         break;
       }
       replayed += reason;
-      if (!isLapsed) token = await renewToken(source, token!, signal);
+      if (!lapse) token = await renewToken(source, token!, signal);
       if (!token) break;
       discard(response.body);
       hop = undefined;

@@ -8,9 +8,8 @@ import { resolveConfig } from './config.ts';
 import type { OAuthToken } from './token.ts';
 import { reviveToken } from './token.ts';
 import type { TokenSource } from './tokenSource.ts';
-import { getToken, renewToken } from './tokenSource.ts';
+import { getToken } from './tokenSource.ts';
 import type { Fetch } from './transport.ts';
-import { post, readText } from './transport.ts';
 
 /** Options of a call for a token. */
 export interface TokenOptions {
@@ -75,7 +74,7 @@ export function createClient(config: ClientConfig): Client {
 }
 
 function connect(settings: Settings, token = settings.token): Client {
-  const source: TokenSource = { settings, token, getToken, renewToken, post, readText };
+  const source: TokenSource = { settings, token };
   return Object.freeze<Client>({
     fetchToken: (options) => getToken(source, options?.signal, true),
     getToken: (options) => getToken(source, options?.signal),

@@ -137,35 +137,43 @@ export interface CustomEnvironmentConfig extends ClientOptions {
 /** What `createClient` takes. */
 export type ClientConfig = NamedEnvironmentConfig | CustomEnvironmentConfig;
 
-/** What a session may ask of the client that uses it, for one call. */
-export interface SessionContext {
+/** The client that a session works for: its configuration, and what else only the client's own functions know. */
+export interface SessionClient {
   /** The client's configuration. */
   readonly settings: Settings;
-  /** A valid bearer. `context` is this object. */
-  getToken(context: SessionContext, signal?: AbortSignal | null): Promise<OAuthToken>;
+}
+
+/**
+ * What a client lends to its session, so that neither bundle holds anything of the other. Told apart by their places,
+ * since names would stay in every bundle. `client` is the one that the session works for.
+ */
+export type SessionTools = readonly [
+  /** A valid bearer. */
+  getToken: (client: any) => Promise<OAuthToken>,
   /** Another bearer than the one that was answered with 401; `undefined` where there is none to be had. */
-  renewToken(context: SessionContext, rejected: OAuthToken, signal?: AbortSignal | null): Promise<OAuthToken | undefined>;
+  renewToken: (client: any, rejected: OAuthToken) => Promise<OAuthToken | undefined>,
   /**
    * Posts a secret as the client does: by its `fetch`, within its time limit, along no redirect. What has come fills
    * `answer`, also where it rejects.
    */
-  post(settings: Settings, url: string, headers: Headers | Record<string, string>, body: string, answer: Answer): Promise<Answer>;
+  post: (settings: Settings, url: string, headers: Record<string, string>, body: string, answer: Answer) => Promise<Answer>,
   /** A body as text, `undefined` for one that is larger than 64 KiB. */
-  readText(response: Response): Promise<string | undefined>;
-}
+  readText: (response: Response) => Promise<string | undefined>,
+];
 
 /** Where a changing M2M session token comes from: what `createSession` of `thingspace-auth/session` returns. */
 export interface SessionTokenSource {
   /** The session token for one call: the one held, or after a login. Rejects like `getToken`, or as the login does. */
   readonly getSessionToken: (
-    context: SessionContext,
+    client: SessionClient,
     signal: AbortSignal | null | undefined,
+    ...tools: SessionTools
   ) => string | Promise<string>;
   /**
-   * Whether an answer says that `sent`, the session token of the call, has expired; it is then given up, so that the
-   * next `getSessionToken` logs in. The answer can still be read afterwards.
+   * `'session'` for an answer which says that `sent`, the session token of the call, has expired; it is then given up, so
+   * that the next `getSessionToken` logs in. The answer can still be read afterwards.
    */
-  readonly noteLapse: (response: Response, sent: string) => Promise<boolean>;
+  readonly noteLapse: (response: Response, sent: string) => Promise<'session' | undefined>;
 }
 
 /** A configuration settled: checked, copied, complete and flat, under its short names. */

@@ -4,7 +4,7 @@
  * and a refused one is never sent again. All state is in the closure of {@link createSession}.
  * @module
  */
-import type { SessionContext, SessionTokenSource } from './config.ts';
+import type { SessionClient, SessionTokenSource, SessionTools } from './config.ts';
 import { ApiError } from './errors.ts';
 import { callHook, report } from './events.ts';
 import { retryAfterMs } from './retry.ts';
@@ -74,9 +74,14 @@ export function createSession({ username, password, store, ...unknown }: Session
   // A misspelt store would leave each process with a latch of its own.
   for (const name in unknown) throw new TypeError(`${name} is no option; known are username, password, store`);
   /** The client that used the session last, where it logs in, and the account's key in the store. */
-  let context: SessionContext;
+  let client: SessionClient;
   let url: string | undefined;
   let key: string | undefined;
+  /** What that client lends. */
+  let getToken: SessionTools[0];
+  let renewToken: SessionTools[1];
+  let post: SessionTools[2];
+  let readText: SessionTools[3];
   /** As in the store: the session, or what counts against the next login. */
   let state: State = {};
   /** The session's last use, of which the store may know an earlier one. */
@@ -112,14 +117,21 @@ export function createSession({ username, password, store, ...unknown }: Session
     isWitness = false;
   }
 
-  function getSessionToken(used: SessionContext, signal?: AbortSignal | null): string | Promise<string> {
-    if (used !== context) {
+  function getSessionToken(
+    used: SessionClient,
+    signal: AbortSignal | null | undefined,
+    ...tools: SessionTools
+  ): string | Promise<string> {
+    if (used !== client) {
       const { sessionUrl = new URL('/api/m2m/v1/session', used.settings.tokenUrl).href } = used.settings;
       // A session token is a secret between its account and its server.
       if (url && url !== sessionUrl) throw new TypeError('sessionUrl must not change');
       url = sessionUrl;
       // A login under way keeps the client that it was begun with: its limit is that of the lock.
-      if (!flight) context = used;
+      if (!flight) {
+        client = used;
+        [getToken, renewToken, post, readText] = tools;
+      }
     }
     return use() ?? obtain(signal);
   }
@@ -131,7 +143,7 @@ export function createSession({ username, password, store, ...unknown }: Session
       usedAtMs = Date.now();
       if (store && usedAtMs - state.usedAt! >= 60_000) {
         state.usedAt = usedAtMs;
-        void callHook(context.settings.waitUntil, amend(held));
+        void callHook(client.settings.waitUntil, amend(held));
       }
     }
     return held;
@@ -168,7 +180,7 @@ export function createSession({ username, password, store, ...unknown }: Session
         clearInterval(pulse);
         if (flight === begun) flight = undefined;
       });
-    void callHook(context.settings.waitUntil, begun);
+    void callHook(client.settings.waitUntil, begun);
     return begun;
   }
 
@@ -190,7 +202,7 @@ export function createSession({ username, password, store, ...unknown }: Session
         else if (failures > (state.failures ?? 0)) state = { failures: Number(failures) };
         if (status || state.failures! >= LATCHED) latch(status);
         if (Math.abs(Date.now() - failedAtMs) < delayMs) throw failure;
-        const bearer = await context.getToken(context);
+        const bearer = await getToken(client);
         // A process that was stopped meanwhile has lost the lock.
         if (Date.now() >= untilMs!) throw fail();
         if (!store || !stored || release) return await logIn(bearer, !stored);
@@ -219,7 +231,7 @@ export function createSession({ username, password, store, ...unknown }: Session
   function fail(answer?: Outcome, isLatched?: boolean): ApiError {
     const { response: { status: statusCode, headers } = {}, text: _, ...fields } = answer ?? {};
     const code = isLatched ? 'session_refused' : 'session_failed';
-    report(context.settings, { type: isLatched ? 'session_latched' : 'session_failed', code, statusCode });
+    report(client.settings, { type: isLatched ? 'session_latched' : 'session_failed', code, statusCode });
     const reason = answer ? `${statusCode ?? 'no'} answer` : 'another process may be logging in';
     const advice = isLatched ? '; check username and password, then reset()' : '';
     return new ApiError(`M2M session: ${reason}${advice}`, { ...fields, statusCode, headers, code });
@@ -239,14 +251,14 @@ export function createSession({ username, password, store, ...unknown }: Session
       if (failures || isWitness) throw fail();
       state.failures = LATCHED;
     }
-    const answer = await post('/login', bearer, {}, JSON.stringify({ username, password }));
+    const answer = await send('/login', bearer, JSON.stringify({ username, password }));
     const { response, text } = answer;
     const { status, ok } = response ?? {};
     const { sessionToken } = parse(text);
     if (ok && isHeaderSafe(sessionToken)) {
       keep({ token: sessionToken, usedAt });
       if (isCounted) await save();
-      return report(context.settings, { type: 'session_obtained' });
+      return report(client.settings, { type: 'session_obtained' });
     }
     if (/^4(?!08|29)/.test(`${status}`) && !isBearerFault(answer)) {
       state = { failures: LATCHED, status, usedAt };
@@ -266,34 +278,33 @@ export function createSession({ username, password, store, ...unknown }: Session
   }
 
   /** Sends a request; once more with another bearer where the gateway refuses the bearer. */
-  async function post(
+  async function send(
     path: string,
     bearer: OAuthToken,
-    extra: Record<string, string>,
     body: string,
+    extra?: Record<string, string>,
     isAgain?: boolean,
   ): Promise<Reply> {
     const headers = { authorization: `Bearer ${bearer.accessToken}`, 'content-type': 'application/json', ...extra };
     const answer: Reply = {};
-    await context.post(context.settings, url + path, headers, body, answer).catch((cause: unknown) => {
+    await post(client.settings, url + path, headers, body, answer).catch((cause: unknown) => {
       answer.cause = cause;
     });
-    const renewed = !isAgain && isBearerFault(answer) && (await context.renewToken(context, bearer).catch(() => {}));
-    return renewed ? post(path, renewed, extra, body, true) : answer;
+    const renewed = !isAgain && isBearerFault(answer) && (await renewToken(client, bearer).catch(() => {}));
+    return renewed ? send(path, renewed, body, extra, true) : answer;
   }
 
   function limitMs(): number {
-    return context.settings.timeoutMs || 30_000;
+    return client.settings.timeoutMs || 30_000;
   }
 
-  async function noteLapse(response: Response, sent: string): Promise<boolean> {
+  async function noteLapse(response: Response, sent: string): Promise<'session' | undefined> {
     const { status, headers } = response;
-    const isLapsed =
-      /^40[01].*json/i.test(status + headers.get('content-type')!) &&
-      // A body that breaks off breaks off for the caller too, who reads the original.
-      saysLapsed(await context.readText(response.clone()).catch(() => undefined));
-    if (isLapsed) giveUp(sent);
-    return isLapsed;
+    if (!/^40[01].*json/i.test(status + headers.get('content-type')!)) return undefined;
+    // A body that breaks off breaks off for the caller too, who reads the original.
+    if (!saysLapsed(await readText(response.clone()).catch(() => undefined))) return undefined;
+    giveUp(sent);
+    return 'session';
   }
 
   function giveUp(sent: string): void {
@@ -305,10 +316,10 @@ export function createSession({ username, password, store, ...unknown }: Session
   async function logout(): Promise<void> {
     const held = current();
     if (!held) return;
-    const bearer = await context.getToken(context);
+    const bearer = await getToken(client);
     giveUp(held);
     await amend(held);
-    const answer = await post('/logout', bearer, { 'vz-m2m-token': held }, '');
+    const answer = await send('/logout', bearer, '', { 'vz-m2m-token': held });
     if (!answer.response?.ok && !saysLapsed(answer.text)) throw fail(answer);
   }
 
@@ -359,7 +370,7 @@ export function createSession({ username, password, store, ...unknown }: Session
     } catch {
       // Whatever it throws: told below.
     }
-    report(context.settings, { type: 'store_failed', operation });
+    report(client.settings, { type: 'store_failed', operation });
     return undefined;
   }
 }
@@ -397,8 +408,8 @@ const LAPSED =
   /^{"errorCode":"([^".]*\.(REQUEST_FAILED\.SessionToken\.(Expired|Format)|INPUT_INVALID\.SessionToken\.Invalid)"|INVALID_PARAMETER",.*UWS verification failure)|"error":"unauthorized",.*\bUWS\b/;
 
 /** The gateway's word on the bearer: the login has not reached the account. */
-function isBearerFault({ response, text = '' }: Answer): boolean {
-  return response?.status === 401 && /^\s*{\s*"fault"|<am:fault/.test(text);
+function isBearerFault({ response, text }: Answer): boolean {
+  return response?.status === 401 && /^\s*{\s*"fault"|<am:fault/.test(text!);
 }
 
 /** Outside data as an object; an empty one for anything else. */

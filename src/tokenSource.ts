@@ -4,7 +4,7 @@
  * All clients share these functions and own one record each: a closure for each function would treble its memory.
  * @module
  */
-import type { SessionContext } from './config.ts';
+import type { SessionClient } from './config.ts';
 import { ApiError } from './errors.ts';
 import type { ClientEvent } from './events.ts';
 import { callHook, describeFailure, report } from './events.ts';
@@ -15,7 +15,7 @@ import { isExpired, reviveToken, withEnd } from './token.ts';
 import { isRequestBound, runWithin, waitFor } from './waiting.ts';
 
 /** The state of one client's token. */
-export interface TokenSource extends SessionContext {
+export interface TokenSource extends SessionClient {
   token: OAuthToken | undefined;
   /** Until when the token is valid; absent until a token from the configuration is first used. */
   validUntilMs?: number;
