@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 process.chdir(join(import.meta.dirname, '../..'));
 
@@ -13,12 +14,14 @@ const WITHOUT = /^(types|size|structure|package|readme|examples)\./;
 run(['build.mjs', '--tests']);
 const scratch = mkdtempSync(join(tmpdir(), 'coverage-'));
 const report = join(scratch, 'report.lcov');
+// For the processes that tests start, too.
+process.env.NODE_OPTIONS = `--import=${pathToFileURL(join(import.meta.dirname, 'modules.mjs'))}`;
 const tests = readdirSync('.build/test').filter((name) => name.endsWith('.test.js') && !WITHOUT.test(name));
 run([
   '--test',
   '--experimental-test-coverage',
   '--test-coverage-include=dist/**',
-  '--test-coverage-exclude=dist/*.min.js',
+  '--test-coverage-exclude=dist/{node/**,*.min.js}',
   ...['--test-reporter=dot', '--test-reporter-destination=stdout'],
   ...['--test-reporter=lcov', `--test-reporter-destination=${report}`],
   ...tests.map((name) => `.build/test/${name}`),
@@ -38,7 +41,7 @@ function run(parameters) {
 /** Prints what share of each file was run; returns the places that were not. */
 function judge(lcov) {
   // What no test loads is in no report.
-  const files = readdirSync('dist/node', { recursive: true }).filter((name) => name.endsWith('.js')).map((name) => join('dist/node', name));
+  const files = readdirSync('dist', { recursive: true }).filter((name) => /^(?!node\b).*(?<!\.min)\.js$/.test(name)).map((name) => join('dist', name));
   const missed = files.filter((path) => !lcov.includes(`SF:${path}\n`));
   for (const record of lcov.split('end_of_record').filter((text) => text.includes('SF:'))) {
     const [, path] = /^SF:(.*)$/m.exec(record);
