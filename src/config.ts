@@ -207,7 +207,7 @@ export interface Settings extends Omit<CustomEnvironment, 'allowInsecureRequests
 export function resolveConfig(config: ClientConfig): Settings {
   const { environment = 'Production', ...given }: any = { ...config };
   const { vZM2mToken: sessionToken, timeout, scopes, params, token, apiOrigins, ...options } = readOptions(
-    { ...given, environment: ENVIRONMENTS[environment] ?? environment },
+    { ...given, environment: isObject(environment) ? environment : ENVIRONMENTS[environment] ?? '' },
     OPTIONS,
   );
   return {

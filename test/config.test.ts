@@ -482,6 +482,13 @@ describe('environments', () => {
     });
   }
 
+  it('may be a module, which has no prototype', async () => {
+    const lines = Object.entries(ENDPOINTS).map(([name, value]) => `export const ${name} = ${JSON.stringify(value)};`);
+    const environment = await import(`data:text/javascript,${encodeURIComponent(lines.join(''))}`);
+
+    createClient(configWith('', 'environment', environment));
+  });
+
   it('may have plain http on loopback hosts', () => {
     for (const host of ['localhost', 'a.localhost', '127.0.0.1', '127.255.1.9', '[::1]', 'localhost:8080']) {
       const url = `http://${host}/token`;
