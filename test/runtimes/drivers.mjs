@@ -1,17 +1,15 @@
 // Starts the suite in each runtime. A driver resolves with `{ version, results }`, or rejects when the runtime gave none.
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { brotliDecompressSync } from 'node:zlib';
 import { EdgeRuntime, runServer } from 'edge-runtime';
 import { build } from 'esbuild';
 import { Miniflare } from 'miniflare';
 import { openBrowser, WEBKIT } from '../openBrowser.mjs';
+import { serveWorkerd } from '../serveWorkerd.mjs';
 
 const HERE = import.meta.dirname;
 const LIMIT_MS = 90_000;
@@ -57,30 +55,11 @@ function inProcess(path, ...flags) {
 /** Bare `workerd serve`; `binary` is the name of a package of it, `findProgram` says where its program is. */
 function inWorkerd(binary, date, findProgram = () => require(binary).default) {
   return async (setup) => {
-    const folder = mkdtempSync(join(tmpdir(), 'thingspace-auth-workerd-'));
-    writeFileSync(join(folder, 'worker.js'), await bundle('inWorker.mjs'));
-    writeFileSync(
-      join(folder, 'config.capnp'),
-      `using Workerd = import "/workerd/workerd.capnp";
-const config :Workerd.Config = (
-  services = [(name = "main", worker = .worker), (name = "internet", network = (allow = ["local", "private"]))],
-  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
-);
-const worker :Workerd.Worker = (modules = [(name = "worker", esModule = embed "worker.js")], compatibilityDate = "${date}");
-`,
-    );
-    // The control pipe says which port was taken.
-    const server = spawn(findProgram(), ['serve', '--control-fd=3', 'config.capnp'], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit', 'pipe'] });
+    const server = await serveWorkerd(findProgram(), await bundle('inWorker.mjs'), date);
     try {
-      for await (const line of createInterface(server.stdio[3])) {
-        const { event, port } = JSON.parse(line);
-        if (event === 'listen') return { version: require(`${binary}/package.json`).version, ...(await ask(`http://127.0.0.1:${port}/`, setup)) };
-      }
-      throw new Error('workerd did not start');
+      return { version: require(`${binary}/package.json`).version, ...(await ask(server.origin, setup)) };
     } finally {
-      const ended = once(server, 'exit');
-      if (server.kill('SIGKILL')) await ended;
-      rmSync(folder, { recursive: true });
+      await server.stop();
     }
   };
 }
