@@ -1,5 +1,5 @@
 // Builds dist/ from src/: one unbundled ES module for each source file with its source map, the declarations, the same
-// entries in few files for Node, Deno and Bun (dist/node/), and one self-contained minified file of the main entry for
+// entries in one file each for Node, Deno and Bun (dist/node/), and one self-contained minified file of the main entry for
 // pasting and for import by URL.
 // `--tests` also transpiles test/ and examples/ into .build/, since Node 20 runs no TypeScript.
 import { execFileSync } from 'node:child_process';
