@@ -30,7 +30,9 @@ const errorsOfMain = {
   },
 };
 
-const unbundled = { bundle: true, format: 'esm', target: 'es2022', sourcemap: true, plugins: [keepModules] };
+const esm = { bundle: true, format: 'esm', target: 'es2022' };
+const unbundled = { ...esm, sourcemap: true, plugins: [keepModules] };
+const forNode = { ...esm, sourcemap: true, sourcesContent: false, outdir: 'dist/node', outbase: 'src', external: ['node:*'] };
 
 const { exports } = JSON.parse(readFileSync('package.json', 'utf8'));
 
@@ -38,17 +40,9 @@ rmSync('dist', { recursive: true, force: true });
 await build({ ...unbundled, entryPoints: filesOf('src'), outdir: 'dist', outbase: 'src', sourcesContent: false });
 // Each module that a fresh process loads costs it half a millisecond, so that here an entry is one file.
 const [main, ...others] = Object.values(exports).map(({ default: code }) => code.replace('./dist/', 'src/').replace(/js$/, 'ts'));
-const node = { ...unbundled, outdir: 'dist/node', outbase: 'src', sourcesContent: false, external: ['node:*'] };
-await build({ ...node, entryPoints: [main], plugins: [] });
-await build({ ...node, entryPoints: others, plugins: [errorsOfMain] });
-await build({
-  entryPoints: ['src/index.ts'],
-  outfile: 'dist/thingspace-auth.min.js',
-  bundle: true,
-  format: 'esm',
-  target: 'es2022',
-  minify: true,
-});
+await build({ ...forNode, entryPoints: [main] });
+await build({ ...forNode, entryPoints: others, plugins: [errorsOfMain] });
+await build({ ...esm, entryPoints: [main], outfile: 'dist/thingspace-auth.min.js', minify: true });
 emitDeclarations();
 checkEntries();
 
