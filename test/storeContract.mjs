@@ -73,9 +73,12 @@ export function storeCases({ open, wait = sleep, lockSeconds = 1, canLock = true
   };
   if (ttlSeconds !== undefined) {
     cases['forgets a value when its lifetime is over'] = async () => {
-      const [store, key] = [await open(), newKey()];
-      await store.set(key, VALUE, ttlSeconds);
-      equal(await store.get(key), VALUE);
+      const store = await open();
+      const [key, value] = await inTime(ttlSeconds, async (key) => {
+        await store.set(key, VALUE, ttlSeconds);
+        return store.get(key);
+      });
+      equal(value, VALUE);
       await wait(ttlSeconds + 0.5);
       equal((await store.get(key)) ?? null, null);
     };
@@ -108,9 +111,12 @@ function lockCases({ open, wait, lockSeconds, long }) {
       equal(await lock(other, key, long), undefined);
     },
     'ends a lock when its time is over, for one of many': async (lock) => {
-      const [stores, key] = [await Promise.all(Array.from({ length: 8 }, open)), newKey()];
-      await lock(stores[0], key, lockSeconds);
-      equal(await lock(stores[1], key, long), undefined);
+      const stores = await Promise.all(Array.from({ length: 8 }, open));
+      const [key, release] = await inTime(lockSeconds, async (key) => {
+        await lock(stores[0], key, lockSeconds);
+        return lock(stores[1], key, long);
+      });
+      equal(release, undefined);
       await wait(lockSeconds + 0.5);
       const releases = await Promise.all(stores.map((store) => lock(store, key, long)));
       equal(releases.filter(Boolean).length, 1);
@@ -138,6 +144,18 @@ async function releasingLocks(run) {
     });
   } finally {
     for (const release of releases) await release();
+  }
+}
+
+/**
+ * A new key and what `act` found under it. Found after the lifetime that `act` began, it would say nothing of the store:
+ * where the machine is that slow, another key is tried, ten at most.
+ */
+async function inTime(seconds, act) {
+  for (let tries = 1; ; tries++) {
+    const [key, startedAtMs] = [newKey(), performance.now()];
+    const found = await act(key);
+    if (performance.now() - startedAtMs < seconds * 1000 || tries === 10) return [key, found];
   }
 }
 
