@@ -86,21 +86,21 @@ test('frees the lock of a killed process when its time is over', async (t) => {
   const path = join(newFolder(t), 'tokens.json');
   const holder = await startProcess(t, `
     const store = fileStore(${JSON.stringify(path)});
-    if (!(await store.lock('key', 2))) process.exit(1);
+    if (!(await store.lock('key', 60))) process.exit(1);
     console.log('locked');
     setInterval(() => {}, 1000);
   `);
   const store = fileStore(path);
-  assert.equal(await store.lock!('key', 2), undefined);
+  assert.equal(await store.lock!('key', 60), undefined);
 
   holder.kill('SIGKILL');
   await once(holder, 'exit');
-  assert.equal(await store.lock!('key', 2), undefined);
+  assert.equal(await store.lock!('key', 60), undefined);
   const { now } = Date;
   t.after(() => void (Date.now = now));
-  Date.now = () => now() + 2_000;
+  Date.now = () => now() + 60_000;
 
-  const taken = await Promise.all(Array.from({ length: 8 }, () => fileStore(path).lock!('key', 2)));
+  const taken = await Promise.all(Array.from({ length: 8 }, () => fileStore(path).lock!('key', 60)));
   assert.equal(taken.filter(Boolean).length, 1);
 });
 
