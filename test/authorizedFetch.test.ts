@@ -224,6 +224,8 @@ test('uses such a token close to its end, too, where the renewal fails', async (
 });
 
 test('says of a failed renewal that the API had answered 401, and keeps the token', async (t) => {
+  // The second for which a failure holds must not pass while the calls are made.
+  fakeClock(t);
   const refusal = { status: 400, body: { error: 'invalid_client', error_description: 'unknown' } };
   const server = await startServer(t, {
     token: () => refusal,

@@ -270,6 +270,8 @@ describe('two clients', () => {
   });
 
   it('share nothing, not even with one configuration object, and a refusal of one does not bar the other', async (t) => {
+    // The second for which a refusal holds must not pass meanwhile.
+    fakeClock(t);
     const server = await startServer(t, { token: () => ({ status: 400, body: { error: 'invalid_client' } }) });
     const config = server.config();
     const first = createClient(config);

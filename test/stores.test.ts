@@ -66,6 +66,8 @@ test('releases the lock when the exchange fails, and the error is that of the ex
 });
 
 test('looks into the store although the guard bars exchanges', async (t) => {
+  // The second for which the guard holds must not pass meanwhile.
+  fakeClock(t);
   const server = await startServer(t, { token: () => ({ status: 400, body: { error: 'temporarily_unavailable' } }) });
   const memory = createMemory();
   const client = clientOf(server, memory.store);
