@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import fs, { chmodSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import fs, { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -137,6 +137,46 @@ test('leaves a lock to whoever was faster between two steps', async (t) => {
     assert.deepEqual(readdirSync(folder).map((name) => join(folder, name)), left.map(() => lockPath));
     assert.deepEqual(left.map(() => readFileSync(lockPath, 'utf8')), left);
   }
+});
+
+test('leaves a lock in its place all the time while others find that there was an ended one', async (t) => {
+  const { store, lockPath } = await createLockable(t);
+  writeFileSync(lockPath, '1 ended');
+  const { renameSync } = fs;
+  const isInPlace: boolean[] = [];
+  mockFunction(t, 'renameSync', (from: string, to: string) => {
+    renameSync(from, to);
+    isInPlace.push(existsSync(lockPath));
+  });
+
+  const release = await withClock(() => writeFileSync(lockPath, `${Date.now() + 60_000} another`), () => store.lock!('key', 60));
+
+  assert.equal(release, undefined);
+  assert.deepEqual(isInPlace, [true]);
+});
+
+test('removes an ended lock alone, and takes that right from one who was killed with it', async (t) => {
+  const { folder, store, lockPath } = await createLockable(t);
+  writeFileSync(lockPath, '1 ended');
+  writeFileSync(`${lockPath}.remove`, `${Date.now() + 60_000} another`);
+  assert.equal(await store.lock!('key', 60), undefined);
+  assert.equal(readFileSync(lockPath, 'utf8'), '1 ended');
+
+  writeFileSync(`${lockPath}.remove`, '1 killed');
+  const release = await store.lock!('key', 60);
+
+  assert.equal(typeof release, 'function');
+  assert.deepEqual(readdirSync(folder).map((name) => join(folder, name)), [lockPath]);
+});
+
+test('gives its lock back as soon as another has looked at it', async (t) => {
+  const { folder, store, lockPath } = await createLockable(t);
+  const release = await store.lock!('key', 60);
+  writeFileSync(`${lockPath}.remove`, `${Date.now() + 50} another`);
+
+  await release!();
+
+  assert.deepEqual(readdirSync(folder), []);
 });
 
 test('locks where the file system knows no hard links, one of two, and loses races there too', async (t) => {
@@ -282,11 +322,16 @@ async function withClock<T>(meanwhile: () => void, act: () => Promise<T>): Promi
   }
 }
 
-/** Lets a function of the file system fail, for the built package too. */
+/** Lets a function of the file system fail. */
 function failWith(t: TestContext, name: 'linkSync' | 'copyFileSync', code: string): void {
-  const mocked = t.mock.method(fs, name, () => {
+  mockFunction(t, name, () => {
     throw Object.assign(new Error(code), { code });
   });
+}
+
+/** Replaces a function of the file system, for the built package too. */
+function mockFunction(t: TestContext, name: 'linkSync' | 'copyFileSync' | 'renameSync', replacement: (from: string, to: string) => void): void {
+  const mocked = t.mock.method(fs, name, replacement);
   syncBuiltinESMExports();
   t.after(() => {
     mocked.mock.restore();

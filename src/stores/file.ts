@@ -113,14 +113,17 @@ async function makeFolder(path: string): Promise<void> {
  * Takes a lock file, one whose time is over too. Everything about locks is synchronous, so that next to nothing can
  * happen between looking and acting.
  */
-function takeLock(path: string, ttlMs: number): (() => void) | undefined {
+function takeLock(path: string, ttlMs: number, remove = removeAlone): (() => void) | undefined {
   const held = readLock(path);
-  if (held !== undefined && (Number.parseInt(held, 10) > Date.now() || !removeLock(path, held))) return undefined;
+  if (held !== undefined && (Number.parseInt(held, 10) > Date.now() || !remove(path, held))) return undefined;
   const own = `${Date.now() + ttlMs} ${randomUUID()}`;
   const aside = asideOf(path);
   writeFileSync(aside, own, { flag: 'wx', mode: 0o600 });
   if (!moveLock(aside, path)) return undefined;
-  return () => void (readLock(path) === own && removeLock(path, own));
+  return () => {
+    // Another's look at it takes a moment.
+    while (readLock(path) === own && !remove(path, own));
+  };
 }
 
 function readLock(path: string): string | undefined {
@@ -133,10 +136,26 @@ function readLock(path: string): string | undefined {
 }
 
 /**
- * Removes a lock if it is still the one meant: moving it aside is the one step that only one process can do, and shows
- * which lock it was. Another's is put back.
+ * Removes a lock if it is still the one meant. One process at a time removes, so that the lock it has seen is the lock it
+ * removes: another's that has come meanwhile stays in its place all the time.
  */
-function removeLock(path: string, meant: string): boolean {
+function removeAlone(path: string, meant: string): boolean {
+  const release = takeLock(`${path}.remove`, WRITE_LIMIT_MS, removeAside);
+  if (!release) return false;
+  try {
+    if (readLock(path) !== meant) return false;
+    unlinkSync(path);
+    return true;
+  } finally {
+    release();
+  }
+}
+
+/**
+ * Removes such a right to remove, which outlives its holder only where that is killed between two of the lines above.
+ * Moving it aside is the one step that only one process can do, and shows which it was. Another's is put back.
+ */
+function removeAside(path: string, meant: string): boolean {
   const aside = asideOf(path);
   try {
     renameSync(path, aside);
