@@ -87,9 +87,7 @@ export async function authorizedFetch(
         limit || count || reason
           ? {
               ...options,
-              method: hop.method,
-              headers: hop.headers,
-              redirect: hop.redirect,
+              ...hop,
               signal: limit?.signal ?? signal,
               body: count && isSafe(hop.method) ? null : body,
             }
@@ -115,8 +113,9 @@ export async function authorizedFetch(
         break;
       }
       replayed += reason;
-      if (!lapse) token = await renewToken(source, token!, signal);
-      if (!token) break;
+      // A login may take longer than the bearer lives: it is looked at again after one.
+      token = lapse ? undefined : await renewToken(source, token!, signal);
+      if (!lapse && !token) break;
       discard(response.body);
       hop = undefined;
       count = 0;

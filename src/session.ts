@@ -72,7 +72,7 @@ export function createSession({ username, password, store, ...unknown }: Session
   }
   if (store && !store.lock) throw new TypeError('store must have lock');
   // A misspelt store would leave each process with a latch of its own.
-  for (const name in unknown) throw new TypeError(`${name} is no option; known are username, password, store`);
+  for (const name in unknown) throw new TypeError(`${name} is not username, password or store`);
   /** The client that used the session last, where it logs in, and the account's key in the store. */
   let client: SessionClient;
   let url: string | undefined;
@@ -115,6 +115,7 @@ export function createSession({ username, password, store, ...unknown }: Session
     usedAtMs = kept.usedAt!;
     delayMs = 0;
     isWitness = false;
+    voided = '';
   }
 
   function getSessionToken(
@@ -125,7 +126,7 @@ export function createSession({ username, password, store, ...unknown }: Session
     if (used !== client) {
       const { sessionUrl = new URL('/api/m2m/v1/session', used.settings.tokenUrl).href } = used.settings;
       // A session token is a secret between its account and its server.
-      if (url && url !== sessionUrl) throw new TypeError('sessionUrl must not change');
+      if (url && url !== sessionUrl) throw new TypeError('sessionUrl must be the same');
       url = sessionUrl;
       // A login under way keeps the client that it was begun with: its limit is that of the lock.
       if (!flight) {
@@ -232,8 +233,8 @@ export function createSession({ username, password, store, ...unknown }: Session
     const { response: { status: statusCode, headers } = {}, text: _, ...fields } = answer ?? {};
     const code = isLatched ? 'session_refused' : 'session_failed';
     report(client.settings, { type: isLatched ? 'session_latched' : 'session_failed', code, statusCode });
-    const reason = answer ? `${statusCode ?? 'no'} answer` : 'another process may be logging in';
-    const advice = isLatched ? '; check username and password, then reset()' : '';
+    const reason = answer ? `${statusCode ?? 'no'} answer` : 'another login is under way';
+    const advice = isLatched ? '; reset() sends the same username and password' : '';
     return new ApiError(`M2M session: ${reason}${advice}`, { ...fields, statusCode, headers, code });
   }
 
@@ -241,15 +242,15 @@ export function createSession({ username, password, store, ...unknown }: Session
   async function logIn(bearer: OAuthToken, isAlone: boolean): Promise<void> {
     const { failures = 0 } = state;
     const usedAt = Date.now();
-    state = { failures: failures + 1, usedAt };
+    let counted: State = (state = { failures: failures + 1, usedAt });
     const isCounted = !isAlone && (await save());
     if (isCounted) {
       isWitness = false;
       voided = '';
     } else {
-      state = { failures };
+      counted = state = { failures };
       if (failures || isWitness) throw fail();
-      state.failures = LATCHED;
+      counted.failures = LATCHED;
     }
     const answer = await send('/login', bearer, JSON.stringify({ username, password }));
     const { response, text } = answer;
@@ -257,7 +258,8 @@ export function createSession({ username, password, store, ...unknown }: Session
     const { sessionToken } = parse(text);
     if (ok && isHeaderSafe(sessionToken)) {
       keep({ token: sessionToken, usedAt });
-      if (isCounted) await save();
+      // Where the count stays, the next login would be one too many.
+      if (isCounted && !(await save())) await save();
       return report(client.settings, { type: 'session_obtained' });
     }
     if (/^4(?!08|29)/.test(`${status}`) && !isBearerFault(answer)) {
@@ -270,7 +272,7 @@ export function createSession({ username, password, store, ...unknown }: Session
     // Its fate is unknown, or the latch has closed since, where this one had been lost: it stays counted.
     if (delayMs === Infinity || !response || (ok && text === undefined)) throw error;
     // Another login may have brought a session since, too.
-    state.failures = failures;
+    counted.failures = failures;
     if (isCounted) await save();
     failedAtMs = Date.now();
     delayMs = Math.max(Math.min(delayMs * 2 || 1_000, 30_000), retryAfterMs(error) ?? 0);
@@ -301,8 +303,8 @@ export function createSession({ username, password, store, ...unknown }: Session
   async function noteLapse(response: Response, sent: string): Promise<'session' | undefined> {
     const { status, headers } = response;
     if (!/^40[01].*json/i.test(status + headers.get('content-type')!)) return undefined;
-    // A body that breaks off breaks off for the caller too, who reads the original.
-    if (!saysLapsed(await readText(response.clone()).catch(() => undefined))) return undefined;
+    // One that breaks off, or is aborted, does so for the caller: platforms do not let it read the original any more.
+    if (!saysLapsed(await readText(response.clone()))) return undefined;
     giveUp(sent);
     return 'session';
   }
@@ -316,8 +318,8 @@ export function createSession({ username, password, store, ...unknown }: Session
   async function logout(): Promise<void> {
     const held = current();
     if (!held) return;
-    const bearer = await getToken(client);
     giveUp(held);
+    const bearer = await getToken(client);
     await amend(held);
     const answer = await send('/logout', bearer, '', { 'vz-m2m-token': held });
     if (!answer.response?.ok && !saysLapsed(answer.text)) throw fail(answer);
@@ -344,7 +346,7 @@ export function createSession({ username, password, store, ...unknown }: Session
   async function amend(held: string): Promise<void> {
     const release = await takeLock();
     if (!release) return;
-    if ((await read())?.token === held) await save();
+    if ((await read())?.token === held && !state.failures) await save();
     await ask('release', release);
   }
 

@@ -136,7 +136,7 @@ const mistakes: readonly (readonly [mistake: string, make: () => unknown, text: 
     'TypeError: username and password must be non-empty strings'],
   ['a wrong password for the M2M login',
     () => make({}, { vZM2mToken: createSession({ username: 'invented-user', password: 'wrong' }) }, { users: { 'invented-user': 'right' } }).authorizedFetch(DEVICES),
-    'ApiError session_refused: M2M session: 401 answer; check username and password, then reset()'],
+    'ApiError session_refused: M2M session: 401 answer; reset() sends the same username and password'],
   ['a session token with a line break', () => make({}, { vZM2mToken: 'pasted\n' }), SESSION_RULE],
   ['the M2M login for a session', () => make({}, { vZM2mToken: { username: 'invented-user', password: 'invented-password' } }), SESSION_RULE],
 ];

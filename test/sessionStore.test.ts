@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { createSession } from 'thingspace-auth/session';
 import type { Handler } from './server.ts';
-import { fakeClock, recordEvents, START_MS, turn } from './server.ts';
+import { fakeClock, hold, recordEvents, START_MS, turn } from './server.ts';
 import type { MemoryStore } from './sessionServer.ts';
 import { DEVICES_PATH, memoryStore, SESSION_PATH, startSessionServer, wrongPassword } from './sessionServer.ts';
 
@@ -289,6 +289,70 @@ test('believes what it has written since a reset() that came while it was loggin
   await assert.rejects(first.call(), isRefused);
 
   assert.equal(server.logins.length, 2);
+});
+
+test('believes what others have written since a reset() that came during its own login', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess } = await startFleet(t);
+  const [first, second] = [startProcess(), startProcess()];
+  const { login } = server;
+  server.login = (received, response) => {
+    first.session.reset();
+    return login(received, response);
+  };
+  assert.deepEqual(await settle(clock, store, () => [first.call()]), ['ok']);
+  clock.advance(20 * MINUTE_MS);
+  server.login = () => wrongPassword;
+
+  assert.deepEqual(await settle(clock, store, () => [second.call()]), ['session_refused']);
+  assert.deepEqual(await settle(clock, store, () => [first.call()]), ['session_refused']);
+
+  assert.equal(server.logins.length, 2);
+});
+
+test('clears the count after a login that succeeded, though the store fails once', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess, counts } = await startFleet(t);
+  const { call } = startProcess();
+  let sets = 0;
+  store.before = (operation) => {
+    if (operation === 'set' && ++sets === 2) broken();
+  };
+
+  assert.deepEqual(await settle(clock, store, () => [call()]), ['ok']);
+
+  assert.deepEqual(counts(), [{ token: 'session-1' }]);
+  server.live.clear();
+  server.login = cutConnection;
+  assert.deepEqual(await settle(clock, store, () => [call()]), ['session_failed']);
+});
+
+test('does not write for all what counts against one that logs in alone', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess, counts } = await startFleet(t);
+  const { call } = startProcess();
+  assert.deepEqual(await settle(clock, store, () => [call()]), ['ok']);
+  clock.advance(MINUTE_MS);
+  const written = hold();
+  let gets = 0;
+  store.before = (operation) => {
+    if (operation !== 'get') return;
+    gets++;
+    // The first one is of the last use, written beside the call; the second one of the login.
+    if (gets === 1) return written.promise;
+    if (gets === 2) broken();
+  };
+  const { login } = server;
+  server.login = async (received, response) => {
+    written.open();
+    await clock.until(() => store.operations.filter((operation) => operation === 'release').length === 2);
+    return login(received, response);
+  };
+  server.live.clear();
+
+  assert.equal((await call()).status, 200);
+
+  assert.deepEqual(counts(), [{ token: 'session-1' }]);
 });
 
 test('does not believe the store after reset() while it stands as it stood, however often it is asked', async (t) => {

@@ -35,7 +35,8 @@ const SEAM: Readonly<Record<string, readonly (readonly [text: string, without: s
     ['replayed.includes(reason)', 'replayed'],
     ['if (!lapse) markRejected', 'markRejected'],
     ['replayed += reason;', 'replayed = true;'],
-    ['if (!lapse) token =', 'token ='],
+    ['token = lapse ? void 0 : await', 'token = await'],
+    ['if (!lapse && !token) break;', 'if (!token) break;'],
   ],
 };
 
