@@ -266,7 +266,7 @@ const ENVIRONMENT: Rules = {
   tokenUrl: [safeOrigin, ENDPOINT, ''],
   apiOrigins: [
     (value, options) => isTexts(value) && value.every((entry) => entry === '*' || isOrigin(entry, options)),
-    "an array of https or loopback origins like 'https://*.example.com'",
+    'an array of https or loopback origins without path',
     '',
   ],
   revocationUrl: [safeOrigin, ENDPOINT],

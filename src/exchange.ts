@@ -42,7 +42,7 @@ export async function postForm<T>(
 ): Promise<T> {
   const { clientAuthentication, clientId, clientSecret = '' } = settings;
   if (!clientSecret && clientAuthentication.needsSecret) {
-    throw new ApiError('oauthClientSecret must be given, or oauthTokenProvider', { code: 'no_credentials' });
+    throw new ApiError('oauthClientSecret or oauthTokenProvider must be given', { code: 'no_credentials' });
   }
   const form = new URLSearchParams();
   for (const name in fields) {
@@ -86,7 +86,7 @@ function judge<T>({ response, text }: Answer, clientSecret: string, read: (body:
       detail = (cause as Error).message;
     }
   }
-  const what = `No OAuth answer, check tokenUrl (${statusCode} ${headers.get('content-type') ?? 'untyped'})`;
+  const what = `No OAuth answer, check the URL (${statusCode} ${headers.get('content-type') ?? 'untyped'})`;
   throw new ApiError([what, code, detail].filter(Boolean).join(': '), { code, statusCode, headers });
 }
 

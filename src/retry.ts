@@ -3,7 +3,7 @@
  * @module
  */
 import type { Settings } from './config.ts';
-import type { ApiError } from './errors.ts';
+import { ApiError } from './errors.ts';
 import { describeFailure, report } from './events.ts';
 import { waitFor } from './waiting.ts';
 
@@ -30,9 +30,9 @@ export async function withRetries<T>(settings: Settings, signal: AbortSignal, at
 
 /** The milliseconds that an answer asks to wait (RFC 9110 section 10.2.3), at most 300 s; `undefined` where it asks for nothing sensible. */
 export function retryAfterMs(error: unknown): number | undefined {
-  const { headers } = Object(error) as Partial<ApiError>;
+  const { headers }: Partial<ApiError> = error instanceof ApiError ? error : {};
   // better-auth sends the second one.
-  const value = headers?.get?.('retry-after') ?? headers?.get?.('x-retry-after');
+  const value = headers?.get('retry-after') ?? headers?.get('x-retry-after');
   const delayMs = /^\d+$/.test(value!) ? Number(value) * 1000 : Date.parse(value!) - Date.now();
   return delayMs >= 0 ? Math.min(delayMs, 300_000) : undefined;
 }

@@ -72,10 +72,12 @@ export function storedToken(store: TokenStore): OAuthTokenProvider {
       let token = await request.fetchToken();
       let repeatedAt: number | undefined;
       for (const known of [stored, lastToken]) {
-        if (known?.accessToken !== token.accessToken || isExpired(known)) continue;
+        // As in the client: a server's end comes a little later than the known one, and until then nothing has changed.
+        if (known?.accessToken !== token.accessToken || isExpired(known, known === lastToken ? -3 : 0)) continue;
         // ThingSpace and WSO2 repeat a token, and may give its full lifetime each time: the known end holds while it lies ahead.
         repeatedAt = nowSeconds();
-        if (known.expiry! < (token.expiry ?? Infinity)) token = { ...token, expiry: known.expiry! };
+        const expiry = Math.max(known.expiry!, repeatedAt + 2);
+        if (expiry < (token.expiry ?? Infinity)) token = { ...token, expiry };
       }
       if (isExpired(token)) return token;
       const ttlSeconds = token.expiry && token.expiry - nowSeconds();

@@ -5,7 +5,7 @@
  * @module
  */
 import type { SessionClient } from './config.ts';
-import { ApiError } from './errors.ts';
+import { ApiError, OAuthProviderError } from './errors.ts';
 import type { ClientEvent } from './events.ts';
 import { callHook, describeFailure, report } from './events.ts';
 import { exchange } from './exchange.ts';
@@ -135,8 +135,8 @@ export async function renewToken(
     markRejected(source, accessToken);
     return token.accessToken === accessToken ? undefined : token;
   } catch (error) {
-    if (signal?.aborted || !(error instanceof ApiError)) throw error;
-    const Class = error.constructor as typeof ApiError;
+    if (!(error instanceof ApiError)) throw error;
+    const Class = error instanceof OAuthProviderError ? OAuthProviderError : ApiError;
     throw new Class(`The API answered 401, then: ${error.message}`, error);
   }
 }
@@ -159,9 +159,12 @@ function begin(source: TokenSource, isAhead: boolean, isForced?: boolean): Fligh
   /** The failure because of which it was told to wait, instead of a request. */
   let barred: Failure | undefined;
   source.flight = flight;
-  flight.outcome = run().finally(() => {
-    if (source.flight === flight) source.flight = undefined;
-  });
+  flight.outcome = run()
+    // A provider's error may be made so that looking at it throws.
+    .catch((error: unknown) => ({ error }))
+    .finally(() => {
+      if (source.flight === flight) source.flight = undefined;
+    });
   void callHook(settings.waitUntil, flight.outcome);
   return flight;
 
@@ -176,7 +179,7 @@ function begin(source: TokenSource, isAhead: boolean, isForced?: boolean): Fligh
     } catch (error) {
       // A provider that was told the last error again has not failed anew.
       if (isCounted || !barred || barred.error !== error) {
-        if (!isCounted) count(error);
+        if (!isCounted) count(error, attempts ? EXCHANGE : PROVIDER);
         tell({ type: flight.isAhead ? 'refresh_ahead_failed' : 'token_failed', ...describeFailure(error) });
       }
       return { error };
@@ -190,12 +193,12 @@ function begin(source: TokenSource, isAhead: boolean, isForced?: boolean): Fligh
   async function exchangeOnce(signal: AbortSignal): Promise<OAuthToken> {
     // Over its limit, a renewal neither asks nor counts any more, whatever a provider still does.
     signal.throwIfAborted();
-    barred = isForced ? undefined : barring(source, EXCHANGE);
+    barred = isForced ? undefined : barring(source, flight.isAhead ? AHEAD : EXCHANGE);
     if (barred) throw barred.error;
     try {
       return await withRetries(settings, signal, () => exchange(settings, signal, () => attempts++));
     } catch (error) {
-      if (!signal.aborted) count(error);
+      if (!signal.aborted) count(error, EXCHANGE);
       throw error;
     }
   }
@@ -225,9 +228,9 @@ function begin(source: TokenSource, isAhead: boolean, isForced?: boolean): Fligh
   }
 
   /** Bars what has failed for a while. An exchange in vain bars no provider: others may have stored a token meanwhile. */
-  function count(error: unknown): void {
+  function count(error: unknown, failed: number): void {
     const delayMs = Math.min((source.failure?.delayMs ?? 500) * 2, 30_000);
-    const bars = flight.isAhead ? AHEAD : attempts ? EXCHANGE : PROVIDER;
+    const bars = flight.isAhead ? AHEAD : failed;
     source.failure = { error, bars, atMs: Date.now(), delayMs: Math.max(delayMs, retryAfterMs(error) ?? 0) };
     isCounted = true;
   }
@@ -237,12 +240,13 @@ function remember(source: TokenSource, given: OAuthToken): OAuthToken {
   const { settings, token: held } = source;
   const nowMs = Date.now();
   const isSame = held?.accessToken === given.accessToken;
-  const hasEnded = held && isExpired(held);
+  // Its end comes a little later for the server, by what the request took and by rounding: until then nothing has changed.
+  const hasEnded = held && isExpired(held, -3);
   // ThingSpace and WSO2 repeat a token, and may say its full lifetime each time: an end that lies ahead holds.
   const isEarlier = isSame && !hasEnded && held!.expiry! < (given.expiry ?? Infinity);
   const token = isEarlier ? reviveToken({ ...given, expiry: held!.expiry }) : given;
   source.token = token;
-  schedule(source, nowMs, nowMs + 1000, isSame);
+  schedule(source, nowMs, nowMs + (isSame ? 2000 : 1000), isSame);
   if (!isSame || hasEnded) {
     void callHook(settings.onTokenUpdate, token, (error) =>
       report(settings, { type: 'token_update_failed', code: describeFailure(error).code }),

@@ -27,7 +27,9 @@ export function post(
   answer: Answer,
   signal?: AbortSignal | null,
 ): Promise<Answer> {
-  return runWithin('The request', timeoutMs || 30_000, signal, async (within) => {
+  // A query may hold a secret.
+  const [endpoint] = url.split('?');
+  return runWithin(endpoint!, timeoutMs || 30_000, signal, async (within) => {
     try {
       // `manual`, since platforms resend the body and custom headers to any host; `omit`, since Chromium and WebKit
       // otherwise leave the call pending behind a login dialog when a 401 asks for Basic. workerd of 2023 refuses it.
@@ -37,7 +39,7 @@ export function post(
       answer.text = await readText(answer.response);
       return answer;
     } catch (cause) {
-      throw new ApiError('The request failed', { code: 'network', cause });
+      throw new ApiError(`No answer from ${endpoint}`, { code: 'network', cause });
     }
   });
 }

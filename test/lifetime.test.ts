@@ -208,6 +208,39 @@ describe('a server that returns the same token until it ends', () => {
     });
   }
 
+  it('with a constant expires_in is asked once more after two seconds where its end comes later than the known one', async (t) => {
+    const { clock, server, client } = await start(t);
+    // Ends are whole seconds, rounded down: the server's comes 900 ms after the known one.
+    clock.advance(900);
+    repeatToken(server, () => 3600);
+    const endsAtMs = Date.now() + HOUR_MS;
+    let endedOnes = 0;
+    for (let ms = 0; ms < HOUR_MS + 10_000; ms += ms > HOUR_MS - 20_000 ? 100 : 10_000) {
+      const { accessToken } = await client.getToken();
+      if (accessToken === 'hour-1' && Date.now() >= endsAtMs) endedOnes++;
+      await turns();
+      clock.advance(ms > HOUR_MS - 20_000 ? 100 : 10_000);
+    }
+    assert.equal((await client.getToken()).accessToken, 'hour-2');
+    assert.ok(endedOnes <= 12, `an ended token was handed out ${endedOnes} times`);
+    // The first one, one ahead of the end, one at the known end, and the next token.
+    assert.equal(server.tokenRequests.length, 4);
+  });
+
+  it('is believed when it goes on three seconds past the known end', async (t) => {
+    const { clock, server, client } = await start(t);
+    server.token = () => tokenAnswer('same', 3600);
+    await client.getToken();
+    clock.advance(HOUR_MS);
+    assert.equal((await client.getToken()).expiry, START + 3600);
+    clock.advance(1_999);
+    await client.getToken();
+    assert.equal(server.tokenRequests.length, 2);
+    clock.advance(1_001);
+    assert.equal((await client.getToken()).expiry, START + 3603 + 3600);
+    assert.equal(server.tokenRequests.length, 3);
+  });
+
   it('never moves a known end that still lies ahead', async (t) => {
     const { clock, server, client } = await start(t);
     server.token = () => tokenAnswer('same', 3600);

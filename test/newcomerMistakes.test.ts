@@ -24,14 +24,14 @@ function answering(response: Response): object {
 }
 
 const ORIGIN_RULE =
-  "TypeError: apiOrigins must be an array of https or loopback origins like 'https://*.example.com'";
+  'TypeError: apiOrigins must be an array of https or loopback origins without path';
 const SCOPE_RULE =
   'TypeError: oauthScopes must be an array of single scopes';
 const ENVIRONMENT_RULE =
   'TypeError: environment must be a name like Production, or an object';
 const SESSION_RULE = 'TypeError: vZM2mToken must be visible ASCII, or from createSession';
 const NO_CREDENTIALS =
-  'ApiError no_credentials: oauthClientSecret must be given, or oauthTokenProvider';
+  'ApiError no_credentials: oauthClientSecret or oauthTokenProvider must be given';
 
 const mistakes: readonly (readonly [mistake: string, make: () => unknown, text: string])[] = [
   // Credentials
@@ -73,12 +73,12 @@ const mistakes: readonly (readonly [mistake: string, make: () => unknown, text: 
     "TypeError: oauthParams must be an object of strings or arrays, without reserved fields"],
   ['timeout in seconds',
     () => make({}, { timeout: 30, fetch: () => new Promise(() => {}) }).fetchToken(),
-    'ApiError timeout: The request took over 30 ms'],
+    'ApiError timeout: https://thingspace.verizon.com/api/ts/v1/oauth2/token took over 30 ms'],
   ['a number of retries', () => make({}, { retry: 3 }), 'TypeError: retry must be an object'],
   ['a module for fetch', () => make({}, { fetch: { default: fetch } }), 'TypeError: fetch must be a function'],
   ["node-fetch's fetch",
     () => make({}, { fetch: async () => ({ status: 200, headers: new Headers(), body: Readable.from(['{}']) }) }).fetchToken(),
-    'ApiError network: The request failed (body.getReader is not a function)'],
+    'ApiError network: No answer from https://thingspace.verizon.com/api/ts/v1/oauth2/token (body.getReader is not a function)'],
 
   // Environments and URLs
   ['an environment in lower case', () => make({}, { environment: 'production' }), ENVIRONMENT_RULE],
@@ -98,16 +98,16 @@ const mistakes: readonly (readonly [mistake: string, make: () => unknown, text: 
   // What answers instead of the token endpoint
   ['a proxy that answers with a page',
     () => make({}, answering(new Response('<html>', { headers: { 'content-type': 'text/html' } }))).fetchToken(),
-    'ApiError gateway_fault: No OAuth answer, check tokenUrl (200 text/html): gateway_fault'],
+    'ApiError gateway_fault: No OAuth answer, check the URL (200 text/html): gateway_fault'],
   ['a tokenUrl that redirects',
     () => make({}, answering(new Response(null, { status: 301, headers: { location: 'https://www.example.com/' } }))).fetchToken(),
-    'ApiError invalid_response: No OAuth answer, check tokenUrl (301 untyped): invalid_response'],
+    'ApiError invalid_response: No OAuth answer, check the URL (301 untyped): invalid_response'],
   ['a tokenUrl that does not exist',
     () => make({}, answering(Response.json({ message: 'none' }, { status: 404 }))).fetchToken(),
-    'ApiError invalid_response: No OAuth answer, check tokenUrl (404 application/json): invalid_response'],
+    'ApiError invalid_response: No OAuth answer, check the URL (404 application/json): invalid_response'],
   ['a host that cannot be reached',
     () => make({}, { fetch: undefined, environment: { ...CUSTOM, tokenUrl: 'https://127.0.0.1:1/token' } }).fetchToken(),
-    'ApiError network: The request failed (fetch failed)'],
+    'ApiError network: No answer from https://127.0.0.1:1/token (fetch failed)'],
 
   // Tokens
   ['a stored token that has ended, and no secret',

@@ -290,6 +290,79 @@ describe('a failing provider', () => {
     }
   });
 
+  it('is asked once for each call, and left alone then, also where its error cannot even be looked at', async (t) => {
+    const hostile = new Proxy(new Headers(), {});
+    const own = Object.assign(new Error('own'), { headers: hostile });
+    const apiError = new ApiError('own', { code: 'network', headers: hostile });
+    for (const problem of [own, apiError]) {
+      const clock = fakeClock(t);
+      const server = await startServer(t);
+      let asked = 0;
+      const { client } = start(server, { oauthTokenProvider: () => { asked++; throw problem; } });
+      const error = await rejectionOf(client.getToken());
+      if (problem === own) assert.equal(error, own);
+      assert.equal(asked, 1);
+      await rejectionOf(client.getToken());
+      assert.equal(asked, problem === own ? 1 : 2);
+      clock.advance(1_000);
+      await rejectionOf(client.getToken());
+      assert.equal(asked, problem === own ? 2 : 3);
+    }
+  });
+
+  it('is asked again after a token of its own, though its exchange failed before any request', async (t) => {
+    const clock = fakeClock(t);
+    const server = await startServer(t);
+    let asked = 0;
+    const { client } = start(server, {
+      oauthClientSecret: undefined,
+      oauthTokenProvider: (_, { fetchToken }) => fetchToken().catch(() => bearer(`own-${++asked}`, { expiresIn: 20 })),
+    });
+    for (let second = 0; second < 100; second++) {
+      await client.getToken();
+      clock.advance(1_000);
+    }
+    assert.ok(asked >= 5, `asked ${asked} times`);
+  });
+
+  it('may not ask again by itself while an exchange is barred, in a refresh ahead either', async (t) => {
+    const clock = fakeClock(t);
+    const server = await startServer(t);
+    const ask = async (fetchToken: () => Promise<OAuthToken>): Promise<OAuthToken> => {
+      for (let tries = 0; tries < 10; tries++) await fetchToken().catch(() => {});
+      throw new RangeError('in vain');
+    };
+    const { client, events } = start(server, {
+      oauthTokenProvider: (lastToken, { fetchToken }) => (lastToken ? ask(fetchToken) : fetchToken()),
+    });
+    await client.getToken();
+    server.token = () => ({ status: 404 });
+    clock.advance(3_400_000);
+    await client.getToken();
+    await clock.until(() => events.some(({ type }) => type === 'refresh_ahead_failed'));
+    assert.equal(server.tokenRequests.length, 2);
+  });
+
+  it('may throw errors of its own kind of ApiError after a 401', async (t) => {
+    class BrokerError extends ApiError {
+      constructor({ status }: { readonly status: number }) {
+        super('the broker is down', { code: 'network', statusCode: status });
+      }
+    }
+    const server = await startServer(t);
+    let asked = 0;
+    const { client } = start(server, {
+      oauthTokenProvider: () => {
+        if (asked++) throw new BrokerError({ status: 503 });
+        return bearer('a');
+      },
+    });
+    await client.getToken();
+    server.revoked.add('a');
+    const error = await rejectionOf(client.authorizedFetch(`${server.origin}/x`));
+    assert.deepEqual([error.code, error.statusCode, error.message], ['network', 503, 'The API answered 401, then: the broker is down']);
+  });
+
   it('lets its own error through after a 401, too, and the old token stays', async (t) => {
     const server = await startServer(t);
     const problem = new RangeError('own');
@@ -378,9 +451,9 @@ describe('oauthOnTokenUpdate', () => {
     const { client } = start(server, { oauthOnTokenUpdate: ({ expiry }) => expiries.push(expiry) });
     await client.fetchToken();
     await client.fetchToken();
-    clock.advance(60_000);
+    clock.advance(63_000);
     await client.fetchToken();
-    assert.deepEqual(expiries, [START + 60, START + 120]);
+    assert.deepEqual(expiries, [START + 60, START + 123]);
   });
 });
 

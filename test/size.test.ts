@@ -7,7 +7,7 @@ import type { Plugin } from 'esbuild';
 import { build } from 'esbuild';
 
 /** `{ createClient }`, minified, gzip -9, in bytes: all that an application pays for, the seam for a session included. */
-const MOST_BYTES = 6_290;
+const MOST_BYTES = 6_300;
 
 /** What of that is the seam for a session: all that {@link SEAM} takes out. */
 const MOST_SEAM_BYTES = 100;

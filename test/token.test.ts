@@ -251,7 +251,7 @@ describe('an answer that is no token', () => {
       const error = await rejectionOf(createClient(server.config()).fetchToken());
       assert.equal(error.code, 'invalid_response');
       assert.equal(error.statusCode, status);
-      assert.match(error.message, new RegExp(`check tokenUrl .${status}`));
+      assert.match(error.message, new RegExp(`check the URL .${status}`));
       assert.equal(server.apiRequests.length, 0);
       assert.equal(server.tokenRequests.length, 1);
     });

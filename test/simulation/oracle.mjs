@@ -4,6 +4,11 @@
 const RENEWAL_LIMIT_MS = 60_000;
 const REJOIN_MS = 5000;
 const REJECTED_FOR_MS = 60_000;
+/** For so long past the known end of a repeated token it may not have ended for the server. */
+const GRACE_MS = 3000;
+/** What has just come serves for so long, however short its life: a token, and one that is repeated. */
+const LEAST_MS = 1000;
+const LEAST_REPEATED_MS = 2000;
 /** Two renewals of a minute each and the calls between them, with room. */
 const LONGEST_WAIT_MS = 200_000;
 /** Milliseconds by which rounding may shift a retry. */
@@ -53,18 +58,19 @@ export function createOracle(config, clock, isApiError) {
     const wallMs = clock.wallMs();
     const isUnchanged = held?.accessToken === token.accessToken;
     const isDoubtful = isUnchanged && held.isDoubtful;
-    const isKnown = isUnchanged && held.endMs > wallMs && held.endMs !== Infinity;
+    const isKnown = isUnchanged && held.endMs > wallMs - GRACE_MS && held.endMs !== Infinity;
     const endMs = isKnown && !isDoubtful ? Math.min(held.endMs, token.endMs) : token.endMs;
     const untilMs = endMs - (isUnchanged ? 0 : skewMs);
     const lifetimeMs = token.lifetimeMs ?? endMs - wallMs;
-    const firstSecondMs = isStored ? -Infinity : wallMs + 1000;
+    const leastMs = isUnchanged ? LEAST_REPEATED_MS : LEAST_MS;
+    const servesUntilMs = isStored ? -Infinity : wallMs + leastMs;
     held = {
       accessToken: token.accessToken,
       endMs,
-      arrivedMs: wallMs,
-      validUntilMs: Math.max(untilMs, firstSecondMs),
+      servesUntilMs,
+      validUntilMs: Math.max(untilMs, servesUntilMs),
       // The jitter makes the window longer by up to a half.
-      refreshFromMs: isUnchanged ? Infinity : Math.max(untilMs - 1.5 * Math.min(300_000, lifetimeMs * 0.2), firstSecondMs),
+      refreshFromMs: isUnchanged ? Infinity : Math.max(untilMs - 1.5 * Math.min(300_000, lifetimeMs * 0.2), servesUntilMs),
       isNearEnd: false,
       isSpent: false,
       isDoubtful,
@@ -79,10 +85,11 @@ export function createOracle(config, clock, isApiError) {
   function arrive({ number, heldAtBegin }, token) {
     const isLate = number < applied;
     if (!isLate && (!isEdge || heldAtBegin === held)) return keep(number, token);
-    heldLately.push({ ...token, arrivedMs: clock.wallMs() });
+    const servesUntilMs = clock.wallMs() + LEAST_REPEATED_MS;
+    heldLately.push({ ...token, servesUntilMs });
     if (isLate) return;
     if (held.accessToken === token.accessToken) {
-      Object.assign(held, { isDoubtful: true, endMs: Math.max(held.endMs, token.endMs), arrivedMs: clock.wallMs() });
+      Object.assign(held, { isDoubtful: true, endMs: Math.max(held.endMs, token.endMs), servesUntilMs });
     } else arrivals.set(token.accessToken, () => keep(number, token));
   }
 
@@ -249,7 +256,7 @@ export function createOracle(config, clock, isApiError) {
       caller.sent.push(bearer);
       const token = heldLately.findLast(({ accessToken }) => accessToken === bearer);
       check('sendsHeldToken', token !== undefined, () => `sent ${bearer}, held ${held?.accessToken}`);
-      const hasEnded = token && wallMs >= token.endMs && wallMs >= token.arrivedMs + 1000;
+      const hasEnded = token && wallMs >= Math.max(token.endMs, token.servesUntilMs);
       check('noEndedTokenSent', !hasEnded, () => `${bearer} ended ${wallMs - token.endMs} ms ago`);
       if (caller.sent.length === 1) return;
       check('onlyReplaysWithAnother', caller.sent.length === 2 && bearer !== caller.sent[0], () => `sent ${caller.sent}`);
