@@ -3,7 +3,7 @@
  * @module
  */
 import type { NamedEnvironmentConfig } from './config.ts';
-import type { Environment } from './environments.ts';
+import { Environment } from './environments.ts';
 import type { OauthScope } from './scopes.ts';
 
 /**
@@ -12,7 +12,7 @@ import type { OauthScope } from './scopes.ts';
  * absent. Touches no network.
  *
  * @param env the variables; default `process.env`, and none where there is no `process`
- * @throws `TypeError` that names the variable when the id is missing or the timeout is no number
+ * @throws `TypeError` that names the variable when the id is missing, the timeout is no number or the environment unknown
  */
 export function configFromEnvironment(env: Readonly<Record<string, string | undefined>> = processEnv()): NamedEnvironmentConfig {
   const read = (name: string) => env[`THINGSPACE_${name}`]?.trim() || undefined;
@@ -20,6 +20,9 @@ export function configFromEnvironment(env: Readonly<Record<string, string | unde
   if (!oauthClientId) throw new TypeError('THINGSPACE_CLIENT_ID must be set to the client id');
   const timeout = Number(read('TIMEOUT') ?? 0);
   if (!(timeout >= 0 && timeout < Infinity)) throw new TypeError('THINGSPACE_TIMEOUT must be a number of milliseconds, 0 or more');
+  const environment = read('ENVIRONMENT');
+  const names = Object.keys(Environment);
+  if (environment && !names.includes(environment)) throw new TypeError(`THINGSPACE_ENVIRONMENT must be one of ${names.join(', ')}`);
   return {
     clientCredentialsAuthCredentials: {
       oauthClientId,
@@ -27,7 +30,7 @@ export function configFromEnvironment(env: Readonly<Record<string, string | unde
       oauthScopes: read('SCOPES')?.split(/\s+/) as OauthScope[] | undefined,
     },
     vZM2mToken: read('M2M_TOKEN'),
-    environment: read('ENVIRONMENT') as Environment | undefined,
+    environment: environment as Environment | undefined,
     timeout,
   };
 }

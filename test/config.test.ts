@@ -559,6 +559,11 @@ describe('configFromEnvironment', () => {
       assert.match(message, /^THINGSPACE_TIMEOUT must/);
       assert.ok(!message.includes(THINGSPACE_TIMEOUT));
     }
+    for (const THINGSPACE_ENVIRONMENT of [MARKER, 'production', 'toString']) {
+      const env = { THINGSPACE_CLIENT_ID: 'invented-id', THINGSPACE_ENVIRONMENT };
+      const { message } = catchTypeError(() => configFromEnvironment(env), THINGSPACE_ENVIRONMENT);
+      assert.equal(message, 'THINGSPACE_ENVIRONMENT must be one of Production, MockServerForLimitedAvailabilitySeeQuickStart, Staging');
+    }
   });
 
   it('reads process.env by default, and nothing where there is no process', () => {

@@ -8,8 +8,8 @@ const root = join(import.meta.dirname, '../..');
 
 /** Every source file; what it imports at run time stands on an earlier line. The last line is imported by nobody. */
 const LEVELS: readonly (readonly string[])[] = [
-  ['record', 'scopes', 'environments', 'environmentVariables', 'clientAuthentication', 'stores/entry'],
-  ['errors'],
+  ['record', 'scopes', 'environments', 'clientAuthentication', 'stores/entry'],
+  ['errors', 'environmentVariables'],
   ['events', 'token', 'waiting'],
   ['transport', 'config', 'retry'],
   ['redirects', 'exchange'],
