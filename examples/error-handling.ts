@@ -1,4 +1,4 @@
-// What can go wrong, told apart by code. A wrong call (a bad option, a foreign origin) is a TypeError: mend the program.
+// What can go wrong, told apart by code. A wrong call (a bad option, a foreign origin) is a TypeError: fix the program.
 import type { AnyApiError } from 'thingspace-auth';
 import { ApiError, configFromEnvironment, createClient } from 'thingspace-auth';
 

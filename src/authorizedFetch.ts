@@ -52,7 +52,7 @@ export async function authorizedFetch(
   const isOneShot = body?.getReader ?? body?.[Symbol.asyncIterator];
   /** A `Request` with a body is used up by sending it: a clone of it stays. Firefox has no `request.body`. */
   const spare = request && request.body !== null && body == null && !isSafe(method) ? request.clone() : undefined;
-  // An empty one of the caller's sends none.
+  // The caller's own session token wins; an empty one means that none is sent.
   const own = given && headers.get(SESSION_HEADER);
   if (given) headers.delete(SESSION_HEADER);
   const session = (own ?? settings.sessionToken) as (SessionTokenSource & string) | undefined;

@@ -225,7 +225,7 @@ export function resolveConfig(config: ClientConfig): Settings {
 
 /** Whether an option is good; may throw what is wrong itself. `options`: those of its group that stand before it. */
 type Rule = (value: any, options: any) => unknown;
-/** The options of a group. One that must be given has a default that is not good; one without a default may be absent. */
+/** The options of a group: rule, the rule in words, default. One that must be given has a default that breaks its rule. */
 type Rules = Readonly<Record<string, readonly [rule: Rule | Rules, words: string, standard?: unknown]>>;
 
 const TEXT = 'a non-empty string';

@@ -76,7 +76,7 @@ export class ApiError extends Error {
 
 /**
  * The token endpoint's own refusal (RFC 6749 section 5.2): wrong credentials, an unknown scope and so on.
- * It is never retried; its `code` is always `'oauth_error'`.
+ * Retried only with a status that passes (408, 429, 500, 502, 503, 504); its `code` is always `'oauth_error'`.
  */
 export class OAuthProviderError extends ApiError {
   /** `'OAuthProviderError'`. */

@@ -54,7 +54,7 @@ export function nextHop(
   };
 }
 
-/** The answer says what `fetch` would have said, its clones too. */
+/** Makes `redirected` true, as `fetch` itself would have; of clones too. */
 export function markRedirected(response: Response): Response {
   const clone = response.clone.bind(response);
   return Object.defineProperties(response, { redirected: { value: true }, clone: { value: () => markRedirected(clone()) } });

@@ -37,8 +37,9 @@ export interface Session extends SessionTokenSource {
    */
   readonly logout: () => Promise<void>;
   /**
-   * Forgets session, refusal and count, so that the next call logs in; in the store from that call on. For an account
-   * that has been unlocked or mended. Touches no network.
+   * Forgets session, refusal and count, so that the next call logs in, with the same user name and password; in the
+   * store from that call on. For an account that has been unlocked: other credentials want a session of their own.
+   * Touches no network.
    */
   readonly reset: () => void;
   /** The session token held, while it is not 20 minutes idle. Does not count as use; touches no network. */
@@ -59,7 +60,9 @@ export interface Session extends SessionTokenSource {
  * themselves when a kept-alive connection turns out to be closed (Chromium, Firefox, Bun 1.2, Deno 2.9).
  *
  * With a `store`, processes with the same account share all of it; while one logs in, the others wait for it and never
- * log in beside it. Where the store fails a process sends one login at most, and none after that one failed.
+ * log in beside it. One that is killed then keeps the lock for up to twice the limit of a login and 90 s: until then
+ * the others reject with `session_failed`. Where the store fails (an operation has 5 s) a process sends one login at
+ * most, and none after that one failed.
  *
  * @throws `TypeError` for a missing user name or password, or a store without `lock`
  * @see https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/start-connectivity-management-session.html
@@ -403,6 +406,7 @@ type Outcome = Omit<Reply, 'response'> & {
   readonly response?: { readonly status?: number | undefined; readonly headers?: Headers };
 };
 
+/** Logins without an answer, in a row, after which none is sent any more; a refused one counts as much. */
 const LATCHED = 2;
 const IDLE_MS = 1_200_000;
 const LOST_AFTER_MS = 5_000;

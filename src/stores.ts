@@ -9,7 +9,7 @@ import { isExpired, isHeaderSafe } from './token.ts';
 
 /**
  * Where texts are kept. Values hold bearer tokens: keep them where only this application can read, or wrap the store in
- * {@link encryptedStore}. Every operation may throw or reject; it has 2 s.
+ * {@link encryptedStore}. Every operation may throw or reject; `storedToken` gives it 2 s, a session 5 s.
  */
 export interface TokenStore {
   /** The value last written under the key; nothing where there is none or its time is over. May throw or reject. */

@@ -85,7 +85,7 @@ const FIELDS = {
   refreshToken: asText,
 };
 
-/** A text that says something. */
+/** A text that is not empty; `undefined` for anything else. */
 export function asText(value: unknown): string | undefined {
   return typeof value === 'string' && value ? value : undefined;
 }

@@ -80,8 +80,8 @@ export function validToken(source: TokenSource): OAuthToken | undefined {
 }
 
 /**
- * A valid token, other than the one `rejected`: the remembered one, else that of one shared renewal; one that has not
- * ended serves when that fails. With `isForced` only a renewal will do, or one under way.
+ * A valid token, other than the one `rejected`: the remembered one, or else that of one shared renewal. Where that fails
+ * a remembered one that has not ended serves. With `isForced` only a renewal will do, or one under way.
  */
 export async function getToken(
   source: TokenSource,

@@ -13,7 +13,10 @@ export interface Limit {
   readonly end: (openBody?: unknown) => void;
 }
 
-/** Starts a limit on `what`, which also follows a caller's signal. It holds no work, so that it may outlive it. */
+/**
+ * Starts a time limit on `what`, which also aborts when a caller's signal does. It keeps no reference to the work: one
+ * that runs on retains neither request nor answer.
+ */
 export function startLimit(what: string, limitMs: number, signal: AbortSignal | null | undefined): Limit {
   const controller = new AbortController();
   const unfollow = onAbort(signal, (reason: unknown) => controller.abort(reason));
