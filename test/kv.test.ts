@@ -35,7 +35,7 @@ test('ends a value on time though Workers KV keeps it', async (t) => {
 });
 
 test('takes what is no entry of its own in Workers KV for nothing', async () => {
-  for (const junk of ['text', 7, [], {}, { value: 7 }, { value: 'value', end: 'junk' }]) {
+  for (const junk of ['text', 7, [], {}, { value: 7 }, { value: 'value', endMs: 'junk' }]) {
     const store = kvStore({ get: async () => junk, put: async () => {}, delete: async () => {} });
     assert.equal(await store.get('key'), undefined);
   }
@@ -72,7 +72,7 @@ for (const [ttlSeconds, options] of [[1.0005, { expireIn: 1001 }], [undefined, {
 test('leaves a lock in a Deno.Kv that another holds, and takes one that has ended', async (t) => {
   t.mock.timers.enable({ apis: ['Date'] });
   const commit = mock.fn(async () => ({ ok: true, versionstamp: '2' }));
-  const store = kvStore(createDenoKv({ commit, get: async () => ({ value: { value: '', end: 5_000 }, versionstamp: '1' }) }));
+  const store = kvStore(createDenoKv({ commit, get: async () => ({ value: { value: '', endMs: 5_000 }, versionstamp: '1' }) }));
 
   t.mock.timers.tick(4_999);
   assert.equal(await store.lock!('key', 5), undefined);

@@ -63,7 +63,7 @@ export class TokenStoreObject {
     let next = Infinity;
     for (const [key, entry] of await this.#storage.list()) {
       if (valueOf(entry) === undefined) await this.#storage.delete(key);
-      else next = Math.min(next, (entry as Entry).end ?? Infinity);
+      else next = Math.min(next, (entry as Entry).endMs ?? Infinity);
     }
     if (next < Infinity) await this.#storage.setAlarm(next);
   }

@@ -3,19 +3,19 @@
  * @module
  */
 
-/** A value and when it ends, in milliseconds of Unix time; absent: never. */
+/** A value and when it ends, in milliseconds of Unix time (absent: never). */
 export interface Entry {
   readonly value: string;
-  readonly end?: number;
+  readonly endMs?: number;
 }
 
 /** An entry that ends `ttlSeconds` from now. */
 export function createEntry(value: string, ttlSeconds: number | undefined): Entry {
-  return ttlSeconds === undefined ? { value } : { value, end: Date.now() + ttlSeconds * 1000 };
+  return ttlSeconds === undefined ? { value } : { value, endMs: Date.now() + ttlSeconds * 1000 };
 }
 
 /** The value of an entry that has not ended; `undefined` for none, and for what is no entry. */
 export function valueOf(entry: unknown): string | undefined {
-  const { value, end = Infinity } = (entry ?? {}) as Partial<Entry>;
-  return typeof value === 'string' && Date.now() < end ? value : undefined;
+  const { value, endMs = Infinity } = (entry ?? {}) as Partial<Entry>;
+  return typeof value === 'string' && Date.now() < endMs ? value : undefined;
 }

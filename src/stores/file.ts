@@ -8,6 +8,8 @@ import { mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import type { TokenStore } from '../stores.ts';
+import type { Entry } from './entry.ts';
+import { createEntry, valueOf } from './entry.ts';
 
 /**
  * A store that keeps all its keys in the file `path` (JSON, mode 0600), for Node, Deno and Bun. Each write goes to a
@@ -18,13 +20,10 @@ import type { TokenStore } from '../stores.ts';
  */
 export function fileStore(path: string): TokenStore {
   return {
-    get: async (key) => {
-      const entry = (await readEntries(path))[key];
-      return isCurrent(entry) ? entry.value : undefined;
-    },
+    get: async (key) => valueOf((await readEntries(path))[key]),
     set: (key, value, ttlSeconds) =>
       update(path, (entries) => {
-        entries[key] = { value, ...(ttlSeconds !== undefined && { endMs: Date.now() + ttlSeconds * 1000 }) };
+        entries[key] = createEntry(value, ttlSeconds);
       }),
     delete: (key) =>
       update(path, (entries) => {
@@ -38,12 +37,6 @@ export function fileStore(path: string): TokenStore {
   };
 }
 
-interface Entry {
-  readonly value: string;
-  /** In milliseconds of Unix time; absent: never. */
-  readonly endMs?: number;
-}
-
 type Entries = Record<string, Entry | undefined>;
 
 /** Rejects with a `SyntaxError` for a file that is no JSON. */
@@ -54,10 +47,6 @@ async function readEntries(path: string): Promise<Entries> {
     if (codeOf(error) === 'ENOENT') return {};
     throw error;
   }
-}
-
-function isCurrent(entry: Entry | undefined): entry is Entry {
-  return typeof entry?.value === 'string' && !(Number(entry.endMs) <= Date.now());
 }
 
 const WRITE_LIMIT_MS = 1_000;
@@ -74,7 +63,7 @@ async function update(path: string, change: (entries: Entries) => void): Promise
   try {
     const entries = await readEntries(path).catch(replaceJunk);
     change(entries);
-    const current = Object.entries(entries).filter(([, entry]) => isCurrent(entry));
+    const current = Object.entries(entries).filter(([, entry]) => valueOf(entry) !== undefined);
     await replaceFile(path, JSON.stringify(Object.fromEntries(current)));
   } finally {
     release?.();
