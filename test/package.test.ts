@@ -55,10 +55,10 @@ test('the tarball holds exactly the built modules, their sources and the papers'
 });
 
 test('the entries of one process share their errors, in one file each or in many', async () => {
-  for (const folder of ['dist', 'dist/node']) {
-    const url = (path: string) => pathToFileURL(join(root, folder, path)).href;
-    const { ApiError, createClient } = await import(url('index.js'));
-    const { createSession } = await import(url('session.js'));
+  for (const [folder, extension] of [['dist', 'js'], ['dist/node', 'mjs']] as const) {
+    const url = (name: string) => pathToFileURL(join(root, folder, `${name}.${extension}`)).href;
+    const { ApiError, createClient } = await import(url('index'));
+    const { createSession } = await import(url('session'));
     const vZM2mToken = createSession({ username: 'invented-name', password: 'invented-password' });
     const credentials = { oauthClientId: 'invented-key', oauthToken: { accessToken: 'invented-token' } };
     const fetch = async () => new Response('no', { status: 403 });

@@ -4,6 +4,6 @@ import { registerHooks } from 'node:module';
 registerHooks({
   resolve(specifier, context, next) {
     const { url, ...resolved } = next(specifier, context);
-    return { ...resolved, url: url.replace('/dist/node/', '/dist/') };
+    return { ...resolved, url: url.replace(/\/dist\/node\/(.*)\.mjs$/, '/dist/$1.js') };
   },
 });
