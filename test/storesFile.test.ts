@@ -169,6 +169,26 @@ test('removes an ended lock alone, and takes that right from one who was killed 
   assert.deepEqual(readdirSync(folder).map((name) => join(folder, name)), [lockPath]);
 });
 
+test('leaves that right, too, to whoever was faster between two steps', async (t) => {
+  const other = `${Date.now() + 60_000} another`;
+  const races: { meanwhile: (path: string) => void; left: string | undefined }[] = [
+    { meanwhile: (path) => rmSync(path), left: undefined },
+    { meanwhile: (path) => writeFileSync(path, other), left: other },
+  ];
+  for (const { meanwhile, left } of races) {
+    const { store, lockPath } = await createLockable(t);
+    writeFileSync(lockPath, '1 ended');
+    const rightPath = `${lockPath}.remove`;
+    writeFileSync(rightPath, '1 killed');
+
+    const release = await withClock(() => meanwhile(rightPath), () => store.lock!('key', 60), 2);
+
+    assert.equal(release, undefined);
+    assert.equal(readFileSync(lockPath, 'utf8'), '1 ended');
+    assert.equal(existsSync(rightPath) ? readFileSync(rightPath, 'utf8') : undefined, left);
+  }
+});
+
 test('gives its lock back as soon as another has looked at it', async (t) => {
   const { folder, store, lockPath } = await createLockable(t);
   const release = await store.lock!('key', 60);
@@ -219,7 +239,9 @@ test('rejects when an ended lock cannot be moved away', async (t) => {
     writeFileSync(folder, '');
   };
 
-  await assert.rejects(withClock(becomeFile, () => store.lock!('key', 60)), { code: 'ENOTDIR' });
+  writeFileSync(`${lockPath}.remove`, '1 killed');
+
+  await assert.rejects(withClock(becomeFile, () => store.lock!('key', 60), 2), { code: 'ENOTDIR' });
 });
 
 test('rejects where a folder stands in the place of the file, and leaves nothing beside it', async (t) => {
@@ -307,12 +329,18 @@ async function createLockable(t: TestContext) {
   return { folder, store, lockPath };
 }
 
-/** Runs `act`; `meanwhile` happens when it first looks at the clock: after it looked at the lock, before it acts on it. */
-async function withClock<T>(meanwhile: () => void, act: () => Promise<T>): Promise<T> {
+/**
+ * Runs `act`; `meanwhile` happens when it first looks at the clock, or at a later look: after it looked at a lock, before
+ * it acts on it.
+ */
+async function withClock<T>(meanwhile: () => void, act: () => Promise<T>, look = 1): Promise<T> {
   const { now } = Date;
+  let looks = 0;
   Date.now = () => {
-    Date.now = now;
-    meanwhile();
+    if (++looks === look) {
+      Date.now = now;
+      meanwhile();
+    }
     return now();
   };
   try {
