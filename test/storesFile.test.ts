@@ -192,11 +192,21 @@ test('leaves that right, too, to whoever was faster between two steps', async (t
 test('gives its lock back as soon as another has looked at it', async (t) => {
   const { folder, store, lockPath } = await createLockable(t);
   const release = await store.lock!('key', 60);
-  writeFileSync(`${lockPath}.remove`, `${Date.now() + 50} another`);
+  writeFileSync(`${lockPath}.remove`, `${Date.now() + 20} another`);
 
   await release!();
 
   assert.deepEqual(readdirSync(folder), []);
+});
+
+test('does not wait for ever for another to look at its lock', async (t) => {
+  const { store, lockPath } = await createLockable(t);
+  const release = await store.lock!('key', 60);
+  writeFileSync(`${lockPath}.remove`, '9'.repeat(400));
+
+  await release!();
+
+  assert.equal(await store.lock!('key', 60), undefined);
 });
 
 test('locks where the file system knows no hard links, one of two, and loses races there too', async (t) => {

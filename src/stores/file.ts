@@ -50,6 +50,8 @@ async function readEntries(path: string): Promise<Entries> {
 }
 
 const WRITE_LIMIT_MS = 1_000;
+/** To give a lock back: some tenths of a second. */
+const MOST_TRIES = 10_000;
 
 /** Writers take turns, or one would undo what another writes at the same time. One that does not get its turn goes on. */
 async function update(path: string, change: (entries: Entries) => void): Promise<void> {
@@ -110,8 +112,8 @@ function takeLock(path: string, ttlMs: number, remove = removeAlone): (() => voi
   writeFileSync(aside, own, { flag: 'wx', mode: 0o600 });
   if (!moveLock(aside, path)) return undefined;
   return () => {
-    // Another's look at it takes a moment.
-    while (readLock(path) === own && !remove(path, own));
+    // Another's look at it takes a moment. Should it never end, the lock ends with its time.
+    for (let tries = 0; tries < MOST_TRIES && readLock(path) === own && !remove(path, own); ) tries++;
   };
 }
 
