@@ -89,6 +89,8 @@ export function createOracle(config, clock, isApiError) {
     heldLately.push({ ...token, servesUntilMs });
     if (isLate) return;
     if (held.accessToken === token.accessToken) {
+      // The client may know an earlier end than this one, and ask once more at it.
+      if (!held.isDoubtful) counts.ended++;
       Object.assign(held, { isDoubtful: true, endMs: Math.max(held.endMs, token.endMs), servesUntilMs });
     } else arrivals.set(token.accessToken, () => keep(number, token));
   }
