@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import type { ServerResponse } from 'node:http';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import type { ClientOptions, CustomEnvironmentConfig } from 'thingspace-auth';
@@ -312,22 +311,32 @@ test('returns the answer for a body that cannot be sent again, and logs in for t
 });
 
 test('rejects as fetch does where the body of a 400 breaks off, is aborted or takes too long', async (t) => {
+  const clock = fakeClock(t);
   const server = await startSessionServer(t);
-  const { authorizedFetch } = server.client(server.account(), { timeout: 2_000 });
+  let meanwhile = (): void => {};
+  const { authorizedFetch } = server.client(server.account(), {
+    timeout: 60_000,
+    fetch: async (...parameters) => {
+      const answer = await fetch(...parameters);
+      // By then its body is being read.
+      if (answer.status === 400) setImmediate(meanwhile);
+      return answer;
+    },
+  });
   await authorizedFetch(server.origin + DEVICES_PATH);
-  const controller = new AbortController();
-  let meanwhile = (_response: ServerResponse): void => {};
+  let breakOff = (): void => {};
   server.api = (_received, response) => {
-    response.writeHead(400, { 'content-type': 'application/json', 'content-length': 100 });
-    response.write('{', () => meanwhile(response));
+    breakOff = () => void response.destroy();
+    response.writeHead(400, { 'content-type': 'application/json', 'content-length': 100 }).write('{');
     return undefined;
   };
+  const controller = new AbortController();
 
-  meanwhile = (response) => void response.destroy();
+  meanwhile = () => breakOff();
   await assert.rejects(authorizedFetch(server.origin + DEVICES_PATH), TypeError);
-  meanwhile = () => setTimeout(() => controller.abort('reason'), 50);
+  meanwhile = () => controller.abort('reason');
   await assert.rejects(authorizedFetch(server.origin + DEVICES_PATH, { signal: controller.signal }), (error) => error === 'reason');
-  meanwhile = () => {};
+  meanwhile = () => clock.advance(60_000);
   await assert.rejects(authorizedFetch(server.origin + DEVICES_PATH), { name: 'ApiError', code: 'timeout' });
 
   assert.equal(server.logins.length, 1);
