@@ -31,15 +31,15 @@ const errorsOfMain = {
 };
 
 const esm = { bundle: true, format: 'esm', target: 'es2022' };
-const unbundled = { ...esm, sourcemap: true, plugins: [keepModules] };
 const maps = { sourcemap: true, sourcesContent: false };
+const unbundled = { ...esm, ...maps, plugins: [keepModules] };
 const sparse = { minifyWhitespace: true, minifySyntax: true, outExtension: { '.js': '.mjs' } };
 const forNode = { ...esm, ...maps, ...sparse, outdir: 'dist/node', outbase: 'src', external: ['node:*'] };
 
 const { exports } = JSON.parse(readFileSync('package.json', 'utf8'));
 
 rmSync('dist', { recursive: true, force: true });
-await build({ ...unbundled, entryPoints: filesOf('src'), outdir: 'dist', outbase: 'src', sourcesContent: false });
+await build({ ...unbundled, entryPoints: filesOf('src'), outdir: 'dist', outbase: 'src' });
 // A fresh process pays half a millisecond for each module that it loads, as much for a name that does not tell the format
 // (Node looks for package.json in each folder above), and a third for white space. Names stay, for stack traces.
 const [main, ...others] = Object.values(exports).map(({ default: code }) => code.replace('./dist/', 'src/').replace(/js$/, 'ts'));
