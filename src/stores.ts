@@ -5,7 +5,7 @@
  */
 import type { OAuthTokenProvider, TokenRequest } from './config.ts';
 import type { OAuthToken } from './token.ts';
-import { isExpired, isHeaderSafe } from './token.ts';
+import { GRACE_SECONDS, isExpired, isHeaderSafe } from './token.ts';
 
 /**
  * Where texts are kept. Values hold bearer tokens: keep them where only this application can read, or wrap the store in
@@ -72,10 +72,11 @@ export function storedToken(store: TokenStore): OAuthTokenProvider {
       let token = await request.fetchToken();
       let repeatedAt: number | undefined;
       for (const known of [stored, lastToken]) {
-        // As in the client: a server's end comes a little later than the known one, and until then nothing has changed.
-        if (known?.accessToken !== token.accessToken || isExpired(known, known === lastToken ? -3 : 0)) continue;
+        // The end of a stored one may be one that was put off below, which would never be over.
+        if (known?.accessToken !== token.accessToken || isExpired(known, known === lastToken ? -GRACE_SECONDS : 0)) continue;
         // ThingSpace and WSO2 repeat a token, and may give its full lifetime each time: the known end holds while it lies ahead.
         repeatedAt = nowSeconds();
+        // Past its end it serves for two seconds, as in the client.
         const expiry = Math.max(known.expiry!, repeatedAt + 2);
         if (expiry < (token.expiry ?? Infinity)) token = { ...token, expiry };
       }

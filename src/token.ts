@@ -20,6 +20,12 @@ export interface OAuthToken {
 }
 
 /**
+ * For so many seconds past its known end a token that the server repeats may not have ended there: its clock started later
+ * by what the request took, and ends are rounded.
+ */
+export const GRACE_SECONDS = 3;
+
+/**
  * Whether a token has ended, or ends within `clockSkew` seconds. Touches no network.
  *
  * @param token the token; one without `expiry` never expires

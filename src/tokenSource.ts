@@ -11,7 +11,7 @@ import { callHook, describeFailure, report } from './events.ts';
 import { exchange } from './exchange.ts';
 import { retryAfterMs, withRetries } from './retry.ts';
 import type { OAuthToken } from './token.ts';
-import { isExpired, reviveToken, withEnd } from './token.ts';
+import { GRACE_SECONDS, isExpired, reviveToken, withEnd } from './token.ts';
 import { isRequestBound, runWithin, waitFor } from './waiting.ts';
 
 /** The state of one client's token. */
@@ -240,12 +240,12 @@ function remember(source: TokenSource, given: OAuthToken): OAuthToken {
   const { settings, token: held } = source;
   const nowMs = Date.now();
   const isSame = held?.accessToken === given.accessToken;
-  // Its end comes a little later for the server, by what the request took and by rounding: until then nothing has changed.
-  const hasEnded = held && isExpired(held, -3);
+  const hasEnded = held && isExpired(held, -GRACE_SECONDS);
   // ThingSpace and WSO2 repeat a token, and may say its full lifetime each time: an end that lies ahead holds.
   const isEarlier = isSame && !hasEnded && held!.expiry! < (given.expiry ?? Infinity);
   const token = isEarlier ? reviveToken({ ...given, expiry: held!.expiry }) : given;
   source.token = token;
+  // A repeated one is asked for again a little later, since it goes on for as long as the server's clock is behind.
   schedule(source, nowMs, nowMs + (isSame ? 2000 : 1000), isSame);
   if (!isSame || hasEnded) {
     void callHook(settings.onTokenUpdate, token, (error) =>
