@@ -53,9 +53,8 @@ export async function authorizedFetch(
   /** A `Request` with a body is used up by sending it: a clone of it stays. Firefox has no `request.body`. */
   const spare = request && request.body !== null && body == null && !isSafe(method) ? request.clone() : undefined;
   // The caller's own session token wins; an empty one means that none is sent.
-  const own = given && headers.get(SESSION_HEADER);
+  const session = ((given && headers.get(SESSION_HEADER)) ?? settings.sessionToken) as (SessionTokenSource & string) | undefined;
   if (given) headers.delete(SESSION_HEADER);
-  const session = (own ?? settings.sessionToken) as (SessionTokenSource & string) | undefined;
   let sessionToken: string | undefined;
   let token: OAuthToken | undefined;
   let reason: 'session' | 'token' | undefined;

@@ -11,7 +11,7 @@ import type { ClientEvent, Report } from './events.ts';
 import { withoutAbsent } from './record.ts';
 import type { OauthScope } from './scopes.ts';
 import type { OAuthToken } from './token.ts';
-import { asText, isHeaderSafe, reviveToken } from './token.ts';
+import { asHeaderText, asText, reviveToken } from './token.ts';
 import type { Answer, Fetch } from './transport.ts';
 
 /** What a token provider gets besides the token that can no longer be used. Frozen. */
@@ -207,7 +207,7 @@ export interface Settings extends Omit<CustomEnvironment, 'allowInsecureRequests
 export function resolveConfig(config: ClientConfig): Settings {
   const { environment = 'Production', ...given }: any = { ...config };
   const { vZM2mToken: sessionToken, timeout, scopes, params, token, apiOrigins, ...options } = readOptions(
-    { ...given, environment: isObject(environment) ? environment : ENVIRONMENTS[environment] ?? '' },
+    { ...given, environment: isObject(environment) ? environment : ENVIRONMENTS[environment] },
     OPTIONS,
   );
   return {
@@ -246,7 +246,7 @@ const CREDENTIALS: Rules = {
   oauthParams: [
     (value) =>
       isObject(value) && Object.entries(value).every(([name, field]) => isTexts([field].flat()) && !/^(grant_type|scope|client_(id|secret|assertion(_type)?))$/.test(name)),
-    'an object of strings or arrays, without reserved fields',
+    'an object of strings or arrays without reserved fields',
     {},
   ],
   oauthTokenProvider: [isCallable, CALLABLE],
@@ -276,11 +276,11 @@ const ENVIRONMENT: Rules = {
 const OPTIONS: Rules = {
   clientCredentialsAuthCredentials: [CREDENTIALS, 'an object', ''],
   vZM2mToken: [
-    (value) => isHeaderSafe(value) || isCallable(value.getSessionToken),
+    (value) => asHeaderText(value) || isCallable(value.getSessionToken),
     'visible ASCII, or from createSession',
   ],
   timeout: [isAmount, AMOUNT, 0],
-  environment: [ENVIRONMENT, 'a name like Production, or an object'],
+  environment: [ENVIRONMENT, 'a name like Production, or an object', ''],
   fetch: [isCallable, CALLABLE, globalFetch],
   retry: [RETRY, 'an object', {}],
   waitUntil: [isCallable, CALLABLE],
@@ -298,7 +298,7 @@ function readOptions({ ...given }: any, rules: Rules): any {
     const isGroup = typeof rule === 'object';
     if (!(isGroup ? isObject(option) : rule(option ?? '', options))) throw new TypeError(`${name} must be ${words}`);
     if (isGroup) Object.assign(options, readOptions(option, rule));
-    else options[name.replace(/^oauth./, (start) => start.slice(5).toLowerCase())] = option;
+    else options[name.startsWith('oauth') ? name[5]!.toLowerCase() + name.slice(6) : name] = option;
   }
   return options;
 }
@@ -319,12 +319,12 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The origin of a URL that secrets may go to; `undefined` where there is none. */
-function safeOrigin(value: any, { allowInsecureRequests }: CustomEnvironment): string | undefined {
+/** The origin of a URL that secrets may go to; falsy where there is none. */
+function safeOrigin(value: any, { allowInsecureRequests }: CustomEnvironment): string | false | undefined {
   try {
     const url = new URL(value);
-    const safe = allowInsecureRequests ? /^http/ : /^https:|^http:\/\/(([^/]*\.)?localhost|127(\.\d+){3}|\[::1])(:\d+)?$/;
-    return typeof value === 'string' && isBare(url) && safe.test(url.origin) ? url.origin : undefined;
+    const safe = allowInsecureRequests ? /^http/ : /^https:|^http:\/\/((.+\.)?localhost|127[\d.]+|\[::1])(:|$)/;
+    return asText(value) && isBare(url) && safe.test(url.origin) && url.origin;
   } catch {
     return undefined;
   }

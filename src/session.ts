@@ -10,7 +10,7 @@ import { callHook, report } from './events.ts';
 import { retryAfterMs } from './retry.ts';
 import type { TokenStore } from './stores.ts';
 import type { OAuthToken } from './token.ts';
-import { isHeaderSafe } from './token.ts';
+import { asHeaderText } from './token.ts';
 import type { Answer } from './transport.ts';
 import { isRequestBound, waitFor } from './waiting.ts';
 
@@ -200,7 +200,7 @@ export function createSession({ username, password, store, ...unknown }: Session
         const { token, usedAt, status, failures } = stored ?? {};
         // Clocks of a fleet differ: none has been used in the future.
         const atMs = Math.min(usedAt, Date.now());
-        if (isHeaderSafe(token) && token !== lapsed && Date.now() - atMs < IDLE_MS) return keep({ token, usedAt: atMs });
+        if (asHeaderText(token) && token !== lapsed && Date.now() - atMs < IDLE_MS) return keep({ token, usedAt: atMs });
         if (!release) isWitness ||= !!failures;
         // A store may forget what it was told.
         else if (failures > (state.failures ?? 0)) state = { failures: Number(failures) };
@@ -259,8 +259,8 @@ export function createSession({ username, password, store, ...unknown }: Session
     const { response, text } = answer;
     const { status, ok } = response ?? {};
     const { sessionToken } = parse(text);
-    if (ok && isHeaderSafe(sessionToken)) {
-      keep({ token: sessionToken, usedAt });
+    if (ok && asHeaderText(sessionToken)) {
+      keep({ token: sessionToken as string, usedAt });
       // Where the count stays, the next login would be one too many.
       if (isCounted && !(await save())) await save();
       return report(client.settings, { type: 'session_obtained' });

@@ -5,7 +5,7 @@
  */
 import type { OAuthTokenProvider, TokenRequest } from './config.ts';
 import type { OAuthToken } from './token.ts';
-import { GRACE_SECONDS, isExpired, isHeaderSafe } from './token.ts';
+import { asHeaderText, GRACE_SECONDS, isExpired } from './token.ts';
 
 /**
  * Where texts are kept. Values hold bearer tokens: keep them where only this application can read, or wrap the store in
@@ -187,7 +187,7 @@ function parseStored(key: string, text: string | null | undefined): Stored | und
 
 /** What the client would refuse, or never stop using, is no token. */
 function isBelievable({ accessToken, tokenType, scope = '', refreshToken = '', expiry, expiresIn }: Stored): boolean {
-  if (!isHeaderSafe(accessToken) || tokenType !== 'Bearer' || typeof scope !== 'string' || typeof refreshToken !== 'string') {
+  if (!asHeaderText(accessToken) || tokenType !== 'Bearer' || typeof scope !== 'string' || typeof refreshToken !== 'string') {
     return false;
   }
   // A lifetime without an end would start anew at each reading.

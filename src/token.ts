@@ -77,14 +77,14 @@ export function withEnd(value: unknown, startMs: number): OAuthToken {
   return reviveToken({ expiry: startMs / 1000 + token.expiresIn! || undefined, ...token });
 }
 
-/** Whether a text can stand in a header as a token does: platforms quote a bad value in their errors, secret and all. */
-export function isHeaderSafe(text: unknown): text is string {
-  return typeof text === 'string' && /^[!-~]+$/.test(text);
+/** A text that can stand in a header as a token does: platforms quote a bad value in their errors, secret and all. */
+export function asHeaderText(value: unknown): string | undefined {
+  return typeof value === 'string' && /^[!-~]+$/.test(value) ? value : undefined;
 }
 
 const FIELDS = {
-  accessToken: (value: unknown): unknown => (isHeaderSafe(value) ? value : undefined),
-  tokenType: (value: unknown): unknown => (/^(bearer)?$/i.test(String(value)) ? 'Bearer' : undefined),
+  accessToken: asHeaderText,
+  tokenType: (value: any): unknown => (/^(bearer)?$/i.test(String(value)) ? 'Bearer' : undefined),
   expiresIn: wholeSeconds,
   scope: asText,
   expiry: wholeSeconds,
@@ -98,5 +98,5 @@ export function asText(value: unknown): string | undefined {
 
 /** A number, also as text or `BigInt`; beyond some 3,000 years it is cut. */
 function wholeSeconds(value: any): number | undefined {
-  return /^\s*\d+(\.\d+)?\s*$/.test(String(value)) ? Math.floor(Math.min(Number(value), 1e11)) : undefined;
+  return /^\s*\d+(\.\d*)?\s*$/.test(String(value)) ? Math.floor(Math.min(Number(value), 1e11)) : undefined;
 }

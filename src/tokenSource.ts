@@ -220,7 +220,7 @@ function begin(source: TokenSource, isAhead: boolean, isForced?: boolean): Fligh
     try {
       const token = withEnd(given, Date.now());
       // What an exchange has just brought serves those who waited, however short its life.
-      if (isExpired(token) && (isCounted || !attempts)) throw new TypeError('oauthToken has ended');
+      if (isExpired(token) && (isCounted || !attempts)) throw new TypeError('it has ended');
       return token;
     } catch (error) {
       throw new ApiError(`oauthTokenProvider returned no token: ${(error as Error).message}`, { code: 'invalid_response' });
@@ -230,8 +230,12 @@ function begin(source: TokenSource, isAhead: boolean, isForced?: boolean): Fligh
   /** Bars what has failed for a while. An exchange in vain bars no provider: others may have stored a token meanwhile. */
   function count(error: unknown, failed: number): void {
     const delayMs = Math.min((source.failure?.delayMs ?? 500) * 2, 30_000);
-    const bars = flight.isAhead ? AHEAD : failed;
-    source.failure = { error, bars, atMs: Date.now(), delayMs: Math.max(delayMs, retryAfterMs(error) ?? 0) };
+    source.failure = {
+      error,
+      bars: flight.isAhead ? AHEAD : failed,
+      atMs: Date.now(),
+      delayMs: Math.max(delayMs, retryAfterMs(error) ?? 0),
+    };
     isCounted = true;
   }
 }

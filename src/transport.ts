@@ -33,9 +33,14 @@ export function post(
     try {
       // `manual`, since platforms resend the body and custom headers to any host; `omit`, since Chromium and WebKit
       // otherwise leave the call pending behind a login dialog when a 401 asks for Basic. workerd of 2023 refuses it.
-      const init: RequestInit = { method: 'POST', redirect: 'manual', headers, body, signal: within };
-      if ('credentials' in Request.prototype) init.credentials = 'omit';
-      answer.response = await fetch(url, init);
+      answer.response = await fetch(url, {
+        method: 'POST',
+        redirect: 'manual',
+        headers,
+        body,
+        signal: within,
+        credentials: 'credentials' in Request.prototype ? 'omit' : undefined,
+      } as RequestInit);
       answer.text = await readText(answer.response);
       return answer;
     } catch (cause) {

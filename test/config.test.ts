@@ -100,6 +100,13 @@ const OPTIONS: readonly [Path, accepts: (value: unknown) => boolean, moreJunk?: 
           'http://localhost.example.com/token',
           'http://127.0.0.1.example.com/token',
           'http://notlocalhost/token',
+          'http://10.127.0.1/token',
+          'http://8.8.127.5/token',
+          'http://127.example.com/token',
+          'http://128.0.0.1/token',
+          'http://example.com:127/token',
+          'http://[1::1]/token',
+          'http://[::1].example.com/token',
         ],
       ] as [Path, () => boolean, unknown[]],
   ),
@@ -410,6 +417,15 @@ describe('the exchange as configured', () => {
     const { credentials, redirect, cache } = requests[0]!.init;
     // workerd of 2023 refuses `cache`.
     assert.deepEqual({ credentials, redirect, cache }, { credentials: 'omit', redirect: 'manual', cache: undefined });
+  });
+
+  it('says nothing of cookies where requests know none, as on workerd of 2023', async (t) => {
+    const known = Object.getOwnPropertyDescriptor(Request.prototype, 'credentials')!;
+    t.after(() => Object.defineProperty(Request.prototype, 'credentials', known));
+    Reflect.deleteProperty(Request.prototype, 'credentials');
+    const { fetch, requests } = stubFetch();
+    await createClient({ ...configWith('', 'fetch', fetch) }).fetchToken();
+    assert.equal(requests[0]!.init.credentials, undefined);
   });
 });
 

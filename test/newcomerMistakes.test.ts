@@ -70,7 +70,7 @@ const mistakes: readonly (readonly [mistake: string, make: () => unknown, text: 
     'TypeError: oauthScope is no option; known are oauthClientId, oauthClientSecret, oauthScopes, oauthToken, oauthClockSkew, oauthParams, oauthTokenProvider, oauthOnTokenUpdate, clientAuthentication'],
   ['a scope among the parameters',
     () => make({ oauthParams: { scope: 'read' } }),
-    "TypeError: oauthParams must be an object of strings or arrays, without reserved fields"],
+    "TypeError: oauthParams must be an object of strings or arrays without reserved fields"],
   ['timeout in seconds',
     () => make({}, { timeout: 30, fetch: () => new Promise(() => {}) }).fetchToken(),
     'ApiError timeout: https://thingspace.verizon.com/api/ts/v1/oauth2/token took over 30 ms'],

@@ -22,8 +22,8 @@ const SEAM: Readonly<Record<string, readonly (readonly [text: string, without: s
     [', or from createSession', ''],
   ],
   'authorizedFetch.js': [
-    ['const session = own ?? settings.sessionToken;', ''],
-    ['let sessionToken;', 'const sessionToken = own ?? settings.sessionToken;'],
+    ['const session = (given', 'const sessionToken = (given'],
+    ['let sessionToken;', ''],
     ['sessionToken = session?.getSessionToken ? await session.getSessionToken(source, signal, getToken, renewToken, post, readText) : session;', ''],
     ['let reason;', ''],
     ['let replayed = "";', 'let replayed;'],

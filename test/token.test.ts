@@ -309,6 +309,8 @@ describe('reviveToken', () => {
     ['other-cased type', { accessToken: 'a', tokenType: 'bearer' }, { accessToken: 'a', tokenType: 'Bearer' }],
     ['BigInt as in the vendor\'s SDK', { accessToken: 'a', expiresIn: 3600n, expiry: 1893456000n }, { accessToken: 'a', tokenType: 'Bearer', expiresIn: 3600, expiry: 1893456000 }],
     ['numbers as strings', { accessToken: 'a', expiresIn: '3600', expiry: '1893456000' }, { accessToken: 'a', tokenType: 'Bearer', expiresIn: 3600, expiry: 1893456000 }],
+    // A pattern that tries each end of the digits anew would take minutes.
+    ['what does not fit into a number', { accessToken: 'a', expiresIn: '1'.repeat(500_000) }, { accessToken: 'a', tokenType: 'Bearer', expiresIn: 1e11 }],
     ['fractions', { accessToken: 'a', expiresIn: 59.9, expiry: 99.9 }, { accessToken: 'a', tokenType: 'Bearer', expiresIn: 59, expiry: 99 }],
     ['nulls', { accessToken: 'a', tokenType: null, expiresIn: null, scope: null, expiry: null, refreshToken: null }, { accessToken: 'a', tokenType: 'Bearer' }],
     ['empty texts', { accessToken: 'a', scope: '', expiry: '', refreshToken: '' }, { accessToken: 'a', tokenType: 'Bearer' }],
@@ -345,7 +347,7 @@ describe('reviveToken', () => {
     { accessToken: MARKER, tokenType: 'mac' },
     { accessToken: MARKER, tokenType: {} },
     { accessToken: MARKER, tokenType: Symbol(MARKER) },
-    ...[MARKER, NaN, Infinity, true, {}, [], new Date(), Symbol(MARKER)].flatMap((bad) => [
+    ...[MARKER, `${'1'.repeat(500_000)}x`, NaN, Infinity, true, {}, [], new Date(), Symbol(MARKER)].flatMap((bad) => [
       { accessToken: MARKER, expiresIn: bad },
       { accessToken: MARKER, expiry: bad },
     ]),
