@@ -456,6 +456,31 @@ test('works over one connection of an undici Agent: an answer that is not return
   assert.equal(server.tokenRequests.length, 1);
 });
 
+test('sends the first call over the connection of the exchange that it has waited for', async (t) => {
+  const server = await startServer(t);
+
+  await createClient(server.config()).authorizedFetch(server.origin);
+
+  const requests = [...server.tokenRequests, ...server.apiRequests];
+  assert.deepEqual([requests.length, new Set(requests.map(({ port }) => port)).size], [2, 1]);
+});
+
+test('needs no turn of a clock that has been faked since the import', async (t) => {
+  const { setImmediate } = globalThis;
+  t.mock.timers.enable();
+  const fetch: Fetch = async (input) => Response.json(String(input).endsWith('/token') ? { access_token: 'token-1' } : { path: '/' });
+  const { authorizedFetch } = createClient({
+    clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthClientSecret: 'invented-secret' },
+    fetch,
+  });
+
+  let response: Response | undefined;
+  void authorizedFetch('https://thingspace.verizon.com/api').then((answer) => (response = answer));
+  for (let turns = 0; turns < 50 && !response; turns++) await new Promise((resolve) => setImmediate(resolve));
+
+  assert.equal(response?.status, 200);
+});
+
 test('leaves retries of API calls to an interceptor of undici, and sees its last answer only', async (t) => {
   const statuses = [503, 401, 503, 200];
   const server = await startServer(t, { api: () => ({ status: statuses.shift()! }) });

@@ -18,6 +18,8 @@ export interface Received {
   readonly body: string;
   /** The body read as a form. */
   readonly form: URLSearchParams;
+  /** The client's end of the connection that it came over. */
+  readonly port: number | undefined;
 }
 
 /** What the server answers: a string or bytes as they are, anything else as JSON. Default 200, no body. */
@@ -63,7 +65,7 @@ export async function startServer(t: Finisher, handlers: { token?: Handler; api?
   const origin = await listen(t, async (request, response) => {
     const { method = '', url = '', headers } = request;
     const body = await readBody(request);
-    const received = { method, url, headers, body, form: new URLSearchParams(body) };
+    const received = { method, url, headers, body, form: new URLSearchParams(body), port: request.socket.remotePort };
     const [seen, handle] =
       url === '/token' ? ([tokenRequests, server.token] as const)
       : url === '/revoke' ? ([revocations, server.revoke] as const)

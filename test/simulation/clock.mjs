@@ -2,10 +2,22 @@
 // The wall clock is what `Date.now` says; timers run on the steady time below it, as they do on a real machine.
 
 const realSetImmediate = setImmediate;
+/** Turns of the event loop that are waited for. */
+let turns = 0;
 
-/** Lets every continuation run that is ready: promises first, then this. */
-export function drain() {
-  return new Promise((resolve) => realSetImmediate(resolve));
+// The package takes it when it is imported: this module comes first.
+globalThis.setImmediate = (callback) => {
+  turns++;
+  realSetImmediate(() => {
+    turns--;
+    callback();
+  });
+};
+
+/** Lets every continuation run that is ready: promises first, then this, until no more turns of the event loop are waited for. */
+export async function drain() {
+  do await new Promise((resolve) => realSetImmediate(resolve));
+  while (turns);
 }
 
 /** A clock whose wall time starts at `startMs`. `afterStep` is called after each timer and its continuations. */

@@ -1,6 +1,6 @@
 // Plays one schedule against the package's public entry and returns what occurred; throws on the first violation.
-import { ApiError, createClient } from 'thingspace-auth';
 import { createClock, drain, install } from './clock.mjs';
+import { ApiError, createClient } from 'thingspace-auth';
 import { createOracle } from './oracle.mjs';
 import { API_URL, createServer, TOKEN_URL } from './server.mjs';
 
