@@ -205,11 +205,7 @@ export interface Settings extends Omit<CustomEnvironment, 'allowInsecureRequests
  * @throws `TypeError` that names the option and the rule, never the value
  */
 export function resolveConfig(config: ClientConfig): Settings {
-  const { environment = 'Production', ...given }: any = { ...config };
-  const { vZM2mToken: sessionToken, timeout, scopes, params, token, apiOrigins, ...options } = readOptions(
-    { ...given, environment: isObject(environment) ? environment : ENVIRONMENTS[environment] },
-    OPTIONS,
-  );
+  const { vZM2mToken: sessionToken, timeout, scopes, params, token, apiOrigins, ...options } = readOptions({ ...config }, OPTIONS);
   return {
     canRenew: options.clientSecret || !options.clientAuthentication.needsSecret || options.tokenProvider,
     scope: scopes.join(' ') || undefined,
@@ -280,7 +276,7 @@ const OPTIONS: Rules = {
     'visible ASCII, or from createSession',
   ],
   timeout: [isAmount, AMOUNT, 0],
-  environment: [ENVIRONMENT, 'a name like Production, or an object', ''],
+  environment: [ENVIRONMENT, 'a name like Production, or an object', 'Production'],
   fetch: [isCallable, CALLABLE, globalFetch],
   retry: [RETRY, 'an object', {}],
   waitUntil: [isCallable, CALLABLE],
@@ -293,9 +289,10 @@ function readOptions({ ...given }: any, rules: Rules): any {
   if (unknown) throw new TypeError(`${unknown} is no option; known are ${Object.keys(rules).join(', ')}`);
   const options: Record<string, unknown> = {};
   for (const [name, [rule, words, standard]] of Object.entries(rules)) {
-    const { [name]: option = standard } = given;
+    let { [name]: option = standard } = given;
     if (option === undefined) continue;
     const isGroup = typeof rule === 'object';
+    if (rule === ENVIRONMENT && !isObject(option)) option = ENVIRONMENTS[option];
     if (!(isGroup ? isObject(option) : rule(option ?? '', options))) throw new TypeError(`${name} must be ${words}`);
     if (isGroup) Object.assign(options, readOptions(option, rule));
     else options[name.startsWith('oauth') ? name[5]!.toLowerCase() + name.slice(6) : name] = option;

@@ -35,12 +35,12 @@ type Path = readonly [group: '' | 'clientCredentialsAuthCredentials' | 'retry' |
 
 /** Every option: what of {@link ANY_JUNK} it takes, and what else it must refuse. */
 const OPTIONS: readonly [Path, accepts: (value: unknown) => boolean, moreJunk?: readonly unknown[]][] = [
-  [['', 'clientCredentialsAuthCredentials'], () => false, [undefined]],
+  [['', 'clientCredentialsAuthCredentials'], () => false, [undefined, 'Production']],
   [['', 'vZM2mToken'], () => false, [MARKER + '\r\nx: y', MARKER + '\u0000', 'ключ', MARKER + ' x']],
   [['', 'timeout'], () => false, ['5', -Infinity]],
   [['', 'environment'], () => false, ['production', 'toString', 'Staging ']],
   [['', 'fetch'], (value) => typeof value === 'function'],
-  [['', 'retry'], () => false],
+  [['', 'retry'], () => false, ['Production', '__proto__']],
   [['', 'waitUntil'], (value) => typeof value === 'function'],
   [['', 'onEvent'], (value) => typeof value === 'function'],
   [['clientCredentialsAuthCredentials', 'oauthClientId'], (value) => value === ANY_JUNK[2], [undefined]],
