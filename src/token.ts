@@ -42,14 +42,7 @@ export function isExpired(token: OAuthToken, clockSkew = 0): boolean {
  * @throws `TypeError` for anything that is no token; the message names the field and the rule, never the value
  */
 export function reviveToken(value: unknown): OAuthToken {
-  const token: Record<string, unknown> = {};
-  for (const [name, read] of Object.entries(FIELDS)) {
-    const given = Object(value)[name] ?? '';
-    const result = read(given);
-    if (result !== undefined) token[name] = result;
-    else if (given !== '' || name === 'accessToken') throw new TypeError(`oauthToken.${name} must be that of a Bearer token`);
-  }
-  return Object.freeze(token as unknown as OAuthToken);
+  return withEnd(value);
 }
 
 /**
@@ -70,11 +63,17 @@ export function parseToken(body: Readonly<Record<string, unknown>>, requestedAtM
   }, requestedAtMs);
 }
 
-/** The same token with its end, where it has a lifetime only: one that began at `startMs`. */
-export function withEnd(value: unknown, startMs: number): OAuthToken {
-  const token = reviveToken(value);
-  // Without a lifetime the sum is not a number.
-  return reviveToken({ expiry: startMs / 1000 + token.expiresIn! || undefined, ...token });
+/** Such a token; with an end where it has a lifetime only, as one that began at `startMs`. */
+export function withEnd(value: unknown, startMs?: number): OAuthToken {
+  const token: Record<string, any> = {};
+  for (const [name, read] of Object.entries(FIELDS)) {
+    const given = Object(value)[name] ?? '';
+    // Without a start or a lifetime, which has been read before, the sum is not a number.
+    const result = read(given === '' && name === 'expiry' ? startMs! / 1000 + token.expiresIn : given);
+    if (result !== undefined) token[name] = result;
+    else if (given !== '' || name === 'accessToken') throw new TypeError(`oauthToken.${name} must be that of a Bearer token`);
+  }
+  return Object.freeze(token as OAuthToken);
 }
 
 /** A text that can stand in a header as a token does: platforms quote a bad value in their errors, secret and all. */

@@ -186,6 +186,16 @@ describe('a provider’s token', () => {
     assert.deepEqual(await client.getToken(), bearer('a', { expiresIn: 3600, expiry: START + 3600 }));
   });
 
+  it('lives from its arrival on where it has a lifetime and no end', async (t) => {
+    fakeClock(t);
+    const server = await startServer(t);
+    for (const end of [{}, { expiry: null }, { expiry: '' }]) {
+      const given = { accessToken: 'a', expiresIn: 3600, ...end };
+      const { client } = start(server, { oauthTokenProvider: () => given as never });
+      assert.deepEqual(await client.getToken(), bearer('a', { expiresIn: 3600, expiry: START + 3600 }));
+    }
+  });
+
   it('serves for a second at least, however short its life', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t, { token: () => tokenAnswer('a', 0) });
