@@ -21,7 +21,8 @@ export interface TokenOptions {
 export interface Client {
   /**
    * Exchanges the credentials for an access token, remembers it and returns it: always one exchange, with its retries.
-   * Calls made meanwhile share it. Most programs need {@link Client.authorizedFetch} only.
+   * Calls made meanwhile share it. Most programs need {@link Client.authorizedFetch} only. Where the platform had a
+   * `setImmediate` at import, a token comes one such turn after its answer: Node's connection is then free for the call.
    *
    * Rejects with an `OAuthProviderError` when the server refuses, with an `ApiError` (`network`, `timeout`,
    * `gateway_fault`, `invalid_response`, `response_too_large`, `no_credentials`), with the signal's reason, or with
