@@ -205,7 +205,7 @@ export interface Settings extends Omit<CustomEnvironment, 'allowInsecureRequests
  * @throws `TypeError` that names the option and the rule, never the value
  */
 export function resolveConfig(config: ClientConfig): Settings {
-  const { vZM2mToken: sessionToken, timeout, scopes, params, token, apiOrigins, ...options } = readOptions({ ...config }, OPTIONS);
+  const { vZM2mToken: sessionToken, timeout, scopes, params, token, apiOrigins, ...options } = readOptions(config ?? {}, OPTIONS);
   return {
     canRenew: options.clientSecret || !options.clientAuthentication.needsSecret || options.tokenProvider,
     scope: scopes.join(' ') || undefined,

@@ -258,9 +258,9 @@ export function createSession({ username, password, store, ...unknown }: Session
     const answer = await send('/login', bearer, JSON.stringify({ username, password }));
     const { response, text } = answer;
     const { status, ok } = response ?? {};
-    const { sessionToken } = parse(text);
-    if (ok && asHeaderText(sessionToken)) {
-      keep({ token: sessionToken as string, usedAt });
+    const token = asHeaderText(parse(text).sessionToken);
+    if (ok && token) {
+      keep({ token, usedAt });
       // Where the count stays, the next login would be one too many.
       if (isCounted && !(await save())) await save();
       return report(client.settings, { type: 'session_obtained' });

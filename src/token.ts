@@ -63,7 +63,7 @@ export function parseToken(body: Readonly<Record<string, unknown>>, requestedAtM
   }, requestedAtMs);
 }
 
-/** Such a token; with an end where it has a lifetime only, as one that began at `startMs`. */
+/** What `reviveToken` makes, with its end where it has a lifetime only: one that began at `startMs`. */
 export function withEnd(value: unknown, startMs?: number): OAuthToken {
   const token: Record<string, any> = {};
   for (const [name, read] of Object.entries(FIELDS)) {
@@ -97,5 +97,5 @@ export function asText(value: unknown): string | undefined {
 
 /** A number, also as text or `BigInt`; beyond some 3,000 years it is cut. */
 function wholeSeconds(value: any): number | undefined {
-  return /^\s*\d+(\.\d*)?\s*$/.test(String(value)) ? Math.floor(Math.min(Number(value), 1e11)) : undefined;
+  return /^\s*\d+(\.\d+)?\s*$/.test(String(value)) ? Math.floor(Math.min(Number(value), 1e11)) : undefined;
 }
