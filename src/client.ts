@@ -2,14 +2,15 @@
  * Wires the parts: configuration → settings → exchange → token → source → request.
  * @module
  */
-import { authorizedFetch } from './authorizedFetch.ts';
-import type { ClientConfig, Settings } from './config.ts';
-import { resolveConfig } from './config.ts';
-import type { OAuthToken } from './token.ts';
-import { reviveToken } from './token.ts';
-import type { TokenSource } from './tokenSource.ts';
-import { getToken } from './tokenSource.ts';
-import type { Fetch } from './transport.ts';
+import { authorizedFetch } from './call/authorizedFetch.ts';
+import type { ClientConfig } from './config/config.ts';
+import type { Settings } from './config/settings.ts';
+import { resolveConfig } from './config/settings.ts';
+import type { OAuthToken } from './platform/token.ts';
+import { reviveToken } from './platform/token.ts';
+import type { TokenSource } from './token/tokenSource.ts';
+import { getToken } from './token/tokenSource.ts';
+import type { Fetch } from './platform/transport.ts';
 
 /** Options of a call for a token. */
 export interface TokenOptions {

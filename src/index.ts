@@ -7,13 +7,13 @@ export { createClient } from './client.ts';
 export type {
   ClientAuthentication,
   ClientAuthenticationRequest,
-} from './clientAuthentication.ts';
+} from './config/clientAuthentication.ts';
 export {
   clientSecretBasic,
   clientSecretBasicRaw,
   clientSecretPost,
   noClientAuthentication,
-} from './clientAuthentication.ts';
+} from './config/clientAuthentication.ts';
 export type {
   ClientConfig,
   ClientCredentials,
@@ -24,16 +24,16 @@ export type {
   RetryOptions,
   SessionTokenSource,
   TokenRequest,
-} from './config.ts';
-export type { CustomEnvironment } from './environments.ts';
-export { Environment } from './environments.ts';
-export { configFromEnvironment } from './environmentVariables.ts';
-export type { AnyApiError, ApiErrorCode, ApiErrorFields } from './errors.ts';
-export { ApiError, OAuthProviderError } from './errors.ts';
-export type { ClientEvent, EventCode, Report } from './events.ts';
-export { revokeToken } from './revocation.ts';
-export type { OauthScope } from './scopes.ts';
-export { OauthScopeEnum } from './scopes.ts';
-export type { OAuthToken } from './token.ts';
-export { isExpired, reviveToken } from './token.ts';
-export type { Fetch } from './transport.ts';
+} from './config/config.ts';
+export type { CustomEnvironment } from './config/environments.ts';
+export { Environment } from './config/environments.ts';
+export { configFromEnvironment } from './config/environmentVariables.ts';
+export type { AnyApiError, ApiErrorCode, ApiErrorFields } from './platform/errors.ts';
+export { ApiError, OAuthProviderError } from './platform/errors.ts';
+export type { ClientEvent, EventCode, Report } from './platform/events.ts';
+export { revokeToken } from './token/revocation.ts';
+export type { OauthScope } from './config/scopes.ts';
+export { OauthScopeEnum } from './config/scopes.ts';
+export type { OAuthToken } from './platform/token.ts';
+export { isExpired, reviveToken } from './platform/token.ts';
+export type { Fetch } from './platform/transport.ts';

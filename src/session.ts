@@ -4,15 +4,18 @@
  * and a refused one is never sent again. All state is in the closure of {@link createSession}.
  * @module
  */
-import type { SessionClient, SessionTokenSource, SessionTools } from './config.ts';
-import { ApiError } from './errors.ts';
-import { callHook, report } from './events.ts';
-import { retryAfterMs } from './retry.ts';
-import type { TokenStore } from './stores.ts';
-import type { OAuthToken } from './token.ts';
-import { asHeaderText } from './token.ts';
-import type { Answer } from './transport.ts';
-import { isRequestBound, waitFor } from './waiting.ts';
+import type { SessionTokenSource } from './config/config.ts';
+import { ApiError } from './platform/errors.ts';
+import { callHook, report } from './platform/events.ts';
+import { retryAfterMs } from './token/retry.ts';
+import type { TokenStore } from './stores/tokenStore.ts';
+import type { OAuthToken } from './platform/token.ts';
+import { asHeaderText } from './platform/token.ts';
+import type { TokenSource } from './token/tokenSource.ts';
+import { getToken, renewToken } from './token/tokenSource.ts';
+import type { Answer } from './platform/transport.ts';
+import { post, readText } from './platform/transport.ts';
+import { isRequestBound, waitFor } from './platform/waiting.ts';
 
 /** Whose session it is, and where a fleet shares it. */
 export interface SessionOptions {
@@ -77,14 +80,9 @@ export function createSession({ username, password, store, ...unknown }: Session
   // A misspelt store would leave each process with a latch of its own.
   for (const name in unknown) throw new TypeError(`${name} is not username, password or store`);
   /** The client that used the session last, where it logs in, and the account's key in the store. */
-  let client: SessionClient;
+  let client: TokenSource;
   let url: string | undefined;
   let key: string | undefined;
-  /** What that client lends. */
-  let getToken: SessionTools[0];
-  let renewToken: SessionTools[1];
-  let post: SessionTools[2];
-  let readText: SessionTools[3];
   /** As in the store: the session, or what counts against the next login. */
   let state: State = {};
   /** The session's last use, of which the store may know an earlier one. */
@@ -122,9 +120,8 @@ export function createSession({ username, password, store, ...unknown }: Session
   }
 
   function getSessionToken(
-    used: SessionClient,
+    used: TokenSource,
     signal: AbortSignal | null | undefined,
-    ...tools: SessionTools
   ): string | Promise<string> {
     if (used !== client) {
       const { sessionUrl = new URL('/api/m2m/v1/session', used.settings.tokenUrl).href } = used.settings;
@@ -132,10 +129,7 @@ export function createSession({ username, password, store, ...unknown }: Session
       if (url && url !== sessionUrl) throw new TypeError('sessionUrl must be the same');
       url = sessionUrl;
       // A login under way keeps the client that it was begun with: its limit is that of the lock.
-      if (!flight) {
-        client = used;
-        [getToken, renewToken, post, readText] = tools;
-      }
+      if (!flight) client = used;
     }
     return use() ?? obtain(signal);
   }

@@ -137,7 +137,7 @@ test('the annotated configuration has every option with its default', () => {
   const { code } = snippets.find(({ marker }) => marker === 'options')!;
   const literal = code.replace(/ \/\/.*/g, '');
   const shown = new Map([...literal.matchAll(/(\w+): (\{\}|[^\s,{]+)/g)].map(([, name, value]) => [name!, value!]));
-  const source = read('src/config.ts');
+  const source = read('src/config/config.ts');
   const documented = ['ClientCredentials', 'RetryOptions', 'ClientOptions', 'NamedEnvironmentConfig'].flatMap((name) => {
     const body = new RegExp(`export interface ${name}\\b.*?\\{\n(.*?)^\\}`, 'ms').exec(source)![1]!;
     return [...body.matchAll(/\/\*\*(.*?)\*\/\s+readonly (\w+)\??:/gs)].map(([, doc, option]) => [option!, doc!] as const);
@@ -153,22 +153,22 @@ test('the annotated configuration has every option with its default', () => {
 });
 
 test('the options of a custom environment and the environment variables are those of the code', () => {
-  const source = read('src/environments.ts').split('export interface CustomEnvironment')[1]!.split('\n}')[0]!;
+  const source = read('src/config/environments.ts').split('export interface CustomEnvironment')[1]!.split('\n}')[0]!;
 
   for (const [, option] of source.matchAll(/readonly (\w+)\??:/g)) assert.ok(section('Any other OAuth 2 server').includes(`\`${option}\``), option);
-  const variables = [...read('src/environmentVariables.ts').matchAll(/read\('(\w+)'\)/g)].map(([, name]) => `THINGSPACE_${name}`);
+  const variables = [...read('src/config/environmentVariables.ts').matchAll(/read\('(\w+)'\)/g)].map(([, name]) => `THINGSPACE_${name}`);
   assert.deepEqual(new Set(readme.match(/\bTHINGSPACE_\w+/g)), new Set(variables));
 });
 
 test('the error table has every code, the text on events every type', () => {
-  assert.deepEqual(firstColumn('Errors').sort(), [...new Set(literals('src/errors.ts', 'type ApiErrorCode =', ';'))].sort());
-  const types = [...read('src/events.ts').matchAll(/readonly type: ([^;]+);/g)].flatMap(([, union]) => union!.match(/\w+/g)!);
+  assert.deepEqual(firstColumn('Errors').sort(), [...new Set(literals('src/platform/errors.ts', 'type ApiErrorCode =', ';'))].sort());
+  const types = [...read('src/platform/events.ts').matchAll(/readonly type: ([^;]+);/g)].flatMap(([, union]) => union!.match(/\w+/g)!);
   const told = [...section('Events').matchAll(/`([a-z]+_[a-z_]+)`/g)].map(([, type]) => type);
   assert.deepEqual(told.sort(), types.sort());
 });
 
 test('the text on tokens has every field of a token', () => {
-  const fields = read('src/token.ts').split('export interface OAuthToken {')[1]!.split('\n}')[0]!.matchAll(/readonly (\w+)/g);
+  const fields = read('src/platform/token.ts').split('export interface OAuthToken {')[1]!.split('\n}')[0]!.matchAll(/readonly (\w+)/g);
 
   const told = /A token has .*?\n\n/s.exec(section('Keep the token'))![0].matchAll(/`(\w+)`/g);
   assert.deepEqual([...told].map(([, name]) => name).sort(), [...fields].map(([, name]) => name).sort());

@@ -7,8 +7,8 @@ import { build } from 'esbuild';
 
 const root = join(import.meta.dirname, import.meta.dirname.includes('.build') ? '../..' : '..');
 
-/** Bundles a line of imports as an application would, or with plugins; `weight` is min + gzip -9 in bytes. */
-export async function measure(contents, plugins = []) {
+/** Bundles a line of imports as an application would; `weight` is min + gzip -9 in bytes. */
+export async function measure(contents) {
   const { outputFiles, metafile } = await build({
     stdin: { contents, resolveDir: root },
     bundle: true,
@@ -19,7 +19,6 @@ export async function measure(contents, plugins = []) {
     write: false,
     metafile: true,
     logLevel: 'silent',
-    plugins,
   });
   const code = outputFiles[0].contents;
   const inputs = Object.values(metafile.outputs)[0].inputs;

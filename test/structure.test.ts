@@ -1,39 +1,44 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { build } from 'esbuild';
 
 const root = join(import.meta.dirname, '../..');
 
-/** Every source file; what it imports at run time stands on an earlier line. The last line is imported by nobody. */
-const LEVELS: readonly (readonly string[])[] = [
-  ['record', 'scopes', 'environments', 'clientAuthentication', 'stores/entry'],
-  ['errors', 'environmentVariables'],
-  ['events', 'token', 'waiting'],
-  ['transport', 'config', 'retry'],
-  ['redirects', 'exchange'],
-  ['tokenSource'],
-  ['authorizedFetch', 'revocation'],
-  ['client'],
-  ['index', 'session', 'stores', 'stores/durableObject', 'stores/file', 'stores/kv', 'stores/redis', 'stores/web', 'testing'],
-];
-const levelOf = new Map(LEVELS.flatMap((names, level) => names.map((name) => [name, level] as const)));
+/**
+ * The folders in the order of imports: a file imports from its own folder and from those on a later line. The entries and
+ * the client stand above all folders.
+ */
+const FOLDERS = ['', 'call', 'session', 'stores', 'token', 'config', 'platform'];
 
 describe('the sources', async () => {
   const files = await readGraph();
 
-  it('all have their place in the order of imports', () => {
-    assert.deepEqual([...files.keys()].sort(), [...levelOf.keys()].sort());
+  it('all lie in a folder that has its place in the order of imports', () => {
+    assert.deepEqual([...files.keys()].map(folderOf).filter((folder) => !FOLDERS.includes(folder)), []);
   });
 
-  for (const [name, { imports }] of files) {
-    it(`${name} imports only what stands below it`, () => {
-      for (const each of imports.filter((path) => !path.startsWith('node:'))) {
-        assert.ok(levelOf.get(each)! < levelOf.get(name)!, `${name} imports ${each}`);
+  for (const [name, { imports, types }] of files) {
+    it(`${name} imports only from its own folder and those below it, types included`, () => {
+      for (const each of [...imports, ...types].filter((path) => !path.startsWith('node:'))) {
+        assert.ok(FOLDERS.indexOf(folderOf(each)) >= FOLDERS.indexOf(folderOf(name)), `${name} imports ${each}`);
       }
     });
   }
+
+  it('import nothing in a circle, types included', () => {
+    const below = new Map([...files].map(([name, { imports, types }]) => [name, new Set([...imports, ...types])]));
+    for (let found = true; found; ) {
+      found = false;
+      for (const [name, names] of below) {
+        if ([...names].some((each) => below.has(each))) continue;
+        below.delete(name);
+        found = true;
+      }
+    }
+    assert.deepEqual([...below.keys()], []);
+  });
 
   it('name Node’s modules in the file store only', () => {
     const users = [...files].filter(([, { imports }]) => imports.some((path) => path.startsWith('node:')));
@@ -50,7 +55,7 @@ describe('the sources', async () => {
         if (isVariable || isCollection || changes.test(text.replace(line, ''))) found.push(`${name}: ${constant}`);
       }
     }
-    assert.deepEqual(found, ['waiting: followers']);
+    assert.deepEqual(found, ['platform/waiting: followers']);
   });
 
   it('ask for the clock, randomness and timers at call time only', () => {
@@ -65,6 +70,12 @@ interface Source {
   readonly text: string;
   /** Names of our files, and whatever else is imported at run time. */
   readonly imports: readonly string[];
+  /** Names of our files of which types are imported. */
+  readonly types: readonly string[];
+}
+
+function folderOf(name: string): string {
+  return name.includes('/') ? name.split('/')[0]! : '';
 }
 
 /** What esbuild says of each file's imports once the types are gone. */
@@ -73,7 +84,7 @@ async function readGraph(): Promise<Map<string, Source>> {
   assert.ok(entries.length > 5);
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: ['src/*.ts', 'src/stores/*.ts'],
+    entryPoints: ['src/*.ts', 'src/*/*.ts'],
     outdir: 'unused',
     bundle: true,
     write: false,
@@ -84,9 +95,10 @@ async function readGraph(): Promise<Map<string, Source>> {
   });
   const nameOf = (path: string) => path.replace(/^src\/|\.ts$/g, '');
   return new Map(
-    Object.entries(metafile.inputs).map(([path, { imports }]) => [
-      nameOf(path),
-      { text: readFileSync(join(root, path), 'utf8'), imports: imports.map((each) => nameOf(each.path)) },
-    ]),
+    Object.entries(metafile.inputs).map(([path, { imports }]) => {
+      const text = readFileSync(join(root, path), 'utf8');
+      const types = [...text.matchAll(/^import type [^;]*? from '(\.[^']+)';$/gm)].map(([, from]) => nameOf(join(dirname(path), from!)));
+      return [nameOf(path), { text, types, imports: imports.map((each) => nameOf(each.path)) }];
+    }),
   );
 }

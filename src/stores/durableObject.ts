@@ -4,7 +4,7 @@
  * `cloudflare:workers`, so that it runs at any compatibility date.
  * @module
  */
-import type { TokenStore } from '../stores.ts';
+import type { TokenStore } from './tokenStore.ts';
 import type { Entry } from './entry.ts';
 import { createEntry, valueOf } from './entry.ts';
 

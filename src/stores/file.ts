@@ -7,7 +7,7 @@ import { constants, copyFileSync, fsync, linkSync, readFileSync, renameSync, unl
 import { mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
-import type { TokenStore } from '../stores.ts';
+import type { TokenStore } from './tokenStore.ts';
 import type { Entry } from './entry.ts';
 import { createEntry, valueOf } from './entry.ts';
 

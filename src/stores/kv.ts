@@ -3,7 +3,7 @@
  * less than 60 s, `Deno.Kv` deletes when it likes), so each entry carries its own end.
  * @module
  */
-import type { TokenStore } from '../stores.ts';
+import type { TokenStore } from './tokenStore.ts';
 import { createEntry, valueOf } from './entry.ts';
 
 /** What is used of a Workers KV binding. */

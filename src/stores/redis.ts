@@ -2,7 +2,7 @@
  * A store in Redis, Valkey or whatever speaks their protocol, through the client that the application has.
  * @module
  */
-import type { TokenStore } from '../stores.ts';
+import type { TokenStore } from './tokenStore.ts';
 
 /**
  * What is used of a Redis client: node-redis 5 and 6, ioredis 5 and 6, Bun's `RedisClient`, `@upstash/redis`;

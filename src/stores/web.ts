@@ -2,7 +2,7 @@
  * A store in the browser's Web Storage, shared by the tabs of one origin.
  * @module
  */
-import type { TokenStore } from '../stores.ts';
+import type { TokenStore } from './tokenStore.ts';
 
 /** What is used of `localStorage`, `sessionStorage` or a stand-in. */
 export interface WebStorage {

@@ -67,7 +67,7 @@ test('"go to definition" leads from a program to the TypeScript source', async (
   const server = startLanguageServer(t);
   server.send('open', { file: program });
 
-  for (const [name, source] of [['createClient', 'client.ts'], ['createSession', 'session.ts'], ['encryptedStore', 'stores.ts']]) {
+  for (const [name, source] of [['createClient', 'client.ts'], ['createSession', 'session.ts'], ['encryptedStore', 'stores/encryptedStore.ts']]) {
     const line = text.slice(0, text.lastIndexOf(`${name}(`)).split('\n').length;
     const offset = text.split('\n')[line - 1].lastIndexOf(`${name}(`) + 1;
     const [definition] = await server.ask('definition', { file: program, line, offset });

@@ -2,10 +2,10 @@
  * When and how long the token endpoint is waited for. A login and an API call never come here.
  * @module
  */
-import type { Settings } from './config.ts';
-import { ApiError } from './errors.ts';
-import { describeFailure, report } from './events.ts';
-import { waitFor } from './waiting.ts';
+import type { Settings } from '../config/settings.ts';
+import { ApiError } from '../platform/errors.ts';
+import { describeFailure, report } from '../platform/events.ts';
+import { waitFor } from '../platform/waiting.ts';
 
 /**
  * Runs `attempt` until it succeeds, fails for good, or has been tried `attempts` times. Waits with full jitter;

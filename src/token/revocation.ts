@@ -2,11 +2,11 @@
  * Token revocation (RFC 7009).
  * @module
  */
-import type { ClientConfig } from './config.ts';
-import { resolveConfig } from './config.ts';
+import type { ClientConfig } from '../config/config.ts';
+import { resolveConfig } from '../config/settings.ts';
 import { postForm } from './exchange.ts';
-import type { OAuthToken } from './token.ts';
-import { reviveToken } from './token.ts';
+import type { OAuthToken } from '../platform/token.ts';
+import { reviveToken } from '../platform/token.ts';
 
 /**
  * Revokes an access token: one request, never repeated. At ThingSpace the next exchange then brings a new token, where

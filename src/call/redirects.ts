@@ -3,8 +3,8 @@
  * platforms forward `VZ-M2M-Token` to any origin, and some of them `Authorization` too.
  * @module
  */
-import { isBare } from './environments.ts';
-import { discard } from './transport.ts';
+import { isBare } from '../config/environments.ts';
+import { discard } from '../platform/transport.ts';
 
 /** One request of a chain. */
 export interface Hop {

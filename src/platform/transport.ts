@@ -2,7 +2,6 @@
  * The platform's `fetch`, the one way in which secrets are posted, and the reading of answers: to a limit, or not at all.
  * @module
  */
-import type { Settings } from './config.ts';
 import { ApiError } from './errors.ts';
 import { runWithin } from './waiting.ts';
 
@@ -23,7 +22,7 @@ export interface Answer {
  * `ApiError` (`network`, `timeout`) or the reason of the signal. It has 30 s where the client sets no limit of its own.
  */
 export function post(
-  { fetch, timeoutMs }: Settings,
+  { fetch, timeoutMs }: { readonly fetch: Fetch; readonly timeoutMs: number },
   url: string,
   headers: Headers | Record<string, string>,
   body: string,

@@ -3,13 +3,13 @@
  * One call is one request; retries are elsewhere.
  * @module
  */
-import type { Settings } from './config.ts';
-import type { ApiErrorCode } from './errors.ts';
-import { ApiError, OAuthProviderError } from './errors.ts';
-import type { OAuthToken } from './token.ts';
-import { asText, parseToken } from './token.ts';
-import type { Answer } from './transport.ts';
-import { post } from './transport.ts';
+import type { Settings } from '../config/settings.ts';
+import type { ApiErrorCode } from '../platform/errors.ts';
+import { ApiError, OAuthProviderError } from '../platform/errors.ts';
+import type { OAuthToken } from '../platform/token.ts';
+import { asText, parseToken } from '../platform/token.ts';
+import type { Answer } from '../platform/transport.ts';
+import { post } from '../platform/transport.ts';
 
 /** A parsed body: outside data. */
 type Body = Readonly<Record<string, any>>;

@@ -4,18 +4,19 @@
  * All clients share these functions and own one record each: a closure for each function would treble its memory.
  * @module
  */
-import type { SessionClient } from './config.ts';
-import { ApiError, OAuthProviderError } from './errors.ts';
-import type { ClientEvent } from './events.ts';
-import { callHook, describeFailure, report } from './events.ts';
+import type { Settings } from '../config/settings.ts';
+import { ApiError, OAuthProviderError } from '../platform/errors.ts';
+import type { ClientEvent } from '../platform/events.ts';
+import { callHook, describeFailure, report } from '../platform/events.ts';
 import { exchange } from './exchange.ts';
 import { retryAfterMs, withRetries } from './retry.ts';
-import type { OAuthToken } from './token.ts';
-import { GRACE_SECONDS, isExpired, reviveToken, withEnd } from './token.ts';
-import { isRequestBound, runWithin, waitFor } from './waiting.ts';
+import type { OAuthToken } from '../platform/token.ts';
+import { GRACE_SECONDS, isExpired, reviveToken, withEnd } from '../platform/token.ts';
+import { isRequestBound, runWithin, waitFor } from '../platform/waiting.ts';
 
 /** The state of one client's token. */
-export interface TokenSource extends SessionClient {
+export interface TokenSource {
+  readonly settings: Settings;
   token: OAuthToken | undefined;
   /** Until when the token is valid; absent until a token from the configuration is first used. */
   validUntilMs?: number;

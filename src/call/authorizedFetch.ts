@@ -3,17 +3,17 @@
  * A call that goes well costs one `Headers` and one copy of its options, and no further promise: all is one loop.
  * @module
  */
-import type { SessionTokenSource } from './config.ts';
-import { report } from './events.ts';
+import type { SessionTokenSource } from '../config/config.ts';
+import { report } from '../platform/events.ts';
 import type { Hop } from './redirects.ts';
 import { isAllowed, isSafe, markRedirected, nextHop } from './redirects.ts';
-import type { OAuthToken } from './token.ts';
-import type { TokenSource } from './tokenSource.ts';
-import { getToken, markRejected, renewToken, validToken } from './tokenSource.ts';
-import type { Fetch } from './transport.ts';
-import { discard, post, readText } from './transport.ts';
-import type { Limit } from './waiting.ts';
-import { startLimit } from './waiting.ts';
+import type { OAuthToken } from '../platform/token.ts';
+import type { TokenSource } from '../token/tokenSource.ts';
+import { getToken, markRejected, renewToken, validToken } from '../token/tokenSource.ts';
+import type { Fetch } from '../platform/transport.ts';
+import { discard } from '../platform/transport.ts';
+import type { Limit } from '../platform/waiting.ts';
+import { startLimit } from '../platform/waiting.ts';
 
 const SESSION_HEADER = 'vz-m2m-token';
 
@@ -69,7 +69,7 @@ export async function authorizedFetch(
     for (;;) {
       if (!hop) {
         sessionToken = session?.getSessionToken
-          ? await session.getSessionToken(source, signal, getToken, renewToken, post, readText)
+          ? await session.getSessionToken(source, signal)
           : session;
         token ??= validToken(source) ?? (await getToken(source, signal));
         headers.set('authorization', `Bearer ${token.accessToken}`);
