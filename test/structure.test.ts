@@ -84,7 +84,7 @@ async function readGraph(): Promise<Map<string, Source>> {
   assert.ok(entries.length > 5);
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: ['src/*.ts', 'src/*/*.ts'],
+    entryPoints: ['src/**/*.ts'],
     outdir: 'unused',
     bundle: true,
     write: false,
