@@ -14,6 +14,12 @@ export interface ClientAuthenticationRequest {
   readonly body: URLSearchParams;
   /** The headers of the request. */
   readonly headers: Headers;
+  /** The endpoint that the request goes to: the token endpoint, or the revocation endpoint. */
+  readonly url: string;
+  /** The token endpoint. */
+  readonly tokenUrl: string;
+  /** Aborts when the request is given up: at its time limit, or because nobody waits for it any more. */
+  readonly signal: AbortSignal;
 }
 
 /**

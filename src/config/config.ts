@@ -10,6 +10,35 @@ import type { ClientAuthentication } from './clientAuthentication.ts';
 import type { CustomEnvironment, Environment } from './environments.ts';
 import type { OauthScope } from './scopes.ts';
 
+/** One request that a proof is made for. Without `accessToken` it goes to the authorization server. */
+export interface ProofRequest {
+  /** The request's method, as sent. */
+  readonly method: string;
+  /** The request's URL, as sent. */
+  readonly url: string;
+  /** The access token that the request carries; absent: it goes to the authorization server. */
+  readonly accessToken?: string | undefined;
+}
+
+/** What `createDpop` of `thingspace-auth/dpop` returns. Frozen. */
+export interface Dpop {
+  /**
+   * The value of the `DPoP` header for one request (RFC 9449 section 4.2). Makes the key where there is none yet; touches no
+   * network. Rejects with what WebCrypto rejects with.
+   */
+  readonly createProof: (request: ProofRequest) => Promise<string>;
+  /**
+   * Keeps the nonce that an answer brings for the proofs to come (RFC 9449 section 8). `'nonce'` for an answer 401 that asks
+   * for one (`use_dpop_nonce`) and brings it. Never throws.
+   */
+  readonly noteNonce: (request: ProofRequest, answer: Response) => 'nonce' | undefined;
+  /**
+   * The key's thumbprint, base64url (RFC 7638 section 3). Makes the key where there is none yet; touches no network. Rejects
+   * with what WebCrypto rejects with.
+   */
+  readonly getThumbprint: () => Promise<string>;
+}
+
 /** What a token provider gets besides the token that can no longer be used. Frozen. */
 export interface TokenRequest {
   /**

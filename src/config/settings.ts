@@ -60,7 +60,7 @@ export function resolveConfig(config: ClientConfig): Settings {
 /** Whether an option is good; may throw what is wrong itself. `options`: those of its group that stand before it. */
 type Rule = (value: any, options: any) => unknown;
 /** The options of a group: rule, the rule in words, default. One that must be given has a default that breaks its rule. */
-type Rules = Readonly<Record<string, readonly [rule: Rule | Rules, words: string, standard?: unknown]>>;
+export type Rules = Readonly<Record<string, readonly [rule: Rule | Rules, words: string, standard?: unknown]>>;
 
 const TEXT = 'a non-empty string';
 const AMOUNT = 'a finite number, 0 or more';
@@ -94,7 +94,7 @@ const RETRY: Rules = {
   maxDelay: [isAmount, AMOUNT, 5000],
 };
 
-const ENVIRONMENT: Rules = {
+export const ENVIRONMENT: Rules = {
   // First, since the rules of the others ask for it.
   allowInsecureRequests: [(value) => typeof value === 'boolean', 'a boolean'],
   tokenUrl: [safeOrigin, ENDPOINT, ''],
@@ -107,7 +107,7 @@ const ENVIRONMENT: Rules = {
   sessionUrl: [safeOrigin, ENDPOINT],
 };
 
-const OPTIONS: Rules = {
+export const OPTIONS: Rules = {
   clientCredentialsAuthCredentials: [CREDENTIALS, 'an object', ''],
   vZM2mToken: [
     (value) => asHeaderText(value) || isCallable(value.getSessionToken),
@@ -122,7 +122,7 @@ const OPTIONS: Rules = {
 };
 
 /** A checked copy of an options object, complete, under short names: `oauthClientId` is `clientId` from here on. */
-function readOptions({ ...given }: any, rules: Rules): any {
+export function readOptions({ ...given }: any, rules: Rules): any {
   const unknown = Object.keys(given).find((name) => !rules[name]);
   if (unknown) throw new TypeError(`${unknown} is no option; known are ${Object.keys(rules).join(', ')}`);
   const options: Record<string, unknown> = {};
@@ -155,7 +155,7 @@ function isObject(value: unknown): value is object {
 }
 
 /** The origin of a URL that secrets may go to; falsy where there is none. */
-function safeOrigin(value: any, { allowInsecureRequests }: CustomEnvironment): string | false | undefined {
+export function safeOrigin(value: any, { allowInsecureRequests }: CustomEnvironment): string | false | undefined {
   try {
     const url = new URL(value);
     const safe = allowInsecureRequests ? /^http/ : /^https:|^http:\/\/((.+\.)?localhost|127[\d.]+|\[::1])(:|$)/;

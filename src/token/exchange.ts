@@ -50,7 +50,8 @@ export async function postForm<T>(
   }
   // workerd of 2023 says no content type for a form by itself.
   const sent = new Headers({ accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' });
-  await clientAuthentication({ clientId, clientSecret, body: form, headers: sent });
+  const { tokenUrl } = settings;
+  await clientAuthentication({ clientId, clientSecret, body: form, headers: sent, url, tokenUrl, signal: signal ?? new AbortController().signal });
   onRequest?.();
   return judge(await post(settings, url, sent, `${form}`, {}, signal), clientSecret, read);
 }
