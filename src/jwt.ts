@@ -56,7 +56,7 @@ export interface SignerJwtOptions extends JwtOptions {
  * @see RFC 7523 section 2.2
  */
 export function clientSecretJwt(options?: JwtOptions): ClientAuthentication {
-  const authenticate = createMethod(readOptions(options, CLAIMS), { alg: 'HS256' }, ({ clientSecret }) => async (input) => {
+  const authenticate = createMethod(readOptions(options ?? {}, CLAIMS), { alg: 'HS256' }, ({ clientSecret }) => async (input) => {
     const algorithm = { name: 'HMAC', hash: 'SHA-256' };
     const key = await crypto.subtle.importKey('raw', toBytes(clientSecret), algorithm, false, ['sign']);
     return crypto.subtle.sign(algorithm, key, input as BufferSource);
@@ -76,7 +76,7 @@ export function clientSecretJwt(options?: JwtOptions): ClientAuthentication {
  * const clientAuthentication = privateKeyJwt({ key: await importKey(pem), keyId: 'key-1' });
  */
 export function privateKeyJwt(options: PrivateKeyJwtOptions | SignerJwtOptions): ClientAuthentication {
-  const { key, keyId, algorithm, ...claims } = readOptions(options, {
+  const { key, keyId, algorithm, ...claims } = readOptions(options ?? {}, {
     ...CLAIMS,
     key: [(value) => typeof value === 'function' || canSign(value), 'a function, or a private CryptoKey that may sign, RSA from 2048 bits on', ''],
     keyId: [asText, 'a non-empty string'],
