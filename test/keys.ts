@@ -10,7 +10,8 @@ export interface Keys {
   readonly publicPem: string;
 }
 
-const PEM = { privateKeyEncoding: { type: 'pkcs8', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' } } as const;
+const PRIVATE = { type: 'pkcs8', format: 'pem' } as const;
+const PUBLIC = { type: 'spki', format: 'pem' } as const;
 const CURVES = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' } as const;
 const made = new Map<string, Keys>();
 
@@ -28,9 +29,11 @@ function makeKeys(algorithm: SigningAlgorithm, isRsa: boolean, modulusLength: nu
 }
 
 function generate(algorithm: SigningAlgorithm, isRsa: boolean, modulusLength: number): { privateKey: string; publicKey: string } {
-  if (isRsa) return generateKeyPairSync('rsa', { ...PEM, modulusLength });
-  if (algorithm === 'EdDSA') return generateKeyPairSync('ed25519', PEM);
-  return generateKeyPairSync('ec', { ...PEM, namedCurve: CURVES[algorithm as keyof typeof CURVES] });
+  // Complete: TypeScript takes the overload that gives text only where no option is left out.
+  const [privateKeyEncoding, publicKeyEncoding] = [{ ...PRIVATE, cipher: undefined, passphrase: undefined }, PUBLIC];
+  if (isRsa) return generateKeyPairSync('rsa', { privateKeyEncoding, publicKeyEncoding, modulusLength });
+  if (algorithm === 'EdDSA') return generateKeyPairSync('ed25519', { privateKeyEncoding, publicKeyEncoding });
+  return generateKeyPairSync('ec', { privateKeyEncoding, publicKeyEncoding, namedCurve: CURVES[algorithm as keyof typeof CURVES] });
 }
 
 /** A key of Node's own made of a PEM can be exported safely. */
