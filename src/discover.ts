@@ -43,7 +43,7 @@ export async function discover(issuer: string, options: DiscoverOptions): Promis
     apiOrigins: ENVIRONMENT.apiOrigins!,
     fetch: OPTIONS.fetch!,
     timeout: OPTIONS.timeout!,
-    signal: [(value) => !value || 'aborted' in value, 'an AbortSignal'],
+    signal: [(value) => !value || value.addEventListener, 'an AbortSignal'],
   });
   const { origin, pathname } = new URL(issuer);
   const path = pathname.replace(/\/$/, '');
