@@ -5,6 +5,7 @@
  */
 import type { Dpop, ProofRequest } from './config/config.ts';
 import type { SigningKey } from './platform/jws.ts';
+import { readOptions } from './config/settings.ts';
 import { ALGORITHMS, algorithmOf, base64url, canSign, signerOf, signToken, toBytes } from './platform/jws.ts';
 
 export type { Dpop, ProofRequest } from './config/config.ts';
@@ -32,16 +33,17 @@ export interface DpopOptions {
  * The key belongs to this object, and so do the nonces; clients that are given the same object share them. Touches no network,
  * makes no key before it is needed.
  *
- * @throws `TypeError` for a `keyPair` that is not a private key that may sign and the public one of its kind, exportable
+ * @throws `TypeError` for another option, and for a `keyPair` that is not a private key that may sign and a public one of its kind
+ *   that can be exported
  * @see RFC 9449 section 4
  *
  * @example
  * const client = createClient({ …, dpop: createDpop() });
  */
-export function createDpop({ keyPair }: DpopOptions = {}): Dpop {
-  if (keyPair && !isUsable(keyPair)) {
-    throw new TypeError('keyPair must be a private CryptoKey that may sign (RSA with 2048 bits or more) and its public one, extractable');
-  }
+export function createDpop(options: DpopOptions = {}): Dpop {
+  const { keyPair }: DpopOptions = readOptions(options, {
+    keyPair: [isUsable, 'a private CryptoKey that may sign (RSA from 2048 bits on), and its public one, extractable'],
+  });
   /** By the kind of server and its origin. */
   const nonces = new Map<string, string>();
   let key: ProofKey | undefined;

@@ -112,7 +112,7 @@ type State = ReturnType<typeof createState>;
 /** What of a request takes time to verify. */
 type Evidence = { readonly assertion: Assertion | undefined; readonly proof: Proof | undefined };
 
-const SESSION_IDLE_MS = 20 * 60_000;
+const SESSION_IDLE_MS = 1_200_000; // 20 minutes
 const LOGIN_FAILURES_TO_LOCK = 5;
 
 const RESOURCES: Readonly<Record<string, unknown>> = {

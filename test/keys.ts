@@ -2,7 +2,7 @@
  * Keys of every kind that signs, made for one test run, as PEM; and what a signed token says, verified by Node's own crypto.
  */
 import assert from 'node:assert/strict';
-import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto';
 import type { SigningAlgorithm } from 'thingspace-auth/jwt';
 
 export interface Keys {
@@ -57,4 +57,10 @@ export function readSigned(text: string, publicKey: string | object): Token {
   const options = { key, dsaEncoding: 'ieee-p1363', ...(alg.startsWith('PS') && { padding: 6, saltLength: Number(alg.slice(2)) / 8 }) } as const;
   assert.ok(verify(hash, Buffer.from(`${header}.${claims}`), options, Buffer.from(signature, 'base64url')), 'the signature does not hold');
   return { header: parse(header), claims: parse(claims) };
+}
+
+/** A token signed by Node's own crypto, whatever its header says: ECDSA with SHA-256, RSA as PKCS #1, or Ed25519. */
+export function signToken(header: object, claims: object, privatePem: string, hash: 'sha256' | null = 'sha256'): string {
+  const input = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
+  return `${input}.${sign(hash, Buffer.from(input), { key: privatePem, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
 }
