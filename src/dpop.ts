@@ -100,7 +100,7 @@ async function createKey(given: DpopKeyPair | undefined): Promise<ProofKey> {
   return { pair, jwk: { crv, e, kty, n, x, y } };
 }
 
-function isUsable({ privateKey, publicKey }: DpopKeyPair): boolean {
+function isUsable({ privateKey, publicKey }: DpopKeyPair): unknown {
   const isPublic = publicKey?.type === 'public' && publicKey.extractable;
   return canSign(privateKey) && isPublic && algorithmOf(publicKey) === algorithmOf(privateKey);
 }

@@ -38,8 +38,8 @@ export interface PrivateKeyJwtOptions extends JwtOptions {
 export interface SignerJwtOptions extends JwtOptions {
   /**
    * Gets the bytes to be signed, and gives the signature in the form that RFC 7518 section 3.4 has: of ECDSA r and s, not the
-   * DER that many KMSs give. What it throws or rejects with reaches the caller; an `ApiError` `network` is retried like any
-   * other.
+   * DER that many KMSs give, which is refused with a `TypeError`. What it throws or rejects with reaches the caller; an
+   * `ApiError` `network` is retried like any other.
    */
   readonly key: Signer;
   /** The key's name at the server, sent as `kid` (RFC 7515 section 4.1.4). Absent: none is sent. */
@@ -78,11 +78,11 @@ export function clientSecretJwt(options?: JwtOptions): ClientAuthentication {
 export function privateKeyJwt(options: PrivateKeyJwtOptions | SignerJwtOptions): ClientAuthentication {
   const { key, keyId, algorithm, ...claims } = readOptions(options ?? {}, {
     ...CLAIMS,
-    key: [(value) => typeof value === 'function' || canSign(value), 'a function, or a private CryptoKey that may sign, RSA from 2048 bits on', ''],
+    key: [(value) => typeof value === 'function' || canSign(value), 'a function or a private CryptoKey that may sign, RSA from 2048 bits on', ''],
     keyId: [asText, 'a non-empty string'],
-    algorithm: [(value, { key }) => Object.hasOwn(ALGORITHMS, value) && value === (algorithmOf(key) ?? value), 'what the key signs with', algorithmOf(options?.key) ?? ''],
+    algorithm: [(value, { key }) => Object.keys(ALGORITHMS).includes(value) && value === (algorithmOf(key) ?? value), 'that of the key', algorithmOf(options?.key) ?? ''],
   });
-  const sign = typeof key === 'function' ? checkSignatures(key, algorithm) : signerOf(key);
+  const sign = typeof key === 'function' ? refuseDer(key, algorithm) : signerOf(key);
   return createMethod(claims, { alg: algorithm, kid: keyId }, () => sign);
 }
 
@@ -90,44 +90,49 @@ export function privateKeyJwt(options: PrivateKeyJwtOptions | SignerJwtOptions):
  * Makes a key for {@link privateKeyJwt} of a private key's text: PEM (PKCS #8, `BEGIN PRIVATE KEY`), or a JWK. The key cannot
  * be exported. Touches no network.
  *
- * @param algorithm what the key signs with. Absent: what the JWK's `alg` says; for RSA `RS256`; for other keys their only one
+ * @param algorithm what the key signs with. Absent: what the JWK's `alg` says, else `RS256` for RSA; other keys have only one
  * @throws `TypeError` for all else: a public or encrypted key, PKCS #1 and SEC 1, a key of another algorithm, or one that the
  *   platform does not know. The message shows nothing of the text
  * @see RFC 5958 section 2, RFC 7517 section 4
  */
 export async function importKey(text: string, algorithm?: SigningAlgorithm): Promise<SigningKey> {
-  const { format, data, named } = readKey(text);
-  for (const each of [algorithm ?? named ?? USUAL].flat()) {
-    try {
-      if (!named || named === each) return await crypto.subtle.importKey(format as 'jwk', data as JsonWebKey, ALGORITHMS[each], false, ['sign']);
-    } catch {
-      // A key of another kind, or none: what the platform says of it may quote it.
-    }
-  }
-  throw new TypeError('importKey takes a private key as JWK or as PEM with BEGIN PRIVATE KEY (openssl pkcs8 -topk8 -nocrypt makes one of others)');
-}
-
-/** What is tried where a text does not say what its key is for. */
-const USUAL: readonly SigningAlgorithm[] = ['ES256', 'ES384', 'ES512', 'EdDSA', 'RS256'];
-
-interface KeyText {
-  readonly format?: 'pkcs8' | 'jwk';
-  readonly data?: unknown;
-  /** What a JWK says that it is for. */
-  readonly named?: SigningAlgorithm;
-}
-
-function readKey(text: string): KeyText {
   try {
-    const pem = /-----BEGIN PRIVATE KEY-----([^-]+)-----END/.exec(text)?.[1];
-    if (pem) return { format: 'pkcs8', data: Uint8Array.from(atob(pem), (character) => character.charCodeAt(0)) };
-    // `EdDSA` has a younger name (RFC 9864), which not every platform knows.
-    const { alg, ...data } = JSON.parse(text);
-    return { format: 'jwk', data, named: alg === 'Ed25519' ? 'EdDSA' : alg };
+    const [format, key, curve, alg] = readKey(text);
+    const [, usual] = CURVES[curve!] ?? ['', 'RS256' as const];
+    const chosen = algorithm ?? alg ?? usual;
+    // workerd takes a key of one curve for one of another, and Deno 2.0 crashes over it: no platform is asked to try.
+    const fits = ALGORITHMS[chosen].namedCurve === ALGORITHMS[usual].namedCurve;
+    if (fits) return await crypto.subtle.importKey(format as 'jwk', key as JsonWebKey, ALGORITHMS[chosen], false, ['sign']);
   } catch {
-    return {};
+    // What the platform says may quote the key.
   }
+  throw new TypeError('importKey takes a private key: JWK, or PEM of openssl pkcs8 -topk8 -nocrypt');
 }
+
+/** Of a text: its form, the key, its curve by the name in a JWK (absent: RSA), what a JWK says that it signs with. */
+type KeyText = readonly [format: 'pkcs8' | 'jwk', key: object, curve?: string | undefined, alg?: SigningAlgorithm];
+
+/** Throws for what is neither PEM nor JWK. */
+function readKey(text: string): KeyText {
+  const pem = /BEGIN PRIVATE KEY-----([^-]+)/.exec(text)?.[1];
+  if (!pem) {
+    const { alg, ...jwk } = JSON.parse(text);
+    // `EdDSA` has a younger name (RFC 9864), which not every platform knows.
+    return ['jwk', jwk, jwk.crv, alg === 'Ed25519' ? 'EdDSA' : alg];
+  }
+  const der = atob(pem);
+  const bytes = Uint8Array.from(der, (character) => character.charCodeAt(0));
+  // The first ones say what the key is, those behind them are the key.
+  return ['pkcs8', bytes, Object.keys(CURVES).find((each) => der.slice(0, 30).includes(CURVES[each]![0]))];
+}
+
+/** The curves: their object identifiers in DER (RFC 8410 section 3, RFC 5480 section 2.1.1.1), and what signs with them. */
+const CURVES: Readonly<Record<string, readonly [objectId: string, algorithm: SigningAlgorithm]>> = {
+  Ed25519: ['\x2b\x65\x70', 'EdDSA'],
+  'P-256': ['\x2a\x86\x48\xce\x3d\x03\x01\x07', 'ES256'],
+  'P-384': ['\x2b\x81\x04\x00\x22', 'ES384'],
+  'P-521': ['\x2b\x81\x04\x00\x23', 'ES512'],
+};
 
 const CLAIMS: Rules = {
   audience: [(value) => asText(value) || typeof value === 'function', 'a non-empty string or a function'],
@@ -152,7 +157,7 @@ function createMethod(
       iat,
       exp: iat + lifetime,
     };
-    const assertion = await signToken({ ...header, typ: 'JWT' }, claims, signerFor(request));
+    const assertion = await signToken(header, claims, signerFor(request));
     // Optional by RFC 7521 section 4.2; LemonLDAP::NG refuses a request without it.
     body.set('client_id', clientId);
     body.set('client_assertion_type', 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer');
@@ -160,13 +165,12 @@ function createMethod(
   };
 }
 
-/** A signer whose result is looked at: a server would only say that it does not know the client. */
-function checkSignatures(sign: Signer, algorithm: SigningAlgorithm): Signer {
+/** Many KMSs return DER, of which a server would say no more than that it does not know the client. */
+function refuseDer(sign: Signer, algorithm: SigningAlgorithm): Signer {
   const expected = { ES256: 64, ES384: 96, ES512: 132 }[algorithm as string];
   return async (input) => {
     const signature = await sign(input);
-    const length = signature?.byteLength;
-    if (!length || length !== (expected ?? length)) throw new TypeError(`key must return the bytes of a signature as ${algorithm} has it, not DER`);
+    if (expected && signature.byteLength !== expected) throw new TypeError('key must return r and s, not DER');
     return signature;
   };
 }

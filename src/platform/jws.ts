@@ -43,9 +43,9 @@ export function algorithmOf(key: any): SigningAlgorithm | undefined {
   });
 }
 
-/** Whether a key is a private one that may sign, and no RSA key below 2048 bits (RFC 7518 section 3.3). */
-export function canSign(key: any): key is SigningKey {
-  return key?.type === 'private' && key.usages?.includes('sign') && !(key.algorithm.modulusLength < 2048) && !!algorithmOf(key);
+/** Whether a key may sign, which only private ones may, and is no RSA key below 2048 bits (RFC 7518 section 3.3). */
+export function canSign(key: any): unknown {
+  return key?.usages?.includes('sign') && algorithmOf(key) && !(key.algorithm.modulusLength < 2048);
 }
 
 /** What signs with a key that can. */
