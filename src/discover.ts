@@ -3,10 +3,12 @@
  * @module
  */
 import type { CustomEnvironment } from './config/environments.ts';
-import { ENVIRONMENT, OPTIONS, readOptions, safeOrigin } from './config/settings.ts';
+import { check, OPTIONS, safeOrigin, settleEnvironment } from './config/settings.ts';
 import { ApiError } from './platform/errors.ts';
+import { withoutAbsent } from './platform/record.ts';
+import { asText } from './platform/token.ts';
 import type { Fetch } from './platform/transport.ts';
-import { readText } from './platform/transport.ts';
+import { asNetworkError, assertResponse, globalFetch, limited, readText } from './platform/transport.ts';
 import { runWithin } from './platform/waiting.ts';
 
 /** Where the tokens may go, and how the metadata is fetched. */
@@ -38,24 +40,23 @@ export interface DiscoverOptions {
  * const environment = await discover('https://auth.example.com', { apiOrigins: ['https://api.example.com'] });
  */
 export async function discover(issuer: string, options: DiscoverOptions): Promise<CustomEnvironment> {
-  const { apiOrigins, fetch, timeout, signal } = readOptions({ ...options, issuer }, {
-    issuer: [isIssuer, 'an https or loopback URL without credentials, query and fragment', ''],
-    apiOrigins: ENVIRONMENT.apiOrigins!,
-    fetch: OPTIONS.fetch!,
-    timeout: OPTIONS.timeout!,
-    signal: [(value) => !value || value.addEventListener, 'an AbortSignal'],
+  const { apiOrigins, fetch = globalFetch, timeout, signal } = check<DiscoverOptions>(options, {
+    apiOrigins: [Array.isArray, 'an array of origins', 'required'],
+    fetch: OPTIONS.fetch,
+    timeout: OPTIONS.timeout,
+    signal: [(value) => value === null || 'aborted' in Object(value), 'an AbortSignal'],
   });
+  if (!asText(issuer) || !safeOrigin(issuer, false) || /[?#]/.test(issuer)) throw new TypeError(`issuer must be ${ISSUER_RULE}`);
+  settleEnvironment({ tokenUrl: issuer, apiOrigins });
   const { origin, pathname } = new URL(issuer);
   const path = pathname.replace(/\/$/, '');
   const urls = [`${origin}/.well-known/oauth-authorization-server${path}`, `${origin}${path}/.well-known/openid-configuration`];
-  return runWithin('The discovery', timeout || 30_000, signal, (within) =>
-    firstOf(urls, async (url) => toEnvironment(url, issuer, apiOrigins, await ask(url, fetch, within))),
+  return runWithin(limited(issuer), timeout || 30_000, signal, (within) =>
+    firstOf(urls, async (url) => toEnvironment(issuer, apiOrigins, await ask(url, fetch, within))),
   );
 }
 
-function isIssuer(value: string): unknown {
-  return safeOrigin(value, {} as CustomEnvironment) && !/[?#]/.test(value);
-}
+const ISSUER_RULE = 'an https or loopback URL without credentials, query and fragment';
 
 /** What `read` makes of the first URL that it can make something of; else what was wrong with each. */
 async function firstOf<T>(urls: readonly string[], read: (url: string) => Promise<T>): Promise<T> {
@@ -70,41 +71,38 @@ async function firstOf<T>(urls: readonly string[], read: (url: string) => Promis
   throw new ApiError(failures.map(({ message }) => message).join('; '), failures.at(-1)!);
 }
 
-async function ask(url: string, fetch: Fetch, signal: AbortSignal): Promise<{ response: Response; text: string | undefined }> {
+/** What came from an address. */
+interface Reply {
+  readonly url: string;
+  readonly response: Response;
+  /** `undefined` where there is more than is read. */
+  readonly text: string | undefined;
+}
+
+async function ask(url: string, fetch: Fetch, signal: AbortSignal): Promise<Reply> {
+  // A redirect could lead to metadata of somebody else.
+  const response = assertResponse(await asNetworkError(url, () => fetch(url, { redirect: 'manual', headers: { accept: 'application/json' }, signal })));
+  return { url, response, text: await asNetworkError(url, () => readText(response)) };
+}
+
+function toEnvironment(issuer: string, apiOrigins: readonly string[], reply: Reply): CustomEnvironment {
+  if (reply.text === undefined) throw createFailure(reply, 'is larger than 64 KiB');
+  const metadata = parse(reply.text);
+  if (!reply.response.ok || !metadata.issuer) throw createFailure(reply, 'is no metadata');
+  // RFC 8414 section 3.3: exactly, last slash included.
+  if (metadata.issuer !== issuer) throw createFailure(reply, `is that of issuer ${JSON.stringify(metadata.issuer).slice(0, 200)}`);
   try {
-    // A redirect could lead to metadata of somebody else.
-    const response = await fetch(url, { redirect: 'manual', headers: { accept: 'application/json' }, signal });
-    return { response, text: await readText(response) };
+    const { token_endpoint: tokenUrl, revocation_endpoint } = metadata;
+    const environment = settleEnvironment({ tokenUrl, apiOrigins, revocationUrl: revocation_endpoint ?? undefined });
+    return Object.freeze(withoutAbsent<CustomEnvironment>(environment as CustomEnvironment));
   } catch (cause) {
-    throw new ApiError(`No answer from ${url}`, { code: 'network', cause });
+    throw createFailure(reply, `is of no use: ${(cause as Error).message}`);
   }
 }
 
-function toEnvironment(
-  url: string,
-  issuer: string,
-  apiOrigins: readonly string[],
-  { response, text }: { response: Response; text: string | undefined },
-): CustomEnvironment {
-  const { status: statusCode, headers } = response;
-  const refuse = (what: string, cause?: unknown) =>
-    new ApiError(`${url} ${what} (status ${statusCode}, ${headers.get('content-type') ?? 'untyped'})`, {
-      code: text === undefined ? 'response_too_large' : 'invalid_response',
-      statusCode,
-      headers,
-      cause,
-    });
-  if (text === undefined) throw refuse('is larger than 64 KiB');
-  const metadata = parse(text);
-  if (!response.ok || !metadata.issuer) throw refuse('is no metadata');
-  // RFC 8414 section 3.3: exactly, last slash included.
-  if (metadata.issuer !== issuer) throw refuse(`is that of issuer ${JSON.stringify(metadata.issuer).slice(0, 200)}`);
-  try {
-    const { token_endpoint: tokenUrl, revocation_endpoint: revocationUrl } = metadata;
-    return Object.freeze(readOptions({ tokenUrl, apiOrigins, ...(revocationUrl && { revocationUrl }) }, ENVIRONMENT));
-  } catch (cause) {
-    throw refuse(`is of no use: ${(cause as Error).message}`, cause);
-  }
+function createFailure({ url, response: { status: statusCode, headers }, text }: Reply, what: string): ApiError {
+  const code = text === undefined ? 'response_too_large' : 'invalid_response';
+  return new ApiError(`${url} ${what} (status ${statusCode}, ${headers.get('content-type') ?? 'untyped'})`, { code, statusCode, headers });
 }
 
 function parse(text: string): Readonly<Record<string, any>> {

@@ -5,7 +5,7 @@
  */
 import type { Dpop, ProofRequest } from './config/config.ts';
 import type { SigningKey } from './platform/jws.ts';
-import { readOptions } from './config/settings.ts';
+import { check } from './config/settings.ts';
 import { ALGORITHMS, algorithmOf, base64url, canSign, signerOf, signToken, toBytes } from './platform/jws.ts';
 
 export type { Dpop, ProofRequest } from './config/config.ts';
@@ -40,8 +40,8 @@ export interface DpopOptions {
  * @example
  * const client = createClient({ …, dpop: createDpop() });
  */
-export function createDpop(options: DpopOptions = {}): Dpop {
-  const { keyPair }: DpopOptions = readOptions(options, {
+export function createDpop(options?: DpopOptions): Dpop {
+  const { keyPair } = check<DpopOptions>(options, {
     keyPair: [isUsable, 'a private CryptoKey that may sign (RSA from 2048 bits on), and its public one, extractable'],
   });
   /** By the kind of server and its origin. */
@@ -100,7 +100,8 @@ async function createKey(given: DpopKeyPair | undefined): Promise<ProofKey> {
   return { pair, jwk: { crv, e, kty, n, x, y } };
 }
 
-function isUsable({ privateKey, publicKey }: DpopKeyPair): unknown {
+function isUsable(pair: any): boolean {
+  const { privateKey, publicKey } = Object(pair);
   const isPublic = publicKey?.type === 'public' && publicKey.extractable;
   return canSign(privateKey) && isPublic && algorithmOf(publicKey) === algorithmOf(privateKey);
 }

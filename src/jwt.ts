@@ -6,9 +6,8 @@
 import type { ClientAuthentication, ClientAuthenticationRequest } from './config/clientAuthentication.ts';
 import type { Signer, SigningAlgorithm, SigningKey } from './platform/jws.ts';
 import { ALGORITHMS, algorithmOf, canSign, signerOf, signToken, toBytes } from './platform/jws.ts';
-import { asText } from './platform/token.ts';
 import type { Rules } from './config/settings.ts';
-import { readOptions } from './config/settings.ts';
+import { check, isText, TEXT } from './config/settings.ts';
 
 export type { Signer, SigningAlgorithm, SigningKey } from './platform/jws.ts';
 
@@ -56,7 +55,7 @@ export interface SignerJwtOptions extends JwtOptions {
  * @see RFC 7523 section 2.2
  */
 export function clientSecretJwt(options?: JwtOptions): ClientAuthentication {
-  const authenticate = createMethod(readOptions(options ?? {}, CLAIMS), { alg: 'HS256' }, ({ clientSecret }) => async (input) => {
+  const authenticate = createMethod(check<JwtOptions>(options, CLAIMS), { alg: 'HS256' }, ({ clientSecret }) => async (input) => {
     const algorithm = { name: 'HMAC', hash: 'SHA-256' };
     const key = await crypto.subtle.importKey('raw', toBytes(clientSecret), algorithm, false, ['sign']);
     return crypto.subtle.sign(algorithm, key, input as BufferSource);
@@ -76,14 +75,17 @@ export function clientSecretJwt(options?: JwtOptions): ClientAuthentication {
  * const clientAuthentication = privateKeyJwt({ key: await importKey(pem), keyId: 'key-1' });
  */
 export function privateKeyJwt(options: PrivateKeyJwtOptions | SignerJwtOptions): ClientAuthentication {
-  const { key, keyId, algorithm, ...claims } = readOptions(options ?? {}, {
+  const { key, keyId, algorithm, ...claims } = check<PrivateKeyJwtOptions | SignerJwtOptions>(options, {
     ...CLAIMS,
-    key: [(value) => typeof value === 'function' || canSign(value), 'a function or a private CryptoKey that may sign, RSA from 2048 bits on', ''],
-    keyId: [asText, 'a non-empty string'],
-    algorithm: [(value, { key }) => Object.keys(ALGORITHMS).includes(value) && value === (algorithmOf(key) ?? value), 'that of the key', algorithmOf(options?.key) ?? ''],
+    key: [(value) => typeof value === 'function' || canSign(value), 'a function or a private CryptoKey that may sign, RSA from 2048 bits on', 'required'],
+    keyId: [isText, TEXT],
+    algorithm: [isText, TEXT],
   });
-  const sign = typeof key === 'function' ? refuseDer(key, algorithm) : signerOf(key);
-  return createMethod(claims, { alg: algorithm, kid: keyId }, () => sign);
+  const own = algorithmOf(key);
+  const alg = algorithm ?? own;
+  if (!alg || !Object.hasOwn(ALGORITHMS, alg) || alg !== (own ?? alg)) throw new TypeError('algorithm must be that of the key');
+  const sign = typeof key === 'function' ? refuseDer(key, alg) : signerOf(key);
+  return createMethod(claims, { alg, kid: keyId }, () => sign);
 }
 
 /**
@@ -134,14 +136,14 @@ const CURVES: Readonly<Record<string, readonly [objectId: string, algorithm: Sig
   'P-521': ['\x2b\x81\x04\x00\x23', 'ES512'],
 };
 
-const CLAIMS: Rules = {
-  audience: [(value) => asText(value) || typeof value === 'function', 'a non-empty string or a function'],
-  lifetime: [(value) => Number.isInteger(value) && value > 0, 'a whole number, 1 or more', 60],
+const CLAIMS: Rules<JwtOptions> = {
+  audience: [(value) => isText(value) || typeof value === 'function', 'a non-empty string or a function'],
+  lifetime: [(value) => Number.isInteger(value) && Number(value) > 0, 'a whole number, 1 or more'],
 };
 
 /** A method that signs an assertion for each request (RFC 7523 section 3). */
 function createMethod(
-  { audience, lifetime }: any,
+  { audience, lifetime = 60 }: JwtOptions,
   header: object,
   signerFor: (request: ClientAuthenticationRequest) => Signer,
 ): (request: ClientAuthenticationRequest) => Promise<void> {

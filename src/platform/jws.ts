@@ -44,8 +44,8 @@ export function algorithmOf(key: any): SigningAlgorithm | undefined {
 }
 
 /** Whether a key may sign, which only private ones may, and is no RSA key below 2048 bits (RFC 7518 section 3.3). */
-export function canSign(key: any): unknown {
-  return key?.usages?.includes('sign') && algorithmOf(key) && !(key.algorithm.modulusLength < 2048);
+export function canSign(key: any): boolean {
+  return !!key?.usages?.includes('sign') && !!algorithmOf(key) && !(key.algorithm.modulusLength < 2048);
 }
 
 /** What signs with a key that can. */
