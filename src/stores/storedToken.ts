@@ -121,9 +121,10 @@ interface Stored extends OAuthToken {
 }
 
 /** Everything that changes the token, and nothing secret. */
-function keyOf({ tokenUrl, clientId, scope, params }: TokenRequest): string {
+function keyOf({ tokenUrl, clientId, scope, params, binding }: TokenRequest): string {
   const fields = Object.entries(params).map(([name, value]) => [name, value].flat());
-  return `thingspace-auth:${JSON.stringify([tokenUrl, clientId, scope?.split(' ').sort(), fields.sort()])}`;
+  const parts = [tokenUrl, clientId, scope?.split(' ').sort(), fields.sort(), ...(binding ? [binding] : [])];
+  return `thingspace-auth:${JSON.stringify(parts)}`;
 }
 
 /** Outside data. Throws for junk: a store that gives such has failed. */
@@ -136,7 +137,7 @@ function parseStored(key: string, text: string | null | undefined): Stored | und
 
 /** What the client would refuse, or never stop using, is no token. */
 function isBelievable({ accessToken, tokenType, scope = '', refreshToken = '', expiry, expiresIn }: Stored): boolean {
-  if (!asHeaderText(accessToken) || tokenType !== 'Bearer' || typeof scope !== 'string' || typeof refreshToken !== 'string') {
+  if (!asHeaderText(accessToken) || !/^(Bearer|DPoP)$/.test(tokenType) || typeof scope !== 'string' || typeof refreshToken !== 'string') {
     return false;
   }
   // A lifetime without an end would start anew at each reading.
