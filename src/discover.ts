@@ -8,7 +8,7 @@ import { ApiError } from './platform/errors.ts';
 import { withoutAbsent } from './platform/record.ts';
 import { asText } from './platform/token.ts';
 import type { Fetch } from './platform/transport.ts';
-import { asNetworkError, assertResponse, globalFetch, limited, readText } from './platform/transport.ts';
+import { assertFetch, assertResponse, globalFetch, limited, networkError, readText } from './platform/transport.ts';
 import { runWithin } from './platform/waiting.ts';
 
 /** Where the tokens may go, and how the metadata is fetched. */
@@ -80,9 +80,14 @@ interface Reply {
 }
 
 async function ask(url: string, fetch: Fetch, signal: AbortSignal): Promise<Reply> {
+  const fail = (cause: unknown) => {
+    throw networkError(url, cause);
+  };
+  assertFetch(fetch);
   // A redirect could lead to metadata of somebody else.
-  const response = assertResponse(await asNetworkError(url, () => fetch(url, { redirect: 'manual', headers: { accept: 'application/json' }, signal })));
-  return { url, response, text: await asNetworkError(url, () => readText(response)) };
+  const init: RequestInit = { redirect: 'manual', headers: { accept: 'application/json' }, signal };
+  const response = assertResponse(await (async () => fetch(url, init))().catch(fail));
+  return { url, response, text: await readText(response).catch(fail) };
 }
 
 function toEnvironment(issuer: string, apiOrigins: readonly string[], reply: Reply): CustomEnvironment {
@@ -102,7 +107,7 @@ function toEnvironment(issuer: string, apiOrigins: readonly string[], reply: Rep
 
 function createFailure({ url, response: { status: statusCode, headers }, text }: Reply, what: string): ApiError {
   const code = text === undefined ? 'response_too_large' : 'invalid_response';
-  return new ApiError(`${url} ${what} (status ${statusCode}, ${headers.get('content-type') ?? 'untyped'})`, { code, statusCode, headers });
+  return new ApiError(`${url} ${what} (status ${statusCode})`, { code, statusCode, headers });
 }
 
 function parse(text: string): Readonly<Record<string, any>> {
