@@ -11,6 +11,8 @@ import { jwt } from 'better-auth/plugins';
 import { calculateJwkThumbprint, EmbeddedJWK, jwtVerify } from 'jose';
 import { Provider } from 'oidc-provider';
 
+const ALGORITHMS = ['ES256', 'ES384', 'ES512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'EdDSA'];
+
 export const SECRET = 'invented-secret-of-more-than-thirty-two-bytes';
 
 /** oidc-provider, with these clients; with `dpop` every proof needs its nonce. */
@@ -19,7 +21,7 @@ export async function startOidcProvider(t, clients) {
   const provider = new Provider(server.origin, {
     clients: clients.map((client) => ({ grant_types: ['client_credentials'], response_types: [], redirect_uris: [], ...client })),
     scopes: ['read'],
-    enabledJWA: { clientAuthSigningAlgValues: ['HS256', 'ES256', 'ES384', 'ES512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'EdDSA'] },
+    enabledJWA: { clientAuthSigningAlgValues: ['HS256', ...ALGORITHMS], dPoPSigningAlgValues: ALGORITHMS },
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
@@ -63,14 +65,16 @@ export async function startBetterAuth(t, clients) {
 
 /**
  * An API whose calls must prove that they hold the key of their token (RFC 9449 section 7), as `jose` verifies it; `lookUp` knows
- * the tokens. It demands a nonce of its own, which `rotate` changes.
+ * the tokens, of which `drop` takes one away. It demands a nonce of its own, which `rotate` changes.
  */
 export async function startApi(t, lookUp) {
   const api = await listen(t);
   const seen = new Set();
+  const dropped = new Set();
   let nonce = 'api-nonce-1';
   api.calls = [];
   api.rotate = () => (nonce = `api-nonce-${Number(nonce.slice(10)) + 1}`);
+  api.drop = (accessToken) => dropped.add(accessToken);
   api.handle = async (request, response) => {
     const answer = await judge(request);
     api.calls.push(`${request.method} ${request.url} ${answer.status}`);
@@ -81,7 +85,7 @@ export async function startApi(t, lookUp) {
   async function judge({ method, url, headers, rawHeaders }) {
     const [scheme, accessToken] = (headers.authorization ?? '').split(' ');
     const token = await lookUp(accessToken);
-    if (scheme !== 'DPoP' || !token) return refuse('invalid_token');
+    if (scheme !== 'DPoP' || !token || dropped.has(accessToken)) return refuse('invalid_token');
     if (rawHeaders.filter((name) => name.toLowerCase() === 'dpop').length !== 1) return refuse('invalid_dpop_proof');
     const { payload, protectedHeader } = await jwtVerify(headers.dpop, EmbeddedJWK, { typ: 'dpop+jwt', maxTokenAge: 60 });
     if (payload.nonce !== nonce) return refuse('use_dpop_nonce');
