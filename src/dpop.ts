@@ -9,7 +9,6 @@ import { check } from './config/settings.ts';
 import { ALGORITHMS, algorithmOf, base64url, canSign, signerOf, signToken, toBytes } from './platform/jws.ts';
 
 export type { Dpop, ProofRequest } from './config/config.ts';
-export type { SigningKey } from './platform/jws.ts';
 
 /** A private and a public key of WebCrypto's. */
 export interface DpopKeyPair {

@@ -9,7 +9,10 @@ export type SigningKey = Parameters<typeof crypto.subtle.sign>[1];
 /** How a token is signed (RFC 7518 section 3.1; `EdDSA` with Ed25519, RFC 8037 section 3.1). */
 export type SigningAlgorithm = 'ES256' | 'ES384' | 'ES512' | 'RS256' | 'RS384' | 'RS512' | 'PS256' | 'PS384' | 'PS512' | 'EdDSA';
 
-/** Signs bytes, in the form that RFC 7518 has for the algorithm: of ECDSA r and s, not DER. */
+/**
+ * Signs bytes, in the form that RFC 7518 section 3 has for the algorithm: of ECDSA r and s, not DER. What it throws or rejects
+ * with reaches the caller.
+ */
 export type Signer = (input: Uint8Array) => ArrayBuffer | Uint8Array | Promise<ArrayBuffer | Uint8Array>;
 
 /** What WebCrypto wants to know, at the import of a key and at a signature. */

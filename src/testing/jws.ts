@@ -8,7 +8,7 @@ export type VerificationKey = Parameters<typeof crypto.subtle.verify>[1];
 
 /** A public key as JSON (RFC 7517). */
 export interface PublicJwk {
-  /** The kind of key: `EC`, `RSA` or `OKP`. */
+  /** The kind of key: `EC`, `RSA` or `OKP`. Where it is absent, nothing is signed with the key. */
   readonly kty?: string | undefined;
 }
 

@@ -76,6 +76,7 @@ const CANNOT_FAIL = new Set([
   'MockServer.failNext',
   'MockServer.lapseSessions',
   'MockServer.revokeAll',
+  'MockServer.rotateNonces',
   'MockServerOptions.tokenResponse',
   'MockServerOptions.identifyClient',
   'createMockServer',
@@ -119,6 +120,18 @@ const SOURCES = {
   createSession: LINK,
   encryptedStore: LINK,
   createMockServer: /@see https:/,
+  clientSecretJwt: RFC,
+  privateKeyJwt: RFC,
+  importKey: RFC,
+  SigningAlgorithm: RFC,
+  'JwtOptions.audience': RFC,
+  'PrivateKeyJwtOptions.keyId': RFC,
+  'SignerJwtOptions.key': RFC,
+  createDpop: RFC,
+  'Dpop.createProof': RFC,
+  'Dpop.noteNonce': RFC,
+  'Dpop.getThumbprint': RFC,
+  discover: RFC,
 };
 
 for (const [sentence, check] of Object.entries(checks)) {
