@@ -58,7 +58,7 @@ export function createDpop(options?: DpopOptions): Dpop {
       htm: methodAsSent(request.method),
       htu: origin + pathname,
       iat: Math.floor(Date.now() / 1000),
-      ath: accessToken && base64url(await crypto.subtle.digest('SHA-256', toBytes(accessToken))),
+      ath: accessToken && (await sha256(accessToken)),
       nonce: nonces.get(serverOf(request)),
     };
     return signToken(header, claims, signerOf(pair.privateKey));
@@ -75,7 +75,7 @@ export function createDpop(options?: DpopOptions): Dpop {
 
   async function getThumbprint(): Promise<string> {
     const { jwk } = await getKey();
-    return base64url(await crypto.subtle.digest('SHA-256', toBytes(JSON.stringify(jwk))));
+    return sha256(JSON.stringify(jwk));
   }
 
   /** No promise is shared, since one begun in a request may never settle in another: of keys made at once the first stays. */
@@ -103,6 +103,10 @@ function isUsable(pair: any): boolean {
   const { privateKey, publicKey } = Object(pair);
   const isPublic = publicKey?.type === 'public' && publicKey.extractable;
   return canSign(privateKey) && isPublic && algorithmOf(publicKey) === algorithmOf(privateKey);
+}
+
+async function sha256(text: string): Promise<string> {
+  return base64url(await crypto.subtle.digest('SHA-256', toBytes(text) as BufferSource));
 }
 
 /** Authorization server and resource have nonces of their own, also where they share an origin (RFC 9449 section 8.2). */

@@ -57,7 +57,7 @@ export interface SignerJwtOptions extends JwtOptions {
 export function clientSecretJwt(options?: JwtOptions): ClientAuthentication {
   const authenticate = createMethod(check<JwtOptions>(options, CLAIMS), { alg: 'HS256' }, ({ clientSecret }) => async (input) => {
     const algorithm = { name: 'HMAC', hash: 'SHA-256' };
-    const key = await crypto.subtle.importKey('raw', toBytes(clientSecret), algorithm, false, ['sign']);
+    const key = await crypto.subtle.importKey('raw', toBytes(clientSecret) as BufferSource, algorithm, false, ['sign']);
     return crypto.subtle.sign(algorithm, key, input as BufferSource);
   });
   return Object.assign(authenticate, { needsSecret: true });

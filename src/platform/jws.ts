@@ -69,6 +69,6 @@ export function base64url(bytes: ArrayBuffer | Uint8Array): string {
 }
 
 /** A text's bytes, in UTF-8. */
-export function toBytes(text: string): Uint8Array<ArrayBuffer> {
+export function toBytes(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }

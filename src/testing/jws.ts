@@ -16,8 +16,8 @@ export interface PublicJwk {
 export interface Jws {
   readonly header: Readonly<Record<string, any>>;
   readonly claims: Readonly<Record<string, any>>;
-  readonly signed: Uint8Array<ArrayBuffer>;
-  readonly signature: Uint8Array<ArrayBuffer>;
+  readonly signed: Uint8Array;
+  readonly signature: Uint8Array;
 }
 
 /** `undefined` for what is no signed token in compact form. */
@@ -25,7 +25,7 @@ export function parseJws(text: string): Jws | undefined {
   const parts = text.split('.');
   if (parts.length !== 3) return undefined;
   try {
-    const [header, claims, signature] = parts.map(fromBase64url) as [Bytes, Bytes, Bytes];
+    const [header, claims, signature] = parts.map(fromBase64url) as [Uint8Array, Uint8Array, Uint8Array];
     const [parsedHeader, parsedClaims] = [header, claims].map((bytes) => JSON.parse(new TextDecoder().decode(bytes)));
     const signed = new TextEncoder().encode(text.slice(0, text.lastIndexOf('.')));
     return { header: Object(parsedHeader), claims: Object(parsedClaims), signed, signature };
@@ -42,7 +42,7 @@ export async function isSignedWith({ header, signed, signature }: Jws, key: stri
     const verifier = await importKey(key, algorithm);
     // A curve is part of its algorithm (RFC 7518 section 3.4).
     const { namedCurve } = verifier.algorithm as { namedCurve?: string };
-    return namedCurve === algorithm.namedCurve && (await crypto.subtle.verify(algorithm, verifier, signature, signed));
+    return namedCurve === algorithm.namedCurve && (await crypto.subtle.verify(algorithm, verifier, signature as BufferSource, signed as BufferSource));
   } catch {
     return false; // no key, one of another kind, or an algorithm that this platform lacks
   }
@@ -55,8 +55,6 @@ export async function sha256(text: string): Promise<string> {
   return base64.replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '');
 }
 
-type Bytes = Uint8Array<ArrayBuffer>;
-
 interface Algorithm {
   readonly name: string;
   readonly hash?: string;
@@ -64,7 +62,7 @@ interface Algorithm {
   readonly saltLength?: number;
 }
 
-function fromBase64url(text: string): Bytes {
+function fromBase64url(text: string): Uint8Array {
   if (!/^[\w-]+$/.test(text)) throw new SyntaxError('no base64url');
   return Uint8Array.from(atob(text.replace(/-/g, '+').replace(/_/g, '/')), (character) => character.charCodeAt(0));
 }
