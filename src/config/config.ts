@@ -27,6 +27,8 @@ export interface TokenRequest {
   readonly params: Readonly<Record<string, string | readonly string[]>>;
   /** `oauthClockSkew`, in seconds. */
   readonly clockSkew: number;
+  /** The thumbprint of the key that tokens are bound to (RFC 7638); absent without `dpop`. */
+  readonly binding?: string | undefined;
   /** `true` when the caller used the client's own `fetchToken`: a token from a store will not do. */
   readonly isForced: boolean;
   /** Takes an event for `onEvent`. */
