@@ -87,7 +87,7 @@ export class TokenStoreObject {
  * ```
  */
 export function durableObjectStore(stub: TokenStoreStub | (() => TokenStoreStub)): TokenStore {
-  if (typeof stub !== 'function') requireMethods('durableObjectStore(stub)', stub, ['fetch']);
+  if (typeof stub !== 'function') requireMethods('stub', stub, 'fetch');
   const send = (command: Command) => sendCommand(typeof stub === 'function' ? stub() : stub, command);
   return {
     get: async (key) => (await send({ operation: 'get', key })) as string | null,

@@ -2,7 +2,7 @@
  * A store whose values are sealed with AES-GCM.
  * @module
  */
-import { requireStore } from './storeFailure.ts';
+import { requireMethods } from './storeFailure.ts';
 import type { TokenStore } from './tokenStore.ts';
 
 /** An AES-GCM key of WebCrypto's: `CryptoKey`, by whatever name the platform's types know it. */
@@ -28,7 +28,7 @@ export type StoreKey = Parameters<typeof crypto.subtle.encrypt>[1];
  * const provider = storedToken(encryptedStore(redisStore(redis), key));
  */
 export function encryptedStore(store: TokenStore, keys: StoreKey | readonly StoreKey[]): TokenStore {
-  requireStore('encryptedStore(store)', store);
+  requireMethods('store', store, 'get', 'set', 'delete');
   const all = [keys].flat() as StoreKey[];
   const [first] = all;
   if (!first || !canUse(first, 'encrypt') || !all.every((each) => canUse(each, 'decrypt'))) {

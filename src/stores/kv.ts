@@ -57,7 +57,7 @@ const ATTEMPTS = 20;
  */
 export function kvStore(namespace: WorkersKv | DenoKv): TokenStore {
   const isDeno = 'atomic' in Object(namespace);
-  requireMethods('kvStore(namespace)', namespace, ['get', isDeno ? 'set' : 'put', 'delete']);
+  requireMethods('namespace', namespace, 'get', isDeno ? 'set' : 'put', 'delete');
   return isDeno ? denoStore(namespace as DenoKv) : workersStore(namespace as WorkersKv);
 }
 

@@ -31,7 +31,7 @@ export type RedisClient = { readonly get: Command; readonly set: Command; readon
  */
 export function redisStore(client: RedisClient): TokenStore {
   const redis = client as any;
-  requireMethods('redisStore(client)', redis, ['get', 'set', 'del', redis?.send ? 'send' : 'eval']);
+  requireMethods('client', redis, 'get', 'set', 'del', redis?.send ? 'send' : 'eval');
   return {
     get: async (key) => {
       const value = await redis.get(key);
@@ -39,24 +39,24 @@ export function redisStore(client: RedisClient): TokenStore {
       return value == null || typeof value === 'string' ? value : JSON.stringify(value);
     },
     set: (key, value, ttlSeconds) => {
-      const PX = ttlSeconds && toMs(ttlSeconds);
+      const end = endOf(ttlSeconds);
       // Bun and ioredis take a command's arguments as Redis does; node-redis reads the upper case, Upstash the lower.
-      if (redis.send || redis.call) return redis.set(key, value, ...(PX ? ['PX', PX] : []));
-      return redis.set(key, value, { PX, px: PX });
+      return redis.set(key, value, ...(redis.send || redis.call ? end : [{ PX: end[1], px: end[1] }]));
     },
     delete: (key) => redis.del(key),
-    compareAndSet: async (key, expected = '', value = '', ttlSeconds) => {
-      const ttl = ttlSeconds === undefined ? '' : String(toMs(ttlSeconds));
-      return Number(await evaluate(redis, key, [expected, value, ttl])) === 1;
-    },
+    compareAndSet: async (key, expected = '', value = '', ttlSeconds) =>
+      Number(await evaluate(redis, key, [expected, value, ...endOf(ttlSeconds).map(String)])) === 1,
   };
 }
 
-/** Values are never empty: an empty text stands for nothing, and for no end. */
+/** How Redis is told when a value ends. */
+function endOf(ttlSeconds: number | undefined): ['PX', number] | [] {
+  return ttlSeconds === undefined ? [] : ['PX', Math.ceil(ttlSeconds * 1000)];
+}
+
+/** Values are never empty: an empty text stands for nothing. */
 const COMPARE_AND_SET = `if (redis.call("get",KEYS[1]) or "")~=ARGV[1] then return 0 end
-if ARGV[2]=="" then redis.call("del",KEYS[1])
-elseif ARGV[3]=="" then redis.call("set",KEYS[1],ARGV[2])
-else redis.call("set",KEYS[1],ARGV[2],"PX",ARGV[3]) end
+if ARGV[2]=="" then redis.call("del",KEYS[1]) else redis.call("set",KEYS[1],unpack(ARGV,2)) end
 return 1`;
 
 /** Each client has its own way to be given a script's keys and arguments. */
@@ -65,8 +65,4 @@ function evaluate(redis: any, key: string, args: readonly string[]): Promise<unk
   if (redis.call) return redis.eval(COMPARE_AND_SET, 1, key, ...args);
   if (redis.sendCommand) return redis.eval(COMPARE_AND_SET, { keys: [key], arguments: args });
   return redis.eval(COMPARE_AND_SET, [key], args);
-}
-
-function toMs(seconds: number): number {
-  return Math.ceil(seconds * 1000);
 }

@@ -6,9 +6,9 @@
 import type { OAuthTokenProvider, TokenRequest } from '../config/config.ts';
 import type { StoreOperation } from '../platform/events.ts';
 import type { OAuthToken } from '../platform/token.ts';
-import { asHeaderText, GRACE_SECONDS, isExpired } from '../platform/token.ts';
+import { GRACE_SECONDS, isExpired, reviveToken } from '../platform/token.ts';
 import { waitFor } from '../platform/waiting.ts';
-import { reasonOf, requireStore } from './storeFailure.ts';
+import { reasonOf, requireMethods } from './storeFailure.ts';
 import type { TokenStore } from './tokenStore.ts';
 
 /**
@@ -28,9 +28,9 @@ import type { TokenStore } from './tokenStore.ts';
  * createClient({ clientCredentialsAuthCredentials: { …, oauthTokenProvider: storedToken(redisStore(redis)) } });
  */
 export function storedToken(store: TokenStore): OAuthTokenProvider {
-  requireStore('storedToken(store)', store);
+  requireMethods('store', store, 'get', 'set', 'delete');
   const health = { failedAtMs: 0, delayMs: 0 };
-  return (lastToken, request) => provide(openAccess(store, health, request), lastToken, request);
+  return (lastToken, request) => provide(store, health, lastToken, request);
 }
 
 /** How a store fares, for all clients that share it: when it failed last, and for how long it is left alone. */
@@ -41,70 +41,69 @@ interface Health {
 
 /** One call's way to the store. */
 interface Access {
-  readonly store: TokenStore;
   /** Under which the token lies. */
   readonly key: string;
   /** The store's answer, or `undefined` when there is none: a failure, told as an event. */
-  readonly ask: <T>(operation: StoreOperation, act: () => Promise<T> | T) => Promise<{ readonly value: T } | undefined>;
+  readonly ask: <Operation extends keyof TokenStore>(
+    operation: Operation,
+    ...args: Parameters<Required<TokenStore>[Operation]>
+  ) => Promise<{ readonly value: Exclude<Awaited<ReturnType<Required<TokenStore>[Operation]>>, null> } | undefined>;
   readonly fail: (operation: StoreOperation, reason: string) => undefined;
 }
 
 /** What the store holds: its text, and the token where that is one. */
 interface Found {
   readonly text?: string;
-  readonly token?: Stored;
+  readonly token?: Stored | undefined;
 }
 
-async function provide(access: Access, lastToken: OAuthToken | undefined, request: TokenRequest): Promise<OAuthToken> {
+async function provide(
+  store: TokenStore,
+  health: Health,
+  lastToken: OAuthToken | undefined,
+  request: TokenRequest,
+): Promise<OAuthToken> {
+  const access = openAccess(store, health, request);
   const giveUpAtMs = Date.now() + WAIT_LIMIT_MS;
   // An explicit fetchToken makes its exchange whatever others do: nothing to wait for.
-  let mayWait = !!access.store.compareAndSet && !request.isForced;
+  let mayWait = !!store.compareAndSet && !request.isForced;
   let right: string | undefined;
   try {
     for (;;) {
       const found = await read(access);
       if (found?.token && isUsable(found.token, lastToken, request)) return found.token;
       if (right || !mayWait || Date.now() >= giveUpAtMs) return await exchange(access, found, right, lastToken, request);
-      const taken = await takeRight(access);
-      mayWait = !!taken;
-      right = taken?.right;
-      if (mayWait && !right) await waitFor(undefined, undefined, 100 + Math.random() * 200);
+      right = await takeRight(access);
+      mayWait = right !== undefined;
+      if (right === '') await waitFor(undefined, undefined, 100 + Math.random() * 200);
     }
   } finally {
-    if (right) await giveBack(access, right);
+    if (right) await access.ask('compareAndSet', rightOf(access.key), right, undefined, undefined);
   }
 }
 
-async function read({ store, key, ask, fail }: Access): Promise<Found | undefined> {
-  const answer = await ask('get', () => store.get(key));
-  if (!answer) return undefined;
-  const text = answer.value ?? undefined;
-  if (text === undefined) return {};
-  const token = parseStored(key, text) ?? fail('get', 'junk');
-  return token ? { text, token } : { text };
+async function read({ key, ask, fail }: Access): Promise<Found | undefined> {
+  const answer = await ask('get', key);
+  const text = answer?.value;
+  if (text === undefined) return answer && {};
+  return { text, token: parseStored(key, text) ?? fail('get', 'junk') };
 }
 
 /**
- * The right to exchange, if nobody has it; `undefined` where the store fails. Its end stands in its value, since stores
- * end values late or not at all.
+ * Takes the right to exchange, if nobody has it: its text; an empty one while another has it; `undefined` where the store
+ * fails. Its end stands in it, since stores end values late or not at all.
  */
-async function takeRight({ store, key, ask }: Access): Promise<{ readonly right: string | undefined } | undefined> {
-  const held = await ask('get', () => store.get(rightOf(key)));
-  if (!held) return undefined;
-  const before = held.value ?? undefined;
-  if (isHeld(before)) return { right: undefined };
-  const own = JSON.stringify({ owner: crypto.randomUUID(), endMs: Date.now() + RIGHT_SECONDS * 1000 });
-  const taken = await ask('compareAndSet', () => store.compareAndSet!(rightOf(key), before, own, RIGHT_SECONDS));
-  return taken && { right: taken.value ? own : undefined };
-}
-
-async function giveBack({ store, key, ask }: Access, right: string): Promise<void> {
-  await ask('compareAndSet', () => store.compareAndSet!(rightOf(key), right, undefined, undefined));
+async function takeRight({ key, ask }: Access): Promise<string | undefined> {
+  const held = await ask('get', rightOf(key));
+  if (!held || isHeld(held.value)) return held && '';
+  const right = JSON.stringify({ owner: crypto.randomUUID(), endMs: Date.now() + RIGHT_SECONDS * 1000 });
+  const taken = await ask('compareAndSet', rightOf(key), held.value, right, RIGHT_SECONDS);
+  return taken && (taken.value ? right : '');
 }
 
 /** Makes an exchange, and writes what it brings: with the right only over what was read with it. */
 async function exchange(
-  { store, key, ask }: Access,
+  { key, ask }: Access,
   found: Found | undefined,
   right: string | undefined,
   lastToken: OAuthToken | undefined,
@@ -112,10 +111,14 @@ async function exchange(
 ): Promise<OAuthToken> {
   const { token, repeatedAt } = keepEnd(await request.fetchToken(), found?.token, lastToken);
   if (isExpired(token)) return token;
-  const ttlSeconds = token.expiry && token.expiry - nowSeconds();
   const value = JSON.stringify({ ...token, key, repeatedAt });
-  if (right && found) await ask('compareAndSet', () => store.compareAndSet!(key, found.text, value, ttlSeconds));
-  else await ask('set', () => store.set(key, value, ttlSeconds));
+  const ttlSeconds = token.expiry && token.expiry - nowSeconds();
+  if (right && found) {
+    const written = await ask('compareAndSet', key, found.text, value, ttlSeconds);
+    // The time of what was read may have ended meanwhile.
+    if (written?.value === false) await ask('compareAndSet', key, undefined, value, ttlSeconds);
+    // What a failed `get` may have hidden is overwritten.
+  } else await ask('set', key, value, ttlSeconds);
   return token;
 }
 
@@ -125,53 +128,47 @@ function keepEnd(
   stored: OAuthToken | undefined,
   lastToken: OAuthToken | undefined,
 ): { readonly token: OAuthToken; readonly repeatedAt?: number } {
-  const isRepeated = (known: OAuthToken | undefined, skew: number): known is OAuthToken =>
-    known?.accessToken === token.accessToken && !isExpired(known, skew);
-  const known = [
-    // Its end may be one that was put off below, which would never be over.
-    ...(isRepeated(stored, 0) ? [stored] : []),
-    ...(isRepeated(lastToken, -GRACE_SECONDS) ? [lastToken] : []),
-  ];
-  if (!known.length) return { token };
+  // The end of a stored one may be one that was put off below, which would never be over.
+  const candidates = [[stored, 0], [lastToken, -GRACE_SECONDS]] as const;
+  const ends = candidates.flatMap(([known, skew]) =>
+    known?.accessToken !== token.accessToken || isExpired(known, skew) ? [] : (known.expiry ?? Infinity),
+  );
+  if (!ends.length) return { token };
   const repeatedAt = nowSeconds();
   // Past its end it serves for two seconds, as in the client.
-  const ends = known.map(({ expiry = Infinity }) => Math.max(expiry, repeatedAt + 2));
-  const expiry = Math.min(token.expiry ?? Infinity, ...ends);
+  const expiry = Math.min(token.expiry ?? Infinity, Math.max(Math.min(...ends), repeatedAt + 2));
   return { token: expiry < Infinity ? { ...token, expiry } : token, repeatedAt };
 }
 
 function openAccess(store: TokenStore, health: Health, request: TokenRequest): Access {
-  /** A failure from the future (the clock was set back) does not count. */
-  const isDown = () => {
-    const elapsedMs = Date.now() - health.failedAtMs;
-    return elapsedMs >= 0 && elapsedMs < health.delayMs;
-  };
+  // One that hangs is not asked again in this call.
+  let isOff = isDown(health);
   const fail = (operation: StoreOperation, reason: string) => {
-    if (!isDown()) {
+    if (!isDown(health)) {
       health.failedAtMs = Date.now();
       health.delayMs = Math.min(health.delayMs * 2 || 1_000, 30_000);
     }
     return void request.report({ type: 'store_failed', operation, reason });
   };
-  // One that hangs is not asked again in this call.
-  let isOff = isDown();
-  return {
-    store,
-    key: keyOf(request),
-    fail,
-    ask: async (operation, act) => {
-      if (isOff) return undefined;
-      try {
-        const answer = await waitFor((async () => ({ value: await act() }))(), undefined, OPERATION_LIMIT_MS);
-        isOff = !answer;
-        if (!answer) return fail(operation, 'timeout');
-        health.delayMs = 0;
-        return answer;
-      } catch (error) {
-        return fail(operation, reasonOf(error));
-      }
-    },
+  const ask = async (operation: StoreOperation, ...args: unknown[]) => {
+    if (isOff) return undefined;
+    try {
+      const act = async () => ({ value: (await (store[operation] as (...args: unknown[]) => unknown)(...args)) ?? undefined });
+      const answer = await waitFor(act(), undefined, OPERATION_LIMIT_MS);
+      isOff = !answer;
+      if (answer) health.delayMs = 0;
+      return answer ?? fail(operation, 'timeout');
+    } catch (error) {
+      return fail(operation, reasonOf(error));
+    }
   };
+  return { key: keyOf(request), ask: ask as Access['ask'], fail };
+}
+
+/** A failure from the future (the clock was set back) does not count. */
+function isDown({ failedAtMs, delayMs }: Health): boolean {
+  const elapsedMs = Date.now() - failedAtMs;
+  return elapsedMs >= 0 && elapsedMs < delayMs;
 }
 
 const OPERATION_LIMIT_MS = 2_000;
@@ -195,8 +192,9 @@ interface Stored extends OAuthToken {
 /** Everything that changes the token, and nothing secret. */
 function keyOf({ tokenUrl, clientId, scope, params, binding }: TokenRequest): string {
   const fields = Object.entries(params).map(([name, value]) => [name, value].flat());
-  const parts = [tokenUrl, clientId, scope?.split(' ').sort(), fields.sort(), ...(binding ? [binding] : [])];
-  return `thingspace-auth:${JSON.stringify(parts)}`;
+  const parts = [tokenUrl, clientId, scope?.split(' ').sort(), fields.sort(), binding];
+  // Without a binding the list ends before it.
+  return `thingspace-auth:${JSON.stringify(binding ? parts : parts.slice(0, -1))}`;
 }
 
 function rightOf(key: string): string {
@@ -204,37 +202,32 @@ function rightOf(key: string): string {
 }
 
 /** Whether somebody has the right: outside data. Junk, and an end that nobody can have meant, count as ended. */
-function isHeld(text: unknown): boolean {
-  const { endMs } = parse(text) as { readonly endMs?: unknown };
-  const leftMs = Number(endMs) - Date.now();
-  return leftMs > 0 && leftMs <= LONGEST_RIGHT_MS;
-}
-
-/** Outside data: `undefined` for junk. */
-function parseStored(key: string, text: unknown): Stored | undefined {
-  const data = parse(text) as Stored;
-  return data.key === key && isBelievable(data) ? data : undefined;
-}
-
-/** JSON as an object; an empty one for anything else. */
-function parse(text: unknown): object {
+function isHeld(text: string | undefined): boolean {
   try {
-    return Object(JSON.parse(text as string));
+    const leftMs = JSON.parse(text ?? '{}').endMs - Date.now();
+    return leftMs > 0 && leftMs <= LONGEST_RIGHT_MS;
   } catch {
-    return {};
-  }
-}
-
-/** What the client would refuse, or never stop using, is no token. */
-function isBelievable({ accessToken, tokenType, scope = '', refreshToken = '', expiry, expiresIn }: Stored): boolean {
-  if (!asHeaderText(accessToken) || !/^(Bearer|DPoP)$/.test(tokenType) || typeof scope !== 'string' || typeof refreshToken !== 'string') {
     return false;
   }
+}
+
+/** Outside data: `undefined` for junk, which is what the client would refuse, or never stop using. */
+function parseStored(key: string, text: string): Stored | undefined {
+  try {
+    const data = JSON.parse(text) as Stored;
+    return data.key === key && isBelievable(data, reviveToken(data)) ? data : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a token is written as it would be here, and its end is one that somebody can have meant. */
+function isBelievable(data: OAuthToken, token: OAuthToken): boolean {
+  const { expiry, expiresIn } = token;
+  if (Object.entries(token).some(([name, value]) => data[name as keyof OAuthToken] !== value)) return false;
   // A lifetime without an end would start anew at each reading.
   if (expiry === undefined) return expiresIn === undefined;
-  const { isInteger } = Number;
-  const lifetime = expiresIn ?? LONGEST_LIFE_SECONDS;
-  return isInteger(expiry) && isInteger(lifetime) && expiry - nowSeconds() <= lifetime + CLOCK_DIFFERENCE_SECONDS;
+  return expiry - nowSeconds() <= (expiresIn ?? LONGEST_LIFE_SECONDS) + CLOCK_DIFFERENCE_SECONDS;
 }
 
 /**

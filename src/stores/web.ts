@@ -35,13 +35,13 @@ export interface WebLocks {
  * const provider = storedToken(webStore(localStorage, { locks: navigator.locks }));
  */
 export function webStore(storage: WebStorage, { locks }: { readonly locks?: WebLocks | undefined } = {}): TokenStore {
-  requireMethods('webStore(storage)', storage, ['getItem', 'setItem', 'removeItem']);
+  requireMethods('storage', storage, 'getItem', 'setItem', 'removeItem');
   const get = (key: string) => storage.getItem(key);
   const write = (key: string, value: string | undefined) =>
     value === undefined ? storage.removeItem(key) : storage.setItem(key, value);
   if (locks === undefined) return { get, set: write, delete: (key) => write(key, undefined) };
 
-  requireMethods('locks', locks, ['request']);
+  requireMethods('locks', locks, 'request');
   // Names that begin with a hyphen are the browser's.
   const alone = (key: string, act: () => unknown) => locks.request(`store:${key}`, act);
   return {
