@@ -125,7 +125,7 @@ test('writes nothing over what another has written to a Deno.Kv between look and
   const store = kvStore(kv);
   const racing = kvStore({
     ...kv,
-    get: async (key) => {
+    get: async (key: readonly string[]) => {
       const entry = await kv.get(key);
       await store.set('key', 'of another', 60);
       return entry;

@@ -9,12 +9,14 @@
  * - A version is removed only by one who has seen a higher one, the lowest first, and after all files aside that are to
  *   follow a lower one than it.
  * So a name is never given twice, a writer that was slow finds the next name taken or its file aside gone, and a reader
- * whose listing has missed the newest version finds the one it has seen removed, and looks again.
+ * whose listing has missed the newest version finds the one it has seen removed, and looks again. Before a key's first
+ * version is removed, the empty file `digest.0` is made, and stays: without it, nothing that was there has been removed, so
+ * that a listing of nothing can be believed.
  * @module
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { fsync } from 'node:fs';
-import { link, mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
+import { link, mkdir, open, readdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createEntry, valueOf } from './entry.ts';
@@ -24,8 +26,9 @@ import type { TokenStore } from './tokenStore.ts';
  * A store that keeps each key in a file of its own in `folder` (JSON, mode 0600; its name shows nothing of the key), for
  * Node, Deno and Bun. Each write goes to a file aside, to the disk (`fsync`), and into place by a hard link: a reader or a
  * crash never meets half a file, and a writer that was stopped or slow never overwrites what came meanwhile. What killed
- * writers leave behind is removed by a write more than a minute later. A deleted key leaves a small file without a value;
- * a value whose time is over stays on the disk until its key is written again.
+ * writers leave behind is removed by a write more than a minute later. A key that has been written more than once has an
+ * empty file beside its own, a deleted one a small one without a value; a value whose time is over stays on the disk until
+ * its key is written again.
  *
  * The folder is made (mode 0700) where it is missing; nobody else should be able to write there. It may be a symbolic
  * link. One in the place of a file in it is read through, and what it leads to is never written: the next write puts a
@@ -53,6 +56,7 @@ export function fileStore(folder: string): TokenStore {
 /** The text of a version without a value. */
 const DELETED = '{}';
 const ABANDONED_AFTER_MS = 60_000;
+const MOST_LOOKS = 100;
 
 /** Whether the next version may be written, by the text of the latest one: absent where there is none. */
 type MayFollow = (text?: string) => boolean;
@@ -66,18 +70,19 @@ function valueIn(text: string | undefined): string | undefined {
   return text === undefined ? undefined : valueOf(JSON.parse(text));
 }
 
-/**
- * A key's highest version and its text; 0 where there is none. A listing may miss a version that comes while it runs: then
- * the one that it shows has been removed meanwhile, and it is made again. One that shows none is made twice.
- */
+/** A key's highest version and its text; 0 where there is none. */
 async function findLatest(folder: string, digest: string): Promise<{ readonly version: number; readonly text?: string }> {
-  for (let seen: number | undefined; ; ) {
-    const version = (await list(folder, digest)).versions.at(-1) ?? 0;
-    if (!version && seen === 0) return { version };
+  let seen: number | undefined;
+  for (let looks = 1; ; looks++) {
+    const { versions, hasHadOne } = await list(folder, digest);
+    const version = versions.at(-1) ?? 0;
+    // A listing may miss a version that comes while it runs: nothing was there at the first of two that show nothing at
+    // all. Where something must be, and is not after many looks, it has been removed by hand.
+    if (!version && (hasHadOne ? looks >= MOST_LOOKS : seen === 0)) return { version };
     try {
       if (version) return { version, text: await readFile(join(folder, `${digest}.${version}`), 'utf8') };
     } catch (error) {
-      // A name never comes back: one that is still listed is a link that leads nowhere.
+      // A name never comes back: one that is still listed is a symbolic link that leads nowhere.
       if (codeOf(error) !== 'ENOENT' || version === seen) throw error;
     }
     seen = version;
@@ -148,8 +153,9 @@ async function linkExclusively(from: string, to: string): Promise<boolean> {
 
 /** Removes what is superseded, and what writers of any key have not finished. */
 async function tidy(folder: string, digest: string): Promise<void> {
-  let { versions, names } = await list(folder, digest);
+  let { versions, names, hasHadOne } = await list(folder, digest);
   for (const name of names.filter((each) => ASIDE.test(each))) await removeAbandoned(join(folder, name));
+  if (versions.length > 1 && !hasHadOne) await writeFile(join(folder, `${digest}.0`), '', { flag: 'a', mode: 0o600 });
   while (versions.length > 1) {
     // All below it are gone, and nobody puts anything aside any more that is to follow them.
     const lowest = versions[0]!;
@@ -169,14 +175,21 @@ function followedBy(name: string, digest: string): number {
   return key === digest && id ? Number(version) : NaN;
 }
 
-/** All names in the folder, and the versions of one key, the highest last. */
-async function list(folder: string, digest: string): Promise<{ readonly names: readonly string[]; readonly versions: readonly number[] }> {
-  const names = await readdir(folder).catch(ignoreMissing) ?? [];
+interface Listing {
+  readonly names: readonly string[];
+  /** Those of one key, the highest last. */
+  readonly versions: readonly number[];
+  /** Whether one of them may have been removed. */
+  readonly hasHadOne: boolean;
+}
+
+async function list(folder: string, digest: string): Promise<Listing> {
+  const names = (await readdir(folder).catch(ignoreMissing)) ?? [];
   const versions = names.flatMap((name) => {
     const [key, version, ...more] = name.split('.');
     return key === digest && !more.length && /^[1-9]\d{0,14}$/.test(version!) ? Number(version) : [];
   });
-  return { names, versions: versions.sort((a, b) => a - b) };
+  return { names, versions: versions.sort((a, b) => a - b), hasHadOne: names.includes(`${digest}.0`) };
 }
 
 /** A writer that is only slow finds its file gone, and begins anew. */
