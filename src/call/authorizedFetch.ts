@@ -104,10 +104,12 @@ export async function authorizedFetch(
       if (count) markRedirected(response);
       // A redirect may have led outside: then this is no answer to the bearer.
       if (response.ok || !hop.headers.has('authorization') || !isAllowed(apiOrigins, new URL(response.url, hop.url).origin)) break;
-      const lapse = await session?.noteLapse?.(response, sessionToken!);
+      const lapse = session?.isLapse && (await session.isLapse(response)) ? 'session' : undefined;
       if (!lapse && response.status !== 401) break;
       reason = lapse || 'token';
-      if (isOneShot || replayed.includes(reason)) {
+      const isAgain = replayed.includes(reason);
+      const isReplaced = lapse && session!.giveUp(sessionToken!, isOneShot ? 'stream' : isAgain ? 'replay' : 'call');
+      if (isOneShot || isAgain || isReplaced === false) {
         if (!lapse) markRejected(source, token!.accessToken, isOneShot);
         break;
       }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { ClientEvent, Report } from '../platform/events.ts';
+import type { RejectedUse } from '../platform/rejections.ts';
 import type { OAuthToken } from '../platform/token.ts';
 import type { Fetch } from '../platform/transport.ts';
 import type { ClientAuthentication } from './clientAuthentication.ts';
@@ -143,9 +144,8 @@ export interface SessionClient {
 export interface SessionTokenSource {
   /** The session token for one call: the one held, or after a login. Rejects like `getToken`, or as the login does. */
   getSessionToken(client: SessionClient, signal: AbortSignal | null | undefined): string | Promise<string>;
-  /**
-   * `'session'` for an answer which says that `sent`, the session token of the call, has expired; it is then given up, so
-   * that the next `getSessionToken` logs in. The answer can still be read afterwards.
-   */
-  noteLapse(response: Response, sent: string): Promise<'session' | undefined>;
+  /** Whether an answer says that the session has lapsed. The answer can still be read afterwards. */
+  isLapse(response: Response): Promise<boolean>;
+  /** Told of a lapse of `sent`, by what met it. True: the next `getSessionToken` brings another one. */
+  giveUp(sent: string, use: RejectedUse): boolean;
 }

@@ -40,8 +40,15 @@ export type ClientEvent =
   | { readonly type: 'token_update_failed'; readonly code: EventCode }
   /** An API call was sent again, with a new token or a new M2M session. */
   | { readonly type: 'request_replayed'; readonly reason: 'token' | 'session' }
-  /** A store failed, hung or returned junk; the call went on without it. */
-  | { readonly type: 'store_failed'; readonly operation: 'get' | 'set' | 'lock' | 'release' }
+  /**
+   * A store failed, hung or returned junk; the call went on without it. `reason`: `'timeout'`, `'junk'`, or one word of the
+   * error: Redis' own in capitals, its `code`, or its `name`.
+   */
+  | {
+      readonly type: 'store_failed';
+      readonly operation: 'get' | 'set' | 'delete' | 'compareAndSet' | 'lock' | 'release';
+      readonly reason?: string;
+    }
   /** The M2M login: a new session, a failure, or the latch that stops further logins. */
   | {
       readonly type: 'session_obtained' | 'session_failed' | 'session_latched';

@@ -68,6 +68,11 @@ export function waitFor<T>(
   });
 }
 
+/** Waits for so many milliseconds. */
+export function pause(delayMs: number): Promise<undefined> {
+  return waitFor<undefined>(undefined, undefined, delayMs);
+}
+
 /**
  * Whether a promise begun in one request may never settle in another, as on workerd and edge runtimes. Asked at call
  * time: a client may be created where nothing can be known yet.

@@ -18,6 +18,17 @@ export interface TokenStore {
   /** Forgets a key; one that is not there is no error. May throw or reject. */
   delete(key: string): Promise<unknown> | unknown;
   /**
+   * Writes `value` (`undefined`: forgets the key) only if the key holds `expected` (`undefined`: nothing), as one step that
+   * nobody can come between. `true` if it did, for nothing in the place of nothing too; `false` if the key held something
+   * else, or if another has written over it at once. May throw or reject. Absent where the store cannot.
+   */
+  compareAndSet?(
+    key: string,
+    expected: string | undefined,
+    value: string | undefined,
+    ttlSeconds: number | undefined,
+  ): Promise<boolean> | boolean;
+  /**
    * Tries once to take a lock that ends by itself after `ttlSeconds`: a release function, or `undefined` while another
    * holds it. May reject. A release that comes late must not end another's lock. Absent where the store cannot lock:
    * processes that start at the same moment may then make an exchange each.
