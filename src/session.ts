@@ -4,9 +4,9 @@
  * @module
  */
 import type { SessionTokenSource } from './config/config.ts';
-import type { Account, SessionStore } from './session/account.ts';
-import { current, letGo, reset } from './session/account.ts';
-import { describe, failure } from './session/failures.ts';
+import type { Account, AccountInUse, SessionStore } from './session/account.ts';
+import { current, isInUse, letGo, reset } from './session/account.ts';
+import { failure } from './session/failures.ts';
 import { giveUp, use } from './session/heldSession.ts';
 import { isBearerFault, isLapse, saysLapsed } from './session/lapse.ts';
 import { renewBearer, send } from './session/login.ts';
@@ -75,67 +75,57 @@ export interface Session extends SessionTokenSource {
  * createClient({ …, vZM2mToken: createSession({ username: 'name', password: 'secret' }) });
  */
 export function createSession(options: SessionOptions): Session {
-  const { username, password, store } = checkOptions(options);
-  const account: Account = {
-    username,
-    password,
-    store: store ?? memoryStore(),
-    isShared: store !== undefined,
-    id: '',
-    key: store ? undefined : '',
-    known: {},
-    isUnwritten: false,
-    isReset: false,
-  };
+  const account = createAccount(options);
   return Object.freeze<Session>({
     getSessionToken(client, signal) {
-      const source = client as TokenSource; // what createClient hands in
-      attach(account, source);
-      return use(account) ?? obtain(account, source, signal);
+      const inUse = attach(account, client as TokenSource); // what createClient hands in
+      return use(inUse) ?? obtain(inUse, signal);
     },
     isLapse,
-    giveUp: (sent, use) => giveUp(account, sent, use),
+    giveUp: (sent, use) => !isInUse(account) || giveUp(account, sent, use),
     logout: () => logOut(account),
     reset: () => reset(account),
     current: () => current(account)?.token,
   });
 }
 
-function checkOptions(options: SessionOptions): Pick<SessionOptions, 'username' | 'password'> & { readonly store?: SessionStore } {
+function createAccount(options: SessionOptions): Account {
   const { username, password, store, ...unknown } = Object(options) as SessionOptions;
   if (![username, password].every((text) => typeof text === 'string' && text)) {
     throw new TypeError('username and password must be non-empty strings');
   }
   // A misspelt store would leave each process with a count of its own.
   for (const name in unknown) throw new TypeError(`${name} is not username, password or store`);
-  if (store === undefined) return { username, password };
-  const { get, compareAndSet } = Object(store) as Partial<TokenStore>;
-  if (typeof get !== 'function') throw new TypeError('store must be a store, such as redisStore(client) returns');
-  if (typeof compareAndSet !== 'function') {
-    throw new TypeError('store must have compareAndSet, which Workers KV and Web Storage without locks have not');
+  const isShared = store !== undefined;
+  if (isShared && !isSessionStore(store)) {
+    throw new TypeError('store must be a TokenStore with compareAndSet (Workers KV and Web Storage without locks have none)');
   }
-  return { username, password, store: store as SessionStore };
+  return { username, password, store: store ?? memoryStore(), isShared, id: '', key: '', known: {} };
 }
 
-/** Remembers the client that uses the session. A session token is a secret between its account and its server. */
-function attach(account: Account, client: TokenSource): void {
-  if (client === account.client) return;
-  const { sessionUrl = new URL('/api/m2m/v1/session', client.settings.tokenUrl).href } = client.settings;
-  if (account.url && account.url !== sessionUrl) throw new TypeError('sessionUrl must be the same for all clients of a session');
-  account.url = sessionUrl;
-  account.client = client;
+function isSessionStore(store: unknown): store is SessionStore {
+  const { get, compareAndSet } = Object(store) as Partial<TokenStore>;
+  return typeof get === 'function' && typeof compareAndSet === 'function';
+}
+
+/** The account with the client that uses it. A session token is a secret between its account and its server. */
+function attach(account: Account, client: TokenSource): AccountInUse {
+  if (client === account.client && isInUse(account)) return account;
+  const { sessionUrl: url = new URL('/api/m2m/v1/session', client.settings.tokenUrl).href } = client.settings;
+  if (account.url && account.url !== url) throw new TypeError('sessionUrl must be the same for all clients of a session');
+  // A login under way keeps the client that it was begun with: its limit is what has been counted.
+  return account.flight && isInUse(account) ? account : Object.assign(account, { client, url });
 }
 
 async function logOut(account: Account): Promise<void> {
-  const { client } = account;
   const held = current(account);
-  if (!held || !client) return;
+  if (!held || !isInUse(account)) return;
   letGo(account, false);
-  const bearer = await getToken(client);
-  await remove(account, client, held.token);
+  const bearer = await getToken(account.client);
+  await remove(account, held.token);
   const headers = { 'vz-m2m-token': held.token };
-  let reply = await send(account, client, '/logout', bearer, '', headers);
-  const renewed = isBearerFault(reply) && (await renewBearer(client, bearer));
-  if (renewed) reply = await send(account, client, '/logout', renewed, '', headers);
-  if (!reply.response?.ok && !saysLapsed(reply.text)) throw failure(client, `${account.url}/logout ${describe(reply)}`, reply);
+  let reply = await send(account, '/logout', bearer, '', headers);
+  const renewed = isBearerFault(reply) && (await renewBearer(account, bearer));
+  if (renewed) reply = await send(account, '/logout', renewed, '', headers);
+  if (!reply.response?.ok && !saysLapsed(reply.text)) throw failure(account, '/logout', reply);
 }

@@ -228,7 +228,9 @@ function mayHappen(world: World, event: Happening): boolean {
   const { random, events, nowMs } = world;
   const mine = event.process;
   if (!mine.isAlive) return !events.delete(event);
-  if (mine.stoppedUntilMs <= nowMs && !random(40)) stop(world, mine, random(3) ? random(4_000) : random(150_000));
+  // More often where it matters, and then for longer than others wait.
+  const isLikely = mine.phase !== 'none' && !random(12);
+  if (mine.stoppedUntilMs <= nowMs && (isLikely || !random(60))) stop(world, mine, random(2) ? random(4_000) : random(200_000));
   if (mine.stoppedUntilMs <= nowMs) return true;
   event.atMs = mine.stoppedUntilMs;
   return false;
@@ -345,14 +347,14 @@ function createFetch(world: World, mine: Process): typeof fetch {
     await pause(world, mine, random(5));
     const answer = serveLogin(world, mine);
     mine.phase = 'sent';
-    await pause(world, mine, random(10) ? random(1_000) : random(mine.limitMs - 100));
+    await pause(world, mine, random(4) ? random(1_000) : random(mine.limitMs - 100));
     return answer();
   }) as typeof fetch;
 }
 
 function serveLogin(world: World, mine: Process): () => Promise<Response> {
   const { random } = world;
-  const fate = (['unknown', 'refused', 'harmless', 'accepted'] as const)[random(4)]!;
+  const fate = (['unknown', 'refused', 'refused', 'harmless', 'accepted'] as const)[random(5)]!;
   note(world, mine, `login ${fate}`);
   world.logins.push({ by: mine, period: mine.period, fate: fate === 'accepted' ? 'harmless' : fate });
   check(world);

@@ -195,7 +195,7 @@ test('keeps sessions and counts under a key that a changed password changes and 
   await assert.rejects(startProcess('wrong-password').call(), isRefused);
 
   const salt = JSON.stringify([server.origin + SESSION_PATH, 'invented-user']);
-  const keyFor = (password: string) => `thingspace-auth:session:${pbkdf2Sync(password, salt, 100_000, 32, 'sha256').toString('hex')}`;
+  const keyFor = (password: string) => `thingspace-auth:session:${pbkdf2Sync(password, salt, 100_000, 32, 'sha256').toString('base64')}`;
   assert.deepEqual([...store.values.keys()], [keyFor('invented-password'), keyFor('wrong-password')]);
   assert.deepEqual([...store.values.values()].map(({ ttlSeconds }) => ttlSeconds), [1_200, undefined]);
 });

@@ -17,14 +17,14 @@ export interface Held {
   rejectedAgainAtMs?: number | undefined;
   /** The last use that the store has been told of, or was to be. */
   savedAtMs: number;
-  /** The text in the store that this session is still to be written over; absent once it has been. */
+  /** What this session is still to be written over in the store; absent once it has been. */
   over?: { readonly text: string | undefined } | undefined;
 }
 
 /** A login under way, shared by all who wait. */
 export interface Flight {
   /** Always fulfils, so that a rejection can only come from the runtime. */
-  outcome: Promise<Outcome>;
+  readonly outcome: Promise<Outcome>;
   /** Its last sign of life. */
   aliveAtMs: number;
 }
@@ -32,7 +32,7 @@ export interface Flight {
 /** How a login ended for those who waited. */
 export type Outcome = { readonly token: string } | { readonly error: unknown };
 
-/** What a store's operations are needed of. */
+/** What a session asks of a store. */
 export type SessionStore = Required<Pick<TokenStore, 'get' | 'compareAndSet'>>;
 
 /** The state of one session object. */
@@ -42,20 +42,20 @@ export interface Account extends Self {
   /** The one given, or one in memory. */
   readonly store: SessionStore;
   readonly isShared: boolean;
-  /** Its name in counts, drawn when it is first needed. */
+  /** Its name in counts, and the account's key in the store: empty until they are first needed. */
   id: string;
-  /** The session endpoint, the account's key in the store, and the client that used the session last. */
-  url?: string;
-  key?: string | undefined;
+  key: string;
+  /** The client that used the session last, where no login is under way, and the session endpoint. */
   client?: TokenSource;
+  url?: string;
   held?: Held | undefined;
   spent?: Self['spent'];
-  /** The record as it was last read or written; void after a reset. */
+  /** The record as it was last read or written; nothing after a reset. */
   known: SessionRecord;
   /** Whether that one could not be written: then it holds until a reset, or until a session is found in the store. */
-  isUnwritten: boolean;
+  isUnwritten?: boolean;
   /** Whether the text read next is to be void, and the one that is while it stands unchanged. */
-  isReset: boolean;
+  isReset?: boolean;
   voided?: string | undefined;
   /** The error of all calls since logins have been stopped. */
   refusal?: ApiError | undefined;
@@ -64,18 +64,27 @@ export interface Account extends Self {
   flight?: Flight | undefined;
 }
 
+/** One that a client has asked for its session. */
+export type AccountInUse = Account & Required<Pick<Account, 'client' | 'url'>>;
+
+export function isInUse(account: Account): account is AccountInUse {
+  return account.client !== undefined;
+}
+
 /** The session held, while it is alive. */
 export function current({ held }: Account): Held | undefined {
   return held && isAlive(held, Date.now()) ? held : undefined;
 }
 
 /** Holds a session that the record has, or is to have. */
-export function hold(account: Account, { token = '', usedAtMs = 0, replacedAtMs, rejectedAgainAtMs }: SessionRecord): Held {
+export function hold(account: Account, record: SessionRecord): Held {
+  const { token = '', usedAtMs = 0 } = record;
   // Clocks of a fleet differ: none has been used in the future.
   const atMs = Math.min(usedAtMs, Date.now());
-  account.held = { token, usedAtMs: atMs, replacedAtMs, rejectedAgainAtMs, savedAtMs: atMs };
+  account.known = record;
   account.isUnwritten = false;
   account.refusal = account.failure = undefined;
+  account.held = { ...record, token, usedAtMs: atMs, savedAtMs: atMs };
   return account.held;
 }
 

@@ -14,5 +14,5 @@ export async function deriveKey(url: string, username: string, password: string)
   const salt = encoder.encode(JSON.stringify([url, username]));
   const secret = await crypto.subtle.importKey('raw', encoder.encode(password), 'PBKDF2', false, ['deriveBits']);
   const bits = await crypto.subtle.deriveBits({ name: 'PBKDF2', hash: 'SHA-256', salt, iterations: 100_000 }, secret, 256);
-  return `thingspace-auth:session:${Array.from(new Uint8Array(bits), (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+  return `thingspace-auth:session:${btoa(String.fromCharCode(...new Uint8Array(bits)))}`;
 }

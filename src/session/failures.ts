@@ -5,39 +5,36 @@
 import { ApiError } from '../platform/errors.ts';
 import { report } from '../platform/events.ts';
 import type { Answer } from '../platform/transport.ts';
-import type { TokenSource } from '../token/tokenSource.ts';
-import type { Account } from './account.ts';
+import type { AccountInUse } from './account.ts';
 
 /** What has come of a request, and why no more has. */
 export interface Reply extends Answer {
   cause?: unknown;
 }
 
-/** A login, or a logout, that did not succeed this time. */
-export function failure({ settings }: TokenSource, what: string, { response, cause }: Reply = {}): ApiError {
-  const { status: statusCode, headers } = response ?? {};
-  report(settings, { type: 'session_failed', code: 'session_failed', statusCode });
-  const fields = { code: 'session_failed', statusCode, headers } as const;
-  return new ApiError(`M2M session: ${what}`, cause === undefined ? fields : { ...fields, cause });
-}
+export const STORE_FAILS = 'the store fails, and there may be another login';
 
-/** What a reply says, in words. */
-export function describe({ response }: Reply): string {
-  return response ? `was answered with ${response.status}` : 'was not answered';
+/** A login, or a logout, that did not succeed this time. `what` says why none was sent, or, with a reply, where it went. */
+export function failure({ client, url }: AccountInUse, what: string, reply?: Reply): ApiError {
+  const { response, text: _, ...cause } = reply ?? {};
+  const { status: statusCode, headers } = response ?? {};
+  const code = 'session_failed';
+  report(client.settings, { type: code, code, statusCode });
+  const message = reply ? `${url}${what} ${statusCode ? `answered ${statusCode}` : 'gave no answer'}; try again later` : what;
+  return new ApiError(`M2M session: ${message}`, { ...cause, code, statusCode, headers });
 }
 
 /** From now on all calls get this error, the first one of the kind. */
-export function refusal(account: Account, { settings }: TokenSource, status: unknown): ApiError {
+export function refusal(account: AccountInUse, status: unknown): ApiError {
   if (account.refusal) return account.refusal;
   const statusCode = Number(status) || undefined;
-  report(settings, { type: 'session_latched', code: 'session_refused', statusCode });
-  const what = statusCode
-    ? `${account.url}/login refused the username and password (${statusCode})`
-    : `two logins at ${account.url}/login have failed or may have`;
+  const code = 'session_refused';
+  report(account.client.settings, { type: 'session_latched', code, statusCode });
+  const what = statusCode ? `refused the username and password (${statusCode})` : 'gave no answer twice';
   account.refusal = new ApiError(
-    `M2M session: ${what}; no further login is sent, since five failures lock the account. ` +
-      'Make a session with the right password; reset() sends the same username and password again',
-    { code: 'session_refused', statusCode },
+    `M2M session: ${account.url}/login ${what}. No further login is sent, since five failures lock the account: ` +
+      'correct the password in a new session; reset() sends the same username and password again',
+    { code, statusCode },
   );
   return account.refusal;
 }

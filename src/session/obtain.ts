@@ -4,34 +4,31 @@
  */
 import { callHook } from '../platform/events.ts';
 import { isRequestBound, pause, waitFor } from '../platform/waiting.ts';
-import type { TokenSource } from '../token/tokenSource.ts';
-import type { Account, Flight, Outcome } from './account.ts';
+import type { AccountInUse, Flight, Outcome } from './account.ts';
 import { hold } from './account.ts';
 import { deriveKey } from './accountKey.ts';
-import { failure, refusal } from './failures.ts';
+import { failure, refusal, STORE_FAILS } from './failures.ts';
 import { use } from './heldSession.ts';
 import type { Attempt } from './login.ts';
-import { limitMs, logIn } from './login.ts';
+import { limitMs, logIn, LOOK_EVERY_MS } from './login.ts';
 import { decide, waitMs } from './record.ts';
 import { look } from './sharedRecord.ts';
 
 /** A login of another request's that gives no sign of life for so long is lost. */
 const LOST_AFTER_MS = 5_000;
-/** How often the record is looked at while another process logs in. */
-const LOOK_EVERY_MS = 200;
 
 /**
  * Joins the login under way or begins one. The signal ends only this caller's wait. On workerd and edge runtimes a login
  * that another request has begun dies with it and never settles, or rejects with the runtime's refusal: then it is lost, and
  * stays counted. One that is only slow goes on giving signs of life; a second one beside it would count too.
  */
-export async function obtain(account: Account, client: TokenSource, signal: AbortSignal | null | undefined): Promise<string> {
+export async function obtain(account: AccountInUse, signal: AbortSignal | null | undefined): Promise<string> {
   for (;;) {
     throwIfAborted(signal);
     const held = use(account);
     if (held) return held;
     const joined = account.flight;
-    const flight = joined ?? begin(account, client);
+    const flight = joined ?? begin(account);
     const outcome = await waitFor(flight.outcome, signal, joined && isRequestBound() ? LOST_AFTER_MS : undefined).catch(() => {
       throwIfAborted(signal);
       flight.aliveAtMs = 0;
@@ -42,57 +39,54 @@ export async function obtain(account: Account, client: TokenSource, signal: Abor
 }
 
 /** Those who have waited for a session get it, though it has been forgotten meanwhile. */
-function bring(account: Account, outcome: Outcome): string {
+function bring(account: AccountInUse, outcome: Outcome): string {
   if ('error' in outcome) throw outcome.error;
   return use(account) ?? outcome.token;
 }
 
-function begin(account: Account, client: TokenSource): Flight {
-  const beat = (): unknown => (flight.aliveAtMs = Date.now());
-  const pulse = isRequestBound() ? setInterval(beat, 1_000) : undefined;
-  const end = (): void => {
-    clearInterval(pulse);
-    if (account.flight === flight) account.flight = undefined;
-  };
-  // Begun in a turn of its own: what it calls of the caller's may ask for the session too, and must find this one.
+function begin(account: AccountInUse): Flight {
+  const pulse = isRequestBound() ? setInterval(() => (flight.aliveAtMs = Date.now()), 1_000) : undefined;
+  // In a turn of its own: what it calls of the caller's may ask for the session too, and must find this one under way.
   const outcome = Promise.resolve()
-    .then(() => findOrLogIn({ account, client, startedAtMs: Date.now() }))
+    .then(() => findOrLogIn(account))
     .then((token) => ({ token }), (error: unknown) => ({ error }))
-    .finally(end);
+    .finally(() => {
+      clearInterval(pulse);
+      if (account.flight === flight) account.flight = undefined;
+    });
   const flight: Flight = { outcome, aliveAtMs: Date.now() };
   account.flight = flight;
-  void callHook(client.settings.waitUntil, outcome);
+  void callHook(account.client.settings.waitUntil, outcome);
   return flight;
 }
 
 /** Brings a session, from the store or by one login, and never beside another's. */
-async function findOrLogIn(attempt: Attempt): Promise<string> {
-  const { account } = attempt;
+async function findOrLogIn(account: AccountInUse): Promise<string> {
+  const attempt: Attempt = { startedAtMs: Date.now() };
   account.id ||= `${crypto.getRandomValues(new Uint32Array(4))}`;
-  account.key ??= await deriveKey(account.url!, account.username, account.password); // the URL came with the client
+  if (account.isShared) account.key ||= await deriveKey(account.url, account.username, account.password);
   for (;;) {
-    const token = await step(attempt);
+    const token = await step(account, attempt);
     if (token) return token;
   }
 }
 
 /** Does what the record says: a session token, or `undefined` where it is to be looked at again. */
-async function step(attempt: Attempt): Promise<string | undefined> {
-  const { account, client, startedAtMs } = attempt;
-  const finding = await look(account, client);
-  const { record } = finding.entry;
+async function step(account: AccountInUse, attempt: Attempt): Promise<string | undefined> {
+  const finding = await look(account);
+  const { record } = finding;
   switch (decide(record, Date.now(), account)) {
     case 'use':
       return hold(account, record).token;
     case 'stop':
-      throw refusal(account, client, record.status);
+      throw refusal(account, record.status);
     case 'wait':
+      if (finding.isFailing) throw failure(account, STORE_FAILS);
       attempt.countingSinceMs = undefined;
-      if (finding.isFailing) throw failure(client, 'the store fails, and another process was logging in; no other login is sent');
-      if (Date.now() - startedAtMs >= 3 * waitMs(limitMs(client))) throw failure(client, 'another login is under way; try again later');
-      return pause(LOOK_EVERY_MS);
+      if (Date.now() - attempt.startedAtMs < 3 * waitMs(limitMs(account))) return pause(LOOK_EVERY_MS);
+      throw failure(account, 'another login is under way; try again later');
     case 'login':
-      return logIn(attempt, finding);
+      return logIn(account, attempt, finding);
   }
 }
 

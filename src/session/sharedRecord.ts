@@ -4,28 +4,27 @@
  * @module
  */
 import { report } from '../platform/events.ts';
-import { reasonOf } from '../stores/storeFailure.ts';
-import type { TokenSource } from '../token/tokenSource.ts';
 import { waitFor } from '../platform/waiting.ts';
-import type { Account, Held, SessionStore } from './account.ts';
+import { reasonOf } from '../stores/storeFailure.ts';
+import type { AccountInUse, Held, SessionStore } from './account.ts';
 import type { SessionRecord } from './record.ts';
 import { IDLE_MS, isUnderWay, isUsable, parseRecord, remembered } from './record.ts';
 
-/** A record and its text, which is what is compared; no text: nothing is written. */
+/** A record and its text, which is what is compared; no text: nothing is there. */
 export interface Entry {
   readonly record: SessionRecord;
   readonly text: string | undefined;
 }
 
-/** What was found, and what it counts for: nothing where a reset has made it void. */
-export interface Finding {
-  /** The text that the store holds, to be written over. */
-  readonly text: string | undefined;
-  /** What holds, with the text to be put back. */
-  readonly entry: Entry;
+/** What was found, as it counts for this process. */
+export interface Finding extends Entry {
+  /** The text that the store holds, to be written over; `text` is what is to be put back. */
+  readonly found: string | undefined;
   /** Whether the store fails; then the record is the one last known. */
   readonly isFailing: boolean;
 }
+
+export const NOTHING: Entry = { record: {}, text: undefined };
 
 /** A store for one session object alone: one text. */
 export function memoryStore(): SessionStore {
@@ -45,49 +44,41 @@ export function entryOf(record: SessionRecord): Entry {
 }
 
 /** What the store holds, as it counts for this process. */
-export async function look(account: Account, client: TokenSource): Promise<Finding> {
-  const text = await read(account, client);
-  if (text === undefined) return { text: undefined, entry: entryOf(account.known), isFailing: true };
-  const entry = weigh(account, text, parseOrTell(client, text));
+export async function look(account: AccountInUse): Promise<Finding> {
+  const stored = await read(account);
+  const { record, text } = stored ? weigh(account, stored) : { record: account.known, text: undefined };
   // What could not be written holds until the store has a session.
-  if (!account.isUnwritten || isUsable(entry.record, Date.now(), account)) {
-    account.known = entry.record;
+  if (!account.isUnwritten || isUsable(record, Date.now(), account)) {
+    account.known = record;
     account.isUnwritten = false;
   }
-  return { text: text ?? undefined, entry: { ...entry, record: account.known }, isFailing: false };
+  return { record: account.known, text, found: stored?.text, isFailing: !stored };
 }
 
 /**
- * Writes `next`, if the store still holds `expected`. `false`: it holds something else; `undefined`: it fails.
+ * Writes an entry, if the store still holds `expected`. `false`: it holds something else; `undefined`: it fails.
  * Sessions are kept for as long as they live, all else for ever.
  */
-export async function write(
-  account: Account,
-  client: TokenSource,
-  expected: string | undefined,
-  { record, text }: Entry,
-): Promise<boolean | undefined> {
+export async function write(account: AccountInUse, expected: string | undefined, { record, text }: Entry): Promise<boolean | undefined> {
   const ttlSeconds = record.token ? IDLE_MS / 1000 : undefined;
-  const isWritten = await ask(client, 'compareAndSet', () => account.store.compareAndSet(account.key!, expected, text, ttlSeconds));
-  return isWritten === undefined ? undefined : Boolean(isWritten);
+  return ask(account, 'compareAndSet', async (store) => Boolean(await store.compareAndSet(account.key, expected, text, ttlSeconds)));
 }
 
 /** Takes the session of this token out of the store, if it is still there. */
-export async function remove(account: Account, client: TokenSource, token: string): Promise<void> {
-  const text = await read(account, client);
-  if (text && parseOrTell(client, text).token === token) await write(account, client, text, { record: {}, text: undefined });
+export async function remove(account: AccountInUse, token: string): Promise<void> {
+  const stored = await read(account);
+  if (stored?.record.token === token) await write(account, stored.text, NOTHING);
 }
 
 /** Tells the store of the last use, or of a session that it could not be told of, but never over anything else. */
-export async function save(account: Account, client: TokenSource, held: Held): Promise<void> {
+export async function save(account: AccountInUse, held: Held): Promise<void> {
   for (let tries = 3; tries > 0; tries--) {
-    const text = await read(account, client);
-    if (text === undefined || account.held !== held) return;
-    const stored = parseOrTell(client, text);
-    const isWanted = stored.token === held.token || (held.over && (text ?? undefined) === held.over.text);
-    const isWritten = isWanted ? await write(account, client, text ?? undefined, entryOf(merge(held, stored))) : undefined;
+    const stored = await read(account);
+    if (!stored || account.held !== held) return;
+    const isWanted = stored.record.token === held.token || (held.over && held.over.text === stored.text);
+    const isWritten = isWanted ? await write(account, stored.text, entryOf(merge(held, stored.record))) : true;
     // Whatever else lies there is newer, and this session stays this process's own.
-    if (isWritten ?? !isWanted) held.over = undefined;
+    if (isWritten) held.over = undefined;
     if (isWritten !== false) return;
   }
 }
@@ -95,50 +86,45 @@ export async function save(account: Account, client: TokenSource, held: Held): P
 /** The session with what another process may have written of it. */
 function merge(held: Held, { usedAtMs = 0, rejectedAgainAtMs = 0 }: SessionRecord): SessionRecord {
   held.rejectedAgainAtMs = Math.max(held.rejectedAgainAtMs ?? 0, rejectedAgainAtMs) || undefined;
-  const { token, replacedAtMs } = held;
-  return { token, usedAtMs: Math.max(held.usedAtMs, usedAtMs), replacedAtMs, rejectedAgainAtMs: held.rejectedAgainAtMs };
+  const { savedAtMs: _, over: __, ...record } = held;
+  return { ...record, usedAtMs: Math.max(held.usedAtMs, usedAtMs) };
 }
 
-/** What a text counts for. The one that is read first after a reset is void, but for a login under way. */
-function weigh(account: Account, text: string | null, record: SessionRecord): Entry {
-  if (account.isReset) account.voided = text ?? undefined;
+/** What is stored counts for nothing if it was read first after a reset and has not changed, but for a login under way. */
+function weigh(account: AccountInUse, stored: Entry): Entry {
+  const { record, text } = stored;
+  if (account.isReset) account.voided = text;
   account.isReset = false;
-  if (text === null) return { record: remembered(account.known, account), text: undefined };
-  if (text !== account.voided || isUnderWay(record, Date.now())) return { record, text };
+  if (text === undefined) return { record: remembered(account.known, account), text };
+  if (text !== account.voided || isUnderWay(record, Date.now())) return stored;
   // Its last use may be written meanwhile, and make another text of it.
   if (record.token) account.spent = { token: record.token, isLapse: false };
-  return { record: {}, text: undefined };
+  return NOTHING;
 }
 
-/** The text in the store, `null` for none; `undefined` where the store fails. */
-async function read(account: Account, client: TokenSource): Promise<string | null | undefined> {
-  const text = await ask(client, 'get', () => account.store.get(account.key!));
-  if (text === null || text === undefined || typeof text === 'string') return text;
-  report(client.settings, { type: 'store_failed', operation: 'get', reason: 'junk' });
-  return undefined;
-}
-
-/** Junk is a miss, and told as a failure. */
-function parseOrTell(client: TokenSource, text: string | null): SessionRecord {
+/** What the store holds; `undefined` where it fails. */
+async function read(account: AccountInUse): Promise<Entry | undefined> {
+  const text = await ask(account, 'get', async (store) => (await store.get(account.key)) ?? null);
+  if (!text) return text === undefined ? text : NOTHING;
   try {
-    return text ? parseRecord(text) : {};
+    return { record: parseRecord(text), text };
   } catch {
-    report(client.settings, { type: 'store_failed', operation: 'get', reason: 'junk' });
-    return {};
+    report(account.client.settings, { type: 'store_failed', operation: 'get', reason: 'junk' });
+    return { record: {}, text };
   }
 }
 
-/** Asks the store: its answer, `null` for none; `undefined` where it throws or takes too long. */
+/** Asks the store: its answer, or `undefined` where it throws or takes too long. */
 async function ask<T>(
-  client: TokenSource,
+  { client, store }: AccountInUse,
   operation: 'get' | 'compareAndSet',
-  act: () => Promise<T> | T,
-): Promise<NonNullable<T> | null | undefined> {
+  act: (store: SessionStore) => Promise<T>,
+): Promise<T | undefined> {
   let reason = 'timeout';
   try {
-    const asked = (async () => (await act()) ?? null)();
+    const asked = act(store);
     // In slices: a process that gets no time for a while finds its timers due before the answer that lies there.
-    for (let slices = 5; slices--; ) {
+    for (let slices = 5; slices > 0; slices--) {
       const answer = await waitFor(asked, undefined, 1_000);
       if (answer !== undefined) return answer;
     }
