@@ -13,7 +13,7 @@ import { renewBearer, send } from './session/login.ts';
 import { obtain } from './session/obtain.ts';
 import { memoryStore, remove } from './session/sharedRecord.ts';
 import type { TokenStore } from './stores/tokenStore.ts';
-import type { TokenSource } from './token/tokenSource.ts';
+import type { TokenSource } from './token/renewal.ts';
 import { getToken } from './token/tokenSource.ts';
 
 /** Whose session it is, and where a fleet shares it. */

@@ -5,7 +5,7 @@
  */
 import type { ApiError } from '../platform/errors.ts';
 import type { TokenStore } from '../stores/tokenStore.ts';
-import type { TokenSource } from '../token/tokenSource.ts';
+import type { TokenSource } from '../token/renewal.ts';
 import type { Self, SessionRecord } from './record.ts';
 import { isAlive } from './record.ts';
 

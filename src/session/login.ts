@@ -8,7 +8,7 @@ import { report } from '../platform/events.ts';
 import type { OAuthToken } from '../platform/token.ts';
 import { asHeaderText } from '../platform/token.ts';
 import { post } from '../platform/transport.ts';
-import { pause } from '../platform/waiting.ts';
+import { sleep } from '../platform/waiting.ts';
 import { retryAfterMs } from '../token/retry.ts';
 import { getToken, renewToken } from '../token/tokenSource.ts';
 import type { AccountInUse } from './account.ts';
@@ -98,7 +98,7 @@ async function count(account: AccountInUse, attempt: Attempt, finding: Finding):
     await conclude(account, counted);
   }
   attempt.countingSinceMs ??= Date.now();
-  if (Date.now() - attempt.countingSinceMs < limitMs(account)) return pause(LOOK_EVERY_MS);
+  if (Date.now() - attempt.countingSinceMs < limitMs(account)) return sleep(LOOK_EVERY_MS);
   throw failure(account, 'the record changes all the time; try again later');
 }
 

@@ -3,7 +3,7 @@
  * @module
  */
 import { callHook } from '../platform/events.ts';
-import { isRequestBound, pause, waitFor } from '../platform/waiting.ts';
+import { isRequestBound, sleep, throwIfAborted, waitFor } from '../platform/waiting.ts';
 import type { AccountInUse, Flight, Outcome } from './account.ts';
 import { hold } from './account.ts';
 import { deriveKey } from './accountKey.ts';
@@ -83,14 +83,9 @@ async function step(account: AccountInUse, attempt: Attempt): Promise<string | u
     case 'wait':
       if (finding.isFailing) throw failure(account, STORE_FAILS);
       attempt.countingSinceMs = undefined;
-      if (Date.now() - attempt.startedAtMs < 3 * waitMs(limitMs(account))) return pause(LOOK_EVERY_MS);
+      if (Date.now() - attempt.startedAtMs < 3 * waitMs(limitMs(account))) return sleep(LOOK_EVERY_MS);
       throw failure(account, 'another login is under way; try again later');
     case 'login':
       return logIn(account, attempt, finding);
   }
-}
-
-/** Signals of older make have no `throwIfAborted`. */
-function throwIfAborted(signal: AbortSignal | null | undefined): void {
-  if (signal?.aborted) throw signal.reason;
 }
