@@ -98,8 +98,9 @@ async function count(account: AccountInUse, attempt: Attempt, finding: Finding):
     await conclude(account, counted);
   }
   attempt.countingSinceMs ??= Date.now();
-  if (Date.now() - attempt.countingSinceMs < limitMs(account)) return sleep(LOOK_EVERY_MS);
-  throw failure(account, 'the record changes all the time; try again later');
+  if (Date.now() - attempt.countingSinceMs >= limitMs(account)) throw failure(account, 'the record changes all the time; try again later');
+  await sleep(LOOK_EVERY_MS);
+  return undefined;
 }
 
 /**

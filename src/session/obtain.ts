@@ -83,8 +83,9 @@ async function step(account: AccountInUse, attempt: Attempt): Promise<string | u
     case 'wait':
       if (finding.isFailing) throw failure(account, STORE_FAILS);
       attempt.countingSinceMs = undefined;
-      if (Date.now() - attempt.startedAtMs < 3 * waitMs(limitMs(account))) return sleep(LOOK_EVERY_MS);
-      throw failure(account, 'another login is under way; try again later');
+      if (Date.now() - attempt.startedAtMs >= 3 * waitMs(limitMs(account))) throw failure(account, 'another login is under way; try again later');
+      await sleep(LOOK_EVERY_MS);
+      return undefined;
     case 'login':
       return logIn(account, attempt, finding);
   }
