@@ -7,7 +7,7 @@ import type { OAuthTokenProvider, TokenRequest } from '../config/config.ts';
 import type { StoreOperation } from '../platform/events.ts';
 import type { OAuthToken } from '../platform/token.ts';
 import { GRACE_SECONDS, isExpired, reviveToken } from '../platform/token.ts';
-import { waitFor } from '../platform/waiting.ts';
+import { sleep, waitFor } from '../platform/waiting.ts';
 import { reasonOf, requireMethods } from './storeFailure.ts';
 import type { TokenStore } from './tokenStore.ts';
 
@@ -75,7 +75,7 @@ async function provide(
       if (right || !mayWait || Date.now() >= giveUpAtMs) return await exchange(access, found, right, lastToken, request);
       right = await takeRight(access);
       mayWait = right !== undefined;
-      if (right === '') await waitFor(undefined, undefined, 100 + Math.random() * 200);
+      if (right === '') await sleep(100 + Math.random() * 200);
     }
   } finally {
     if (right) await access.ask('compareAndSet', rightOf(access.key), right, undefined, undefined);
