@@ -12,6 +12,7 @@ import { isBearerFault, isLapse, saysLapsed } from './session/lapse.ts';
 import { renewBearer, send } from './session/login.ts';
 import { obtain } from './session/obtain.ts';
 import { memoryStore, remove } from './session/sharedRecord.ts';
+import { requireMethods } from './stores/storeFailure.ts';
 import type { TokenStore } from './stores/tokenStore.ts';
 import type { TokenSource } from './token/renewal.ts';
 import { getToken } from './token/tokenSource.ts';
@@ -97,15 +98,8 @@ function createAccount(options: SessionOptions): Account {
   // A misspelt store would leave each process with a count of its own.
   for (const name in unknown) throw new TypeError(`${name} is not username, password or store`);
   const isShared = store !== undefined;
-  if (isShared && !isSessionStore(store)) {
-    throw new TypeError('store must be a TokenStore with compareAndSet (Workers KV and Web Storage without locks have none)');
-  }
-  return { username, password, store: store ?? memoryStore(), isShared, id: '', key: '', known: {} };
-}
-
-function isSessionStore(store: unknown): store is SessionStore {
-  const { get, compareAndSet } = Object(store) as Partial<TokenStore>;
-  return typeof get === 'function' && typeof compareAndSet === 'function';
+  if (isShared) requireMethods('store', store, 'get', 'compareAndSet');
+  return { username, password, store: isShared ? (store as SessionStore) : memoryStore(), isShared, id: '', key: '', known: {} };
 }
 
 /** The account with the client that uses it. A session token is a secret between its account and its server. */
