@@ -12,7 +12,6 @@ import { isBearerFault, isLapse, saysLapsed } from './session/lapse.ts';
 import { renewBearer, send } from './session/login.ts';
 import { obtain } from './session/obtain.ts';
 import { memoryStore, remove } from './session/sharedRecord.ts';
-import { requireMethods } from './stores/storeFailure.ts';
 import type { TokenStore } from './stores/tokenStore.ts';
 import type { TokenSource } from './token/renewal.ts';
 import { getToken } from './token/tokenSource.ts';
@@ -98,7 +97,7 @@ function createAccount(options: SessionOptions): Account {
   // A misspelt store would leave each process with a count of its own.
   for (const name in unknown) throw new TypeError(`${name} is not username, password or store`);
   const isShared = store !== undefined;
-  if (isShared) requireMethods('store', store, 'get', 'compareAndSet');
+  if (isShared && typeof Object(store).compareAndSet !== 'function') throw new TypeError('store must have compareAndSet');
   return { username, password, store: isShared ? (store as SessionStore) : memoryStore(), isShared, id: '', key: '', known: {} };
 }
 

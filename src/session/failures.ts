@@ -14,8 +14,6 @@ export interface Reply extends Answer {
   cause?: unknown;
 }
 
-export const STORE_FAILS = 'the store fails, and there may be another login';
-
 /** A login, or a logout, that did not succeed this time. `what` says why none was sent, or, with a reply, where it went. */
 export function failure(account: AccountInUse, what: string, reply?: Reply): ApiError {
   const { response, text: _, ...cause } = reply ?? {};
@@ -35,7 +33,7 @@ export function refusal(account: AccountInUse, status: unknown): ApiError {
   const what = statusCode ? `refused the username and password (${statusCode})` : 'gave no answer twice';
   account.refusal = new ApiError(
     `M2M session: ${nameOf(endpointOf(account, '/login'))} ${what}. No further login is sent, since five failures lock the account: ` +
-      'correct the password in a new session; reset() sends the same username and password again',
+      'make a session with the right password; reset() sends the same username and password again',
     { code, statusCode },
   );
   return account.refusal;

@@ -15,7 +15,7 @@ import { getToken, renewToken } from '../token/tokenSource.ts';
 import type { AccountInUse } from './account.ts';
 import { current, endpointOf, hold } from './account.ts';
 import type { Reply } from './failures.ts';
-import { failure, refusal, STORE_FAILS } from './failures.ts';
+import { failure, refusal } from './failures.ts';
 import { isBearerFault } from './lapse.ts';
 import type { SessionRecord } from './record.ts';
 import { countLogin, MOST_FAILURES, SEND_WITHIN_MS } from './record.ts';
@@ -110,7 +110,7 @@ async function count(account: AccountInUse, attempt: Attempt, finding: Finding):
  * has succeeded is its count, of which nobody knows whether it was written, or nothing.
  */
 function countAlone(account: AccountInUse, before: Finding, { text }: Entry): Counted {
-  if (before.record.failures) throw failure(account, STORE_FAILS);
+  if (before.record.failures) throw failure(account, 'the store fails, and there may be another login');
   account.known = { failures: MOST_FAILURES };
   account.isUnwritten = true;
   return { record: account.known, text: before.isFailing ? undefined : text, before, isAlone: true };

@@ -7,7 +7,7 @@ import { isRequestBound, sleep, throwIfAborted, waitFor } from '../platform/wait
 import type { AccountInUse, Flight, Outcome } from './account.ts';
 import { hold } from './account.ts';
 import { deriveKey } from './accountKey.ts';
-import { failure, refusal, STORE_FAILS } from './failures.ts';
+import { failure, refusal } from './failures.ts';
 import { use } from './heldSession.ts';
 import type { Attempt } from './login.ts';
 import { limitMs, logIn, LOOK_EVERY_MS } from './login.ts';
@@ -75,13 +75,14 @@ async function findOrLogIn(account: AccountInUse): Promise<string> {
 async function step(account: AccountInUse, attempt: Attempt): Promise<string | undefined> {
   const finding = await look(account);
   const { record } = finding;
-  switch (decide(record, Date.now(), account)) {
+  // A store that fails tells of no end of another's login: none can be counted beside it.
+  const decision = decide(record, Date.now(), account);
+  switch (finding.isFailing && decision === 'wait' ? 'login' : decision) {
     case 'use':
       return hold(account, record).token;
     case 'stop':
       throw refusal(account, record.status);
     case 'wait':
-      if (finding.isFailing) throw failure(account, STORE_FAILS);
       attempt.countingSinceMs = undefined;
       if (Date.now() - attempt.startedAtMs >= 3 * waitMs(limitMs(account))) throw failure(account, 'another login is under way; try again later');
       await sleep(LOOK_EVERY_MS);

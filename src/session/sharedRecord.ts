@@ -96,10 +96,7 @@ function weigh(account: AccountInUse, stored: Entry): Entry {
   if (account.isReset) account.voided = text;
   account.isReset = false;
   if (text === undefined) return { record: remembered(account.known, account), text };
-  if (text !== account.voided || isUnderWay(record, Date.now())) return stored;
-  // Its last use may be written meanwhile, and make another text of it.
-  if (record.token) account.spent = { token: record.token, isLapse: false };
-  return NOTHING;
+  return text === account.voided && !isUnderWay(record, Date.now()) ? NOTHING : stored;
 }
 
 /** What the store holds; `undefined` where it fails. */

@@ -19,7 +19,7 @@ const clients = Object.fromEntries(
         ...(isEnding && { oauthToken: { accessToken: 'stored-token', tokenType: 'Bearer', expiresIn: 86_400, expiry: nowSeconds + 250 } }),
       },
       environment: { tokenUrl: `${origin}/token`, apiOrigins: [origin], sessionUrl: `${origin}/session/${name}` },
-      ...(hasSession && { vZM2mToken: createSession({ username: 'invented-user', password: 'invented-password' }) }),
+      ...(hasSession && { timeout: 8_000, vZM2mToken: createSession({ username: 'invented-user', password: 'invented-password' }) }),
       ...(hasWaitUntil && { waitUntil: (promise) => host.waitUntil(promise) }),
     }),
   ]),
