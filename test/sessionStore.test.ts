@@ -321,25 +321,6 @@ test('does not believe the store after reset() while it stands as it stood, howe
   assert.equal(server.logins.length, 3);
 });
 
-test('takes a lapsed session for void after reset(), though another process writes its last use meanwhile', async (t) => {
-  const clock = fakeClock(t);
-  const fleet = await startFleet(t);
-  const { server, store, startProcess } = fleet;
-  const [first, second] = [startProcess(), startProcess()];
-  await first.call();
-  await second.call();
-  await rearm(fleet, clock, startProcess());
-  first.session.reset();
-  clock.advance(MINUTE_MS);
-  await second.call();
-  await clock.until(() => store.values.values().next().value!.value.includes(String(Date.now())));
-
-  await first.call();
-
-  assert.equal(first.session.current(), 'session-2');
-  assert.equal(server.logins.length, 2);
-});
-
 test('does not delete the refusal that is written when an event handler resets the session, and is armed again all the same', async (t) => {
   const server = await startSessionServer(t);
   const store = memoryStore();
