@@ -117,7 +117,8 @@ async function run(world: World): Promise<void> {
   for (let step = 0; step < 25; step++) {
     const mine = fleet[random(processes)]!;
     const what = random(20);
-    if (what < 10) call(world, mine);
+    if (what < 2) for (const each of fleet) call(world, each);
+    else if (what < 10) call(world, mine);
     else if (what < 14) await pass(world, 10 ** (what - 9));
     else if (what < 16) await pass(world, 31_000 + random(30_000));
     else if (what === 16) await pass(world, IDLE_MS);
@@ -167,7 +168,7 @@ function note(world: World, { name }: Process, what: string): void {
 
 /** Time and timers of the process that asks. */
 function fakePlatform(t: TestContext, world: World): () => void {
-  const { setTimeout: startTimer, clearTimeout: stopTimer } = globalThis;
+  const { setTimeout: startTimer, clearTimeout: stopTimer, MessageChannel } = globalThis;
   const { now } = Date;
   Date.now = () => world.nowMs + (running.getStore()?.skewMs ?? 0);
   globalThis.setTimeout = ((callback: () => void, delayMs = 0) => {
@@ -175,12 +176,19 @@ function fakePlatform(t: TestContext, world: World): () => void {
     return mine ? schedule(world, mine, delayMs, callback, true) : startTimer(callback, delayMs);
   }) as unknown as typeof setTimeout;
   globalThis.clearTimeout = (timer) => void (world.events.delete(timer as unknown as Happening) || stopTimer(timer));
+  // The client waits for a message to itself after each answer.
+  Object.assign(globalThis, { MessageChannel: ImmediateChannel });
   const restore = () => {
-    Object.assign(globalThis, { setTimeout: startTimer, clearTimeout: stopTimer });
+    Object.assign(globalThis, { setTimeout: startTimer, clearTimeout: stopTimer, MessageChannel });
     Date.now = now;
   };
   t.after(restore);
   return restore;
+}
+
+class ImmediateChannel {
+  readonly port1 = { onmessage: (_event: object): void => {}, close: (): void => {} };
+  readonly port2 = { postMessage: (data: unknown): void => queueMicrotask(() => this.port1.onmessage({ data })) };
 }
 
 function schedule(world: World, mine: Process, delayMs: number, happen: () => void, isTimer = false): Happening {
@@ -192,7 +200,7 @@ function schedule(world: World, mine: Process, delayMs: number, happen: () => vo
 /** Lets happen what is due, one by one, until so much time has passed. */
 async function pass(world: World, ms: number): Promise<void> {
   const untilMs = world.nowMs + ms;
-  await goOn();
+  await turn();
   for (;;) {
     const event = nextEvent(world, untilMs);
     if (!event) break;
@@ -201,16 +209,11 @@ async function pass(world: World, ms: number): Promise<void> {
       world.events.delete(event);
       world.happened++;
       running.run(event.process, event.happen);
-      await goOn();
+      await turn();
       check(world);
     }
   }
   world.nowMs = untilMs;
-}
-
-/** Until the code that runs waits for an event; the client waits a turn for its connection, too. */
-async function goOn(): Promise<void> {
-  for (let turns = 0; turns < 3; turns++) await turn();
 }
 
 /** The next one due; of those due at once any, but timers before answers, as a process that goes on again finds them. */
