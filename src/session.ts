@@ -98,7 +98,8 @@ function createAccount(options: SessionOptions): Account {
   for (const name in unknown) throw new TypeError(`${name} is not username, password or store`);
   const isShared = store !== undefined;
   if (isShared && typeof Object(store).compareAndSet !== 'function') throw new TypeError('store must have compareAndSet');
-  return { username, password, store: isShared ? (store as SessionStore) : memoryStore(), isShared, id: '', key: '', known: {} };
+  const used = isShared ? (store as SessionStore) : memoryStore();
+  return { username, password, store: used, isShared, id: '', key: '', known: {} };
 }
 
 /** The account with the client that uses it. A session token is a secret between its account and its server. */

@@ -42,7 +42,10 @@ function slowDisk(): void {
     return link(...parameters);
   };
   const delayMs = Number(process.env.FSYNC_MS ?? 0);
-  fs.fsync = ((descriptor: number, callback: fs.NoParamCallback) => void setTimeout(() => fsync(descriptor, callback), delayMs)) as typeof fsync;
+  const slowFsync = (descriptor: number, callback: fs.NoParamCallback): void => {
+    setTimeout(() => fsync(descriptor, callback), delayMs);
+  };
+  fs.fsync = slowFsync as typeof fsync;
   syncBuiltinESMExports();
 }
 

@@ -38,7 +38,12 @@ async function startServices(t: TestContext) {
 type Services = Awaited<ReturnType<typeof startServices>>;
 
 /** A process of its own, which stops itself at a step. */
-async function startProcess(t: TestContext, { origin, folder }: Services, password: string, env: Record<string, string>): Promise<ChildProcess> {
+async function startProcess(
+  t: TestContext,
+  { origin, folder }: Services,
+  password: string,
+  env: Record<string, string>,
+): Promise<ChildProcess> {
   const path = join(import.meta.dirname, 'sessionFleetMember.js');
   const child = fork(path, [origin, password, String(TIMEOUT_MS), '0', folder], { env: { ...process.env, ...env } });
   t.after(() => child.kill('SIGKILL'));
@@ -121,14 +126,14 @@ test('sends no login too many where a process is stopped, thawed or killed', { t
   );
 });
 
-for (const step of ['before session', 'within session']) {
-  test(`overwrites no refusal where it was stopped ${step === 'before session' ? 'before' : 'within'} the write of its last use`, { timeout: 300_000 }, async (t) => {
+for (const step of ['before', 'within']) {
+  test(`overwrites no refusal where it was stopped ${step} the write of its last use`, { timeout: 300_000 }, async (t) => {
     const services = await startServices(t);
     const stopped = await startProcess(t, services, 'invented-password', {});
     stopped.send('call');
     assert.deepEqual((await once(stopped, 'message'))[0], 'ok');
     stopped.kill('SIGKILL');
-    const frozen = await startProcess(t, services, 'invented-password', { STOP_AT: step });
+    const frozen = await startProcess(t, services, 'invented-password', { STOP_AT: `${step} session` });
     frozen.send('a minute later');
     await callUntilStopped(frozen);
     services.password = 'changed-password';

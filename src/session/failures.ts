@@ -14,13 +14,14 @@ export interface Reply extends Answer {
   cause?: unknown;
 }
 
-/** A login, or a logout, that did not succeed this time. `what` says why none was sent, or, with a reply, where it went. */
+/** A login, or a logout, that did not succeed this time. `what` says why none was sent, or, with a reply, its path. */
 export function failure(account: AccountInUse, what: string, reply?: Reply): ApiError {
   const { response, text: _, ...cause } = reply ?? {};
   const { status: statusCode, headers } = response ?? {};
   const code = 'session_failed';
   report(account.client.settings, { type: code, code, statusCode });
-  const message = reply ? `${nameOf(endpointOf(account, what))} ${statusCode ? `answered ${statusCode}` : 'gave no answer'}; try again later` : what;
+  const answered = statusCode ? `answered ${statusCode}` : 'gave no answer';
+  const message = reply ? `${nameOf(endpointOf(account, what))} ${answered}; try again later` : what;
   return new ApiError(`M2M session: ${message}`, { ...cause, code, statusCode, headers });
 }
 
@@ -30,9 +31,10 @@ export function refusal(account: AccountInUse, status: unknown): ApiError {
   const statusCode = Number(status) || undefined;
   const code = 'session_refused';
   report(account.client.settings, { type: 'session_latched', code, statusCode });
+  const where = nameOf(endpointOf(account, '/login'));
   const what = statusCode ? `refused the username and password (${statusCode})` : 'gave no answer twice';
   account.refusal = new ApiError(
-    `M2M session: ${nameOf(endpointOf(account, '/login'))} ${what}. No further login is sent, since five failures lock the account: ` +
+    `M2M session: ${where} ${what}. No further login is sent, since five failures lock the account: ` +
       'make a session with the right password; reset() sends the same username and password again',
     { code, statusCode },
   );

@@ -100,7 +100,9 @@ async function count(account: AccountInUse, attempt: Attempt, finding: Finding):
     await conclude(account, counted);
   }
   attempt.countingSinceMs ??= Date.now();
-  if (Date.now() - attempt.countingSinceMs >= limitMs(account)) throw failure(account, 'the record changes all the time; try again later');
+  if (Date.now() - attempt.countingSinceMs >= limitMs(account)) {
+    throw failure(account, 'the record changes all the time; try again later');
+  }
   await sleep(LOOK_EVERY_MS);
   return undefined;
 }
@@ -134,8 +136,8 @@ async function judge(account: AccountInUse, counted: Counted, reply: Reply): Pro
   throw spaceOut(account, reply);
 }
 
-async function succeed(account: AccountInUse, { record: { countedAtMs }, text, isAlone }: Counted, token: string): Promise<string> {
-  const usedAtMs = countedAtMs ?? Date.now();
+async function succeed(account: AccountInUse, { record, text, isAlone }: Counted, token: string): Promise<string> {
+  const { countedAtMs: usedAtMs = Date.now() } = record;
   const replaced = account.spent?.isLapse && !account.held ? { replacedAtMs: Date.now() } : {};
   const session = entryOf({ token, usedAtMs, ...replaced });
   const held = hold(account, session.record);

@@ -16,6 +16,8 @@ import { look } from './sharedRecord.ts';
 
 /** A login of another request's that gives no sign of life for so long is lost. */
 const LOST_AFTER_MS = 5_000;
+/** How often a call waits for what its own login would be waited for. */
+const MOST_WAITS = 3;
 
 /**
  * Joins the login under way or begins one. The signal ends only this caller's wait. On workerd and edge runtimes a login
@@ -74,17 +76,19 @@ async function findOrLogIn(account: AccountInUse): Promise<string> {
 /** Does what the record says: a session token, or `undefined` where it is to be looked at again. */
 async function step(account: AccountInUse, attempt: Attempt): Promise<string | undefined> {
   const finding = await look(account);
-  const { record } = finding;
-  // A store that fails tells of no end of another's login: none can be counted beside it.
+  const { record, isFailing } = finding;
   const decision = decide(record, Date.now(), account);
-  switch (finding.isFailing && decision === 'wait' ? 'login' : decision) {
+  // Nobody can be waited for where the store fails; the login that may be under way then bars this process's own.
+  switch (isFailing && decision === 'wait' ? 'login' : decision) {
     case 'use':
       return hold(account, record).token;
     case 'stop':
       throw refusal(account, record.status);
     case 'wait':
       attempt.countingSinceMs = undefined;
-      if (Date.now() - attempt.startedAtMs >= 3 * waitMs(limitMs(account))) throw failure(account, 'another login is under way; try again later');
+      if (Date.now() - attempt.startedAtMs >= MOST_WAITS * waitMs(limitMs(account))) {
+        throw failure(account, 'another login is under way; try again later');
+      }
       await sleep(LOOK_EVERY_MS);
       return undefined;
     case 'login':
