@@ -97,15 +97,9 @@ function createAccount(options: SessionOptions): Account {
   // A misspelt store would leave each process with a count of its own.
   for (const name in unknown) throw new TypeError(`${name} is not username, password or store`);
   const isShared = store !== undefined;
-  if (isShared && !isSessionStore(store)) {
-    throw new TypeError('store must be a TokenStore with compareAndSet (Workers KV and Web Storage without locks have none)');
-  }
-  return { username, password, store: store ?? memoryStore(), isShared, id: '', key: '', known: {} };
-}
-
-function isSessionStore(store: unknown): store is SessionStore {
-  const { get, compareAndSet } = Object(store) as Partial<TokenStore>;
-  return typeof get === 'function' && typeof compareAndSet === 'function';
+  if (isShared && typeof Object(store).compareAndSet !== 'function') throw new TypeError('store must have compareAndSet');
+  const used = isShared ? (store as SessionStore) : memoryStore();
+  return { username, password, store: used, isShared, id: '', key: '', known: {} };
 }
 
 /** The account with the client that uses it. A session token is a secret between its account and its server. */

@@ -449,15 +449,43 @@ test('renews a bearer that the login\'s gateway rejects, and logs in once more',
   assert.equal(server.calls.length, 1);
 });
 
-test('takes a gateway\'s fault in XML for one too', async (t) => {
-  const server = await startSessionServer(t);
-  const { login } = server;
-  server.login = (received, response) =>
-    server.logins.length > 1 ? login(received, response) : { status: 401, body: '<am:fault xmlns:am="x"><am:code>900901</am:code></am:fault>' };
-  const { authorizedFetch } = server.client(server.account());
+for (const [name, body] of [
+  ['XML', '<am:fault xmlns:am="x"><am:code>900901</am:code></am:fault>'],
+  ['JSON after white space', '\r\n {"fault":{"code":"900901"}}'],
+] as const) {
+  test(`takes a gateway's fault in ${name} for one too`, async (t) => {
+    const server = await startSessionServer(t);
+    const { login } = server;
+    server.login = (received, response) => (server.logins.length > 1 ? login(received, response) : { status: 401, body });
+    const { authorizedFetch } = server.client(server.account());
 
-  assert.equal((await authorizedFetch(server.origin + DEVICES_PATH)).status, 200);
+    assert.equal((await authorizedFetch(server.origin + DEVICES_PATH)).status, 200);
+    assert.equal(server.logins.length, 2);
+  });
+}
+
+test('sends login and logout below the session endpoint, whether that ends with a slash or has a query', async (t) => {
+  const server = await startSessionServer(t);
+  for (const sessionUrl of [`${server.origin}${SESSION_PATH}/`, `${server.origin}${SESSION_PATH}?invented=1`]) {
+    const { api } = server;
+    server.api = (received, response) => api({ ...received, url: received.url.split('?')[0]! }, response);
+    const session = server.account();
+    await server.client(session, {}, { sessionUrl }).authorizedFetch(server.origin + DEVICES_PATH);
+    await session.logout();
+    server.api = api;
+  }
+
   assert.equal(server.logins.length, 2);
+  assert.equal(server.logouts.length, 2);
+});
+
+test('hands an answer that is nested too deep to be looked at to the caller', async (t) => {
+  const server = await startSessionServer(t);
+  const { authorizedFetch } = server.client(server.account());
+  server.lapsed = { status: 400, headers: { 'content-type': 'application/json' }, body: `{"errorCode":${'['.repeat(30_000)}${']'.repeat(30_000)}}` };
+  server.login = () => ({ body: { sessionToken: 'unknown-to-the-api' } });
+
+  assert.equal((await (await authorizedFetch(server.origin + DEVICES_PATH)).text()).length, 60_014);
 });
 
 test('spaces logins out, and counts none, while the gateway goes on rejecting the bearer', async (t) => {
@@ -865,6 +893,7 @@ test('ends the session at the server with both headers, and logs in for the next
   assert.equal(logout?.method, 'POST');
   assert.equal(logout?.headers.authorization, 'Bearer token-1');
   assert.equal(logout?.headers['vz-m2m-token'], 'session-1');
+  assert.equal(logout?.body, '');
   assert.equal(session.current(), undefined);
   assert.equal((await authorizedFetch(server.origin + DEVICES_PATH)).status, 200);
   assert.equal(server.logins.length, 2);
@@ -986,9 +1015,12 @@ test('ends only the wait of a caller that aborts', async (t) => {
 
   controller.abort('invented reason');
   await assert.rejects(first, (reason) => reason === 'invented reason');
+  const third = authorizedFetch(server.origin + DEVICES_PATH);
+  for (let turns = 0; turns < 20; turns++) await turn();
   answer();
 
   assert.equal((await second).status, 200);
+  assert.equal((await third).status, 200);
   assert.equal(server.logins.length, 1);
 });
 

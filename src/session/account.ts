@@ -5,6 +5,7 @@
  */
 import type { ApiError } from '../platform/errors.ts';
 import type { TokenStore } from '../stores/tokenStore.ts';
+import type { Failure } from '../token/outageGuard.ts';
 import type { TokenSource } from '../token/renewal.ts';
 import type { Self, SessionRecord } from './record.ts';
 import { isAlive } from './record.ts';
@@ -60,7 +61,7 @@ export interface Account extends Self {
   /** The error of all calls since logins have been stopped. */
   refusal?: ApiError | undefined;
   /** The last failure that spaces logins out. */
-  failure?: { readonly error: ApiError; readonly atMs: number; readonly delayMs: number } | undefined;
+  failure?: Failure | undefined;
   flight?: Flight | undefined;
 }
 
@@ -69,6 +70,13 @@ export type AccountInUse = Account & Required<Pick<Account, 'client' | 'url'>>;
 
 export function isInUse(account: Account): account is AccountInUse {
   return account.client !== undefined;
+}
+
+/** Where the login or the logout is sent: below the session endpoint, whether that ends with a slash or has a query. */
+export function endpointOf({ url }: AccountInUse, path: string): string {
+  const endpoint = new URL(url);
+  endpoint.pathname = endpoint.pathname.replace(/\/?$/, path);
+  return endpoint.href;
 }
 
 /** The session held, while it is alive. */

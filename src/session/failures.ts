@@ -5,22 +5,23 @@
 import { ApiError } from '../platform/errors.ts';
 import { report } from '../platform/events.ts';
 import type { Answer } from '../platform/transport.ts';
+import { nameOf } from '../platform/transport.ts';
 import type { AccountInUse } from './account.ts';
+import { endpointOf } from './account.ts';
 
 /** What has come of a request, and why no more has. */
 export interface Reply extends Answer {
   cause?: unknown;
 }
 
-export const STORE_FAILS = 'the store fails, and there may be another login';
-
-/** A login, or a logout, that did not succeed this time. `what` says why none was sent, or, with a reply, where it went. */
-export function failure({ client, url }: AccountInUse, what: string, reply?: Reply): ApiError {
+/** A login, or a logout, that did not succeed this time. `what` says why none was sent, or, with a reply, its path. */
+export function failure(account: AccountInUse, what: string, reply?: Reply): ApiError {
   const { response, text: _, ...cause } = reply ?? {};
   const { status: statusCode, headers } = response ?? {};
   const code = 'session_failed';
-  report(client.settings, { type: code, code, statusCode });
-  const message = reply ? `${url}${what} ${statusCode ? `answered ${statusCode}` : 'gave no answer'}; try again later` : what;
+  report(account.client.settings, { type: code, code, statusCode });
+  const answered = statusCode ? `answered ${statusCode}` : 'gave no answer';
+  const message = reply ? `${nameOf(endpointOf(account, what))} ${answered}; try again later` : what;
   return new ApiError(`M2M session: ${message}`, { ...cause, code, statusCode, headers });
 }
 
@@ -30,10 +31,11 @@ export function refusal(account: AccountInUse, status: unknown): ApiError {
   const statusCode = Number(status) || undefined;
   const code = 'session_refused';
   report(account.client.settings, { type: 'session_latched', code, statusCode });
+  const where = nameOf(endpointOf(account, '/login'));
   const what = statusCode ? `refused the username and password (${statusCode})` : 'gave no answer twice';
   account.refusal = new ApiError(
-    `M2M session: ${account.url}/login ${what}. No further login is sent, since five failures lock the account: ` +
-      'correct the password in a new session; reset() sends the same username and password again',
+    `M2M session: ${where} ${what}. No further login is sent, since five failures lock the account: ` +
+      'make a session with the right password; reset() sends the same username and password again',
     { code, statusCode },
   );
   return account.refusal;

@@ -2,9 +2,11 @@
  * The platform's words: for a session that has ended, and for a bearer that its gateway does not take.
  * @module
  */
+import { asText } from '../platform/token.ts';
 import type { Answer } from '../platform/transport.ts';
 import { readText } from '../platform/transport.ts';
 import { waitFor } from '../platform/waiting.ts';
+import { parseBody } from '../token/answer.ts';
 
 /** The service before the first dot varies, and the message of Connectivity says nothing that may be relied on. */
 const CODE = /^[^.]*\.(REQUEST_FAILED\.SessionToken\.(Expired|Format)|INPUT_INVALID\.SessionToken\.Invalid)$/;
@@ -20,25 +22,16 @@ export async function isLapse(response: Response): Promise<boolean> {
 
 /** Whether a body says that the session has ended, in the words of Connectivity, Location or Cloud Connector. */
 export function saysLapsed(text: string | undefined): boolean {
-  const body = parse(text);
-  const says = (name: string, pattern: RegExp): boolean => typeof body[name] === 'string' && pattern.test(body[name]);
+  const body = parseBody(text) ?? {};
+  const says = (name: string, pattern: RegExp): boolean => pattern.test(asText(body[name]) ?? '');
   return (
     says('errorCode', CODE) ||
-    (body.errorCode === 'INVALID_PARAMETER' && says('errorMessage', /UWS verification failure/)) ||
-    (body.error === 'unauthorized' && says('error_description', /\bUWS\b/))
+    (body['errorCode'] === 'INVALID_PARAMETER' && says('errorMessage', /UWS verification failure/)) ||
+    (body['error'] === 'unauthorized' && says('error_description', /\bUWS\b/))
   );
 }
 
 /** The gateway's word on the bearer: the request has not reached the account. */
 export function isBearerFault({ response, text = '' }: Answer): boolean {
   return response?.status === 401 && /^\s*{\s*"fault"|<am:fault/.test(text);
-}
-
-/** Outside data as an object; an empty one for anything else. */
-export function parse(text = ''): Record<string, unknown> {
-  try {
-    return Object(JSON.parse(text));
-  } catch {
-    return {};
-  }
 }

@@ -9,13 +9,14 @@ import type { OAuthToken } from '../platform/token.ts';
 import { asHeaderText } from '../platform/token.ts';
 import { post } from '../platform/transport.ts';
 import { sleep } from '../platform/waiting.ts';
-import { retryAfterMs } from '../token/retry.ts';
+import { parseBody } from '../token/answer.ts';
+import { barring, createFailure } from '../token/outageGuard.ts';
 import { getToken, renewToken } from '../token/tokenSource.ts';
 import type { AccountInUse } from './account.ts';
-import { current, hold } from './account.ts';
+import { current, endpointOf, hold } from './account.ts';
 import type { Reply } from './failures.ts';
-import { failure, refusal, STORE_FAILS } from './failures.ts';
-import { isBearerFault, parse } from './lapse.ts';
+import { failure, refusal } from './failures.ts';
+import { isBearerFault } from './lapse.ts';
 import type { SessionRecord } from './record.ts';
 import { countLogin, MOST_FAILURES, SEND_WITHIN_MS } from './record.ts';
 import type { Entry, Finding } from './sharedRecord.ts';
@@ -43,8 +44,9 @@ export const LOOK_EVERY_MS = 200;
 
 /** Sends one login, if it can be counted: the session token, or `undefined` where the record is to be looked at again. */
 export async function logIn(account: AccountInUse, attempt: Attempt, finding: Finding): Promise<string | undefined> {
-  const { failure: last, client, username, password } = account;
-  if (last && Math.abs(Date.now() - last.atMs) < last.delayMs) throw last.error;
+  const { client, username, password } = account;
+  const last = barring(account.failure, 'exchange');
+  if (last) throw last.error;
   const bearer = await getToken(client);
   const counted = await count(account, attempt, finding);
   if (!counted) return undefined;
@@ -58,7 +60,7 @@ export async function logIn(account: AccountInUse, attempt: Attempt, finding: Fi
 
 /** Sends one request, and tells what has come of it. */
 export async function send(
-  { client, url }: AccountInUse,
+  account: AccountInUse,
   path: string,
   { accessToken }: OAuthToken,
   body: string,
@@ -67,7 +69,7 @@ export async function send(
   const reply: Reply = {};
   try {
     const sent = { authorization: `Bearer ${accessToken}`, 'content-type': 'application/json', ...headers };
-    await post(client.settings, url + path, sent, body, reply);
+    await post(account.client.settings, endpointOf(account, path), sent, body, reply);
   } catch (cause) {
     reply.cause = cause;
   }
@@ -98,7 +100,9 @@ async function count(account: AccountInUse, attempt: Attempt, finding: Finding):
     await conclude(account, counted);
   }
   attempt.countingSinceMs ??= Date.now();
-  if (Date.now() - attempt.countingSinceMs >= limitMs(account)) throw failure(account, 'the record changes all the time; try again later');
+  if (Date.now() - attempt.countingSinceMs >= limitMs(account)) {
+    throw failure(account, 'the record changes all the time; try again later');
+  }
   await sleep(LOOK_EVERY_MS);
   return undefined;
 }
@@ -108,7 +112,7 @@ async function count(account: AccountInUse, attempt: Attempt, finding: Finding):
  * has succeeded is its count, of which nobody knows whether it was written, or nothing.
  */
 function countAlone(account: AccountInUse, before: Finding, { text }: Entry): Counted {
-  if (before.record.failures) throw failure(account, STORE_FAILS);
+  if (before.record.failures) throw failure(account, 'the store fails, and there may be another login');
   account.known = { failures: MOST_FAILURES };
   account.isUnwritten = true;
   return { record: account.known, text: before.isFailing ? undefined : text, before, isAlone: true };
@@ -117,7 +121,7 @@ function countAlone(account: AccountInUse, before: Finding, { text }: Entry): Co
 async function judge(account: AccountInUse, counted: Counted, reply: Reply): Promise<string> {
   const { response, text } = reply;
   const { status = 0, ok } = response ?? {};
-  const token = ok && asHeaderText(parse(text).sessionToken);
+  const token = ok && asHeaderText(parseBody(text)?.['sessionToken']);
   if (token) return succeed(account, counted, token);
   // Not a 408, which was not read, nor a 429, which was not looked at.
   if (/^4(?!08|29)/.test(`${status}`) && !isBearerFault(reply)) {
@@ -132,8 +136,8 @@ async function judge(account: AccountInUse, counted: Counted, reply: Reply): Pro
   throw spaceOut(account, reply);
 }
 
-async function succeed(account: AccountInUse, { record: { countedAtMs }, text, isAlone }: Counted, token: string): Promise<string> {
-  const usedAtMs = countedAtMs ?? Date.now();
+async function succeed(account: AccountInUse, { record, text, isAlone }: Counted, token: string): Promise<string> {
+  const { countedAtMs: usedAtMs = Date.now() } = record;
   const replaced = account.spent?.isLapse && !account.held ? { replacedAtMs: Date.now() } : {};
   const session = entryOf({ token, usedAtMs, ...replaced });
   const held = hold(account, session.record);
@@ -169,7 +173,6 @@ async function conclude(account: AccountInUse, counted: Counted, failed?: Pick<S
 /** 429, 5xx and the like are spaced out as failed exchanges are. */
 function spaceOut(account: AccountInUse, reply: Reply): ApiError {
   const error = failure(account, '/login', reply);
-  const delayMs = Math.min((account.failure?.delayMs ?? 500) * 2, 30_000);
-  account.failure = { error, atMs: Date.now(), delayMs: Math.max(delayMs, retryAfterMs(error) ?? 0) };
+  account.failure = createFailure(account.failure, error, 'exchange');
   return error;
 }

@@ -7,7 +7,7 @@ import { isRequestBound, sleep, throwIfAborted, waitFor } from '../platform/wait
 import type { AccountInUse, Flight, Outcome } from './account.ts';
 import { hold } from './account.ts';
 import { deriveKey } from './accountKey.ts';
-import { failure, refusal, STORE_FAILS } from './failures.ts';
+import { failure, refusal } from './failures.ts';
 import { use } from './heldSession.ts';
 import type { Attempt } from './login.ts';
 import { limitMs, logIn, LOOK_EVERY_MS } from './login.ts';
@@ -16,6 +16,8 @@ import { look } from './sharedRecord.ts';
 
 /** A login of another request's that gives no sign of life for so long is lost. */
 const LOST_AFTER_MS = 5_000;
+/** How often a call waits for what its own login would be waited for. */
+const MOST_WAITS = 3;
 
 /**
  * Joins the login under way or begins one. The signal ends only this caller's wait. On workerd and edge runtimes a login
@@ -74,16 +76,19 @@ async function findOrLogIn(account: AccountInUse): Promise<string> {
 /** Does what the record says: a session token, or `undefined` where it is to be looked at again. */
 async function step(account: AccountInUse, attempt: Attempt): Promise<string | undefined> {
   const finding = await look(account);
-  const { record } = finding;
-  switch (decide(record, Date.now(), account)) {
+  const { record, isFailing } = finding;
+  const decision = decide(record, Date.now(), account);
+  // Nobody can be waited for where the store fails; the login that may be under way then bars this process's own.
+  switch (isFailing && decision === 'wait' ? 'login' : decision) {
     case 'use':
       return hold(account, record).token;
     case 'stop':
       throw refusal(account, record.status);
     case 'wait':
-      if (finding.isFailing) throw failure(account, STORE_FAILS);
       attempt.countingSinceMs = undefined;
-      if (Date.now() - attempt.startedAtMs >= 3 * waitMs(limitMs(account))) throw failure(account, 'another login is under way; try again later');
+      if (Date.now() - attempt.startedAtMs >= MOST_WAITS * waitMs(limitMs(account))) {
+        throw failure(account, 'another login is under way; try again later');
+      }
       await sleep(LOOK_EVERY_MS);
       return undefined;
     case 'login':

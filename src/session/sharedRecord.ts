@@ -59,9 +59,16 @@ export async function look(account: AccountInUse): Promise<Finding> {
  * Writes an entry, if the store still holds `expected`. `false`: it holds something else; `undefined`: it fails.
  * Sessions are kept for as long as they live, all else for ever.
  */
-export async function write(account: AccountInUse, expected: string | undefined, { record, text }: Entry): Promise<boolean | undefined> {
+export async function write(
+  account: AccountInUse,
+  expected: string | undefined,
+  { record, text }: Entry,
+): Promise<boolean | undefined> {
   const ttlSeconds = record.token ? IDLE_MS / 1000 : undefined;
-  return ask(account, 'compareAndSet', async (store) => Boolean(await store.compareAndSet(account.key, expected, text, ttlSeconds)));
+  return ask(account, 'compareAndSet', async (store) => {
+    const isWritten = await store.compareAndSet(account.key, expected, text, ttlSeconds);
+    return Boolean(isWritten);
+  });
 }
 
 /** Takes the session of this token out of the store, if it is still there. */
@@ -96,10 +103,7 @@ function weigh(account: AccountInUse, stored: Entry): Entry {
   if (account.isReset) account.voided = text;
   account.isReset = false;
   if (text === undefined) return { record: remembered(account.known, account), text };
-  if (text !== account.voided || isUnderWay(record, Date.now())) return stored;
-  // Its last use may be written meanwhile, and make another text of it.
-  if (record.token) account.spent = { token: record.token, isLapse: false };
-  return NOTHING;
+  return text === account.voided && !isUnderWay(record, Date.now()) ? NOTHING : stored;
 }
 
 /** What the store holds; `undefined` where it fails. */
