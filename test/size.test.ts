@@ -10,7 +10,7 @@ const MOST_BYTES = {
   createClient: 7_500,
   createSession: 3_300,
   storedToken: 1_200,
-  redisStore: 400,
+  redisStore: 450,
   fileStore: 1_300,
   'clientSecretJwt, privateKeyJwt, importKey': 1_300,
   createDpop: 1_200,
