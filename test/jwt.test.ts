@@ -294,6 +294,28 @@ describe('importKey', () => {
   });
 });
 
+describe('importKey on a platform that takes any key for any curve, as workerd does', () => {
+  it('asks for what the key is, once', async (t) => {
+    const asked = t.mock.method(crypto.subtle, 'importKey', async () => ({}));
+    const algorithms = () => asked.mock.calls.splice(0).map(({ arguments: [, , { name, namedCurve = '' }] }: any) => `${name} ${namedCurve}`);
+    const rsa = Buffer.concat([der(keysFor('RS256').privatePem), Buffer.from('2b6570', 'hex')]); // ends as the name of Ed25519 does
+    const texts = [...(['ES256', 'ES384', 'ES512', 'EdDSA'] as const).map((algorithm) => keysFor(algorithm).privatePem), `-----BEGIN PRIVATE KEY-----\n${rsa.toString('base64')}\n-----END PRIVATE KEY-----`];
+
+    for (const text of texts) await importKey(text);
+
+    assert.deepEqual(algorithms(), ['ECDSA P-256', 'ECDSA P-384', 'ECDSA P-521', 'Ed25519 ', 'RSASSA-PKCS1-v1_5 ']);
+  });
+
+  it('does not ask for a curve that is not that of the key', async (t) => {
+    const asked = t.mock.method(crypto.subtle, 'importKey', async () => ({}));
+    const jwk = createPrivateKey(keysFor('ES384').privatePem).export({ format: 'jwk' });
+    for (const text of [keysFor('ES384').privatePem, JSON.stringify(jwk)]) {
+      for (const algorithm of ['ES256', 'ES512', 'RS256', 'EdDSA'] as const) await assert.rejects(importKey(text, algorithm), TypeError);
+    }
+    assert.equal(asked.mock.callCount(), 0);
+  });
+});
+
 describe('the mock server', () => {
   const HOST = 'https://auth.example.com';
   const environment = { tokenUrl: `${HOST}/oauth2/token`, revocationUrl: `${HOST}/oauth2/revoke`, apiOrigins: [HOST] };
