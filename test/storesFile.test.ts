@@ -35,7 +35,7 @@ test('keeps files to their owner, in a folder of its owner, and names that show 
 test('takes any text as a key, each to a file of its own', async (t) => {
   const path = newFolder(t);
   const store = fileStore(path);
-  const keys = ['__proto__', 'constructor', 'a', 'A', '/etc/passwd', '../..', '', '.', 'a\u0000b', 'long'.repeat(2_500), 'ü', 'u\u0308'];
+  const keys = ['__proto__', 'constructor', 'a', 'A', '/etc/passwd', '../..', '', '.', 'a\u0000b', 'long'.repeat(2_500), 'ü', 'u\u0308', '\ud800', '\udfff'];
 
   for (const key of keys) await store.set(key, `value of ${key}`, undefined);
 

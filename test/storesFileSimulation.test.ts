@@ -267,7 +267,7 @@ function splitNames(random: Random): (path: string) => boolean {
 /** Notes what a link has brought, which must be the version after the highest that there has ever been. */
 function commit(world: World, name: string, text: string, by: Call | undefined): void {
   const [digest, version] = name.split('.');
-  const history = historyOf(world, KEYS.find((key) => createHash('sha256').update(key).digest('hex') === digest)!);
+  const history = historyOf(world, KEYS.find((key) => createHash('sha256').update(key, 'utf16le').digest('hex') === digest)!);
   if (Number(version) !== history.length) world.violation ??= `version ${version} was made after ${history.length - 1}`;
   history.push({ value: JSON.parse(text).value, step: world.step, by });
 }

@@ -61,9 +61,9 @@ const MOST_LOOKS = 100;
 /** Whether the next version may be written, by the text of the latest one: absent where there is none. */
 type MayFollow = (text?: string) => boolean;
 
-/** A file name on all disks, whatever text the key is. */
+/** A file name on all disks, whatever text the key is: in UTF-8 halves of surrogate pairs would be one and the same. */
 function digestOf(key: string): string {
-  return createHash('sha256').update(key).digest('hex');
+  return createHash('sha256').update(key, 'utf16le').digest('hex');
 }
 
 function valueIn(text: string | undefined): string | undefined {
@@ -110,7 +110,7 @@ async function writeAside(path: string, text: string): Promise<void> {
     // Deno 2.0 has no `file.sync()`.
     await promisify(fsync)(file.fd);
   } catch (error) {
-    await unlink(path);
+    await remove(path);
     throw error;
   } finally {
     await file.close();
@@ -134,7 +134,8 @@ async function linkNext(folder: string, digest: string, written: string, mayFoll
     if (codeOf(error) === 'ENOENT') return undefined;
     throw error;
   } finally {
-    await remove(aside);
+    // What cannot be removed now is so after a minute.
+    await remove(aside).catch(() => undefined);
   }
 }
 
