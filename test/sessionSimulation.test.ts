@@ -7,7 +7,8 @@
 // - every call ends.
 // Where the store fails now and then, each process keeps to the second and third for itself.
 // What it finds where a rule is broken on purpose: a `compareAndSet` that does not compare, seed 13; no waiting for another's
-// login, seed 31, or for 12 s less, seed 130; no end to the moment in which a counted login may be sent, seed 21; three failures instead of two, seed 12.
+// login, seed 31, or for 12 s less, seed 130; no end to the moment in which a counted login may be sent, seed 21; three
+// failures instead of two, seed 12.
 // SESSION_SCHEDULES says how many schedules (default 500, and a quarter of them for the store that fails), SESSION_SEED
 // where to begin.
 import assert from 'node:assert/strict';
