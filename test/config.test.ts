@@ -216,6 +216,16 @@ describe('createClient on what it is given', () => {
     assert.deepEqual(Object.keys(client), ['fetchToken', 'getToken', 'withToken', 'authorizedFetch']);
   });
 
+  it("takes the values of the generated SDK's scope enum and its BigInt tokens at run time", async (t) => {
+    const VendorScope = { Discoveryread: 'discovery:read' }; // what its `enum` is at run time
+    const server = await startServer(t);
+    const client = createClient(server.config({}, { oauthScopes: [VendorScope.Discoveryread] }));
+    await client.fetchToken();
+    assert.equal(server.tokenRequests[0]?.form.get('scope'), 'discovery:read');
+    const saved = await client.withToken({ accessToken: 'saved', expiry: 4_102_444_800n } as never).getToken();
+    assert.deepEqual(saved, { accessToken: 'saved', tokenType: 'Bearer', expiry: 4_102_444_800 });
+  });
+
   it('takes a deep-frozen configuration and leaves it unchanged', async (t) => {
     const server = await startServer(t);
     const config = deepFreeze(
