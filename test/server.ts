@@ -54,6 +54,9 @@ export interface TestServer {
   ) => CustomEnvironmentConfig;
 }
 
+/** As it was before a test has put a fake clock in its place. */
+const { setTimeout: realSetTimeout } = globalThis;
+
 type Finisher = Pick<TestContext, 'after'>;
 
 /** Starts a server that is closed, connections and all, when the test has ended. */
@@ -226,6 +229,15 @@ export async function rejectionOf(promise: Promise<unknown>): Promise<any> {
   );
   if ('reason' in outcome) return outcome.reason;
   throw new Error('it succeeded');
+}
+
+/** The promise itself, but it rejects after 20 s of real time, so that a test fails rather than hangs. */
+export function inTime<T>(promise: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout>;
+  const late = new Promise<never>((_, reject) => {
+    timer = realSetTimeout(() => reject(new Error('it never settles')), 20_000);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 /** A gate that a handler waits at. */
