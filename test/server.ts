@@ -153,6 +153,8 @@ export interface Clock {
   readonly jump: (ms: number) => void;
   /** A handler for `onEvent` that skips each wait between two tries. */
   readonly skipWaits: (event: ClientEvent) => void;
+  /** How many timers wait for their time, but those of the platform. */
+  readonly countTimers: () => number;
   /** Lets I/O that is under way and promises go on in real time until `isDone`; fails after 30 s in vain. */
   readonly until: (isDone: () => unknown) => Promise<void>;
 }
@@ -194,6 +196,7 @@ export function fakeClock(t: Finisher): Clock {
   return {
     advance,
     jump: (ms) => void (jumpedMs += ms),
+    countTimers: () => timers.size,
     skipWaits: (event) => {
       // The wait itself begins after the event.
       if (event.type === 'retry_waiting') setImmediate(() => advance(event.delayMs + 1));
@@ -231,11 +234,11 @@ export async function rejectionOf(promise: Promise<unknown>): Promise<any> {
   throw new Error('it succeeded');
 }
 
-/** The promise itself, but it rejects after 20 s of real time, so that a test fails rather than hangs. */
+/** The promise itself, but it rejects after 5 s of real time, so that a test fails rather than hangs. */
 export function inTime<T>(promise: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout>;
   const late = new Promise<never>((_, reject) => {
-    timer = realSetTimeout(() => reject(new Error('it never settles')), 20_000);
+    timer = realSetTimeout(() => reject(new Error('it never settles')), 5_000);
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
