@@ -1,6 +1,6 @@
 /** No wait leaves anything behind: listeners on a caller's signal, timers, requests that a timer's overflow would send. */
 import assert from 'node:assert/strict';
-import { getEventListeners, once } from 'node:events';
+import { getEventListeners } from 'node:events';
 import type { TestContext } from 'node:test';
 import { describe, it } from 'node:test';
 import type { ClientOptions, Fetch, OAuthToken } from 'thingspace-auth';
@@ -17,8 +17,7 @@ function start(options: Partial<ClientOptions> = {}, hasToken = true) {
   const sent: string[] = [];
   const fetch: Fetch = async (input, init) => {
     sent.push(String(input));
-    const aborted = init?.signal && once(init.signal, 'abort').then(() => Promise.reject(init.signal!.reason));
-    await Promise.race([gate.promise, ...(aborted ? [aborted] : [])]);
+    await untilOpen(gate.promise, init?.signal);
     return String(input).endsWith('/token') ? Response.json({ access_token: 'new-token', expires_in: 3600 }) : new Response('answer');
   };
   const client = createClient({
@@ -28,6 +27,13 @@ function start(options: Partial<ClientOptions> = {}, hasToken = true) {
     ...options,
   });
   return { client, sent, gate };
+}
+
+/** Waits for a gate, or rejects with a signal's reason; either way it leaves no listener. */
+async function untilOpen(gate: Promise<void>, signal: AbortSignal | null | undefined): Promise<void> {
+  let end: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => signal?.addEventListener('abort', (end = () => reject(signal.reason))));
+  await Promise.race([gate, aborted]).finally(() => end && signal?.removeEventListener('abort', end));
 }
 
 function listenersOf(signal: AbortSignal): number {
