@@ -45,9 +45,10 @@ export function streamOf(...texts: string[]): ReadableStream<Uint8Array> {
 
 /** Header and body without the boundary of a form, which is drawn at random. */
 export function withoutBoundary(contentType: string | undefined, body: string): { contentType: string | undefined; body: string } {
-  const boundary = /boundary=(.*)/.exec(contentType ?? '')?.[1];
+  // Under a content type of the caller's own only the body tells it.
+  const boundary = (/boundary=(.*)/.exec(contentType ?? '') ?? /^--(-+formdata-.*)\r\n/.exec(body))?.[1];
   if (!boundary) return { contentType, body };
-  return { contentType: contentType!.replace(boundary, 'BOUNDARY'), body: body.replaceAll(boundary, 'BOUNDARY') };
+  return { contentType: contentType?.replace(boundary, 'BOUNDARY'), body: body.replaceAll(boundary, 'BOUNDARY') };
 }
 
 async function* generate(...texts: string[]): AsyncGenerator<Uint8Array> {
