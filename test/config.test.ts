@@ -370,7 +370,7 @@ describe('createClient on what it is given', () => {
     const scope = globalThis as { location?: unknown };
     t.after(() => delete scope.location);
     scope.location = { href: 'https://example.com/page' };
-    await assert.rejects(client.authorizedFetch('/api/x'), /example\.com is not among apiOrigins/);
+    await assert.rejects(client.authorizedFetch('/api/x'), /No credentials for https:\/\/example\.com: environment\.apiOrigins allows/);
     scope.location = { href: 'https://5gedge.verizon.com/page' };
     await client.authorizedFetch('/api/x');
     assert.equal(requests.length, 2);
