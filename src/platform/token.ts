@@ -2,7 +2,6 @@
  * The token: how it is read from the wire and revived from storage. Every token is a frozen, JSON-safe object.
  * @module
  */
-import { withoutAbsent } from './record.ts';
 
 /** An access token and what is known about it (RFC 6749 section 5.1). Frozen; survives `JSON.stringify` and back. */
 export interface OAuthToken {
@@ -71,39 +70,34 @@ export function parseToken(body: Readonly<Record<string, unknown>>, requestedAtM
 /** What {@link reviveToken} makes; one that has a lifetime and no end gets one: it began at `startMs`. */
 export function createToken(value: unknown, startMs?: number): OAuthToken {
   const given = Object(value) as { readonly [K in keyof OAuthToken]?: unknown };
-  if (isAbsent(given.accessToken)) {
+  if (!(given.accessToken ?? '')) {
     throw new TypeError('oauthToken must be an object with accessToken, as fetchToken gives it: neither JSON text nor { access_token }');
   }
-  const expiresIn = read('expiresIn', given.expiresIn, asSeconds, SECONDS);
-  const expiry = read('expiry', given.expiry, asSeconds, SECONDS);
-  const end = startMs !== undefined && expiresIn !== undefined ? Math.floor(startMs / 1000 + expiresIn) : undefined;
-  const token = withoutAbsent<Loose<OAuthToken>>({
-    accessToken: read('accessToken', given.accessToken, asHeaderText, 'visible ASCII without spaces'),
-    tokenType: read('tokenType', given.tokenType, asTokenType, 'Bearer or DPoP') ?? 'Bearer',
-    expiresIn,
-    scope: read('scope', given.scope, asText, 'a string'),
-    expiry: expiry ?? end,
-    refreshToken: read('refreshToken', given.refreshToken, asText, 'a string'),
-  });
-  return Object.freeze(token as OAuthToken);
+  const token: Record<string, unknown> = {};
+  for (const name of Object.keys(FIELDS) as (keyof OAuthToken)[]) {
+    const [parse, words] = FIELDS[name];
+    const field = given[name] ?? '';
+    if (field === '') continue;
+    token[name] = parse(field);
+    if (token[name] === undefined) throw new TypeError(`oauthToken.${name} must be ${words}`);
+  }
+  token['tokenType'] ??= 'Bearer';
+  const { expiresIn } = token;
+  if (startMs !== undefined && expiresIn !== undefined) token['expiry'] ??= Math.floor(startMs / 1000 + Number(expiresIn));
+  return Object.freeze(token as unknown as OAuthToken);
 }
-
-/** A token with absent fields still to be left out. */
-type Loose<T> = { readonly [K in keyof T]?: T[K] | undefined };
 
 const SECONDS = 'a number of seconds';
 
-/** The field's value; `undefined` where it is absent. */
-function read<T>(name: string, given: unknown, parse: (value: unknown) => T | undefined, words: string): T | undefined {
-  if (isAbsent(given)) return undefined;
-  const value = parse(given);
-  if (value === undefined) throw new TypeError(`oauthToken.${name} must be ${words}`);
-  return value;
-}
-
-function isAbsent(value: unknown): boolean {
-  return value === undefined || value === null || value === '';
-}
+/** How each field is read, and the rule in words. */
+const FIELDS: { readonly [K in keyof Required<OAuthToken>]: readonly [parse: (value: unknown) => unknown, words: string] } = {
+  accessToken: [asHeaderText, 'visible ASCII without spaces'],
+  tokenType: [asTokenType, 'Bearer or DPoP'],
+  expiresIn: [asSeconds, SECONDS],
+  scope: [asText, 'a string'],
+  expiry: [asSeconds, SECONDS],
+  refreshToken: [asText, 'a string'],
+};
 
 /** A text that can stand in a header as a token does: platforms quote a bad value in their errors, secret and all. */
 export function asHeaderText(value: unknown): string | undefined {
@@ -116,13 +110,11 @@ export function asText(value: unknown): string | undefined {
 }
 
 /** In whatever case the server writes it. */
-function asTokenType(value: unknown): OAuthToken['tokenType'] | undefined {
-  const name = typeof value === 'string' ? value.toLowerCase() : undefined;
-  return name === 'bearer' ? 'Bearer' : name === 'dpop' ? 'DPoP' : undefined;
+function asTokenType(value: unknown): string | undefined {
+  return ['Bearer', 'DPoP'].find((type) => type.toLowerCase() === String(value).toLowerCase());
 }
 
 /** A number, also as text or `BigInt`; beyond some 3,000 years it is cut. */
-function asSeconds(value: unknown): number | undefined {
-  const isNumber = /^(string|number|bigint)$/.test(typeof value) && /^\s*\d+(\.\d+)?\s*$/.test(String(value));
-  return isNumber ? Math.floor(Math.min(Number(value), 1e11)) : undefined;
+function asSeconds(value: any): number | undefined {
+  return /^\s*\d+(\.\d+)?\s*$/.test(String(value)) ? Math.floor(Math.min(Number(value), 1e11)) : undefined;
 }

@@ -16,23 +16,11 @@ export interface Transport {
   readonly timeoutMs: number;
 }
 
-/** What is posted: once, along no redirect. */
-export interface Posting {
-  readonly url: string;
-  readonly headers: Headers | Record<string, string>;
-  readonly body: string;
-}
-
 /** An answer as far as it has come; without `text` its body has not, or is larger than 64 KiB. */
 export interface Answer {
   response?: Response;
   text?: string | undefined;
 }
-
-/** How much of an answer is read. */
-const MOST_BYTES = 65_536;
-
-const FETCH_RULE = "fetch must be a function that answers like the platform's: a Response with status, headers, and a stream or null as body";
 
 /** Runs what asks `url` within the time of one request: `timeout`, or 30 s where the client sets no limit of its own. */
 export function withinLimit<T>(
@@ -44,7 +32,7 @@ export function withinLimit<T>(
   return runWithin(limited(url), timeoutMs || 30_000, signal, work);
 }
 
-/** What a time limit on a request to `url` says. */
+/** What the time limit of a request says. */
 export function limited(url: string): string {
   return `${nameOf(url)}: check the network, or raise timeout`;
 }
@@ -58,74 +46,68 @@ export function post(
   answer: Answer,
   signal?: AbortSignal | null,
 ): Promise<Answer> {
-  return withinLimit(transport, url, signal, (within) => sendOnce(transport, { url, headers, body }, answer, within));
+  return withinLimit(transport, url, signal, (within) => sendOnce(transport, url, headers, body, answer, within));
 }
 
 /**
- * Posts a secret, once, and fills and returns `answer`: what has come of it stands there also where this rejects, with an
- * `ApiError` (`network`), with a `TypeError` for a `fetch` that is missing or answers unlike the platform's, or with
- * whatever the abort of `signal` makes of it.
+ * Posts a secret, once, along no redirect, and fills and returns `answer`: what has come of it stands there also where this
+ * rejects, with an `ApiError` (`network`), or with a `TypeError` for a `fetch` that is missing or answers unlike the platform's.
  */
 export async function sendOnce(
   { fetch }: Transport,
-  { url, headers, body }: Posting,
+  url: string,
+  headers: Headers | Record<string, string>,
+  body: string,
   answer: Answer,
   signal: AbortSignal,
-): Promise<Answer> {
-  if (fetch === globalFetch) assertFetch();
+): Promise<Required<Answer>> {
+  const fail = (cause: unknown) => {
+    throw networkError(url, cause);
+  };
+  assertFetch(fetch);
   // `manual`, since platforms resend the body and custom headers to any host; `omit`, since Chromium and WebKit
   // otherwise leave the call pending behind a login dialog when a 401 asks for Basic. workerd of 2023 refuses it.
   const credentials = 'credentials' in Request.prototype ? { credentials: 'omit' as const } : {};
   const init: RequestInit = { method: 'POST', redirect: 'manual', headers, body, signal, ...credentials };
-  const response = assertResponse(await asNetworkError(url, () => fetch(url, init)));
+  const response = assertResponse(await (async () => fetch(url, init))().catch(fail));
+  // A stream is what can be read to a limit: node-fetch and some mocks have none.
+  if (response.body !== null && !response.body?.getReader) throw new TypeError(FETCH_RULE);
   answer.response = response;
-  const read = bodyReader(response);
-  answer.text = await asNetworkError(url, read);
+  const text = await readText(response).catch(fail);
+  answer.text = text;
   await nextTurn();
-  return answer;
+  return { response, text };
 }
 
+const FETCH_RULE = "fetch must be a function that answers like the platform's: a Response with status, headers, and a stream or null as body";
+
 /**
- * Returns what has the members of a `Response` that are used here.
+ * Returns what has the members of a `Response` that are used for every call.
  *
  * @throws `TypeError` that says what `fetch` must answer
  */
 export function assertResponse(response: Response): Response {
-  const { status, headers } = Object(response) as Partial<Response>;
-  if (typeof status === 'number' && typeof headers?.get === 'function') return response;
-  throw new TypeError(FETCH_RULE);
+  if (!response?.headers?.get || !(response.status >= 0)) throw new TypeError(FETCH_RULE);
+  return response;
 }
 
 /** The global `fetch`, looked up at call time and called unbound from any object. */
 export function globalFetch(...parameters: Parameters<Fetch>): ReturnType<Fetch> {
-  assertFetch();
   return fetch(...parameters);
 }
 
-function assertFetch(): void {
-  if (typeof fetch !== 'function') throw new TypeError(FETCH_RULE);
+/** @throws `TypeError` where the platform has no `fetch`, and none is given */
+export function assertFetch(used: Fetch): void {
+  if (used === globalFetch && typeof fetch !== 'function') throw new TypeError(FETCH_RULE);
 }
 
 /** Reads a body as text, but no more than 64 KiB: `undefined` when there is more. Rejects when it breaks off. */
-export async function readText(response: Response): Promise<string | undefined> {
-  return bodyReader(response)();
-}
-
-/** How the body of an answer is read, to the limit. node-fetch and React Native have no stream, but may say the length. */
-function bodyReader(response: Response): () => Promise<string | undefined> {
-  const { body, headers } = response;
-  if (body === null) return async () => '';
-  if (typeof body?.getReader === 'function') return () => readStream(body);
-  const length = headers.get('content-encoding') ? null : headers.get('content-length');
-  if (!length || typeof response.text !== 'function') throw new TypeError(FETCH_RULE);
-  return async () => (Number(length) <= MOST_BYTES ? response.text() : undefined);
-}
-
-async function readStream(body: ReadableStream<Uint8Array>): Promise<string | undefined> {
+export async function readText({ body }: Response): Promise<string | undefined> {
+  if (!body) return '';
   const reader = body.getReader();
   const decoder = new TextDecoder();
   let text = '';
-  for (let bytes = 0; bytes <= MOST_BYTES; ) {
+  for (let bytes = 0; bytes <= 65_536; ) {
     const { done, value } = await reader.read();
     text += decoder.decode(value, { stream: !done });
     if (done) return text;
@@ -145,27 +127,21 @@ export function nameOf(url: string): string {
   return url.replace(/[?#].*/s, '');
 }
 
-/** The permission that the runtime denies, in its own word (Deno's `NotCapable`, Node's `ERR_ACCESS_DENIED`). */
-export function deniedBy(error: unknown): string | undefined {
-  const { name, code, cause } = Object(error) as { name?: unknown; code?: unknown; cause?: { code?: unknown } };
-  return [name, code, cause?.code].find((word) => word === 'NotCapable' || word === 'ERR_ACCESS_DENIED') as string | undefined;
+/** The platform's own word for why there is no answer, where it has one: `ECONNREFUSED`, or Deno's `NotCapable`. */
+export function reasonWord(error: unknown): string {
+  const { name, cause } = Object(error) as { name?: unknown; cause?: { code?: unknown } };
+  return `${name === 'NotCapable' ? name : (cause?.code ?? '')}`;
 }
 
-/** What `work` brings; whatever it throws or rejects with is a failure of the network. */
-async function asNetworkError<T>(url: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (cause) {
-    throw networkError(url, cause);
-  }
+/** Whether the runtime denies the permission to use the network. */
+export function isDenied(word: string): boolean {
+  return word === 'NotCapable' || word === 'ERR_ACCESS_DENIED';
 }
 
 function networkError(url: string, cause: unknown): ApiError {
-  const denied = deniedBy(cause);
-  const { code } = Object((cause as Error | undefined)?.cause) as { code?: unknown };
-  const word = denied ?? (typeof code === 'string' ? code : undefined);
-  const advice = denied ? 'the runtime denies network access; start it with --allow-net' : 'check URL, network and proxy';
-  return new ApiError(`No answer from ${nameOf(url)}${word ? ` (${word})` : ''}: ${advice}`, { code: 'network', cause });
+  const word = reasonWord(cause);
+  const advice = isDenied(word) ? 'the runtime denies network access; start it with --allow-net' : 'check URL, network and proxy';
+  return new ApiError(`No answer from ${nameOf(url)}${word && ` (${word})`}: ${advice}`, { code: 'network', cause });
 }
 
 /**
@@ -178,7 +154,7 @@ async function nextTurn(): Promise<void> {
     const { port1, port2 } = new MessageChannel();
     await new Promise((resolve) => {
       port1.onmessage = resolve;
-      port2.postMessage(undefined);
+      port2.postMessage(0);
     });
     port1.close();
   } catch {

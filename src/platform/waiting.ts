@@ -21,18 +21,19 @@ export interface Limit {
  */
 export function startLimit(what: string, limitMs: number, signal: AbortSignal | null | undefined): Limit {
   const controller = new AbortController();
-  const unfollow = signal ? onAbort(signal, (reason) => controller.abort(reason)) : undefined;
+  const unfollow = onAbort(signal, (reason) => controller.abort(reason));
   const timer = startTimer(() => {
-    unfollow?.();
+    unfollow();
     controller.abort(new ApiError(`${limitMs} ms were not enough for ${what}`, { code: 'timeout' }));
   }, limitMs);
   return {
     signal: controller.signal,
     end: () => {
       clearTimeout(timer);
-      unfollow?.();
+      unfollow();
     },
-    unref: () => unref(timer),
+    // In Deno 2.0 timers are numbers, as in browsers, which need no such thing.
+    unref: () => timer.unref?.() ?? (globalThis as { Deno?: { unrefTimer(timer: unknown): void } }).Deno?.unrefTimer(timer),
   };
 }
 
@@ -53,57 +54,39 @@ export async function runWithin<T>(
 
 /** Waits for a promise. Rejects with the signal's reason when it aborts. */
 export function waitFor<T>(promise: Promise<T>, signal: AbortSignal | null | undefined): Promise<T>;
-/** The same; fulfils with `undefined` when a limit in milliseconds is over. */
+/** The same for a promise or for nothing; fulfils with `undefined` when a limit in milliseconds (absent: none) is over. */
 export function waitFor<T>(
-  promise: Promise<T>,
-  signal: AbortSignal | null | undefined,
-  limitMs: number | undefined,
-): Promise<T | undefined>;
-export function waitFor<T>(
-  promise: Promise<T>,
-  signal: AbortSignal | null | undefined,
-  limitMs?: number,
-): Promise<T | undefined> {
-  // A thousand calls that wait for one token need no promise of their own.
-  if (!signal && limitMs === undefined) return promise;
-  return waitNoLonger(promise, signal, limitMs);
-}
-
-/** Waits for so many milliseconds. Rejects with the signal's reason when it aborts. */
-export async function sleep(delayMs: number, signal?: AbortSignal | null): Promise<void> {
-  await waitNoLonger(undefined, signal, delayMs);
-}
-
-async function waitNoLonger<T>(
   promise: Promise<T> | undefined,
   signal: AbortSignal | null | undefined,
   limitMs: number | undefined,
+): Promise<T | undefined>;
+export async function waitFor<T>(
+  promise: Promise<T> | undefined,
+  signal: AbortSignal | null | undefined,
+  limitMs?: number,
 ): Promise<T | undefined> {
-  let timer: unknown;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   let unfollow: (() => void) | undefined;
   try {
     return await new Promise<T | undefined>((resolve, reject) => {
       if (limitMs !== undefined) timer = startTimer(() => resolve(undefined), limitMs);
-      if (signal) unfollow = onAbort(signal, reject);
+      unfollow = onAbort(signal, reject);
       promise?.then(resolve, reject);
     });
   } finally {
-    clearTimeout(timer as number);
+    clearTimeout(timer);
     unfollow?.();
   }
 }
 
-/** Beyond 2^31-1 ms most platforms fire at once. */
-function startTimer(callback: () => void, delayMs: number): ReturnType<typeof setTimeout> {
-  return setTimeout(callback, Math.min(delayMs, 2 ** 31 - 1));
+/** Waits for so many milliseconds. Rejects with the signal's reason when it aborts. */
+export async function sleep(delayMs: number, signal?: AbortSignal | null): Promise<void> {
+  await waitFor(undefined, signal, delayMs);
 }
 
-/** In Deno 2.0 timers are numbers, as in browsers, which need no such thing. */
-function unref(timer: unknown): void {
-  const { Deno } = globalThis as { Deno?: { unrefTimer?(timer: unknown): void } };
-  const { unref: unrefNode } = timer as { unref?: () => void };
-  if (unrefNode) unrefNode.call(timer);
-  else Deno?.unrefTimer?.(timer);
+/** Beyond 2^31-1 ms most platforms fire at once. */
+function startTimer(callback: () => void, delayMs: number): { unref?: () => unknown } & ReturnType<typeof setTimeout> {
+  return setTimeout(callback, Math.min(delayMs, 2 ** 31 - 1));
 }
 
 /**
@@ -133,35 +116,26 @@ export function throwIfAborted(signal: AbortSignal | null | undefined): void {
   if (signal?.aborted) throw reasonOf(signal);
 }
 
-type AbortListener = (reason: unknown) => void;
+type Follower = (reason: unknown) => void;
 
-/** What is behind the one listener on a signal. */
-interface Followed {
-  readonly followers: Set<AbortListener>;
-  readonly listener: () => void;
-}
-
-/** One listener for each signal, however many calls share it: platforms warn at eleven and slow down with each. */
-const followed: WeakMap<AbortSignal, Followed> = new WeakMap();
+/** Whom to tell. One listener serves each signal, however many calls share it: platforms warn at eleven and slow down with each. */
+const followers: WeakMap<AbortSignal, Set<Follower>> = new WeakMap();
 
 /** Calls `follower` with the reason when the signal aborts, at once where it has; returns what stops that. */
-function onAbort(signal: AbortSignal, follower: AbortListener): () => void {
+function onAbort(signal: AbortSignal | null | undefined, follower: Follower): () => void {
+  if (!signal) return () => {};
   if (signal.aborted) follower(reasonOf(signal));
-  const { followers, listener } = followed.get(signal) ?? listen(signal);
-  followers.add(follower);
+  const all = followers.get(signal) ?? new Set();
+  if (!all.size) signal.addEventListener('abort', tellFollowers);
+  followers.set(signal, all.add(follower));
   return () => {
-    followers.delete(follower);
+    all.delete(follower);
     // A composite signal (`AbortSignal.any`) is kept alive for as long as somebody listens to it.
-    if (followers.size > 0 || followed.get(signal)?.listener !== listener) return;
-    followed.delete(signal);
-    signal.removeEventListener('abort', listener);
+    if (!all.size) signal.removeEventListener('abort', tellFollowers);
   };
 }
 
-function listen(signal: AbortSignal): Followed {
-  const followers = new Set<AbortListener>();
-  const listener = () => followers.forEach((each) => each(reasonOf(signal)));
-  followed.set(signal, { followers, listener });
-  signal.addEventListener('abort', listener);
-  return { followers, listener };
+function tellFollowers({ target }: Event): void {
+  const signal = target as AbortSignal;
+  followers.get(signal)?.forEach((follower) => follower(reasonOf(signal)));
 }

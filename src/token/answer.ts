@@ -1,16 +1,15 @@
 /**
  * What an OAuth endpoint's answer says: a good one is read, every other is an error that says what happened, where and what
- * to do. Answers are outside data, and may repeat what was sent to them.
+ * to do. Answers are outside data, and may repeat what was sent to them: secrets are masked in all that they say.
  * @module
  */
 import type { ApiErrorCode } from '../platform/errors.ts';
 import { ApiError, OAuthProviderError } from '../platform/errors.ts';
 import { asText } from '../platform/token.ts';
 import { nameOf } from '../platform/transport.ts';
-import { mask } from './masking.ts';
 
 /** A parsed body: outside data. */
-export type Body = Readonly<Record<string, unknown>>;
+export type Body = Readonly<Record<string, any>>;
 
 /** An answer, and what its request carried as secrets. */
 export interface Reply {
@@ -23,69 +22,60 @@ export interface Reply {
 
 /** What `read` makes of a good answer; an error for any other. GitHub and Slack send an `error` with 200. */
 export function judge<T>(reply: Reply, read: (body: Body) => T): T {
-  const body = parseBody(reply.text);
+  const { text, response } = reply;
+  const body = parseBody(text);
   if (asText(body?.['error'])) throw createRefusal(reply, body ?? {});
-  if (reply.text === undefined) throw createFailure(reply, 'response_too_large', 'over 64 KiB; check the URL');
-  if (isFault(reply.text, body)) throw createFailure(reply, 'gateway_fault', 'a gateway answered, not the OAuth server; check the URL', body);
-  if (!reply.response.ok) throw createFailure(reply, 'invalid_response', 'no OAuth answer; check the URL', body);
+  const fail = (code: ApiErrorCode, advice: string) => createFailure(reply, body, code, `${advice}; check the URL`);
+  if (text === undefined) throw fail('response_too_large', 'over 64 KiB');
+  if (body?.['fault'] || /^\s*</.test(text)) throw fail('gateway_fault', 'a gateway answered, not the OAuth server');
   try {
-    return read(body ?? {});
+    if (response.ok) return read(body ?? {});
   } catch {
-    throw createFailure(reply, 'invalid_response', `${body ? 'no usable Bearer token' : 'no OAuth answer'}; check the URL`, body);
+    if (body) throw fail('invalid_response', 'no usable Bearer token');
   }
+  throw fail('invalid_response', 'no OAuth answer');
 }
 
 /** JSON under whatever content type, or a form (GitHub without `Accept`); `undefined` for anything else. */
 function parseBody(text = ''): Body | undefined {
   try {
-    return Object(JSON.parse(text)) as Body;
+    return Object(JSON.parse(text));
   } catch {
     return /^\w+=/.test(text) ? Object.fromEntries(new URLSearchParams(text)) : undefined;
   }
 }
 
-function isFault(text: string, body: Body | undefined): boolean {
-  return Boolean(body?.['fault']) || /^\s*</.test(text);
-}
-
-/** What to look at first, for the refusals that people meet. */
-const ADVICE: Readonly<Record<string, string>> = {
-  invalid_client: ' (check oauthClientId, oauthClientSecret and environment)',
-  invalid_scope: ' (check oauthScopes)',
-};
-
 /** The server's own words (RFC 6749 section 5.2). */
 function createRefusal({ url, response, secrets }: Reply, body: Body): OAuthProviderError {
-  const [error = '', errorDescription, errorUri] = ['error', 'error_description', 'error_uri'].map((name) => {
-    const text = asText(body[name]);
-    return text && mask(text, secrets).slice(0, 200);
-  });
-  const advice = Object.hasOwn(ADVICE, error) ? ADVICE[error] : '';
-  const description = errorDescription ? `: ${errorDescription}` : '';
-  return new OAuthProviderError(`${nameOf(url)} refused with ${error}${advice}${description}`, {
+  const say = (name: string) => asText(body[name]) && mask(body[name], secrets).slice(0, 200);
+  const error = say('error');
+  const errorDescription = say('error_description');
+  const advice = error === 'invalid_client' ? ' (check oauthClientId, oauthClientSecret and environment)' : error === 'invalid_scope' ? ' (check oauthScopes)' : '';
+  return new OAuthProviderError(`${nameOf(url)} refused with ${error}${advice}${errorDescription ? `: ${errorDescription}` : ''}`, {
     code: 'oauth_error',
     statusCode: response.status,
     headers: response.headers,
     error,
     errorDescription,
-    errorUri,
+    errorUri: say('error_uri'),
   });
 }
 
-function createFailure({ url, response, text, secrets }: Reply, code: ApiErrorCode, advice: string, body?: Body): ApiError {
-  const { status: statusCode, headers } = response;
-  const fault = faultCodeOf(text, body);
+function createFailure({ url, response, text = '', secrets }: Reply, body: Body | undefined, code: ApiErrorCode, advice: string): ApiError {
+  const { status: statusCode, headers, ok } = response;
+  const fault = body?.['fault']?.code ?? /<(?:\w+:)?code>([^<]*)</.exec(text)?.[1];
+  const faultCode = /^(string|number)$/.test(typeof fault) ? `(fault ${fault})`.slice(0, 60) : '';
   // Browsers answer a redirect with status 0.
-  const what = [statusCode || 'a redirect', headers.get('content-type'), fault && `(fault ${fault})`].filter(Boolean).join(' ');
-  const help = statusCode === 429 ? 'it throttles; try again later' : statusCode >= 500 ? 'it is unavailable; try again later' : advice;
+  const what = [statusCode || 'a redirect', headers.get('content-type'), faultCode].filter(Boolean).join(' ');
+  const help = statusCode === 429 ? 'it throttles; try again later' : statusCode < 500 ? advice : 'it is unavailable; try again later';
   // Cut off, it may come whole the next time. The platform's own error is not shown, since it may quote the body.
-  const cause = response.ok && !body && text !== undefined ? new SyntaxError('the body is no JSON') : undefined;
+  const cause = ok && !body && code !== 'response_too_large' ? new SyntaxError('the body is no JSON') : undefined;
   return new ApiError(`${nameOf(url)} answered ${mask(what, secrets)}: ${help}`, { code, statusCode, headers, cause });
 }
 
-/** The gateway's own code, of JSON or of XML. */
-function faultCodeOf(text = '', body: Body | undefined): string | undefined {
-  const { code } = Object(body?.['fault']) as { code?: unknown };
-  if (typeof code === 'string' || typeof code === 'number') return `${code}`.slice(0, 50);
-  return /^\s*</.test(text) ? /<(?:\w+:)?code>([^<]{1,50})</.exec(text)?.[1] : undefined;
+/** The text with each secret masked, also where it stands there form-encoded. */
+function mask(text: string, secrets: readonly string[]): string {
+  const all = secrets.flatMap((secret) => [secret, `${new URLSearchParams({ '': secret })}`.slice(1)]);
+  // Long ones first, since a short one may be a part of them.
+  return all.sort((one, other) => other.length - one.length).reduce((masked, secret) => masked.replaceAll(secret || '\0', '***'), text);
 }
