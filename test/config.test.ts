@@ -9,6 +9,7 @@ import {
   OauthScopeEnum,
   revokeToken,
 } from 'thingspace-auth';
+import { createSession } from 'thingspace-auth/session';
 import { startServer } from './server.ts';
 
 /** Stands for a secret in every value that is wrong. */
@@ -183,6 +184,23 @@ describe('createClient on mistakes', () => {
       assert.match(message, new RegExp(`\\b${known}\\b`));
       assert.ok(!message.includes(MARKER));
     }
+  });
+
+  it('takes no name that every object has for an option, at any level', () => {
+    for (const group of ['', 'clientCredentialsAuthCredentials', 'retry', 'environment'] as const) {
+      for (const key of ['constructor', 'toString', 'hasOwnProperty', '__defineGetter__', 'valueOf']) {
+        const { message } = catchTypeError(() => createClient(configWith(group as 'retry', key, MARKER)), `${group} ${key}`);
+        assert.ok(message.startsWith(`${key} is no option; known are `), message);
+      }
+      const own = Object.defineProperty({}, '__proto__', { value: MARKER, enumerable: true });
+      const config = configWith('', 'timeout', 0) as unknown as Record<string, object>;
+      const given = group ? { ...config, [group]: { ...(group === 'environment' ? ENDPOINTS : config[group]), ...own } } : { ...config, ...own };
+      if (group) Object.defineProperty(given[group], '__proto__', { value: MARKER, enumerable: true, configurable: true });
+      else Object.defineProperty(given, '__proto__', { value: MARKER, enumerable: true, configurable: true });
+      catchTypeError(() => createClient(given as unknown as ClientConfig), `${group} __proto__`);
+    }
+    catchTypeError(() => createClient(configWith('', 'environment', 'constructor')), 'environment constructor');
+    catchTypeError(() => createClient(configWith('', 'environment', '__proto__')), 'environment __proto__');
   });
 
   it('refuses what is no configuration', () => {
@@ -475,6 +493,27 @@ describe('environments', () => {
         await assert.rejects(client.authorizedFetch(`${origin}/api/x`), TypeError);
       }
       assert.equal(requests.length, 2 + apiOrigins.length);
+    });
+  }
+
+  for (const [sessionUrl, login, logout] of [
+    ['https://m2m.example.com/session', 'https://m2m.example.com/session/login', 'https://m2m.example.com/session/logout'],
+    ['https://m2m.example.com/session/', 'https://m2m.example.com/session/login', 'https://m2m.example.com/session/logout'],
+    ['https://m2m.example.com/session?tenant=a&b=c', 'https://m2m.example.com/session/login?tenant=a&b=c', 'https://m2m.example.com/session/logout?tenant=a&b=c'],
+    ['https://m2m.example.com/session/?tenant=a', 'https://m2m.example.com/session/login?tenant=a', 'https://m2m.example.com/session/logout?tenant=a'],
+    ['https://m2m.example.com', 'https://m2m.example.com/login', 'https://m2m.example.com/logout'],
+  ] as const) {
+    it(`take ${sessionUrl} for what it looks like`, async () => {
+      const sent: string[] = [];
+      const fetch: Fetch = async (input) => {
+        sent.push(String(input));
+        return Response.json({ access_token: 'a', sessionToken: 'invented-session' });
+      };
+      const session = createSession({ username: 'invented-user', password: 'invented-password' });
+      const client = createClient(configWith('environment', 'sessionUrl', sessionUrl, { fetch, vZM2mToken: session }));
+      await client.authorizedFetch('https://api.example.com/x');
+      await session.logout();
+      assert.deepEqual(sent.filter((url) => url.startsWith('https://m2m')), [login, logout]);
     });
   }
 

@@ -206,6 +206,39 @@ describe('an answer that is no token', () => {
     });
   }
 
+  const deep = (open: string, close: string) => open.repeat(30_000) + close.repeat(30_000);
+  const HOSTILE: [label: string, body: string][] = [
+    ['a fault whose code cannot be a text', '{"fault":{"code":{"toString":1}}}'],
+    ['a fault whose code is nested', '{"fault":{"code":[[{"toString":null,"valueOf":1}]]}}'],
+    ['a fault that is no object', '{"fault":[{"toString":1}]}'],
+    ['an error that cannot be a text', '{"error":{"toString":1}}'],
+    ['a refusal whose description cannot be a text', '{"error":"invalid_client","error_description":{"toString":1},"error_uri":[{"toString":1}]}'],
+    ['a token that cannot be a text', '{"access_token":{"toString":1}}'],
+    ['a type that cannot be a text', '{"access_token":"a","token_type":{"toString":1}}'],
+    ['members of the prototype', '{"__proto__":{"access_token":"a"},"constructor":{"toString":1},"hasOwnProperty":1}'],
+    ['an array 30,000 deep', deep('[', ']')],
+    ['a fault 9,000 deep', `{"fault":${'{"a":'.repeat(9_000)}1${'}'.repeat(9_000)}}`],
+    ['a form of prototypes', '__proto__=a&constructor=b'],
+    ['half a pair of surrogates', '{"error":"\\ud800"}'],
+  ];
+  for (const [label, body] of HOSTILE) {
+    for (const status of [200, 400, 401]) {
+      it(`is an ApiError also where it is hostile, with ${status}: ${label}`, async (t) => {
+        const error = await failureFor(t, { status, headers: { 'content-type': 'application/json' }, body });
+        assert.ok(['gateway_fault', 'invalid_response', 'oauth_error'].includes(error.code), error.code);
+        assert.equal(error.statusCode, status);
+        assert.ok(error.message.length < 500);
+      });
+    }
+  }
+
+  it('does not keep a good token from being read beside members that cannot be texts or numbers', async (t) => {
+    for (const more of ['"expires_in":{"toString":1}', '"scope":[{"toString":1}]', '"refresh_token":{"toString":1}', '"scope":{"toString":1}']) {
+      const { accessToken, tokenType, ...rest } = await exchangeFor(t, { body: `{"access_token":"a",${more}}` });
+      assert.deepEqual([accessToken, tokenType, rest], ['a', 'Bearer', {}], more);
+    }
+  });
+
   const REFUSALS: [label: string, Answer, error: string][] = [
     ['with 400', { status: 400, body: { error: 'invalid_scope' } }, 'invalid_scope'],
     ['with 401 and a Bearer challenge', { status: 401, headers: { 'www-authenticate': 'Bearer realm="x"' }, body: { error: 'invalid_client' } }, 'invalid_client'],
