@@ -75,7 +75,7 @@ describe('no secret is shown', () => {
     const all = [authorization, authorization.replace(/^\w+ /, ''), headers['x-own-key'], ...form.values()];
     const raw = [...body.matchAll(/=([^&]*)/g)].map(([, value]) => value!);
     const texts = [...all, ...raw].filter((text): text is string => Boolean(text));
-    return [...new Set(texts.flatMap((text) => [text, encodeURIComponent(text)]))].filter((text) => /invented(?!-id$)|^(Basic )?\w{30}/.test(text));
+    return [...new Set(texts)].filter((text) => /invented(?!-id$)|^(Basic )?\w{30}/.test(text));
   };
   const ownAuthentication: ClientAuthentication = ({ clientId, body, headers }) => {
     body.set('client_id', clientId);
