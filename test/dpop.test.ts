@@ -403,6 +403,16 @@ describe('a client with dpop', () => {
     assert.deepEqual([server.apiRequests[0]!.headers.authorization, server.apiRequests[0]!.headers.dpop], ['Bearer token-1', undefined]);
   });
 
+  it('sends no proof with the Bearer token that a renewal brings in the place of a bound one', async (t) => {
+    const server = await startProvenServer(t);
+    const { authorizedFetch, fetchToken } = createClient(server.config({ dpop: createDpop() }));
+    await fetchToken();
+    server.token = () => tokenAnswer('plain');
+    server.api = ({ headers }) => ({ status: headers.authorization === 'Bearer plain' ? 200 : 401 });
+    assert.equal((await authorizedFetch(`${server.origin}/x`)).status, 200);
+    assert.deepEqual(server.apiRequests.map(({ headers }) => typeof headers.dpop), ['string', 'undefined']);
+  });
+
   it('starts from a bound token that went through JSON, and hands its key on with withToken', async (t) => {
     const server = await startProvenServer(t);
     const dpop = createDpop();
