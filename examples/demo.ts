@@ -100,13 +100,16 @@ interface Service {
   readonly stop: () => void;
 }
 
+const API_URLS = {
+  Production: 'https://5gedge.verizon.com',
+  MockServerForLimitedAvailabilitySeeQuickStart: 'https://mock.thingspace.verizon.com',
+  Staging: 'https://staging.5gedge.verizon.com',
+};
+
 function realService(): Service {
   const config = configFromEnvironment();
-  const apiUrl = {
-    Production: 'https://5gedge.verizon.com',
-    MockServerForLimitedAvailabilitySeeQuickStart: 'https://mock.thingspace.verizon.com',
-    Staging: 'https://staging.5gedge.verizon.com',
-  }[config.environment ?? 'Production'];
+  const { environment = 'Production' } = config;
+  const apiUrl = typeof environment === 'object' ? environment.apiOrigins[0]! : API_URLS[environment];
   return { config, apiUrl, stop: () => {} };
 }
 

@@ -549,6 +549,30 @@ describe('configFromEnvironment', () => {
     createClient(config);
   });
 
+  it('reads a custom environment', () => {
+    const config = configFromEnvironment({
+      THINGSPACE_CLIENT_ID: 'invented-id',
+      THINGSPACE_TOKEN_URL: 'https://auth.example.com/token',
+      THINGSPACE_API_ORIGINS: ' https://api.example.com  https://*.eu.example.com ',
+      THINGSPACE_ENVIRONMENT: '',
+    });
+    const apiOrigins = ['https://api.example.com', 'https://*.eu.example.com'];
+    assert.deepEqual(config.environment, { tokenUrl: 'https://auth.example.com/token', apiOrigins });
+    createClient(config);
+  });
+
+  it('refuses half of a custom environment, and a named one beside it', () => {
+    const THINGSPACE_CLIENT_ID = 'invented-id';
+    const [THINGSPACE_TOKEN_URL, THINGSPACE_API_ORIGINS] = [`https://${MARKER}.example/`, `https://${MARKER}.example`];
+    for (const half of [{ THINGSPACE_TOKEN_URL }, { THINGSPACE_API_ORIGINS }]) {
+      const { message } = catchTypeError(() => configFromEnvironment({ THINGSPACE_CLIENT_ID, ...half }), MARKER);
+      assert.equal(message, 'THINGSPACE_TOKEN_URL and THINGSPACE_API_ORIGINS must be set together');
+    }
+    const both = { THINGSPACE_CLIENT_ID, THINGSPACE_TOKEN_URL, THINGSPACE_API_ORIGINS, THINGSPACE_ENVIRONMENT: 'Staging' };
+    const { message } = catchTypeError(() => configFromEnvironment(both), MARKER);
+    assert.equal(message, 'THINGSPACE_ENVIRONMENT must not be set beside THINGSPACE_TOKEN_URL');
+  });
+
   it('takes an empty variable for an absent one', async () => {
     const config = configFromEnvironment({
       THINGSPACE_CLIENT_ID: 'invented-id',

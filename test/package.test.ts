@@ -28,9 +28,25 @@ test('jsr.json has the version, licence and entries of package.json', () => {
 test('package.json names the types first, has no dependencies and no side effects', () => {
   const { exports, ...npm } = readJson('package.json');
 
+  // Node before 20.19 has no `module-sync`. What asks for neither is Jest, which transforms `.js` files only.
+  for (const { types, node, default: code } of Object.values<any>(exports)) {
+    const bundled = code.replace('./dist/', './dist/node/').replace(/js$/, 'mjs');
+    assert.deepEqual({ types, node }, {
+      types: code.replace(/js$/, 'd.ts'),
+      node: { 'module-sync': bundled, import: bundled, default: code },
+    });
+  }
   for (const conditions of Object.values<object>(exports)) assert.deepEqual(Object.keys(conditions), ['types', 'node', 'default']);
   for (const kind of ['dependencies', 'peerDependencies', 'optionalDependencies']) assert.equal(npm[kind], undefined);
   assert.equal(npm.sideEffects, false);
+});
+
+test('resolvers that know no exports find the declarations of each entry', () => {
+  const { main, types, typesVersions, exports } = readJson('package.json');
+  const entries = Object.entries<{ types: string }>(exports).filter(([entry]) => entry !== '.');
+
+  assert.deepEqual({ main, types }, { main: exports['.'].default, types: exports['.'].types });
+  assert.deepEqual(typesVersions, { '*': Object.fromEntries(entries.map(([entry, { types: file }]) => [entry.slice(2), [file]])) });
 });
 
 test('the changelog begins with the version of package.json', () => {
@@ -47,7 +63,7 @@ test('the tarball holds exactly the built modules, their sources and the papers'
     .map((path) => path.slice(0, -3));
 
   const built = modules.flatMap((path) => ['.js', '.js.map', '.d.ts', '.d.ts.map'].map((suffix) => `dist/${path}${suffix}`));
-  const entries = Object.values<{ node: string }>(readJson('package.json').exports).map(({ node }) => node.slice(2));
+  const entries = Object.values<{ node: { import: string } }>(readJson('package.json').exports).map(({ node }) => node.import.slice(2));
   const forNode = entries.flatMap((path) => [path, `${path}.map`]);
   const papers = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'];
   const expected = [...papers, ...modules.map((path) => `src/${path}.ts`), ...built, ...forNode, 'dist/thingspace-auth.min.js'];
