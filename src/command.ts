@@ -328,12 +328,13 @@ const ADVICE_OAUTH: Readonly<Record<string, string>> = {
 
 function adviceForNetwork(reason: string, env: Env): string {
   // `fetch` hides a 407 behind its bare "fetch failed" (fetch standard, HTTP-network-or-cache fetch).
-  if (/\b407\b|^(fetch failed)?$/.test(reason)) return ADVICE_407;
+  if (/\b407\b|proxy authentication|^(fetch failed)?$/i.test(reason)) return ADVICE_407;
   if (/not yet valid|has expired|CERT_HAS_EXPIRED/i.test(reason)) return "Check this machine's clock, then the server's certificate.";
   if (/certificate|SELF_SIGNED|UNABLE_TO_/i.test(reason)) return "Have the platform trust your company's certificate authority: NODE_EXTRA_CA_CERTS (Node, Bun), DENO_CERT (Deno).";
   const proxy = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'].find((name) => env[name]);
-  if (proxy) return `Check host, DNS and proxy. ${proxy} is set; Node heeds it with NODE_USE_ENV_PROXY=1 only, from 22.21 and 24.5 on.`;
-  return 'Check host, DNS, firewall and proxy. Behind a proxy, set HTTPS_PROXY (Node also wants NODE_USE_ENV_PROXY=1, from 22.21 and 24.5 on).';
+  if (!proxy) return 'Check host, DNS and firewall. Behind a proxy, set HTTPS_PROXY; Node also wants NODE_USE_ENV_PROXY=1, from 22.21 and 24.5 on.';
+  const isHeeded = env['NODE_USE_ENV_PROXY'] || process.versions['bun'] || process.versions['deno'];
+  return `Check host, DNS and proxy. ${proxy} is set${isHeeded ? '.' : '; Node heeds it with NODE_USE_ENV_PROXY=1 only, from 22.21 and 24.5 on.'}`;
 }
 
 /** The innermost error behind one: platforms wrap what happened in a "fetch failed". */

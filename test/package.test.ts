@@ -28,12 +28,13 @@ test('jsr.json has the version, licence and entries of package.json', () => {
 test('package.json names the types first, has no dependencies and no side effects', () => {
   const { exports, ...npm } = readJson('package.json');
 
-  // Node before 20.19 has no `module-sync`. What asks for neither is Jest, which transforms `.js` files only.
+  // Node before 20.19 has no `module-sync`, and Bun's `require` neither. What asks for none of them is Jest, which
+  // transforms `.js` files only.
   for (const { types, node, default: code } of Object.values<any>(exports)) {
     const bundled = code.replace('./dist/', './dist/node/').replace(/js$/, 'mjs');
     assert.deepEqual({ types, node }, {
       types: code.replace(/js$/, 'd.ts'),
-      node: { 'module-sync': bundled, import: bundled, default: code },
+      node: { bun: bundled, 'module-sync': bundled, import: bundled, default: code },
     });
   }
   for (const conditions of Object.values<object>(exports)) assert.deepEqual(Object.keys(conditions), ['types', 'node', 'default']);
