@@ -100,16 +100,15 @@ interface Service {
   readonly stop: () => void;
 }
 
-const API_URLS = {
-  Production: 'https://5gedge.verizon.com',
-  MockServerForLimitedAvailabilitySeeQuickStart: 'https://mock.thingspace.verizon.com',
-  Staging: 'https://staging.5gedge.verizon.com',
-};
-
 function realService(): Service {
   const config = configFromEnvironment();
   const { environment = 'Production' } = config;
-  const apiUrl = typeof environment === 'object' ? environment.apiOrigins[0]! : API_URLS[environment];
+  const known = {
+    Production: 'https://5gedge.verizon.com',
+    MockServerForLimitedAvailabilitySeeQuickStart: 'https://mock.thingspace.verizon.com',
+    Staging: 'https://staging.5gedge.verizon.com',
+  };
+  const apiUrl = typeof environment === 'object' ? environment.apiOrigins[0]! : known[environment];
   return { config, apiUrl, stop: () => {} };
 }
 

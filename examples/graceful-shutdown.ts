@@ -4,7 +4,8 @@ import { createServer } from 'node:http';
 import { configFromEnvironment, createClient } from 'thingspace-auth';
 import { createSession } from 'thingspace-auth/session';
 
-const session = createSession({ username: process.env.UWS_USERNAME ?? '', password: process.env.UWS_PASSWORD ?? '' });
+const { THINGSPACE_USERNAME = '', THINGSPACE_PASSWORD = '' } = process.env;
+const session = createSession({ username: THINGSPACE_USERNAME, password: THINGSPACE_PASSWORD });
 const { authorizedFetch } = createClient({ ...configFromEnvironment(), vZM2mToken: session });
 const cut = new AbortController();
 

@@ -86,7 +86,7 @@ test('complete-example says when the credentials are refused', async (t) => {
   assert.match(stderr, /The server refused the credentials: invalid_client/);
 });
 
-test('stored-token takes the token from the file in the second run', async (t) => {
+test('stored-token takes the token from the store in the second run', async (t) => {
   const mock = createMockServer();
   const standIn = await startStandIn(t, mock);
   const folder = await mkdtemp(join(tmpdir(), 'thingspace-auth-'));
@@ -96,7 +96,7 @@ test('stored-token takes the token from the file in the second run', async (t) =
   const second = await runProgram(join(examples, 'stored-token.js'), standIn, CREDENTIALS, folder);
 
   assert.match(first.stdout, /token from the server\n200/);
-  assert.match(second.stdout, /token from the file\n200/);
+  assert.match(second.stdout, /token from the store\n200/);
   assert.deepEqual(seen(mock), [`${TOKEN} 200`, `${EDS_REGIONS} 200`, `${EDS_REGIONS} 200`]);
 });
 
@@ -135,7 +135,7 @@ test('m2m-devices logs in, lists the devices and logs out, and stops at a refuse
   const runWith = async (password: string): Promise<Outcome & { mock: Mock }> => {
     const mock = createMockServer({ users });
     const standIn = await startStandIn(t, mock);
-    const account = { UWS_USERNAME: 'invented-user', UWS_PASSWORD: password };
+    const account = { THINGSPACE_USERNAME: 'invented-user', THINGSPACE_PASSWORD: password };
     return { ...(await runProgram(join(examples, 'm2m-devices.js'), standIn, { ...CREDENTIALS, ...account })), mock };
   };
 

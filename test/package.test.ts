@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -56,7 +56,7 @@ test('the changelog begins with the version of package.json', () => {
   assert.equal(/^## (\S+)/m.exec(changelog)?.[1], readJson('package.json').version);
 });
 
-test('the tarball holds exactly the built modules, their sources and the papers', () => {
+test('the tarball holds exactly the built modules, their sources, the papers and the pages that the README links', () => {
   const output = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root, encoding: 'utf8' });
   const packed: { path: string }[] = JSON.parse(output)[0].files;
   const modules = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
@@ -66,10 +66,19 @@ test('the tarball holds exactly the built modules, their sources and the papers'
   const built = modules.flatMap((path) => ['.js', '.js.map', '.d.ts', '.d.ts.map'].map((suffix) => `dist/${path}${suffix}`));
   const entries = Object.values<{ node: { import: string } }>(readJson('package.json').exports).map(({ node }) => node.import.slice(2));
   const forNode = entries.flatMap((path) => [path, `${path}.map`]);
-  const papers = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'];
-  const expected = [...papers, ...modules.map((path) => `src/${path}.ts`), ...built, ...forNode, 'dist/thingspace-auth.min.js'];
+  const papers = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', '.github/CONTRIBUTING.md', '.github/SECURITY.md'];
+  const expected = [...papers, ...pagesThatTheReadmeLinks(), ...modules.map((path) => `src/${path}.ts`), ...built, ...forNode, 'dist/thingspace-auth.min.js'];
   assert.deepEqual(packed.map(({ path }) => path).sort(), expected.sort());
 });
+
+/** A link of the README in the package leads to a file of the package: the examples, and the pages of figures with their charts. */
+function pagesThatTheReadmeLinks(): string[] {
+  const filesIn = (folder: string) =>
+    readdirSync(join(root, folder), { withFileTypes: true }).filter((entry) => entry.isFile()).map(({ name }) => `${folder}/${name}`);
+  const pages = ['test/bench/README.md', 'test/runtimes/README.md'].filter((path) => existsSync(join(root, path)));
+  const pictures = filesIn('examples/playground').filter((path) => path.endsWith('.svg'));
+  return [...pages, ...pictures, ...['examples', 'examples/jest', 'examples/migration', 'examples/vitest', 'test/bench/charts'].flatMap(filesIn)];
+}
 
 test('the entries of one process share their errors, in one file each or in many', async () => {
   for (const [folder, extension] of [['dist', 'js'], ['dist/node', 'mjs']] as const) {

@@ -159,7 +159,7 @@ for (const name of ['hono', 'express']) {
 
 test('a server that is told to stop logs out, and ends', async (t) => {
   const mock = createMockServer();
-  const env = { ...(await startStandIn(t, mock.fetch)), UWS_USERNAME: 'invented-user', UWS_PASSWORD: 'invented-password' };
+  const env = { ...(await startStandIn(t, mock.fetch)), THINGSPACE_USERNAME: 'invented-user', THINGSPACE_PASSWORD: 'invented-password' };
   const { child, printed } = await startRecipe(t, 'graceful-shutdown', env);
   assert.equal((await fetch(`http://127.0.0.1:${/port: (\d+)/.exec(printed)[1]}/`, { headers: { connection: 'close' } })).status, 200);
 

@@ -1,11 +1,11 @@
 // Runs the suite in every runtime and makes the table of results. Run as a program it prints the table and puts it into
-// README.md; the test compares what stands there.
+// this folder's README.md; the test compares what stands there.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RUNTIMES } from './drivers.mjs';
 import { startServers } from './server.mjs';
 
-const README = join(import.meta.dirname, '../../README.md');
+const README = join(import.meta.dirname, 'README.md');
 const MARKED = /(?<=<!-- matrix -->\n)[^]*(?=<!-- \/matrix -->)/;
 const NOT_RUN = `Browsers hide redirects, other platforms show them. Not run: Safari, Firefox 115, the production network of Cloudflare Workers.\n`;
 
