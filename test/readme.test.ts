@@ -92,7 +92,7 @@ test('the pages are in plain words: short sentences, none of those that had to b
     const prose = read(page).replace(/^```.*?^```$|^\|.*$|^#.*$|<!--.*?-->/gms, '').replace(/\]\([^)]*\)/g, ']');
     for (const sentence of prose.split(/(?<=[.:?!])\s+|\n\s*\n|\n- /)) {
       const count = sentence.split(/\s+/).length;
-      assert.ok(count <= 45, `${page}: ${count} words: ${sentence}`);
+      assert.ok(count <= 32, `${page}: ${count} words: ${sentence}`);
     }
     assert.doesNotMatch(prose, /with other entries|goes after two logins|of one killed|a process goes on alone|from 500 and for 429/);
   }
