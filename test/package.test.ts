@@ -28,13 +28,13 @@ test('jsr.json has the version, licence and entries of package.json', () => {
 test('package.json names the types first, has no dependencies and no side effects', () => {
   const { exports, ...npm } = readJson('package.json');
 
-  // Node before 20.19 has no `module-sync`, and Bun's `require` neither. What asks for none of them is Jest, which
-  // transforms `.js` files only.
+  // Node names `module-sync` from 20.19 on, Bun's `require` does not. What names neither gets `.js` files: Jest, which
+  // transforms no others, and older Nodes, which load them a little more slowly.
   for (const { types, node, default: code } of Object.values<any>(exports)) {
     const bundled = code.replace('./dist/', './dist/node/').replace(/js$/, 'mjs');
     assert.deepEqual({ types, node }, {
       types: code.replace(/js$/, 'd.ts'),
-      node: { bun: bundled, 'module-sync': bundled, import: bundled, default: code },
+      node: { bun: bundled, 'module-sync': bundled, default: code },
     });
   }
   for (const conditions of Object.values<object>(exports)) assert.deepEqual(Object.keys(conditions), ['types', 'node', 'default']);
@@ -64,7 +64,7 @@ test('the tarball holds exactly the built modules, their sources, the papers and
     .map((path) => path.slice(0, -3));
 
   const built = modules.flatMap((path) => ['.js', '.js.map', '.d.ts', '.d.ts.map'].map((suffix) => `dist/${path}${suffix}`));
-  const entries = Object.values<{ node: { import: string } }>(readJson('package.json').exports).map(({ node }) => node.import.slice(2));
+  const entries = Object.values<{ node: { bun: string } }>(readJson('package.json').exports).map(({ node }) => node.bun.slice(2));
   const forNode = entries.flatMap((path) => [path, `${path}.map`]);
   const papers = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', '.github/CONTRIBUTING.md', '.github/SECURITY.md'];
   const expected = [...papers, ...pagesThatTheReadmeLinks(), ...modules.map((path) => `src/${path}.ts`), ...built, ...forNode, 'dist/thingspace-auth.min.js'];
