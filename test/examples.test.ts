@@ -106,7 +106,7 @@ test('custom-environment authenticates in the body, sends its parameters and kee
   });
 
   assert.equal(exitCode, 0);
-  assert.match(stdout, /200 .*\/orders[\s\S]*elsewhere\.example\.org is not among/);
+  assert.match(stdout, /200 .*\/orders[\s\S]*No credentials for https:\/\/elsewhere\.example\.org/);
   assert.deepEqual(mock.requests.map(({ url }) => url), ['https://auth.example.com/oauth2/token', 'https://api.example.com/orders']);
   assert.match(mock.requests[0]!.body, /scope=orders%3Aread&audience=https%3A%2F%2Fapi\.example\.com&client_id=my-service/);
   assert.match(mock.requests[1]!.body, /"item":"sensor"/);
@@ -159,7 +159,7 @@ test('error-handling explains each failure by its code', async (t) => {
 
   assert.match(await explain({}), /mock-region-1/);
   assert.match(await explain({ clients: {} }), /^Check key and secret\./);
-  assert.match(await explain({}, (mock) => mock.failNext('token', html)), /^Something else than the token endpoint answered \(status 200\)/);
+  assert.match(await explain({}, (mock) => mock.failNext('token', html, 3)), /^Something else than the token endpoint answered \(status 200\)/);
   assert.match(await explain({}, (mock) => mock.failNext('api', 503)), /the API answered 503/);
 });
 
