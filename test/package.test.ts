@@ -66,7 +66,7 @@ test('the tarball holds exactly the built modules, their sources, the papers and
   const built = modules.flatMap((path) => ['.js', '.js.map', '.d.ts', '.d.ts.map'].map((suffix) => `dist/${path}${suffix}`));
   const entries = Object.values<{ node: { bun: string } }>(readJson('package.json').exports).map(({ node }) => node.bun.slice(2));
   const forNode = entries.flatMap((path) => [path, `${path}.map`]);
-  const papers = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', '.github/CONTRIBUTING.md', '.github/SECURITY.md'];
+  const papers = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'];
   const expected = [...papers, ...pagesThatTheReadmeLinks(), ...modules.map((path) => `src/${path}.ts`), ...built, ...forNode, 'dist/thingspace-auth.min.js'];
   assert.deepEqual(packed.map(({ path }) => path).sort(), expected.sort());
 });
@@ -76,8 +76,7 @@ function pagesThatTheReadmeLinks(): string[] {
   const filesIn = (folder: string) =>
     readdirSync(join(root, folder), { withFileTypes: true }).filter((entry) => entry.isFile()).map(({ name }) => `${folder}/${name}`);
   const pages = ['test/bench/README.md', 'test/runtimes/README.md'].filter((path) => existsSync(join(root, path)));
-  const pictures = filesIn('examples/playground').filter((path) => path.endsWith('.svg'));
-  return [...pages, ...pictures, ...['examples', 'examples/jest', 'examples/migration', 'examples/vitest', 'test/bench/charts'].flatMap(filesIn)];
+  return [...pages, ...['.github', 'examples', 'examples/jest', 'examples/migration', 'examples/vitest', 'test/bench/charts'].flatMap(filesIn)];
 }
 
 test('the entries of one process share their errors, in one file each or in many', async () => {

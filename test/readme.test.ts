@@ -196,7 +196,7 @@ test('every function, entry and class that the README names exists', async () =>
 
   for (const [, entry] of readme.matchAll(/['`](thingspace-auth\/[\w/-]+)['`]/g)) assert.ok(entries.includes(entry!), entry);
   const prose = readme.replace(/```.*?```/gs, '');
-  for (const [, name] of prose.matchAll(/`([a-z]\w+)\([^`]*\)`/g)) assert.ok(names.has(name!), name);
+  for (const [, name] of prose.matchAll(/`([a-z]\w+)\([^`]*\)`/g)) assert.ok(names.has(name!) || name === 'require', name);
   for (const [, name] of prose.matchAll(/`(clientSecret\w+|noClient\w+|[a-z]+Store|Token\w+|[A-Z]\w+Error|\w+Enum)`/g)) {
     assert.ok(names.has(name!) || name === 'TypeError', name);
   }
@@ -293,7 +293,8 @@ test('the list of recipes has each example', () => {
 
 test('every relative link and anchor leads somewhere', () => {
   for (const page of PAGES) {
-    for (const [, target = ''] of read(page).matchAll(/\]\(([^)\s]+)\)/g)) {
+    for (const [, link, picture] of read(page).matchAll(/\]\(([^)\s]+)\)|\bsrc(?:set)?="([^"]+)"/g)) {
+      const target = link ?? picture ?? '';
       if (/^https?:/.test(target)) continue;
       const [path, anchor] = target.split('#') as [string, string?];
       const file = path ? join(dirname(page), path) : page;
