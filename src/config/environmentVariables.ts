@@ -42,8 +42,9 @@ function readCustomEnvironment(read: Read): CustomEnvironment | undefined {
   const tokenUrl = read('TOKEN_URL');
   const apiOrigins = read('API_ORIGINS')?.split(/\s+/);
   if (!tokenUrl && !apiOrigins) return undefined;
-  if (!tokenUrl || !apiOrigins) throw new TypeError('THINGSPACE_TOKEN_URL and THINGSPACE_API_ORIGINS must be set together');
-  if (read('ENVIRONMENT')) throw new TypeError('THINGSPACE_ENVIRONMENT must not be set beside THINGSPACE_TOKEN_URL');
+  if (!tokenUrl || !apiOrigins || read('ENVIRONMENT')) {
+    throw new TypeError('THINGSPACE_TOKEN_URL and THINGSPACE_API_ORIGINS must be set together, and without THINGSPACE_ENVIRONMENT');
+  }
   return { tokenUrl, apiOrigins };
 }
 
