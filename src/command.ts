@@ -143,7 +143,7 @@ function readConfig(env: Env): VariablesConfig {
     createClient(config); // its rules
     return config;
   } catch (error) {
-    throw new Stop((error as Error).message, 'Set the variable, or correct it: thingspace-auth --help lists all.');
+    throw new Stop((error as Error).message, 'Set the variable, or correct it. npx thingspace-auth --help lists all.');
   }
 }
 
@@ -209,7 +209,7 @@ async function checkToken(client: Client, config: VariablesConfig, trace: Trace,
 
 function endpointStep({ url, response, durationMs }: Trace, error: unknown, env: Env): Step {
   const { message: reason, next } = error === undefined ? {} : explain(error, env);
-  const endpoint = withoutQuery(url);
+  const endpoint = withoutQuery(url!); // a token request has been made: nothing before it can fail
   const status = response?.status;
   const [via, server] = ['via', 'server'].map((name) => response?.headers.get(name) ?? undefined);
   const answer = response ? `${endpoint} answered ${status} in ${durationMs} ms` : '';
@@ -300,19 +300,19 @@ interface Explanation {
 function explain(error: unknown, env: Env = process.env): Explanation {
   const { message } = error as Error;
   const reason = reasonOf(error);
+  const full = reason ? `${message}: ${reason}` : message;
   if (error instanceof Stop) return { message, next: error.next };
-  if (error instanceof ApiError) return { message: reason ? `${message}: ${reason}` : message, next: adviceFor(error, reason, env) };
+  if (error instanceof ApiError) return { message: full, next: adviceFor(error, reason, env) };
   if (error instanceof TypeError && !reason) return { message, next: 'The token goes to the origins of the environment only: THINGSPACE_ENVIRONMENT, or THINGSPACE_API_ORIGINS.' };
-  return { message: reason ? `${message}: ${reason}` : message, next: adviceForNetwork(reason, env) };
+  return { message: full, next: adviceForNetwork(reason, env) };
 }
 
 function adviceFor(error: ApiError, reason: string, env: Env): string {
   const { code, statusCode = 0 } = error;
   if (code === 'session_refused') return 'Check THINGSPACE_USERNAME and THINGSPACE_PASSWORD before you try again: five failed logins in a row lock the account.';
-  if (statusCode === 407) return ADVICE_407;
   if (statusCode === 429 || statusCode >= 500) return 'The server throttles or is unavailable: wait, then try again.';
   if (error instanceof OAuthProviderError) return ADVICE_OAUTH[error.error] ?? `Ask who runs the server what "${error.error}" means for this key.`;
-  if (code === 'network') return adviceForNetwork(reason, env);
+  if (code === 'network' || statusCode === 407) return adviceForNetwork(statusCode ? `${statusCode}` : reason, env);
   if (code === 'timeout') return 'Check the network, or raise THINGSPACE_TIMEOUT (milliseconds).';
   if (code === 'session_failed') return 'Wait, then try again.';
   if (code === 'no_credentials') return 'Set THINGSPACE_CLIENT_SECRET.';
@@ -374,6 +374,7 @@ function secretsIn(env: Env): string[] {
   return [...basic.map((pair) => Buffer.from(pair).toString('base64')), ...plain, ...plain.map(asForm), ...plain.map(encodeURIComponent)];
 }
 
-function withoutQuery(url = ''): string {
-  return URL.canParse(url) ? `${new URL(url).origin}${new URL(url).pathname}` : '';
+function withoutQuery(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return `${origin}${pathname}`;
 }

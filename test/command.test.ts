@@ -44,8 +44,10 @@ const VARIABLES = {
 };
 
 function start(args: string[], env: Readonly<Record<string, string>>): Promise<Outcome> {
+  // Those of this process that measure what its children run.
+  const { PATH, NODE_OPTIONS, NODE_V8_COVERAGE } = process.env;
   return new Promise((resolve) => {
-    execFile(process.execPath, [COMMAND, ...args], { env: { PATH: process.env.PATH, NODE_OPTIONS: process.env.NODE_OPTIONS, ...env }, timeout: 30_000 }, (error, stdout, stderr) =>
+    execFile(process.execPath, [COMMAND, ...args], { env: { PATH, NODE_OPTIONS, NODE_V8_COVERAGE, ...env }, timeout: 30_000 }, (error, stdout, stderr) =>
       resolve({ stdout, stderr, exitCode: error ? Number(error.code ?? 1) : 0 }),
     );
   });
@@ -124,6 +126,13 @@ const FAILURES: readonly (readonly [what: string, step: string, message: RegExp,
     { mock: { users: { 'invented-user': 'right' } }, env: { THINGSPACE_USERNAME: 'invented-user', THINGSPACE_PASSWORD: 'invented-password' } }, '--login'],
   ['a login that cannot be had now', 'login', /session/i, /wait, then try again/i,
     { script: ({ failNext }) => failNext('login', 503), env: { THINGSPACE_USERNAME: 'invented-user', THINGSPACE_PASSWORD: 'invented-password' } }, '--login'],
+  ['a login without a session', 'login', /session/i, /Wait, then try again/,
+    { script: ({ failNext }) => failNext('login', Response.json({})), env: { THINGSPACE_USERNAME: 'invented-user', THINGSPACE_PASSWORD: 'invented-password' } }, '--login'],
+  ["a proxy's 407 that the platform shows", 'endpoint', /answered 407/, /a proxy asks for its own/,
+    { env: preloading("globalThis.fetch = async () => new Response('<html>', { status: 407 });") }],
+  ['an authority that is not trusted', 'endpoint', /self-signed certificate in certificate chain \(SELF_SIGNED_CERT_IN_CHAIN\)/, /NODE_EXTRA_CA_CERTS/,
+    { env: rejecting('self-signed certificate in certificate chain', 'SELF_SIGNED_CERT_IN_CHAIN') }],
+  ['a certificate that has ended', 'endpoint', /certificate has expired/, /Check this machine's clock/, { env: rejecting('certificate has expired', 'CERT_HAS_EXPIRED') }],
   ['an API of another origin', 'call', /example\.com/, /THINGSPACE_API_ORIGINS/, {}, 'https://api.example.com/orders'],
   ['an API that cannot be reached', 'call', /ECONNREFUSED/, /Check host/, { env: { THINGSPACE_API_ORIGINS: 'http://127.0.0.1:65535' } }, 'http://127.0.0.1:65535/orders'],
   ['an API that refuses the token', 'call', /answered 401/, /one environment/, { script: ({ failNext }) => failNext('api', 401, 2) }, '{origin}/api'],
@@ -143,6 +152,16 @@ for (const [what, step, message, next, setting, ...args] of FAILURES) {
     assert.match(failed[0].next, next);
     assert.deepEqual([ok, error, stderr, exitCode], [false, { message: failed[0].message, next: failed[0].next }, '', 1]);
   });
+}
+
+/** What makes every `fetch` of the command reject as the platform's does. */
+function rejecting(reason: string, code: string): Readonly<Record<string, string>> {
+  const cause = `Object.assign(new Error(${JSON.stringify(reason)}), { code: '${code}' })`;
+  return preloading(`globalThis.fetch = async () => { throw new TypeError('fetch failed', { cause: ${cause} }); };`);
+}
+
+function preloading(program: string): Readonly<Record<string, string>> {
+  return { NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=data:text/javascript,${encodeURIComponent(program)}` };
 }
 
 function withDate({ status, headers, body }: Response, ms: number): Response {
@@ -167,6 +186,24 @@ test('check never logs in by itself, and with --login once, after it has said th
   assert.deepEqual(seen(outcome), ['token 200', 'login 200', 'accounts 200']);
   const refused = await run(t, ['check', '--login', devices], { env, mock: { users: {} } });
   assert.deepEqual(seen(refused), ['token 200', 'login 401']);
+});
+
+test('check logs in to a named environment', async (t) => {
+  const mock = createMockServer();
+  const env = { THINGSPACE_CLIENT_ID: 'invented-key', THINGSPACE_CLIENT_SECRET: 'invented secret', THINGSPACE_USERNAME: 'invented-user', THINGSPACE_PASSWORD: 'invented-password' };
+  const preload = { STAND_IN: await startStandIn(t, mock), NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=${join(import.meta.dirname, 'standInPreload.js')}` };
+
+  const { stdout, exitCode } = await start(['check', '--login'], { ...env, ...preload });
+
+  assert.match(stdout, /https:\/\/thingspace\.verizon\.com\/api\/ts\/v1\/oauth2\/token answered 200[^]*ok    login/);
+  assert.equal(exitCode, 0);
+});
+
+test('check tells of a token without a known end, and of no variable at all', async (t) => {
+  const { stdout } = await run(t, ['check'], { mock: { tokenResponse: ({ access_token }) => ({ access_token }) } });
+  assert.match(stdout, /token      granted without a known end; scopes granted: not said; asked for: none/);
+
+  assert.match((await start(['check'], {})).stdout, /THINGSPACE_CLIENT_ID must be set to the client id; set: none/);
 });
 
 test('check makes one token request, whatever comes of it', async (t) => {
@@ -203,6 +240,13 @@ test('--env reads a file; variables that are set win', async (t) => {
   const refused = await start(['token', '--env', file], { ...env, THINGSPACE_CLIENT_ID: 'a-third-key' });
   assert.equal(refused.exitCode, 1);
   assert.doesNotMatch(refused.stderr, /invented secret/);
+  const withoutSecret = await start(['token'], env);
+  assert.match(withoutSecret.stderr, /\nSet THINGSPACE_CLIENT_SECRET\.\n$/);
+  const older = await start(['token', '--env', file], {
+    ...env,
+    ...preloading("import util from 'node:util'; import { syncBuiltinESMExports } from 'node:module'; delete util.parseEnv; syncBuiltinESMExports();"),
+  });
+  assert.match(older.stderr, /cannot read --env\.\nUse Node 20\.12 or later/);
   const missing = await start(['token', '--env', join(folder, 'none')], env);
   assert.match(missing.stderr, /cannot be read \(ENOENT\)/);
 });

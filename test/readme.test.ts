@@ -82,7 +82,7 @@ test('the README goes from the first code to security in the order in which a re
     'Errors',
     'Test your code',
     'Security',
-    'Runtimes, size, comparison',
+    'Runtimes, size, comparison, reference',
     'Work on it',
   ]);
 });

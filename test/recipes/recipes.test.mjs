@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createMockServer } from 'thingspace-auth/testing';
-import { runRecipe, startRecipe, startStandIn } from './programs.mjs';
+import { CREDENTIALS, run, runRecipe, startRecipe, startStandIn } from './programs.mjs';
 
 const seen = ({ requests }) => requests.map(({ method, path, status }) => `${method} ${path.split('/').at(-1)} ${status}`);
 
@@ -26,6 +26,17 @@ for (const name of ['ky', 'axios', 'openapi-fetch']) {
     assert.equal(stderr, '');
     assert.match(stdout, /\[ 'mock-region-1' \]/);
     assert.deepEqual(seen(mock), ['POST token 200', 'GET regions 401', 'POST token 200', 'GET regions 200']);
+  });
+}
+
+for (const version of [22, 24]) {
+  test(`Node ${version} runs a recipe as it is`, async (t) => {
+    const mock = createMockServer();
+    const node = join(import.meta.dirname, `node_modules/node-${version}/bin/node`);
+
+    const { stdout } = await run(node, ['--no-warnings', 'ky.ts'], { ...CREDENTIALS, ...(await startStandIn(t, mock.fetch)) });
+
+    assert.equal(stdout, "[ 'mock-region-1' ]\n");
   });
 }
 
