@@ -10,6 +10,7 @@ import process from 'node:process';
 import * as util from 'node:util';
 import type { Client, OAuthToken, VariablesConfig } from './index.ts';
 import { ApiError, configFromEnvironment, createClient, OAuthProviderError } from './index.ts';
+import type { Session } from './session.ts';
 import { createSession } from './session.ts';
 
 const USAGE = `Usage:
@@ -46,10 +47,10 @@ interface Step {
 
 /** What the last request met: set at once, so that a failure can be told from an answer. */
 interface Trace {
-  url?: string;
+  url: string;
   response?: Response | undefined;
-  startedAtMs?: number;
-  durationMs?: number;
+  startedAtMs: number;
+  durationMs: number;
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -160,18 +161,25 @@ async function runCheck(order: Order): Promise<number> {
   return failed ? 1 : 0;
 }
 
+/** What the steps share. */
+interface Inspection {
+  readonly env: Env;
+  readonly trace: Trace;
+  readonly show: Show;
+}
+
 /** Shows a step after the other until one makes the next ones pointless. */
 async function check({ env, url, isLogin }: Order, show: Show): Promise<void> {
   const config = checkVariables(env, isLogin, show);
   if (!config) return;
-  const trace: Trace = {};
-  const client = createClient({ ...config, retry: { attempts: 1 }, fetch: tracedBy(trace) });
-  const token = await checkToken(client, config, trace, env, show);
+  const trace: Trace = { url: '', startedAtMs: 0, durationMs: 0 };
+  const inspection: Inspection = { env, trace, show };
+  const token = await checkToken(config, inspection);
   if (!token) return;
-  const session = isLogin ? await checkLogin(config, token, trace, env, show) : undefined;
+  const session = isLogin ? await checkLogin(config, token, inspection) : undefined;
   if (isLogin && !session) return;
   const caller = createClient({ ...config, fetch: tracedBy(trace), vZM2mToken: session ?? config.vZM2mToken });
-  if (url) await checkCall(caller.withToken(token), url, trace, env, show);
+  if (url) await checkCall(caller.withToken(token), url, inspection);
 }
 
 function checkVariables(env: Env, isLogin: boolean, show: Show): VariablesConfig | undefined {
@@ -192,8 +200,9 @@ function checkVariables(env: Env, isLogin: boolean, show: Show): VariablesConfig
 }
 
 /** One exchange tells of the endpoint, of the clock and of the token. */
-async function checkToken(client: Client, config: VariablesConfig, trace: Trace, env: Env, show: Show): Promise<OAuthToken | undefined> {
-  const outcome = await client.fetchToken().catch((error: unknown) => error);
+async function checkToken(config: VariablesConfig, { env, trace, show }: Inspection): Promise<OAuthToken | undefined> {
+  const { fetchToken } = createClient({ ...config, retry: { attempts: 1 }, fetch: tracedBy(trace) });
+  const outcome = await fetchToken().catch((error: unknown) => error);
   const isAnswered = !(outcome instanceof Error) || outcome instanceof OAuthProviderError;
   show(endpointStep(trace, isAnswered ? undefined : outcome, env));
   const clock = clockStep(trace);
@@ -209,7 +218,7 @@ async function checkToken(client: Client, config: VariablesConfig, trace: Trace,
 
 function endpointStep({ url, response, durationMs }: Trace, error: unknown, env: Env): Step {
   const { message: reason, next } = error === undefined ? {} : explain(error, env);
-  const endpoint = withoutQuery(url!); // a token request has been made: nothing before it can fail
+  const endpoint = withoutQuery(url); // a token request has been made: nothing before it can fail
   const status = response?.status;
   const [via, server] = ['via', 'server'].map((name) => response?.headers.get(name) ?? undefined);
   const answer = response ? `${endpoint} answered ${status} in ${durationMs} ms` : '';
@@ -219,7 +228,7 @@ function endpointStep({ url, response, durationMs }: Trace, error: unknown, env:
 }
 
 /** The server's clock against ours at the middle of the request; `Date` has whole seconds. */
-function clockStep({ response, startedAtMs = 0, durationMs = 0 }: Trace): Step | undefined {
+function clockStep({ response, startedAtMs, durationMs }: Trace): Step | undefined {
   const serverMs = Date.parse(response?.headers.get('date') ?? '');
   if (Number.isNaN(serverMs)) return undefined;
   const offsetSeconds = Math.round((startedAtMs + durationMs / 2 - serverMs - 500) / 1000);
@@ -239,11 +248,12 @@ function tokenStep({ expiresIn, scope }: OAuthToken, asked: readonly string[]): 
 }
 
 /** Logs in as a call would, for a call that is answered here and sent nowhere. */
-async function checkLogin(config: VariablesConfig, token: OAuthToken, trace: Trace, env: Env, show: Show) {
+async function checkLogin(config: VariablesConfig, token: OAuthToken, { env, trace, show }: Inspection): Promise<Session | undefined> {
   show({ name: 'notice', ok: true, message: 'one M2M login follows; a failed one counts, and five in a row lock the account' });
-  const session = createSession({ username: env['THINGSPACE_USERNAME']!, password: env['THINGSPACE_PASSWORD']! });
+  const { THINGSPACE_USERNAME: username = '', THINGSPACE_PASSWORD: password = '' } = env;
+  const session = createSession({ username, password });
   const { environment } = config;
-  const { origin } = new URL(trace.url!);
+  const { origin } = new URL(trace.url);
   const send = tracedBy(trace);
   const client = createClient({
     ...config,
@@ -261,7 +271,7 @@ async function checkLogin(config: VariablesConfig, token: OAuthToken, trace: Tra
   }
 }
 
-async function checkCall({ authorizedFetch }: Client, url: string, trace: Trace, env: Env, show: Show): Promise<void> {
+async function checkCall({ authorizedFetch }: Client, url: string, { env, trace, show }: Inspection): Promise<void> {
   const where = `GET ${withoutQuery(url)}`;
   try {
     const { ok, status, body } = await authorizedFetch(url);
@@ -285,7 +295,7 @@ function tracedBy(trace: Trace): typeof fetch {
   return async (input, init) => {
     Object.assign(trace, { url: new Request(input).url, response: undefined, startedAtMs: Date.now() });
     trace.response = await fetch(input, init);
-    trace.durationMs = Date.now() - trace.startedAtMs!;
+    trace.durationMs = Date.now() - trace.startedAtMs;
     return trace.response;
   };
 }
