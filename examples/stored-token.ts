@@ -8,7 +8,7 @@ const { authorizedFetch } = createClient({
   ...config,
   clientCredentialsAuthCredentials: {
     ...clientCredentialsAuthCredentials,
-    oauthTokenProvider: storedToken(fileStore('.thingspace')),
+    oauthTokenProvider: storedToken(fileStore('.thingspace-tokens')),
   },
   onEvent: (event) => {
     if (event.type === 'token_obtained') console.log(event.attempts === 0 ? 'token from the store' : 'token from the server');
