@@ -57,6 +57,24 @@ test('require() gives what import gives, with one class of each error', () => {
   }
 });
 
+test('a Node that cannot require() modules imports every entry, with one class of each error', async () => {
+  const program = `${PROGRAM}
+    import { ApiError, createClient } from 'thingspace-auth';
+    import { createSession } from 'thingspace-auth/session';
+    import { createMockServer } from 'thingspace-auth/testing';
+    const { authorizedFetch } = createClient({
+      clientCredentialsAuthCredentials: { oauthClientId: 'any-key', oauthClientSecret: 'any-secret' },
+      vZM2mToken: createSession({ username: 'invented-user', password: 'invented-password' }),
+      fetch: createMockServer({ users: {} }).fetch,
+    });
+    await authorizedFetch('https://thingspace.verizon.com/api/m2m/v1/accounts').catch((error) => console.log(error instanceof ApiError));`;
+  const node = join(HERE, 'node_modules/node-22/bin/node');
+
+  const output = execFileSync(node, ['--no-experimental-require-module', '--input-type=module', '-e', program], { cwd: HERE, encoding: 'utf8' });
+
+  assert.equal(output, `${'function\n'.repeat(ENTRIES.length)}true\n`);
+});
+
 test('npm installs it from git, and it works', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'thingspace-auth-'));
   t.after(() => rmSync(folder, { recursive: true }));
