@@ -308,7 +308,7 @@ export async function testControls(name, launch) {
       if (id === 'revoke' || id === 'isSlow') await page.raw.keyboard.press(' ');
     }
 
-    const ids = ['tryBurst', 'tryRevoke', 'tryOutage', 'call', 'burst', 'fetchToken', 'restart', 'rows', 'revoke', 'lapse', 'wrongPassword', 'isSlow', 'isDown', 'isSame', '5', '20', '55', 'discovery:read', 'write', 'copy', 'code', 'log'];
+    const ids = ['tryBurst', 'tryRevoke', 'tryOutage', 'call', 'burst', 'fetchToken', 'restart', 'rows', 'meanings', 'revoke', 'lapse', 'wrongPassword', 'isSlow', 'isDown', 'isSame', '5', '20', '55', 'discovery:read', 'write', 'copy', 'code', 'log'];
     for (const id of ids) assert.ok(reached.has(id), `${id} cannot be reached`);
     await page.until({ calls: 2, exchanges: 1 });
     assert.equal(await page.raw.evaluate(() => document.querySelector('[name=api]:checked').value), 'm2m');
