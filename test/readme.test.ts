@@ -206,19 +206,6 @@ test('version, file and floor in the install lines are those of the package', as
   for (const [, built] of readme.matchAll(/`(dist\/[\w.\/-]+)`/g)) assert.ok(existsSync(join(root, built!)), built);
 });
 
-test('the sizes are those of the build, to the tenth of a kilobyte', async () => {
-  const { tableIn, tables } = await import(join(root, 'test/readmeTables.mjs'));
-  const parse = (table: string) => table.split('\n').map((row) => [row.replace(/\d+\.\d kB/g, 'kB'), ...(row.match(/\d+\.\d/g) ?? [])]);
-  const shown = parse(tableIn(readme, 'sizes'));
-  const measured = parse(await tables.sizes());
-
-  assert.deepEqual(shown.map(([label]) => label), measured.map(([label]) => label));
-  measured.flat().forEach((figure: any, index: number) => {
-    const difference = Math.abs(figure - Number(shown.flat()[index]));
-    assert.ok(!(difference > 0.15), 'run `node test/readmeTables.mjs` and commit README.md');
-  });
-});
-
 test('a token request has 30 s and a renewal 60 s where timeout is 0', async (t) => {
   assert.match(readme, /no limit for API calls, 30 s for a token request/);
   assert.match(readme, /a renewal longer than 60 s/);

@@ -43,9 +43,9 @@ export async function listen(service) {
 function handlerOf(service) {
   return async (request, response) => {
     request.resume();
-    const { status, body } = await service.answer(request.url, request.headers.authorization);
+    const { status, body, location } = await service.answer(request.url, request.headers.authorization);
     if (status === CUT_OFF) return response.destroy(new Error('cut off'));
-    response.writeHead(status, { 'content-type': 'application/json' });
+    response.writeHead(status, { 'content-type': 'application/json', ...(location ? { location } : {}) });
     response.end(JSON.stringify(body));
   };
 }

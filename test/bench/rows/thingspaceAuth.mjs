@@ -15,5 +15,5 @@ export function connect({ tokenUrl, apiUrl, fetch, clientId, clientSecret, timeo
 /** The options with which many processes share one token. */
 export async function sharedBy(folder) {
   const [{ storedToken }, { fileStore }] = await Promise.all([import('thingspace-auth/stores'), import('thingspace-auth/stores/file')]);
-  return { tokenProvider: storedToken(fileStore(folder)) };
+  return { tokenProvider: storedToken(fileStore(`${folder}/tokens`)) };
 }
