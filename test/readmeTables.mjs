@@ -2,14 +2,14 @@
 // `node test/readmeTables.mjs` writes them; `test/pages.test.ts` compares them.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { costs, counts, limits, situations, summary } from './bench/tables.mjs';
+import { costs, counts, limits, situations, summary, trouble } from './bench/tables.mjs';
 import { measure, use } from './size.mjs';
 
 const root = join(import.meta.dirname, '..');
 
 /** By page and by name: a function that makes the table. */
 export const pages = {
-  'test/bench/README.md': { sizes, counts, situations, costs, limits },
+  'test/bench/README.md': { sizes, counts, trouble, situations, costs, limits },
 };
 
 /** The lines of the project's README that lead to the pages: what runs where, what it weighs, how it compares. */

@@ -8,9 +8,9 @@ export const FIRST_OUTAGE = [3480, 3720];
 
 const STAMPEDES = 3;
 
-/** Token requests of 1,000 calls at once, by scenario: the fewest and the most of three processes. */
-export async function stampede({ file }) {
-  const runs = await Promise.all(Array.from({ length: STAMPEDES }, () => runChild('stampede.mjs', [file])));
+/** Token requests of 1,000 calls at once, by scenario: the fewest and the most of some processes. */
+export async function stampede({ file }, processes = STAMPEDES) {
+  const runs = await Promise.all(Array.from({ length: processes }, () => runChild('stampede.mjs', [file])));
   const death = runs.find((run) => run.death)?.death;
   if (death) throw new Error(`${file}: ${death}`);
   return Object.fromEntries(runs[0].values.map(({ name }, at) => [name, summaryOf(runs.map(({ values }) => values[at]))]));

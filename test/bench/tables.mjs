@@ -15,7 +15,7 @@ export function counts() {
       version ? `${name} ${version}` : name,
       cache,
       ...['cold', 'expired'].map((scenario) => rangeOf(stampede[scenario])),
-      `${rangeOf(stampede.revoked)}; ${stampede.revoked.answered.toLocaleString('en')}`,
+      `${rangeOf(stampede.revoked)}; ${grouped(stampede.revoked.answered)}`,
       ...countsOf(day),
     ];
   });
@@ -31,34 +31,45 @@ export function counts() {
 const countsOf = ({ tokenRequests, waited, sentExpired, failed }) => [tokenRequests, waited, sentExpired, failed];
 const rangeOf = ({ from, to }) => (from === to ? from : `${from} to ${to}`);
 
-/** What a token request and 30 lines do not show. */
-export function situations() {
+/** What a repeated token and an outage cost. */
+export function trouble() {
   const all = results();
-  const rows = ROWS.map(({ name, isLed, store }) => {
-    const { repeatedLeft, repeatedFull, firstOutage, secondOutage, situations: seen, fleet } = of(all, name);
-    const { redirect, wrongUrl, endlessMB, givesUpAtOnce, othersAnswered } = seen;
+  const rows = ROWS.map(({ name }) => {
+    const { repeatedLeft, repeatedFull, firstOutage, secondOutage } = of(all, name);
     return [
       name,
-      ...[repeatedLeft, repeatedFull].map(({ tokenRequests, failed }) => `${tokenRequests}; ${failed}`),
-      ...[firstOutage, secondOutage].map(({ refused, failed, failedAfterwards }) => `${refused}; ${failed}${failedAfterwards > 1000 ? ' (never recovers)' : ''}`),
-      redirect.status === 302 ? 'none: left to the caller' : credentialsIn(redirect),
-      wrongUrl.credentials.length ? credentialsIn(wrongUrl) : 'none: refused',
-      isLed ? '' : `${endlessMB} MB${endlessMB >= 16 ? ': all' : ''}`,
-      `${givesUpAtOnce ? 'at once' : 'when the token comes'}; ${othersAnswered} of 9`,
-      store ? `${fleet.tokenRequests} (\`${store}\`)` : '64',
+      ...[repeatedLeft, repeatedFull].map(({ tokenRequests, failed }) => `${grouped(tokenRequests)}; ${grouped(failed)}`),
+      ...[firstOutage, secondOutage].map(({ refused, failed, failedAfterwards }) => `${refused}; ${grouped(failed)}${failedAfterwards > 1000 ? ' (never recovers)' : ''}`),
     ];
   });
   const head = [
     'row',
-    'repeated token, `expires_in` counts down: token requests a day; failed calls',
-    'repeated token, `expires_in` always 3600',
-    'outage at the end of the token: requests sent; failed calls',
-    'outage at its own next request',
-    'credentials that a foreign redirect gets',
-    'credentials that a wrong URL gets',
-    'read of an endless token answer',
-    'one of ten gives up: it ends; others answered',
-    '64 processes at once: token requests',
+    'repeated token, `expires_in` counts down: token requests; failed calls',
+    'repeated token, `expires_in` says 3600: token requests; failed calls',
+    'outage at the end of the token: token requests in it; failed calls',
+    'outage at its own next request: token requests in it; failed calls',
+  ];
+  return table(head, rows);
+}
+
+/** Where credentials go, and what others in the process and beside it have to bear. */
+export function situations() {
+  const all = results();
+  const rows = ROWS.map(({ name, isLed, store }) => {
+    const { situations: seen, fleet } = of(all, name);
+    const { redirect, wrongUrl, endlessMB, givesUpAtOnce, othersAnswered } = seen;
+    return [
+      name,
+      redirect.status === 302 ? 'none: left to the caller' : credentialsIn(redirect),
+      wrongUrl.credentials.length ? credentialsIn(wrongUrl) : 'none: refused',
+      isLed ? '' : `${endlessMB} MB${endlessMB >= 16 ? ': all' : ''}`,
+      `${givesUpAtOnce ? 'at once' : 'when the token comes'}; ${othersAnswered}`,
+      store ? `${fleet.tokenRequests} (\`${store}\`)` : '64 (no store)',
+    ];
+  });
+  const head = [
+    'row', 'a foreign redirect gets', 'a wrong URL gets', 'read of an endless answer',
+    'one of ten gives up: it ends; others answered', '64 processes at once: token requests',
   ];
   return table(head, rows);
 }
@@ -98,9 +109,9 @@ export function limits() {
   const all = results();
   const rows = [OURS, BY_HAND].map(({ name }) => {
     const { heap, signals } = of(all, name);
-    return [name, ...[heap.perTimedCall, signals.bytes].map(({ median }) => median.toLocaleString('en'))];
+    return [name, ...[heap.perTimedCall, signals.bytes].map(({ median }) => grouped(median))];
   });
-  rows.push([BARE[0].name, '', all.signals[BARE[0].name].bytes.median.toLocaleString('en')]);
+  rows.push([BARE[0].name, '', grouped(all.signals[BARE[0].name].bytes.median)]);
   return table(['row', 'held by a finished call with a `timeout`, bytes', 'the same with `AbortSignal.any` for each call, bytes'], rows);
 }
 
@@ -110,16 +121,18 @@ export function summary() {
   const tied = of(all, THIRTY_LINES.name);
   const own = of(all, OURS.name);
   const peers = ROWS.filter(({ packages, name }) => packages.length && name !== OURS.name);
-  const most = (name) => Math.max(...peers.map((row) => all.stampede[row.name][name].to)).toLocaleString('en');
+  const most = grouped(Math.max(...peers.map((row) => all.stampede[row.name].cold.to)));
   return [
-    `1,000 calls without a token make ${own.stampede.cold.to} token request (other libraries: 1 to ${most('cold')}; 30 good lines of your own: ${tied.stampede.cold.to}).`,
-    `In a day with a server that repeats its token, ${own.repeatedLeft.tokenRequests} token requests (those 30 lines: ${tied.repeatedLeft.tokenRequests.toLocaleString('en')}).`,
+    `1,000 calls without a token make ${own.stampede.cold.to} token request (other libraries: 1 to ${most}; 30 good lines of your own: ${tied.stampede.cold.to}).`,
+    `In a day with a server that repeats its token, ${own.repeatedLeft.tokenRequests} token requests (those 30 lines: ${grouped(tied.repeatedLeft.tokenRequests)}).`,
   ].join(' ');
 }
 
 const of = (all, row) => Object.fromEntries(Object.entries(all).map(([part, rows]) => [part, rows[row]]));
+const grouped = (count) => count.toLocaleString('en');
 const kilobytes = (bytes) => (bytes / 1000).toFixed(1);
 
 function table(head, rows) {
-  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |\n`).join('');
+  const lines = [head, head.map(() => '---'), ...rows.map((cells) => cells.map((cell) => (typeof cell === 'number' ? grouped(cell) : cell)))];
+  return lines.map((cells) => `| ${cells.join(' | ')} |\n`).join('');
 }
