@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { build } from 'esbuild';
+import { type MeasuredFile, measureSources } from './functions.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -64,6 +65,38 @@ describe('the sources', async () => {
       assert.deepEqual(topLevel.filter((line) => !/= new WeakMap\(\);/.test(line)), [], name);
     }
   });
+});
+
+describe('the functions of the sources', () => {
+  const files = measureSources(root);
+  const parts = {
+    core: files.filter(({ name }) => !/^(session|stores|testing)\b/.test(name)),
+    session: files.filter(({ name }) => /^session\b/.test(name)),
+    'stores and testing': files.filter(({ name }) => /^(stores|testing)\b/.test(name)),
+  };
+  const limits = { lines: 40, branches: 22, lets: 4 };
+
+  for (const [part, ofPart] of Object.entries(parts)) {
+    for (const [measure, limit] of Object.entries(limits) as [keyof typeof limits, number][]) {
+      const most = part === 'session' && measure === 'lets' ? 5 : limit;
+      it(`have at most ${most} ${measure} each (${part})`, (t) => {
+        const functions = ofPart.flatMap(({ name: file, functions }) => functions.map((each) => ({ place: `${file}: ${each.name}`, count: each[measure] })));
+        const largest = functions.sort((one, other) => other.count - one.count);
+        assert.ok(largest.length > 20);
+        t.diagnostic(`${part}: ${largest[0]!.count} ${measure} in ${largest[0]!.place}`);
+        assert.deepEqual(largest.filter(({ count }) => count > most), []);
+      });
+    }
+  }
+
+  for (const part of ['core', 'session'] as const) {
+    it(`say of fewer than 0.7 values in 100 lines that they cannot be missing (${part})`, (t) => {
+      const sum = (measure: (file: MeasuredFile) => number) => parts[part].reduce((total, file) => total + measure(file), 0);
+      const share = (100 * sum(({ nonNulls }) => nonNulls)) / sum(({ codeLines }) => codeLines);
+      t.diagnostic(`${part}: ${share.toFixed(2)} non-null \`!\` in 100 code lines`);
+      assert.ok(share < 0.7, parts[part].filter(({ nonNulls }) => nonNulls).map(({ name, nonNulls }) => `${name} ${nonNulls}`).join(', '));
+    });
+  }
 });
 
 interface Source {
