@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { build } from 'esbuild';
@@ -97,6 +97,30 @@ describe('the functions of the sources', () => {
       assert.ok(share < 0.7, parts[part].filter(({ nonNulls }) => nonNulls).map(({ name, nonNulls }) => `${name} ${nonNulls}`).join(', '));
     });
   }
+});
+
+describe('the map in CONTRIBUTING.md', () => {
+  const map = readFileSync(join(root, '.github/CONTRIBUTING.md'), 'utf8').split('\n## What is tested where\n')[1]?.split('\n## ')[0] ?? '';
+  const [subjects = '', packages = ''] = map.split('Private packages');
+  const test = readdirSync(join(root, 'test'), { withFileTypes: true });
+
+  it('names each file of tests once, and no other', () => {
+    const named = [...subjects.matchAll(/^\|.*\| (`.*`) \|$/gm)].flatMap(([, cell]) => cell!.replaceAll('`', '').split(', '));
+    const files = test.filter(({ name }) => name.endsWith('.test.ts')).map(({ name }) => name.replace('.test.ts', ''));
+    assert.deepEqual(named.sort(), files.sort());
+  });
+
+  it('names each private package once, and no other', () => {
+    const named = [...packages.matchAll(/^\| `(\w+)` \| .+ \|.*\|$/gm)].map(([, name]) => name!);
+    const folders = test.filter(({ name }) => existsSync(join(root, 'test', name, 'package.json'))).map(({ name }) => name);
+    assert.deepEqual(named.sort(), folders.sort());
+  });
+
+  it('names packages that CI runs, each of them', () => {
+    const [, list] = /^for package in (.*); do$/m.exec(readFileSync(join(root, '.ci/run'), 'utf8'))!;
+    const named = [...packages.matchAll(/^\| `(\w+)` /gm)].map(([, name]) => name!);
+    assert.deepEqual(list!.split(' ').sort(), named.sort());
+  });
 });
 
 interface Source {
