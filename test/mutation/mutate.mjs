@@ -4,15 +4,17 @@
 //   npm run mutate -- --sample 300 --seed 7      so many of all, drawn with this seed
 //   --quick      leaves out tests that take more than a second; what survives is then no verdict
 //   --without sessionFleet,examples   leaves out these test files
+//   --only config,token                only these test files
+//   --jobs 2     so many processes at a time; default: one for each core
 //   --reviewed   runs the mutants of the reviewed list too, and says which of them a test does notice
 //   --draft      prints the survivors as entries for reviewed.json
 //   --told       prints what noticed each mutant
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { createNearness } from './nearness.mjs';
+import { hunt } from './hunt.mjs';
 import { readReviewed } from './reviewed.mjs';
 import { drawSample } from './sample.mjs';
-import { explore, runWithMutant, selectTests } from './testRuns.mjs';
+import { explore } from './testRuns.mjs';
 import { prepare } from './workplace.mjs';
 
 const { values: options, positionals } = parseArgs({
@@ -20,6 +22,8 @@ const { values: options, positionals } = parseArgs({
   options: {
     sample: { type: 'string' },
     seed: { type: 'string', default: '1' },
+    only: { type: 'string' },
+    jobs: { type: 'string', default: String(availableParallelism()) },
     without: { type: 'string', default: '' },
     quick: { type: 'boolean', default: false },
     reviewed: { type: 'boolean', default: false },
@@ -40,18 +44,24 @@ const { entries, faults } = readReviewed(mutants);
 const chosen = choose(mutants);
 
 const runs = [];
-const leftOut = options.without.split(',').map((name) => `${name}.test.js`);
-await inParallel(testFiles.filter((name) => !leftOut.includes(name)), async (testFile) => void runs.push(await explore(folder, testFile, mutants.length)));
+const isWanted = (name) => (options.only ? options.only.split(',').includes(name) : !options.without.split(',').includes(name));
+const wanted = testFiles.filter((name) => isWanted(name.replace('.test.js', '')));
+await inParallel(wanted, async (testFile) => void runs.push(await explore(folder, testFile, mutants.length)));
 console.log(`${chosen.length} of ${mutants.length} mutants, ${runs.length} test files explored (${seconds()})`);
 
-const nearness = createNearness();
 const results = [];
-await inParallel(chosen, async (mutant) => {
-  const reviewed = entries.get(mutant.id);
-  const isSkipped = reviewed && !options.reviewed;
-  const noticed = isSkipped ? undefined : await findNotice(mutant);
-  results.push({ mutant, reviewed, noticed });
-  if (results.length % 100 === 0) console.log(`${results.length} mutants, ${results.filter((each) => !each.noticed && !each.reviewed).length} survive (${seconds()})`);
+const [skipped, hunted] = [true, false].map((isSkipped) => chosen.filter(({ id }) => (entries.has(id) && !options.reviewed) === isSkipped));
+results.push(...skipped.map((mutant) => ({ mutant, reviewed: entries.get(mutant.id) })));
+await hunt({
+  folder,
+  runs,
+  mutants: hunted,
+  mostMs: options.quick ? 1_000 : Infinity,
+  jobs: Number(options.jobs),
+  onSettled(mutant, noticed) {
+    results.push({ mutant, noticed, reviewed: entries.get(mutant.id) });
+    if (results.length % 100 === 0) console.log(`${results.length} mutants, ${results.filter((each) => !each.noticed && !each.reviewed).length} survive (${seconds()})`);
+  },
 });
 report();
 
@@ -62,17 +72,6 @@ function choose(all) {
   }
   const named = known.length ? all.filter(({ file }) => known.some((path) => file.startsWith(path))) : all;
   return options.sample ? drawSample(named, Number(options.sample), Number(options.seed)) : named;
-}
-
-/** The nearest tests first; the rest meets survivors only. */
-async function findNotice(mutant) {
-  const selections = runs.map((run) => selectTests(run, mutant.id, options.quick ? 1_000 : Infinity)).filter(Boolean);
-  for (const selection of nearness.sort(mutant, selections)) {
-    const failed = await runWithMutant(folder, selection, mutant.id);
-    nearness.learn(mutant, selection, failed);
-    if (failed) return { failed, testFile: selection.run.testFile };
-  }
-  return undefined;
 }
 
 function report() {
@@ -136,7 +135,7 @@ async function inParallel(items, run) {
   const work = async () => {
     for (let item; (item = queue.shift()); ) await run(item);
   };
-  await Promise.all(Array.from({ length: availableParallelism() }, work));
+  await Promise.all(Array.from({ length: Number(options.jobs) }, work));
 }
 
 function seconds() {

@@ -1,4 +1,4 @@
-// Runs tests of one file in a process of its own, which ends at the first failure or when nothing has moved for too long.
+// Runs tests of one file in a process of its own: to see what they reach, with one mutant, or with many in turn.
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,8 +8,11 @@ const here = (name) => pathToFileURL(join(import.meta.dirname, name)).href;
 const running = new Set();
 process.on('exit', () => running.forEach(killGroup));
 
-/** What a process costs before its first test. */
+/** What is reached before any test or in a hook is numbered so: by all tests. */
+const ALL = -1;
+/** What a process costs before its first test, and a mutant beside its tests. */
 const START_MS = 300;
+const TURN_MS = 10;
 
 /**
  * Runs a test file without a mutant.
@@ -17,8 +20,8 @@ const START_MS = 300;
  */
 export async function explore(folder, testFile, mutantCount) {
   const log = join(folder, `${testFile}.log`);
-  const { failed, output, silenceMs } = await runTests(folder, testFile, { MUTATION_LOG: log, MUTATION_COUNT: String(mutantCount) }, 120_000);
-  if (failed) throw new Error(`${testFile} fails without any mutant: ${failed}`);
+  const { code, isSilent, output, silenceMs } = await runTests(folder, testFile, { MUTATION_LOG: log, MUTATION_COUNT: String(mutantCount) }, 120_000);
+  if (code !== 0 || isSilent) throw new Error(`${testFile} fails without any mutant`);
   const durationsMs = new Map([...output.matchAll(/^took (\d+) (.*)$/gm)].map(([, number, ms]) => [Number(number), Number(ms)]));
   const reached = new Map();
   const lines = existsSync(log) ? readFileSync(log, 'utf8').split('\n').filter(Boolean) : [];
@@ -28,34 +31,56 @@ export async function explore(folder, testFile, mutantCount) {
     known.tests.add(test);
     known.times += times;
   }
-  return { testFile, reached, durationsMs, silenceMs, trusted: new Set(), isWhole: false };
+  return { testFile, reached, durationsMs, silenceMs, isWhole: false };
 }
 
-/** @returns the tests that reach a mutant: the run, their numbers (none: all of the file), what they cost */
+/** @returns the tests that reach a mutant: the run, their numbers, what they cost */
 export function selectTests(run, id, mostMs) {
   const found = run.reached.get(id);
   if (!found) return undefined;
-  const numbers = [...(found.tests.has(-1) || run.isWhole ? run.durationsMs.keys() : found.tests)].filter((each) => run.durationsMs.get(each) <= mostMs);
+  // What has been settled when the modules were loaded is settled for the process.
+  const isAlone = found.tests.has(ALL) || run.isWhole;
+  const numbers = [...(isAlone ? run.durationsMs.keys() : found.tests)].filter((each) => run.isWhole || run.durationsMs.get(each) <= mostMs);
   if (!numbers.length) return undefined;
-  const costMs = START_MS + numbers.reduce((sum, number) => sum + run.durationsMs.get(number), 0);
-  return { run, numbers, costMs, times: found.times };
+  const costMs = (isAlone ? START_MS : TURN_MS) + numbers.reduce((sum, number) => sum + run.durationsMs.get(number), 0);
+  return { run, numbers, costMs, isAlone, hitLimit: 1_000 + 100 * found.times };
 }
 
-/** @returns what noticed the mutant: a test's name, `exit`, or `silence` */
-export async function runWithMutant(folder, { run, numbers, times }, id) {
-  const environment = { MUTATION_ACTIVE: String(id), MUTATION_HIT_LIMIT: String(1_000 + 100 * times), MUTATION_TESTS: numbers.join() };
-  const { failed, number } = await runTests(folder, run.testFile, environment, 5_000 + 8 * run.silenceMs);
-  if (!failed || failed === 'silence' || run.isWhole || run.trusted.has(number)) return failed;
-  // A test that leans on those before it fails for want of them. Each is tried alone once, without any mutant.
-  const alone = number === undefined ? numbers.join() : String(number);
-  const check = await runTests(folder, run.testFile, { MUTATION_TESTS: alone }, 5_000 + 8 * run.silenceMs);
-  if (!check.failed) {
-    run.trusted.add(number ?? NaN);
-    return failed;
+/** One mutant, on from the start. @returns what noticed it: a test's name, `exit`, or `silence` */
+export async function runAlone(folder, { run, numbers, hitLimit }, id) {
+  const environment = { MUTATION_ACTIVE: String(id), MUTATION_HIT_LIMIT: String(hitLimit), MUTATION_TESTS: numbers.join() };
+  const { code, isSilent, output } = await runTests(folder, run.testFile, environment, mostSilenceOf(run));
+  if (isSilent) return 'silence';
+  if (code === 0) return undefined;
+  return /^(?:failed \d+|name) (.*)$/m.exec(output)?.[1] ?? 'exit';
+}
+
+/**
+ * Many mutants in turn.
+ * @param {{ id: number, selection: ReturnType<typeof selectTests> }[]} batch all of one run
+ * @returns by id, what noticed each; undefined where nothing did; what is missing has not been finished
+ */
+export async function runBatch(folder, run, batch) {
+  const mutants = batch.map(({ id, selection: { numbers, hitLimit } }) => ({ id: String(id), numbers, hitLimit: String(hitLimit) }));
+  const { code, isSilent, output } = await runTests(folder, run.testFile, { MUTATION_BATCH: JSON.stringify(mutants) }, mostSilenceOf(run));
+  const outcomes = new Map([...output.matchAll(/^noticed (\d+) (.*)$/gm)].map(([, id, failed]) => [Number(id), failed]));
+  const leaning = /^leans (\d+)$/m.exec(output);
+  if (leaning) {
+    run.isWhole = true;
+    console.log(`${run.testFile} can only be run as a whole: its test ${leaning[1]} fails alone`);
+    return outcomes;
   }
-  run.isWhole = true;
-  console.log(`${run.testFile} can only be run as a whole: "${check.failed}" fails alone`);
-  return runWithMutant(folder, { run, numbers: [...run.durationsMs.keys()], times: Infinity }, id);
+  const isDirty = /^dirty$/m.test(output);
+  const [, last] = [...output.matchAll(/^begin (\d+)$/gm)].at(-1) ?? [];
+  const isLastOpen = output.lastIndexOf('\nbegin ') > output.lastIndexOf('\nend\n');
+  // It went down with the process.
+  if (isLastOpen) outcomes.set(Number(last), isSilent ? 'silence' : 'exit');
+  else if (!isDirty) for (const { id } of batch) outcomes.set(id, outcomes.get(id));
+  return outcomes;
+}
+
+function mostSilenceOf({ silenceMs }) {
+  return 5_000 + 8 * silenceMs;
 }
 
 function runTests(folder, testFile, environment, mostSilenceMs) {
@@ -93,9 +118,7 @@ function runTests(folder, testFile, environment, mostSilenceMs) {
     child.on('close', (code) => {
       clearTimeout(timer);
       running.delete(child.pid);
-      const [, number, name] = /^failed (\d+) (.*)$/m.exec(output) ?? /^name ()(.*)$/m.exec(output) ?? [];
-      const failed = isSilent ? 'silence' : code === 0 ? undefined : (name ?? 'exit');
-      resolve({ failed, number: number ? Number(number) : undefined, output, silenceMs });
+      resolve({ code, isSilent, output, silenceMs });
     });
   });
 }
