@@ -5,11 +5,10 @@
 import { authorizedFetch } from './call/authorizedFetch.ts';
 import type { ClientConfig } from './config/config.ts';
 import type { Settings } from './config/settings.ts';
-import { resolveConfig } from './config/settings.ts';
+import { assertUsable, resolveConfig } from './config/settings.ts';
 import type { OAuthToken } from './platform/token.ts';
 import { reviveToken } from './platform/token.ts';
-import type { TokenSource } from './token/tokenSource.ts';
-import { getToken } from './token/tokenSource.ts';
+import { createTokenSource, fetchToken, getToken } from './token/tokenSource.ts';
 import type { Fetch } from './platform/transport.ts';
 
 /** Options of a call for a token. */
@@ -22,8 +21,7 @@ export interface TokenOptions {
 export interface Client {
   /**
    * Exchanges the credentials for an access token, remembers it and returns it: always one exchange, with its retries.
-   * Calls made meanwhile share it. Most programs need {@link Client.authorizedFetch} only. Where the platform had a
-   * `setImmediate` at import, a token comes one such turn after its answer: Node's connection is then free for the call.
+   * Calls made meanwhile share it. Most programs need {@link Client.authorizedFetch} only.
    *
    * Rejects with an `OAuthProviderError` when the server refuses, with an `ApiError` (`network`, `timeout`,
    * `gateway_fault`, `invalid_response`, `response_too_large`, `no_credentials`), with the signal's reason, or with
@@ -72,15 +70,16 @@ export interface Client {
  * ```
  */
 export function createClient(config: ClientConfig): Client {
-  return connect(resolveConfig(config));
+  const settings = resolveConfig(config);
+  return connect(settings, settings.token);
 }
 
-function connect(settings: Settings, token = settings.token): Client {
-  const source: TokenSource = { settings, token };
+function connect(settings: Settings, token: OAuthToken | undefined): Client {
+  const source = createTokenSource(settings, token);
   return Object.freeze<Client>({
-    fetchToken: (options) => getToken(source, options?.signal, true),
+    fetchToken: (options) => fetchToken(source, options?.signal),
     getToken: (options) => getToken(source, options?.signal),
-    withToken: (other) => connect(settings, reviveToken(other)),
+    withToken: (other) => connect(settings, assertUsable(reviveToken(other), settings.dpop)),
     authorizedFetch: (input, init) => authorizedFetch(source, input, init),
   });
 }

@@ -10,12 +10,13 @@ import { callHook, report } from './platform/events.ts';
 import { retryAfterMs } from './token/retry.ts';
 import type { TokenStore } from './stores/tokenStore.ts';
 import type { OAuthToken } from './platform/token.ts';
+import type { RejectedUse } from './platform/rejections.ts';
 import { asHeaderText } from './platform/token.ts';
-import type { TokenSource } from './token/tokenSource.ts';
+import type { TokenSource } from './token/renewal.ts';
 import { getToken, renewToken } from './token/tokenSource.ts';
 import type { Answer } from './platform/transport.ts';
 import { post, readText } from './platform/transport.ts';
-import { isRequestBound, waitFor } from './platform/waiting.ts';
+import { isRequestBound, sleep, throwIfAborted, waitFor } from './platform/waiting.ts';
 
 /** Whose session it is, and where a fleet shares it. */
 export interface SessionOptions {
@@ -100,7 +101,7 @@ export function createSession({ username, password, store, ...unknown }: Session
   /** The login under way, shared by all who wait, and its last sign of life. */
   let flight: Promise<Failure | void> | undefined;
   let aliveAtMs: number;
-  return Object.freeze<Session>({ getSessionToken, noteLapse, logout, reset, current });
+  return Object.freeze<Session>({ getSessionToken, isLapse, giveUp, logout, reset, current });
 
   function current(): string | undefined {
     return Date.now() - usedAtMs < IDLE_MS ? state.token : undefined;
@@ -154,13 +155,13 @@ export function createSession({ username, password, store, ...unknown }: Session
    */
   async function obtain(signal: AbortSignal | null | undefined): Promise<string> {
     for (;;) {
-      signal?.throwIfAborted();
+      throwIfAborted(signal);
       const held = use();
       if (held) return held;
       const limitMs = flight && isRequestBound() ? LOST_AFTER_MS : undefined;
       const joined = (flight ??= begin());
       const failed = await waitFor(joined, signal, limitMs).catch(() => {
-        signal?.throwIfAborted();
+        throwIfAborted(signal);
         aliveAtMs = 0;
       });
       if (failed) throw failed.error;
@@ -211,7 +212,7 @@ export function createSession({ username, password, store, ...unknown }: Session
         else {
           isWitness = true;
           untilMs ??= askedAtMs + limitMs();
-          await waitFor(undefined, undefined, 200);
+          await sleep(200);
         }
       }
     } finally {
@@ -297,25 +298,25 @@ export function createSession({ username, password, store, ...unknown }: Session
     return client.settings.timeoutMs || 30_000;
   }
 
-  async function noteLapse(response: Response, sent: string): Promise<'session' | undefined> {
+  async function isLapse(response: Response): Promise<boolean> {
     const { status, headers } = response;
-    if (!/^40[01].*json/i.test(status + headers.get('content-type')!)) return undefined;
+    if (!/^40[01].*json/i.test(status + headers.get('content-type')!)) return false;
     // One that breaks off, or is aborted, does so for the caller: platforms do not let it read the original any more.
-    if (!saysLapsed(await readText(response.clone()))) return undefined;
-    giveUp(sent);
-    return 'session';
+    return saysLapsed(await readText(response.clone()));
   }
 
-  function giveUp(sent: string): void {
-    if (state.token !== sent) return;
-    lapsed = sent;
-    state = {};
+  function giveUp(sent: string, use: RejectedUse): boolean {
+    if (use !== 'replay' && state.token === sent) {
+      lapsed = sent;
+      state = {};
+    }
+    return use === 'call';
   }
 
   async function logout(): Promise<void> {
     const held = current();
     if (!held) return;
-    giveUp(held);
+    giveUp(held, 'call');
     const bearer = await getToken(client);
     await amend(held);
     const answer = await send('/logout', bearer, '', { 'vz-m2m-token': held });

@@ -18,7 +18,7 @@ test('refuses an origin outside before any token is asked for', async (t) => {
   const { port } = new URL(server.origin);
   let asked = 0;
   const oauthTokenProvider = () => Promise.reject(new Error(`asked ${++asked} times`));
-  const vZM2mToken = { getSessionToken: () => `session ${++asked}`, noteLapse: async () => undefined };
+  const vZM2mToken = { getSessionToken: () => `session ${++asked}`, isLapse: async () => false, giveUp: () => false };
   const fetch = () => Promise.reject(new Error(`sent ${++asked} times`));
   const { authorizedFetch } = createClient(server.config({ fetch, vZM2mToken }, { oauthTokenProvider }));
 

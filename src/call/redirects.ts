@@ -4,7 +4,10 @@
  * @module
  */
 import { isBare } from '../config/environments.ts';
-import { discard } from '../platform/transport.ts';
+import { discard, nameOf } from '../platform/transport.ts';
+import type { Call } from './call.ts';
+import { isSafe, SESSION_HEADER } from './call.ts';
+import { isNamed } from './origins.ts';
 
 /** One request of a chain. */
 export interface Hop {
@@ -13,62 +16,85 @@ export interface Hop {
   readonly headers: Headers;
   /** `manual`, unless a browser is to follow. */
   readonly redirect: 'manual' | 'follow';
+  /** As the last redirect has set it. */
+  readonly referrerPolicy?: ReferrerPolicy;
 }
 
 /**
- * The request that an answer redirects to; `undefined` where the answer is the caller's. Throws a `TypeError` where
- * `fetch` would, and where following could not be done safely. `isOneShot`: the body is a stream, gone once it is sent.
+ * The request that an answer redirects to; `undefined` where the answer is the caller's. `redirects`: how many have led here.
+ *
+ * @throws `TypeError` where `fetch` would, and where following could not be done safely
  */
-export function nextHop(
-  hop: Hop,
-  { status, type, headers, body }: Response,
-  count: number,
-  mode: string,
-  isOneShot: unknown,
-  apiOrigins: readonly string[],
-): Hop | undefined {
-  // Browsers answer a redirect with status 0, and do not say where it leads. A plain GET or HEAD is sent again for the
-  // browser to follow: it drops `Authorization` when the origin changes.
-  const isHidden = type === 'opaqueredirect';
-  const location = headers.get('location');
-  const isRedirect = isHidden || ((location !== null || mode === 'error') && /30[12378]/.test(`${status}`));
-  if (!isRedirect || mode === 'manual') return undefined;
-  discard(body);
-  const url = new URL(isHidden ? hop.url : location!, hop.url);
-  const isRefused =
-    mode === 'error' ||
-    count > 19 ||
-    !isBare(url) ||
-    (isHidden ? !isSafe(hop.method) || hop.headers.has('vz-m2m-token') : status !== 303 && !isSafe(hop.method) && isOneShot);
-  if (isRefused) throw new TypeError('Redirect refused: not allowed, or not safe');
-  const becomesGet = (status === 303 && !isSafe(hop.method)) || (status < 303 && /^post$/i.test(hop.method));
-  const isKept = ([name]: [string, string]) =>
-    !(becomesGet && /^content-/.test(name)) &&
-    (url.origin === new URL(hop.url).origin || !/^(cookie|host|proxy-.*)$/.test(name)) &&
-    (isAllowed(apiOrigins, url.origin) || !/^(authorization|vz-m2m-token)$/.test(name));
-  return {
-    url: url.href,
-    method: becomesGet ? 'GET' : hop.method,
-    headers: new Headers([...hop.headers].filter(isKept)),
-    redirect: isHidden ? 'follow' : 'manual',
-  };
+export function nextHop(apiOrigins: readonly string[], call: Call, hop: Hop, response: Response, redirects: number): Hop | undefined {
+  const location = locationOf(response);
+  const isHidden = response.type === 'opaqueredirect';
+  const isRedirect = isHidden || ((location !== undefined || call.redirect === 'error') && isRedirectStatus(response.status));
+  if (!isRedirect || call.redirect === 'manual') return undefined;
+  discard(response.body);
+  const isAllowed = call.redirect === 'follow' && redirects < 20;
+  const next = !isAllowed ? undefined : isHidden ? leaveToBrowser(hop) : follow(apiOrigins, call, hop, response, `${location}`);
+  if (next) return next;
+  throw new TypeError(`The redirect of ${nameOf(hop.url)} is refused: over 20, not allowed by redirect or integrity, or not safe`);
 }
 
 /** Makes `redirected` true, as `fetch` itself would have; of clones too. */
 export function markRedirected(response: Response): Response {
   const clone = response.clone.bind(response);
-  return Object.defineProperties(response, { redirected: { value: true }, clone: { value: () => markRedirected(clone()) } });
-}
-
-/** `*` is everything, `https://*.example.com` each subdomain. An origin has no path, so its end is its host's. */
-export function isAllowed(apiOrigins: readonly string[], origin: string): boolean {
-  return apiOrigins.some((entry) => {
-    const [start, end] = entry.split('*');
-    return entry === origin || (end !== undefined && origin.startsWith(start!) && origin.endsWith(end));
+  return Object.defineProperties(response, {
+    redirected: { value: true, configurable: true },
+    clone: { value: () => markRedirected(clone()), configurable: true },
   });
 }
 
-/** GET and HEAD: without a body, and harmless when sent twice. */
-export function isSafe(method: string): boolean {
-  return /^(get|head)$/i.test(method);
+function isRedirectStatus(status: number): boolean {
+  return [301, 302, 303, 307, 308].includes(status);
+}
+
+/** Where a redirect leads. Platforms read the header's bytes as Latin-1; servers write UTF-8. */
+function locationOf({ headers }: Response): string | undefined {
+  const location = headers.get('location') ?? undefined;
+  if (!location || !/[\x80-\xff]/.test(location) || /[^\0-\xff]/.test(location)) return location;
+  return new TextDecoder().decode(Uint8Array.from(location, (character) => character.charCodeAt(0)));
+}
+
+/**
+ * Browsers do not say where a redirect leads. A plain GET or HEAD is sent again for the browser to follow, which drops
+ * `Authorization` when the origin changes, and nothing else.
+ */
+function leaveToBrowser(hop: Hop): Hop | undefined {
+  const isPlain = isSafe(hop.method) && !hop.headers.has(SESSION_HEADER) && !hop.headers.has('dpop');
+  return isPlain ? { ...hop, redirect: 'follow' } : undefined;
+}
+
+function follow(apiOrigins: readonly string[], call: Call, hop: Hop, response: Response, location: string): Hop | undefined {
+  const { status, headers } = response;
+  const url = new URL(location, hop.url);
+  const isSentAgain = status !== 303 && !isSafe(hop.method);
+  if (!isBare(url) || (isSentAgain && call.isOneShot)) return undefined;
+  const becomesGet = (status === 303 && !isSafe(hop.method)) || (status < 303 && hop.method === 'POST');
+  const policy = referrerPolicyOf(headers) ?? hop.referrerPolicy;
+  return {
+    url: url.href,
+    method: becomesGet ? 'GET' : hop.method,
+    headers: keepHeaders(hop, url.origin, becomesGet, isNamed(apiOrigins, url.origin)),
+    redirect: 'manual',
+    ...(policy && { referrerPolicy: policy }),
+  };
+}
+
+/** What goes along: nothing of a body that does not, nothing of a host at another one, and credentials inside only. */
+function keepHeaders(hop: Hop, origin: string, becomesGet: boolean, isNamedOrigin: boolean): Headers {
+  const isSameOrigin = origin === new URL(hop.url).origin;
+  const isKept = ([name]: [string, string]) =>
+    !(becomesGet && /^content-/.test(name)) &&
+    (isSameOrigin || !/^(cookie|host|proxy-.*)$/.test(name)) &&
+    (isSameOrigin || isNamedOrigin || !/^(authorization|dpop|vz-m2m-token)$/.test(name));
+  return new Headers([...hop.headers].filter(isKept));
+}
+
+/** The last policy that is known (Referrer Policy section 8.1); workerd knows none. */
+function referrerPolicyOf(headers: Headers): ReferrerPolicy | undefined {
+  const known = /^(no-referrer(-when-downgrade)?|same-origin|(strict-)?origin(-when-cross-origin)?|unsafe-url)$/;
+  const policies = headers.get('referrer-policy')?.split(/[\s,]+/) ?? [];
+  return 'referrerPolicy' in Request.prototype ? (policies.filter((policy) => known.test(policy)).pop() as ReferrerPolicy) : undefined;
 }

@@ -14,11 +14,18 @@ export interface ClientAuthenticationRequest {
   readonly body: URLSearchParams;
   /** The headers of the request. */
   readonly headers: Headers;
+  /** The endpoint that the request goes to: the token endpoint, or the revocation endpoint. */
+  readonly url: string;
+  /** The token endpoint. */
+  readonly tokenUrl: string;
+  /** Aborts when the time of the request is over: `timeout`, or 30 s. */
+  readonly signal: AbortSignal;
 }
 
 /**
- * Fills the form or the headers of one token or revocation request (RFC 6749 section 2.3). May be asynchronous; what it
- * throws or rejects with reaches the caller.
+ * Fills the form or the headers of one token or revocation request (RFC 6749 section 2.3). Called anew for each attempt,
+ * within the request's time limit. May be asynchronous; what it throws or rejects with reaches the caller, and what it
+ * writes is masked in whatever the server sends back.
  */
 export interface ClientAuthentication {
   (request: ClientAuthenticationRequest): void | Promise<void>;

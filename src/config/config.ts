@@ -4,6 +4,7 @@
  * @module
  */
 import type { ClientEvent, Report } from '../platform/events.ts';
+import type { RejectedUse } from '../platform/rejections.ts';
 import type { OAuthToken } from '../platform/token.ts';
 import type { Fetch } from '../platform/transport.ts';
 import type { ClientAuthentication } from './clientAuthentication.ts';
@@ -31,6 +32,8 @@ export interface TokenRequest {
   readonly isForced: boolean;
   /** Takes an event for `onEvent`. */
   readonly report: Report;
+  /** The thumbprint of the key of `dpop` (RFC 7638), to which tokens are bound; absent without `dpop`. */
+  readonly binding?: string;
 }
 
 /**
@@ -110,6 +113,11 @@ export interface ClientOptions {
    * Absent: on workers no token is refreshed ahead of its end. What it throws is ignored.
    */
   readonly waitUntil?: ((promise: Promise<unknown>) => unknown) | undefined;
+  /**
+   * What `createDpop` of `thingspace-auth/dpop` returns: tokens are then bound to its key, and each request carries a proof
+   * of it (RFC 9449). Not beside a session. Absent: bearer tokens.
+   */
+  readonly dpop?: Dpop | undefined;
   /** Gets frozen, secret-free records of what happens; absent: nobody is told. What it throws is ignored. */
   readonly onEvent?: ((event: ClientEvent) => unknown) | undefined;
 }
@@ -143,9 +151,33 @@ export interface SessionClient {
 export interface SessionTokenSource {
   /** The session token for one call: the one held, or after a login. Rejects like `getToken`, or as the login does. */
   getSessionToken(client: SessionClient, signal: AbortSignal | null | undefined): string | Promise<string>;
+  /** Whether an answer says that the session has lapsed. The answer can still be read afterwards. */
+  isLapse(response: Response): Promise<boolean>;
   /**
-   * `'session'` for an answer which says that `sent`, the session token of the call, has expired; it is then given up, so
-   * that the next `getSessionToken` logs in. The answer can still be read afterwards.
+   * Is told what met a lapse of `sent`, the session token of the call. `true`: the next `getSessionToken` brings another one.
    */
-  noteLapse(response: Response, sent: string): Promise<'session' | undefined>;
+  giveUp(sent: string, use: RejectedUse): boolean;
+}
+
+/** One request that a proof is made for (RFC 9449 section 4.2). Without `accessToken` it goes to the authorization server. */
+export interface ProofRequest {
+  /** The method as it is sent. */
+  readonly method: string;
+  /** The URL as it is sent. */
+  readonly url: string;
+  /** The access token that goes along. */
+  readonly accessToken?: string | undefined;
+}
+
+/** Proofs of the possession of a key: what `createDpop` of `thingspace-auth/dpop` returns. */
+export interface Dpop {
+  /** The value of the `DPoP` header for one request (RFC 9449 section 4.2). */
+  readonly createProof: (request: ProofRequest) => Promise<string>;
+  /**
+   * Keeps a nonce that an answer brings (RFC 9449 section 8). `'nonce'` for a 401 which asks for the proof to be made anew
+   * with the nonce that it brings.
+   */
+  readonly noteNonce: (request: ProofRequest, answer: Response) => 'nonce' | undefined;
+  /** The thumbprint of the key (RFC 7638), base64url. */
+  readonly getThumbprint: () => Promise<string>;
 }

@@ -38,8 +38,8 @@ export type ClientEvent =
     }
   /** `oauthOnTokenUpdate` threw or rejected. */
   | { readonly type: 'token_update_failed'; readonly code: EventCode }
-  /** An API call was sent again, with a new token or a new M2M session. */
-  | { readonly type: 'request_replayed'; readonly reason: 'token' | 'session' }
+  /** An API call was sent again: with a new token, a new M2M session, or a proof with the nonce asked for. */
+  | { readonly type: 'request_replayed'; readonly reason: 'token' | 'session' | 'nonce' }
   /** A store failed, hung or returned junk; the call went on without it. */
   | { readonly type: 'store_failed'; readonly operation: 'get' | 'set' | 'lock' | 'release' }
   /** The M2M login: a new session, a failure, or the latch that stops further logins. */
@@ -66,7 +66,10 @@ export async function callHook<T>(
 }
 
 /** Tells the caller's `onEvent`. */
-export function report({ onEvent }: { readonly onEvent?: (event: ClientEvent) => unknown }, event: LooseEvent): void {
+export function report(
+  { onEvent }: { readonly onEvent?: ((event: ClientEvent) => unknown) | undefined },
+  event: LooseEvent,
+): void {
   void callHook(onEvent, Object.freeze(withoutAbsent<ClientEvent>(event as ClientEvent)));
 }
 

@@ -7,8 +7,8 @@
 export interface OAuthToken {
   /** The access token itself: a secret. */
   readonly accessToken: string;
-  /** Always `'Bearer'`, however the server writes it (RFC 6750 section 6.1.1). */
-  readonly tokenType: 'Bearer';
+  /** `'Bearer'` (RFC 6750 section 6.1.1) or, of a client with `dpop`, `'DPoP'` (RFC 9449 section 5), however the server writes it. */
+  readonly tokenType: 'Bearer' | 'DPoP';
   /** The lifetime as the server gave it, in whole seconds; absent where it gave none (RFC 6749 section 5.1). */
   readonly expiresIn?: number;
   /** The scopes granted, separated by spaces; absent where the server does not say (RFC 6749 section 5.1). */
@@ -31,8 +31,8 @@ export const GRACE_SECONDS = 3;
  * @param token the token; one without `expiry` never expires
  * @param clockSkew seconds before its expiry at which it counts as expired; default 0
  */
-export function isExpired(token: OAuthToken, clockSkew = 0): boolean {
-  return Date.now() / 1000 >= token.expiry! - clockSkew;
+export function isExpired({ expiry = Infinity }: OAuthToken, clockSkew = 0): boolean {
+  return Date.now() / 1000 >= expiry - clockSkew;
 }
 
 /**
@@ -42,7 +42,7 @@ export function isExpired(token: OAuthToken, clockSkew = 0): boolean {
  * @throws `TypeError` for anything that is no token; the message names the field and the rule, never the value
  */
 export function reviveToken(value: unknown): OAuthToken {
-  return withEnd(value);
+  return createToken(value);
 }
 
 /**
@@ -52,50 +52,69 @@ export function reviveToken(value: unknown): OAuthToken {
  * @throws `TypeError` that names the member and the rule, never the value
  */
 export function parseToken(body: Readonly<Record<string, unknown>>, requestedAtMs: number): OAuthToken {
-  return withEnd({
-    accessToken: body.access_token,
-    tokenType: body.token_type,
-    // PayPal sends a string; what cannot be read is absent.
-    expiresIn: wholeSeconds(body.expires_in),
-    // Twitch sends an array.
-    scope: asText(Array.isArray(body.scope) ? body.scope.join(' ') : body.scope),
-    refreshToken: asText(body.refresh_token),
-  }, requestedAtMs);
+  const { access_token: accessToken, token_type: tokenType, scope, refresh_token: refreshToken } = body;
+  return createToken(
+    {
+      accessToken,
+      tokenType,
+      // PayPal sends a string; what cannot be read is absent.
+      expiresIn: asSeconds(body.expires_in),
+      // Twitch sends an array.
+      scope: asText(Array.isArray(scope) ? scope.join(' ') : scope),
+      refreshToken: asText(refreshToken),
+    },
+    requestedAtMs,
+  );
 }
 
-/** What `reviveToken` makes, with its end where it has a lifetime only: one that began at `startMs`. */
-export function withEnd(value: unknown, startMs?: number): OAuthToken {
-  const token: Record<string, any> = {};
-  for (const [name, read] of Object.entries(FIELDS)) {
-    const given = Object(value)[name] ?? '';
-    // Without a start or a lifetime, which has been read before, the sum is not a number.
-    const result = read(given === '' && name === 'expiry' ? startMs! / 1000 + token.expiresIn : given);
-    if (result !== undefined) token[name] = result;
-    else if (given !== '' || name === 'accessToken') throw new TypeError(`oauthToken.${name} must be that of a Bearer token`);
+/** What {@link reviveToken} makes; one that has a lifetime and no end gets one: it began at `startMs`. */
+export function createToken(value: unknown, startMs?: number): OAuthToken {
+  const given = Object(value) as { readonly [K in keyof OAuthToken]?: unknown };
+  if (!(given.accessToken ?? '')) {
+    throw new TypeError('oauthToken must be an object with accessToken, as fetchToken gives it: neither JSON text nor { access_token }');
   }
-  return Object.freeze(token as OAuthToken);
+  const token: Record<string, unknown> = {};
+  for (const name of Object.keys(FIELDS) as (keyof OAuthToken)[]) {
+    const [parse, words] = FIELDS[name];
+    const field = given[name] ?? '';
+    if (field === '') continue;
+    token[name] = parse(field);
+    if (token[name] === undefined) throw new TypeError(`oauthToken.${name} must be ${words}`);
+  }
+  token['tokenType'] ??= 'Bearer';
+  const { expiresIn } = token;
+  if (startMs !== undefined && expiresIn !== undefined) token['expiry'] ??= Math.floor(startMs / 1000 + Number(expiresIn));
+  return Object.freeze(token as unknown as OAuthToken);
 }
+
+const SECONDS = 'a number of seconds';
+
+/** How each field is read, and the rule in words. */
+const FIELDS: { readonly [K in keyof Required<OAuthToken>]: readonly [parse: (value: unknown) => unknown, words: string] } = {
+  accessToken: [asHeaderText, 'visible ASCII without spaces'],
+  tokenType: [asTokenType, 'Bearer or DPoP'],
+  expiresIn: [asSeconds, SECONDS],
+  scope: [asText, 'a string'],
+  expiry: [asSeconds, SECONDS],
+  refreshToken: [asText, 'a string'],
+};
 
 /** A text that can stand in a header as a token does: platforms quote a bad value in their errors, secret and all. */
 export function asHeaderText(value: unknown): string | undefined {
   return typeof value === 'string' && /^[!-~]+$/.test(value) ? value : undefined;
 }
 
-const FIELDS = {
-  accessToken: asHeaderText,
-  tokenType: (value: any): unknown => (/^(bearer)?$/i.test(String(value)) ? 'Bearer' : undefined),
-  expiresIn: wholeSeconds,
-  scope: asText,
-  expiry: wholeSeconds,
-  refreshToken: asText,
-};
-
 /** A text that is not empty; `undefined` for anything else. */
 export function asText(value: unknown): string | undefined {
   return typeof value === 'string' && value ? value : undefined;
 }
 
+/** In whatever case the server writes it. */
+function asTokenType(value: unknown): string | undefined {
+  return ['Bearer', 'DPoP'].find((type) => type.toLowerCase() === String(value).toLowerCase());
+}
+
 /** A number, also as text or `BigInt`; beyond some 3,000 years it is cut. */
-function wholeSeconds(value: any): number | undefined {
+function asSeconds(value: any): number | undefined {
   return /^\s*\d+(\.\d+)?\s*$/.test(String(value)) ? Math.floor(Math.min(Number(value), 1e11)) : undefined;
 }

@@ -8,8 +8,13 @@ import { runWithin } from './waiting.ts';
 /** The platform's `fetch`, or one that answers and rejects like it. */
 export type Fetch = (...parameters: Parameters<typeof fetch>) => ReturnType<typeof fetch>;
 
-/** Absent from browsers. Taken at once: with a fake clock put in its place, as tests do later, no exchange would end. */
-const setImmediate = /* @__PURE__ */ (() => (globalThis as { setImmediate?: (resolve: (value: unknown) => void) => void }).setImmediate)();
+/** What is needed to send. */
+export interface Transport {
+  /** To be called unbound: workerd and browsers refuse a `fetch` whose `this` is some object. */
+  readonly fetch: Fetch;
+  /** `0` is no limit for API calls, and 30 s for what is posted here. */
+  readonly timeoutMs: number;
+}
 
 /** An answer as far as it has come; without `text` its body has not, or is larger than 64 KiB. */
 export interface Answer {
@@ -17,44 +22,86 @@ export interface Answer {
   text?: string | undefined;
 }
 
-/**
- * Posts a secret, once, and fills and returns `answer`: what has come of it stands there also where this rejects, with an
- * `ApiError` (`network`, `timeout`) or the reason of the signal. It has 30 s where the client sets no limit of its own.
- */
+/** Runs what asks `url` within the time of one request: `timeout`, or 30 s where the client sets no limit of its own. */
+export function withinLimit<T>(
+  { timeoutMs }: Transport,
+  url: string,
+  signal: AbortSignal | null | undefined,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  return runWithin(limited(url), timeoutMs || 30_000, signal, work);
+}
+
+/** What the time limit of a request says. */
+export function limited(url: string): string {
+  return `${nameOf(url)}: check the network, or raise timeout`;
+}
+
+/** {@link sendOnce}, within the time of one request. */
 export function post(
-  { fetch, timeoutMs }: { readonly fetch: Fetch; readonly timeoutMs: number },
+  transport: Transport,
   url: string,
   headers: Headers | Record<string, string>,
   body: string,
   answer: Answer,
   signal?: AbortSignal | null,
 ): Promise<Answer> {
-  // A query may hold a secret.
-  const [endpoint] = url.split('?');
-  return runWithin(endpoint!, timeoutMs || 30_000, signal, async (within) => {
-    try {
-      // `manual`, since platforms resend the body and custom headers to any host; `omit`, since Chromium and WebKit
-      // otherwise leave the call pending behind a login dialog when a 401 asks for Basic. workerd of 2023 refuses it.
-      answer.response = await fetch(url, {
-        method: 'POST',
-        redirect: 'manual',
-        headers,
-        body,
-        signal: within,
-        credentials: 'credentials' in Request.prototype ? 'omit' : undefined,
-      } as RequestInit);
-      answer.text = await readText(answer.response);
-      // A turn of Node's event loop after the body its `fetch` gives the connection back: the call that has waited for this
-      // answer need then not open one of its own, with a TLS handshake.
-      if (setImmediate) await new Promise(setImmediate);
-      return answer;
-    } catch (cause) {
-      throw new ApiError(`No answer from ${endpoint}`, { code: 'network', cause });
-    }
-  });
+  return withinLimit(transport, url, signal, (within) => sendOnce(transport, url, headers, body, answer, within));
 }
 
-/** Reads a body as text, but no more than 64 KiB: `undefined` when there is more. */
+/**
+ * Posts a secret, once, along no redirect, and fills and returns `answer`: what has come of it stands there also where this
+ * rejects, with an `ApiError` (`network`), or with a `TypeError` for a `fetch` that is missing or answers unlike the platform's.
+ */
+export async function sendOnce(
+  { fetch }: Transport,
+  url: string,
+  headers: Headers | Record<string, string>,
+  body: string,
+  answer: Answer,
+  signal: AbortSignal,
+): Promise<Required<Answer>> {
+  const fail = (cause: unknown) => {
+    throw networkError(url, cause);
+  };
+  assertFetch(fetch);
+  // `manual`, since platforms resend the body and custom headers to any host; `omit`, since Chromium and WebKit
+  // otherwise leave the call pending behind a login dialog when a 401 asks for Basic. workerd of 2023 refuses it.
+  const credentials = 'credentials' in Request.prototype ? { credentials: 'omit' as const } : {};
+  const init: RequestInit = { method: 'POST', redirect: 'manual', headers, body, signal, ...credentials };
+  const response = assertResponse(await (async () => fetch(url, init))().catch(fail));
+  // A stream is what can be read to a limit: node-fetch and some mocks have none.
+  if (response.body !== null && !response.body?.getReader) throw new TypeError(FETCH_RULE);
+  answer.response = response;
+  const text = await readText(response).catch(fail);
+  answer.text = text;
+  await nextTurn();
+  return { response, text };
+}
+
+const FETCH_RULE = "fetch must be a function that answers like the platform's: a Response with status, headers, and a stream or null as body";
+
+/**
+ * Returns what has the members of a `Response` that are used for every call.
+ *
+ * @throws `TypeError` that says what `fetch` must answer
+ */
+export function assertResponse(response: Response): Response {
+  if (!response?.headers?.get || !(response.status >= 0)) throw new TypeError(FETCH_RULE);
+  return response;
+}
+
+/** The global `fetch`, looked up at call time and called unbound from any object. */
+export function globalFetch(...parameters: Parameters<Fetch>): ReturnType<Fetch> {
+  return fetch(...parameters);
+}
+
+/** @throws `TypeError` where the platform has no `fetch`, and none is given */
+export function assertFetch(used: Fetch): void {
+  if (used === globalFetch && typeof fetch !== 'function') throw new TypeError(FETCH_RULE);
+}
+
+/** Reads a body as text, but no more than 64 KiB: `undefined` when there is more. Rejects when it breaks off. */
 export async function readText({ body }: Response): Promise<string | undefined> {
   if (!body) return '';
   const reader = body.getReader();
@@ -71,6 +118,46 @@ export async function readText({ body }: Response): Promise<string | undefined> 
 }
 
 /** Lets go of a body that nobody will read, so that its connection is free; how that ends is of no interest. */
-export function discard(body: { cancel(): Promise<void> } | null | undefined): void {
-  body?.cancel().catch(() => {});
+export function discard(body: { cancel?(): Promise<void> } | null | undefined): void {
+  body?.cancel?.().catch(() => {});
+}
+
+/** A URL as errors show it: a query may hold a secret. */
+export function nameOf(url: string): string {
+  return url.replace(/[?#].*/s, '');
+}
+
+/** The platform's own word for why there is no answer, where it has one: `ECONNREFUSED`, or Deno's `NotCapable`. */
+export function reasonWord(error: unknown): string {
+  const { name, cause } = Object(error) as { name?: unknown; cause?: { code?: unknown } };
+  return `${name === 'NotCapable' ? name : (cause?.code ?? '')}`;
+}
+
+/** Whether the runtime denies the permission to use the network. */
+export function isDenied(word: string): boolean {
+  return word === 'NotCapable' || word === 'ERR_ACCESS_DENIED';
+}
+
+function networkError(url: string, cause: unknown): ApiError {
+  const word = reasonWord(cause);
+  const advice = isDenied(word) ? 'the runtime denies network access; start it with --allow-net' : 'check URL, network and proxy';
+  return new ApiError(`No answer from ${nameOf(url)}${word && ` (${word})`}: ${advice}`, { code: 'network', cause });
+}
+
+/**
+ * One turn of the event loop. A turn after the body Node's `fetch` gives the connection back: the call that has waited for
+ * this answer need then not open one of its own, with a TLS handshake. By a message, since tests fake timers and
+ * `setImmediate`; and no token waits for it where the platform has none, or one that throws (Next's edge routes).
+ */
+async function nextTurn(): Promise<void> {
+  try {
+    const { port1, port2 } = new MessageChannel();
+    await new Promise((resolve) => {
+      port1.onmessage = resolve;
+      port2.postMessage(0);
+    });
+    port1.close();
+  } catch {
+    // It would only have saved a connection.
+  }
 }

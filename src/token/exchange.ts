@@ -1,100 +1,104 @@
 /**
  * The client credentials grant on the wire (RFC 6749 section 4.4): builds the request, judges the answer.
- * One call is one request; retries are elsewhere.
+ * One call is one request, or two where the server asks for a nonce first; retries are elsewhere.
  * @module
  */
+import type { Dpop } from '../config/config.ts';
 import type { Settings } from '../config/settings.ts';
-import type { ApiErrorCode } from '../platform/errors.ts';
+import { assertUsable } from '../config/settings.ts';
 import { ApiError, OAuthProviderError } from '../platform/errors.ts';
 import type { OAuthToken } from '../platform/token.ts';
-import { asText, parseToken } from '../platform/token.ts';
-import type { Answer } from '../platform/transport.ts';
-import { post } from '../platform/transport.ts';
-
-/** A parsed body: outside data. */
-type Body = Readonly<Record<string, any>>;
+import { parseToken } from '../platform/token.ts';
+import { sendOnce, withinLimit } from '../platform/transport.ts';
+import type { Body, Reply } from './answer.ts';
+import { judge } from './answer.ts';
 
 /**
- * Exchanges the client's credentials for an access token: one request.
+ * Exchanges the client's credentials for an access token. `onRequest` is called before each request.
  *
  * @throws `ApiError` (`network`, `timeout`, `response_too_large`, `gateway_fault`, `invalid_response`),
  *   `OAuthProviderError`, or the reason of the signal
  */
-export function exchange(settings: Settings, signal: AbortSignal, onRequest: () => void): Promise<OAuthToken> {
-  const { scope, params } = settings;
+export async function exchange(settings: Settings, signal: AbortSignal, onRequest: () => void): Promise<OAuthToken> {
+  try {
+    return await requestToken(settings, signal, onRequest);
+  } catch (error) {
+    if (!settings.dpop || !asksForNonce(error)) throw error;
+    // RFC 9449 section 8: the nonce has come with the refusal. The assertion, too, must be a new one.
+    return requestToken(settings, signal, onRequest);
+  }
+}
+
+function asksForNonce(error: unknown): boolean {
+  return error instanceof OAuthProviderError && error.error === 'use_dpop_nonce' && Boolean(error.headers?.has('dpop-nonce'));
+}
+
+function requestToken(settings: Settings, signal: AbortSignal, onRequest: () => void): Promise<OAuthToken> {
+  const { scope, params, tokenUrl, dpop } = settings;
   const requestedAtMs = Date.now();
   // Many servers refuse an empty `scope`.
-  const fields = { grant_type: 'client_credentials', scope, ...params };
-  return postForm(settings, settings.tokenUrl, fields, (body) => parseToken(body, requestedAtMs), signal, onRequest);
+  const fields = { grant_type: 'client_credentials', ...(scope && { scope }), ...params };
+  const read = (body: Body) => assertUsable(parseToken(body, requestedAtMs), dpop);
+  return postForm(settings, tokenUrl, fields, read, { dpop, signal, onRequest });
+}
+
+/** What a token request has besides its form. */
+interface FormOptions {
+  readonly dpop?: Dpop | undefined;
+  readonly signal?: AbortSignal;
+  readonly onRequest?: () => void;
 }
 
 /**
- * Posts a form with the client's authentication, and has `read` read the body of a 2xx answer without an `error`
- * (GitHub and Slack send those with 200).
+ * Posts a form with the client's authentication, within the time of one request, and has `read` read the body of a 2xx
+ * answer without an `error`.
  */
 export async function postForm<T>(
   settings: Settings,
   url: string,
-  fields: Readonly<Record<string, string | readonly string[] | undefined>>,
+  fields: Readonly<Record<string, string | readonly string[]>>,
   read: (body: Body) => T,
-  signal?: AbortSignal,
-  onRequest?: () => void,
+  options: FormOptions = {},
 ): Promise<T> {
-  const { clientAuthentication, clientId, clientSecret = '' } = settings;
-  if (!clientSecret && clientAuthentication.needsSecret) {
-    throw new ApiError('oauthClientSecret or oauthTokenProvider must be given', { code: 'no_credentials' });
+  if (!settings.clientSecret && settings.clientAuthentication.needsSecret) {
+    throw new ApiError('No valid token, and nothing to get one with: give oauthClientSecret or oauthTokenProvider', {
+      code: 'no_credentials',
+    });
   }
   const form = new URLSearchParams();
   for (const name in fields) {
     for (const value of [fields[name] ?? []].flat()) form.append(name, value);
   }
+  return judge(await withinLimit(settings, url, options.signal, (signal) => sendForm(settings, url, form, options, signal)), read);
+}
+
+async function sendForm(
+  settings: Settings,
+  url: string,
+  body: URLSearchParams,
+  { dpop, onRequest }: FormOptions,
+  signal: AbortSignal,
+): Promise<Reply> {
+  const { clientAuthentication, clientId, clientSecret = '', tokenUrl } = settings;
+  const known = new Set(body.keys());
   // workerd of 2023 says no content type for a form by itself.
-  const sent = new Headers({ accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' });
-  await clientAuthentication({ clientId, clientSecret, body: form, headers: sent });
+  const headers = new Headers({ accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' });
+  await clientAuthentication({ clientId, clientSecret, body, headers, url, tokenUrl, signal });
+  const proof = { method: 'POST', url };
+  if (dpop) headers.set('dpop', await dpop.createProof(proof));
+  // Over its time, it is not sent.
+  signal.throwIfAborted();
   onRequest?.();
-  return judge(await post(settings, url, sent, `${form}`, {}, signal), clientSecret, read);
+  const answer = await sendOnce(settings, url, headers, `${body}`, {}, signal);
+  dpop?.noteNonce(proof, answer.response);
+  return { ...answer, url, secrets: [clientSecret, ...secretsOf(known, [...body, ...headers])] };
 }
 
-/** What `read` makes of a good answer; an error for any other. */
-function judge<T>({ response, text }: Answer, clientSecret: string, read: (body: Body) => T): T {
-  const { status: statusCode, headers } = response!;
-  const body = parseBody(text);
-  // Servers echo what they were sent.
-  const conceal = (value: unknown) => asText(value)?.replaceAll(clientSecret || '\0', '***').slice(0, 200);
-  const error = conceal(body.error);
-  const errorDescription = conceal(body.error_description);
-  if (error) {
-    throw new OAuthProviderError(`The server refused: ${[error, errorDescription].filter(Boolean).join(': ')}`, {
-      code: 'oauth_error',
-      statusCode,
-      headers,
-      error,
-      errorDescription,
-      errorUri: conceal(body.error_uri),
-    });
-  }
-  let code: ApiErrorCode = 'invalid_response';
-  let detail: string | undefined;
-  if (text === undefined) code = 'response_too_large';
-  else if (body.fault || /^\s*</.test(text)) {
-    code = 'gateway_fault';
-    detail = conceal(`${body.fault?.code ?? ''}`);
-  } else if (response!.ok) {
-    try {
-      return read(body);
-    } catch (cause) {
-      detail = (cause as Error).message;
-    }
-  }
-  const what = `No OAuth answer, check the URL (${statusCode} ${headers.get('content-type') ?? 'untyped'})`;
-  throw new ApiError([what, code, detail].filter(Boolean).join(': '), { code, statusCode, headers });
-}
+/** What says nothing secret, whoever wrote it; the token of a revocation is known, and a secret all the same. */
+const PUBLIC = /^(client_id|client_assertion_type|accept|content-type)$/;
 
-/** JSON under whatever content type, or a form (GitHub without `Accept`); anything else is an empty object. */
-function parseBody(text = ''): Body {
-  try {
-    return Object(JSON.parse(text));
-  } catch {
-    return /^\w+=/.test(text) ? Object.fromEntries(new URLSearchParams(text)) : {};
-  }
+/** The values of what the client's authentication has written. A header's scheme is no secret, and may be left out by who repeats it. */
+function secretsOf(known: ReadonlySet<string>, sent: readonly (readonly [name: string, value: string])[]): string[] {
+  const written = sent.filter(([name]) => name === 'token' || !(PUBLIC.test(name) || known.has(name)));
+  return written.flatMap(([, value]) => [value, value.replace(/^\w+ /, '')]);
 }

@@ -5,34 +5,41 @@
 import type { Settings } from '../config/settings.ts';
 import { ApiError } from '../platform/errors.ts';
 import { describeFailure, report } from '../platform/events.ts';
-import { waitFor } from '../platform/waiting.ts';
+import { isDenied, reasonWord } from '../platform/transport.ts';
+import { sleep } from '../platform/waiting.ts';
 
 /**
  * Runs `attempt` until it succeeds, fails for good, or has been tried `attempts` times. Waits with full jitter;
  * a `Retry-After` wins, and one beyond `maxDelay` ends the tries. Rejects with the last error, or the signal's reason.
  */
 export async function withRetries<T>(settings: Settings, signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
-  const { attempts, baseDelay, maxDelay } = settings;
-  for (let tries = 0; ; ) {
+  const { attempts, baseDelayMs, maxDelayMs } = settings;
+  for (let tries = 1; ; tries++) {
     try {
       return await attempt();
     } catch (error) {
-      const delayMs = retryAfterMs(error) ?? Math.random() * Math.min(maxDelay, baseDelay * 2 ** tries);
-      const failure = describeFailure(error);
-      // Network errors and overload pass; a time-out has cost enough already, and a refusal stays one.
-      const isPassing = /^(network|408|429|50[0234])$/.test(`${failure.statusCode ?? failure.code}`);
-      if (++tries >= attempts || !isPassing || delayMs > maxDelay) throw error;
-      report(settings, { type: 'retry_waiting', attempt: tries, delayMs: Math.round(delayMs), ...failure });
-      await waitFor(undefined, signal, delayMs);
+      const delayMs = retryAfterMs(error) ?? Math.random() * Math.min(maxDelayMs, baseDelayMs * 2 ** (tries - 1));
+      if (tries >= attempts || delayMs > maxDelayMs || !isPassing(error)) throw error;
+      report(settings, { type: 'retry_waiting', attempt: tries, delayMs: Math.round(delayMs), ...describeFailure(error) });
+      await sleep(delayMs, signal);
     }
   }
 }
 
+/** Network errors, overload, and answers cut off pass; a time-out has cost enough already, and a refusal stays one. */
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof ApiError)) return false;
+  const { code, statusCode = 0, cause } = error;
+  if (code === 'network') return !isDenied(reasonWord(cause));
+  const isCutOff = cause instanceof SyntaxError;
+  return isCutOff || [408, 429, 500, 502, 503, 504].includes(statusCode);
+}
+
 /** The milliseconds that an answer asks to wait (RFC 9110 section 10.2.3), at most 300 s; `undefined` where it asks for nothing sensible. */
 export function retryAfterMs(error: unknown): number | undefined {
-  const { headers }: Partial<ApiError> = error instanceof ApiError ? error : {};
+  const headers = error instanceof ApiError ? error.headers : undefined;
   // better-auth sends the second one.
-  const value = headers?.get('retry-after') ?? headers?.get('x-retry-after');
-  const delayMs = /^\d+$/.test(value!) ? Number(value) * 1000 : Date.parse(value!) - Date.now();
+  const value = headers?.get('retry-after') ?? headers?.get('x-retry-after') ?? '';
+  const delayMs = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
   return delayMs >= 0 ? Math.min(delayMs, 300_000) : undefined;
 }

@@ -22,7 +22,7 @@ import { reviveToken } from '../platform/token.ts';
 export async function revokeToken(config: ClientConfig, token: OAuthToken): Promise<void> {
   const settings = resolveConfig(config);
   const { accessToken } = reviveToken(token);
-  const { revocationUrl } = settings;
-  if (!revocationUrl) throw new TypeError('environment.revocationUrl must be given to revoke a token');
-  await postForm(settings, revocationUrl, { token: accessToken }, () => undefined);
+  const { revocationUrl: url } = settings;
+  if (!url) throw new TypeError('environment.revocationUrl must be given to revoke a token');
+  await postForm(settings, url, { token: accessToken }, () => undefined);
 }

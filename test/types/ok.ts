@@ -83,7 +83,7 @@ const scope: OauthScope = 'ts.application.ro';
 async function useTokens(config: ClientConfig, signal: AbortSignal): Promise<OAuthToken> {
   const token = await client.fetchToken({ signal });
   const expiry: number | undefined = token.expiry;
-  const type: 'Bearer' = token.tokenType;
+  const type: 'Bearer' | 'DPoP' = token.tokenType;
   await client.getToken();
   await client.getToken({});
   await client.getToken({ signal: null });

@@ -1,0 +1,29 @@
+/**
+ * What a rejected token costs: one rule for bearers and for M2M sessions, so that an API which always refuses causes one
+ * exchange or one login a minute, not one a call.
+ * @module
+ */
+
+/** What met the rejection: a call that can be sent again, one that cannot (its body was a stream), or the replay of a call. */
+export type RejectedUse = 'call' | 'stream' | 'replay';
+
+/** What is known of the token that is held. Times are in milliseconds of Unix time; it survives JSON. */
+export interface Rejections {
+  /** When it was obtained in the place of a rejected one. */
+  readonly replacedAtMs?: number | undefined;
+  /** When it turned out that replacing it does not help: the replay was rejected too, or the server repeated the token. */
+  readonly rejectedAgainAtMs?: number | undefined;
+}
+
+/** Whether another token in the place of the rejected one may help. */
+export function isWorthReplacing({ replacedAtMs, rejectedAgainAtMs }: Rejections, use: RejectedUse): boolean {
+  if (use === 'replay' || isLately(rejectedAgainAtMs)) return false;
+  // Nobody learns whether a replacement helps a stream: it is not sent again.
+  return use === 'call' || !isLately(replacedAtMs);
+}
+
+/** Within the last minute. A time in the future (the clock was set back) is not. */
+function isLately(atMs = -Infinity): boolean {
+  const elapsedMs = Date.now() - atMs;
+  return elapsedMs >= 0 && elapsedMs < 60_000;
+}

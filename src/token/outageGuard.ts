@@ -1,0 +1,36 @@
+/**
+ * What a failure bars, and for how long: while the token endpoint is down, it is asked after 1 s, 2 s and so on up to 30 s,
+ * and callers in between get the last error at once.
+ * @module
+ */
+import { retryAfterMs } from './retry.ts';
+
+/** What is tried, from the most dispensable on: a failure bars what it says and all that comes before it. */
+const TRIED = ['refreshAhead', 'exchange', 'provider'] as const;
+
+export type Tried = (typeof TRIED)[number];
+
+/** The last failure of a client. Times are in milliseconds. */
+export interface Failure {
+  readonly error: unknown;
+  readonly bars: Tried;
+  readonly atMs: number;
+  readonly delayMs: number;
+}
+
+/** The failure that follows `last` (`undefined` after a success): it holds twice as long, or as long as the server asks. */
+export function createFailure(last: Failure | undefined, error: unknown, bars: Tried): Failure {
+  const doubledMs = last ? Math.min(last.delayMs * 2, 30_000) : 1_000;
+  return { error, bars, atMs: Date.now(), delayMs: Math.max(doubledMs, retryAfterMs(error) ?? 0) };
+}
+
+/** The failure because of which something is not tried now. */
+export function barring(failure: Failure | undefined, tried: Tried): Failure | undefined {
+  return failure && TRIED.indexOf(failure.bars) >= TRIED.indexOf(tried) && holds(failure) ? failure : undefined;
+}
+
+/** A time in the future (the clock was set back) holds nothing. */
+function holds({ atMs, delayMs }: Failure): boolean {
+  const elapsedMs = Date.now() - atMs;
+  return elapsedMs >= 0 && elapsedMs < delayMs;
+}
