@@ -19,9 +19,11 @@ export async function hunt({ folder, runs, mutants, mostMs, jobs, onSettled }) {
     onSettled(each.mutant, noticed);
   };
 
-  const nextOf = ({ mutant, tried }) => {
-    const left = runs.filter((run) => !tried.has(run)).map((run) => selectTests(run, mutant.id, mostMs)).filter(Boolean);
-    return nearness.sort(mutant, left)[0];
+  const nextOf = (each) => {
+    each.selections ??= runs.map((run) => selectTests(run, each.mutant.id, mostMs)).filter(Boolean);
+    const next = nearness.pick(each.mutant, each.selections.filter(({ run }) => !each.tried.has(run)));
+    // Since then it has turned out that these tests can only be run as a whole.
+    return next?.run.isWhole ? selectTests(next.run, each.mutant.id, mostMs) : next;
   };
 
   /** The first mutant that waits, with others that the same test file comes next for. */

@@ -15,9 +15,9 @@ export function createNearness() {
   };
 
   return {
-    sort(mutant, selections) {
-      const worths = new Map(selections.map((each) => [each, worthOf(mutant, each)]));
-      return [...selections].sort((one, other) => worths.get(other) - worths.get(one));
+    pick(mutant, selections) {
+      const ranked = selections.map((selection) => ({ selection, worth: worthOf(mutant, selection) }));
+      return ranked.sort((one, other) => other.worth - one.worth)[0]?.selection;
     },
     learn(mutant, selection, failed) {
       const { runs, notices } = knownOf(mutant, selection);
