@@ -10,7 +10,7 @@ const { authorizedFetch } = createClient({
   ...config,
   clientCredentialsAuthCredentials: {
     ...config.clientCredentialsAuthCredentials,
-    oauthTokenProvider: storedToken(fileStore('.thingspace-token.json')),
+    oauthTokenProvider: storedToken(fileStore('.thingspace-tokens')),
   },
 });
 

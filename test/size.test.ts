@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
 /** What each import may add to an application, minified, gzip -9, in bytes. Ceilings, not places to fill. */
-const MOST_BYTES = { createClient: 7_500, createSession: 3_300, storedToken: 1_200, redisStore: 400, fileStore: 1_300 };
+const MOST_BYTES = { createClient: 7_500, createSession: 3_300, storedToken: 1_200, redisStore: 450, fileStore: 1_300 };
 
 const root = join(import.meta.dirname, '../..');
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {

@@ -37,7 +37,7 @@ export function judge<T>(reply: Reply, read: (body: Body) => T): T {
 }
 
 /** JSON under whatever content type, or a form (GitHub without `Accept`); `undefined` for anything else. */
-function parseBody(text = ''): Body | undefined {
+export function parseBody(text = ''): Body | undefined {
   try {
     return Object(JSON.parse(text));
   } catch {

@@ -75,7 +75,7 @@ declare const redis: Parameters<typeof redisStore>[0];
 declare const storage: Parameters<typeof webStore>[0];
 declare const stub: Parameters<typeof durableObjectStore>[0];
 export const stores: () => readonly TokenStore[] = () => [
-  encryptedStore(memory, [key]), fileStore('token.json'), kvStore(namespace), redisStore(redis), webStore(storage),
+  encryptedStore(memory, [key]), fileStore('tokens'), kvStore(namespace), redisStore(redis), webStore(storage),
   durableObjectStore(stub),
 ];
 export const providers: () => readonly OAuthTokenProvider[] = () => stores().map(storedToken);

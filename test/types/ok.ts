@@ -102,7 +102,7 @@ void authorizedFetch(new Request('https://api.example.com'));
 
 // Providers: ours, asynchronous or not, and the generated SDK's.
 const provider: OAuthTokenProvider = async (lastToken, { fetchToken, isForced, report, scope, params, clockSkew }) => {
-  report({ type: 'store_failed', operation: 'get' });
+  report({ type: 'store_failed', operation: 'get', reason: 'junk' });
   return lastToken && !isForced && scope && params && clockSkew ? lastToken : fetchToken();
 };
 const sdkProvider = (lastToken: OAuthToken | undefined, authManager: Pick<TokenRequest, 'fetchToken'>): Promise<OAuthToken> =>
