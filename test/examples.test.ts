@@ -146,7 +146,7 @@ test('m2m-devices logs in, lists the devices and logs out, and stops at a refuse
 
   const refused = await runWith('wrong-password');
   assert.equal(refused.exitCode, 1);
-  assert.match(refused.stderr, /^M2M session: 401 .*five failures lock the account\.\n$/);
+  assert.match(refused.stderr, /^M2M session: https:.*login refused the username and password \(401\).*five failures lock the account/);
   assert.deepEqual(seen(refused.mock), [`${TOKEN} 200`, `${session}/login 401`]);
 });
 

@@ -29,6 +29,7 @@ const ALLOWED_SKIPS = {
   workerd: WORKERD,
   Miniflare: { ...PROGRAM, 'Web Storage': 1, files: 1 },
   'edge-runtime': WORKERD,
+  'Next.js edge': WORKERD,
   'Chromium 119': BROWSER,
   Chromium: BROWSER,
   'Chromium worker': BROWSER_WORKER,
