@@ -138,6 +138,19 @@ describe('refresh ahead', () => {
     await clock.until(() => server.tokenRequests.length === 1);
   });
 
+  it('happens for a stored token that says no lifetime, counted from what is left of it', async (t) => {
+    const { clock, server, client } = await start(t, {}, { oauthToken: { accessToken: 'stored', tokenType: 'Bearer', expiry: START + 1000 } });
+    await client.getToken();
+    // A fifth of the 1,000 s, before the 10 s that the clocks may differ by.
+    clock.advance(789_999);
+    await client.getToken();
+    await turns();
+    assert.equal(server.tokenRequests.length, 0);
+    clock.advance(1);
+    assert.equal((await client.getToken()).accessToken, 'stored');
+    await clock.until(() => server.tokenRequests.length === 1);
+  });
+
   it('never happens where there is nothing to renew with', async (t) => {
     const { clock, client, events } = await start(t, {}, { oauthClientSecret: undefined, oauthToken: { accessToken: 'stored', tokenType: 'Bearer', expiry: START + 3600 } });
     for (const ms of [3_300_000, 289_999]) {

@@ -3,6 +3,7 @@
 //   npm run mutate -- src/session.ts src/call    all mutants of these files
 //   npm run mutate -- --sample 300 --seed 7      so many of all, drawn with this seed
 //   --quick      leaves out tests that take more than a second; what survives is then no verdict
+//   --nearest 5  shows a mutant to its five nearest test files only; what survives is then no verdict
 //   --without sessionFleet,examples   leaves out these test files
 //   --only config,token                only these test files
 //   --jobs 2     so many processes at a time; default: one for each core
@@ -25,6 +26,7 @@ const { values: options, positionals } = parseArgs({
     only: { type: 'string' },
     jobs: { type: 'string', default: String(availableParallelism()) },
     without: { type: 'string', default: '' },
+    nearest: { type: 'string', default: 'Infinity' },
     quick: { type: 'boolean', default: false },
     reviewed: { type: 'boolean', default: false },
     draft: { type: 'boolean', default: false },
@@ -61,6 +63,7 @@ await hunt({
   runs,
   mutants: hunted,
   mostMs: options.quick ? 1_000 : Infinity,
+  mostFiles: Number(options.nearest),
   jobs: Number(options.jobs),
   onSettled(mutant, noticed) {
     results.push({ mutant, noticed, reviewed: entries.get(mutant.id) });
