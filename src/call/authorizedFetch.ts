@@ -34,40 +34,39 @@ export async function authorizedFetch(
 ): Promise<Response> {
   const { settings } = source;
   const call = readCall(settings.apiOrigins, input, init);
+  const { headers, signal } = call;
   // The caller's own session token wins; an empty one means that none is sent.
   const session = call.sessionToken ?? settings.sessionToken;
   const replaced: Spent[] = [];
   let token = typeof session === 'object' ? undefined : validToken(source);
   let sent: Sent | undefined;
   try {
-    if (!token || call.signal?.aborted) assertSendable(call);
+    if (!token || signal?.aborted) assertSendable(call);
     for (;;) {
-      const sessionToken = typeof session === 'object' ? await session.getSessionToken(source, call.signal) : session;
+      const sessionToken = typeof session === 'object' ? await session.getSessionToken(source, signal) : session;
       // After the session, since a login may take longer than a bearer lives.
-      token ??= validToken(source) ?? (await getToken(source, call.signal));
-      authorize(call, token, sessionToken);
+      token ??= validToken(source) ?? (await getToken(source, signal));
+      headers.set('authorization', `${token.tokenType} ${token.accessToken}`);
+      if (sessionToken) headers.set(SESSION_HEADER, sessionToken);
       const reason = replaced.at(-1);
       if (reason) report(settings, { type: 'request_replayed', reason });
       sent = await send(source, call, token, reason !== undefined);
       const spent = sent.response.ok ? undefined : await findSpent(settings.apiOrigins, session, sent);
       const use = spent && replaced.includes(spent) ? 'replay' : call.isOneShot ? 'stream' : 'call';
-      const next = spent && (await replace(source, call, { token, session, sessionToken }, spent, use));
+      const next = spent && (await replace(source, { token, session, sessionToken }, spent, use, signal));
       if (!next) return sent.response;
       discard(sent.response.body);
       replaced.push(spent);
       token = next.token;
     }
   } catch (error) {
-    abandon(call, sent);
+    // As `fetch` does: an answer that nobody will get, and a body that an abort has kept from being sent, are let go.
+    discard(sent?.response.body);
+    if (signal?.aborted) discard((call.body ?? call.request?.body) as ReadableStream | null | undefined);
     throw error;
   } finally {
-    discard(call.spare?.clone.body);
+    discard(call.spare?.body);
   }
-}
-
-function authorize({ headers }: Call, { tokenType, accessToken }: OAuthToken, sessionToken: string | undefined): void {
-  headers.set('authorization', `${tokenType} ${accessToken}`);
-  if (sessionToken) headers.set(SESSION_HEADER, sessionToken);
 }
 
 /** Which of the credentials an answer finds spent. Where redirects have led outside, it is no answer to them. */
@@ -82,26 +81,19 @@ async function findSpent(
   return response.status === 401 ? 'token' : undefined;
 }
 
-/** With what the call is to be sent again, a token looked for anew where it has none; nothing where its answer is the caller's. */
+/** With what the call is sent again, a token looked for anew where it has none; nothing where its answer is the caller's. */
 async function replace(
   source: TokenSource,
-  { signal }: Call,
   { token, session, sessionToken = '' }: Credentials,
   spent: Spent,
   use: RejectedUse,
-): Promise<Partial<Credentials> | undefined> {
-  if (spent === 'nonce') return use === 'call' ? { token } : undefined;
-  if (spent === 'session') return typeof session === 'object' && session.giveUp(sessionToken, use) && use === 'call' ? {} : undefined;
-  if (use === 'call') {
-    const renewed = await renewToken(source, token, signal);
-    return renewed && { token: renewed };
-  }
-  rejectToken(source, token.accessToken, use);
-  return undefined;
-}
-
-/** As `fetch` does: an answer that nobody will get, and a body that an abort has kept from being sent, are let go. */
-function abandon({ signal, body, request }: Call, sent: Sent | undefined): void {
-  discard(sent?.response.body);
-  if (signal?.aborted) discard((body ?? request?.body) as ReadableStream | null | undefined);
+  signal: Call['signal'],
+): Promise<{ readonly token?: OAuthToken } | undefined> {
+  const isWorthIt =
+    spent === 'nonce' ||
+    (spent === 'session' && typeof session === 'object' ? session.giveUp(sessionToken, use) : rejectToken(source, token.accessToken, use));
+  if (!isWorthIt || use !== 'call') return undefined;
+  if (spent === 'session') return {};
+  const next = spent === 'nonce' ? token : await renewToken(source, token, signal);
+  return next && { token: next };
 }

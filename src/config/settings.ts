@@ -39,14 +39,14 @@ export interface Settings extends Transport {
   readonly sessionToken: string | SessionTokenSource | undefined;
   readonly tokenUrl: string;
   readonly apiOrigins: readonly string[];
-  readonly revocationUrl: string | undefined;
-  readonly sessionUrl: string | undefined;
+  readonly revocationUrl?: string | undefined;
+  readonly sessionUrl?: string | undefined;
   readonly attempts: number;
-  readonly baseDelayMs: number;
-  readonly maxDelayMs: number;
-  readonly waitUntil: ((promise: Promise<unknown>) => unknown) | undefined;
-  readonly dpop: Dpop | undefined;
-  readonly onEvent: ((event: ClientEvent) => unknown) | undefined;
+  readonly baseDelay: number;
+  readonly maxDelay: number;
+  readonly waitUntil?: ((promise: Promise<unknown>) => unknown) | undefined;
+  readonly dpop?: Dpop | undefined;
+  readonly onEvent?: ((event: ClientEvent) => unknown) | undefined;
 }
 
 /**
@@ -62,23 +62,42 @@ export function resolveConfig(config: ClientConfig): Settings {
     environment = 'Production',
     fetch = globalFetch,
     retry = {},
-    waitUntil,
-    dpop,
-    onEvent,
+    ...hooks
   } = check<AnyConfig>(config ?? {}, OPTIONS);
-  if (dpop && typeof sessionToken === 'object') throw new TypeError('dpop must be absent beside createSession: its login takes a bearer');
+  const {
+    oauthClientId: clientId,
+    oauthClientSecret: clientSecret,
+    oauthScopes: scopes = [],
+    oauthToken,
+    oauthClockSkew: clockSkewSeconds = 10,
+    oauthParams: params = {},
+    oauthTokenProvider: tokenProvider,
+    oauthOnTokenUpdate: onTokenUpdate,
+    clientAuthentication = clientSecretBasic,
+  } = check<ClientCredentials>(clientCredentialsAuthCredentials, CREDENTIALS);
+  if (hooks.dpop && typeof sessionToken === 'object') throw new TypeError('dpop must be absent beside createSession: its login takes a bearer');
   return {
-    ...settleCredentials(clientCredentialsAuthCredentials, dpop),
+    ...DEFAULT_RETRY,
+    ...check<RetryOptions>(retry, RETRY),
     ...settleEnvironment(environment),
-    ...settleRetry(retry),
+    ...hooks,
+    clientId,
+    clientSecret,
+    clientAuthentication,
+    canRenew: Boolean(clientSecret || !clientAuthentication.needsSecret || tokenProvider),
+    scope: scopes.join(' ') || undefined,
+    params: freezeParams(params),
+    clockSkewSeconds,
+    token: oauthToken && assertUsable(reviveToken(oauthToken), hooks.dpop),
+    tokenProvider,
+    onTokenUpdate,
     sessionToken,
     timeoutMs,
     fetch,
-    waitUntil,
-    dpop,
-    onEvent,
   };
 }
+
+const DEFAULT_RETRY = { attempts: 3, baseDelay: 500, maxDelay: 5_000 };
 
 /**
  * Refuses a token that this client cannot use.
@@ -90,54 +109,17 @@ export function assertUsable(token: OAuthToken, dpop: Dpop | undefined): OAuthTo
   return token;
 }
 
-function settleCredentials(credentials: ClientCredentials, dpop: Dpop | undefined) {
-  const {
-    oauthClientId: clientId,
-    oauthClientSecret: clientSecret,
-    oauthScopes: scopes = [],
-    oauthToken,
-    oauthClockSkew: clockSkewSeconds = 10,
-    oauthParams: params = {},
-    oauthTokenProvider: tokenProvider,
-    oauthOnTokenUpdate: onTokenUpdate,
-    clientAuthentication = clientSecretBasic,
-  } = check<ClientCredentials>(credentials, CREDENTIALS);
-  return {
-    clientId,
-    clientSecret,
-    clientAuthentication,
-    canRenew: Boolean(clientSecret || !clientAuthentication.needsSecret || tokenProvider),
-    scope: scopes.join(' ') || undefined,
-    params: freezeParams(params),
-    clockSkewSeconds,
-    token: oauthToken && assertUsable(reviveToken(oauthToken), dpop),
-    tokenProvider,
-    onTokenUpdate,
-  };
-}
-
 /** A copy that a provider cannot change either. */
 function freezeParams(params: Settings['params']): Settings['params'] {
   const copy = withoutAbsent(params);
-  for (const value of Object.values(copy)) Object.freeze(value);
+  Object.values(copy).forEach(Object.freeze);
   return Object.freeze(copy);
 }
 
-function settleEnvironment(environment: string | CustomEnvironment) {
-  const chosen = typeof environment === 'string' ? ENVIRONMENTS[environment] : environment;
-  const { allowInsecureRequests = false, ...given } = check<CustomEnvironment>(chosen, ENVIRONMENT);
-  const { tokenUrl, apiOrigins, revocationUrl, sessionUrl } = given;
-  for (const [name, url] of Object.entries({ tokenUrl, revocationUrl, sessionUrl })) {
-    if (url !== undefined && !safeOrigin(url, allowInsecureRequests)) throw new TypeError(`${name} ${URL_RULE}`);
-  }
-  const isGood = (entry: string) => entry === '*' || isOrigin(entry, allowInsecureRequests);
-  if (!apiOrigins.every(isGood)) throw new TypeError(`apiOrigins must be ${ORIGIN_RULE}`);
-  return { tokenUrl, apiOrigins: [...apiOrigins], revocationUrl, sessionUrl };
-}
-
-function settleRetry(retry: RetryOptions) {
-  const { attempts = 3, baseDelay: baseDelayMs = 500, maxDelay: maxDelayMs = 5_000 } = check<RetryOptions>(retry, RETRY);
-  return { attempts, baseDelayMs, maxDelayMs };
+/** Checks and copies an environment, which may be given by its name. */
+function settleEnvironment(environment: string | CustomEnvironment): CustomEnvironment {
+  const chosen = check<CustomEnvironment>(typeof environment === 'string' ? ENVIRONMENTS[environment] : environment, ENVIRONMENT);
+  return { ...chosen, apiOrigins: [...chosen.apiOrigins] };
 }
 
 /** Either of the two kinds of configuration. */
@@ -147,39 +129,40 @@ interface AnyConfig extends ClientOptions {
 }
 
 /**
- * Whether an option is good (it may also throw what is wrong itself), and the rule in words. An option without a value is
- * only looked at where it must be given.
+ * Whether an option is good beside the others (it may also throw what is wrong itself), and the rule in words. An option
+ * without a value is only looked at where it must be given.
  */
-type Rule = readonly [isGood: (value: unknown) => boolean, words: string, isRequired?: 'required'];
-type Rules<T> = { readonly [K in keyof T]-?: Rule };
+type Rule<T> = readonly [isGood: (value: unknown, options: T) => unknown, words: string, isRequired?: 'required'];
+type Rules<T> = { readonly [K in keyof T]-?: Rule<T> };
 
-/** A copy of an options object, each of its options checked. */
-function check<T extends object>(given: unknown, rules: Rules<T>): T {
+/** Options of which each is either absent or has a value. */
+type Given<T> = { readonly [K in keyof T]: Exclude<T[K], undefined> };
+
+/** A copy of an options object, each of its options checked; those without a value are left out. */
+function check<T extends object>(given: unknown, rules: Rules<T>): Given<T> {
   const options = { ...(given as T) };
   const known = Object.keys(rules) as (keyof T & string)[];
   const unknown = Object.keys(options).find((name) => !Object.hasOwn(rules, name));
   if (unknown) throw new TypeError(`${unknown} is no option; known are ${known.join(', ')}`);
   for (const name of known) {
     const [isGood, words, isRequired] = rules[name];
-    const value = options[name];
-    if (value === undefined ? isRequired : !isGood(value)) throw new TypeError(`${name} must be ${words}`);
+    if (options[name] !== undefined || isRequired) {
+      if (!isGood(options[name], options)) throw new TypeError(`${name} must be ${words}`);
+    } else delete options[name];
   }
-  return options;
+  return options as Given<T>;
 }
 
 const TEXT = 'a non-empty string';
 const AMOUNT = 'a finite number, 0 or more';
 const CALLABLE = 'a function';
-const PLAIN_HTTP = 'http needs a loopback host or allowInsecureRequests';
-const URL_RULE = `must be an https URL without credentials; ${PLAIN_HTTP}`;
-const ORIGIN_RULE = `an array of https origins like https://api.example.com, without path or last slash; ${PLAIN_HTTP}`;
-const RESERVED = /^(grant_type|scope|client_(id|secret|assertion(_type)?))$/;
+const ENDPOINT = 'an https URL without credentials; http needs a loopback host or allowInsecureRequests';
 
 const CREDENTIALS: Rules<ClientCredentials> = {
-  oauthClientId: [isText, TEXT, 'required'],
-  oauthClientSecret: [isText, TEXT],
+  oauthClientId: [asText, TEXT, 'required'],
+  oauthClientSecret: [asText, TEXT],
   oauthScopes: [(value) => isTexts(value) && value.every((scope) => /^[!#-[\]-~]+$/.test(scope)), 'an array of scopes, each without spaces'],
-  oauthToken: [(value) => Boolean(reviveToken(value)), 'a token'],
+  oauthToken: [reviveToken, 'a token'],
   oauthClockSkew: [isAmount, AMOUNT],
   oauthParams: [isParams, "an object of strings or arrays of them, without the grant's own fields (grant_type, scope, client_…)"],
   oauthTokenProvider: [isCallable, CALLABLE],
@@ -194,44 +177,39 @@ const RETRY: Rules<RetryOptions> = {
 };
 
 const ENVIRONMENT: Rules<CustomEnvironment> = {
-  tokenUrl: [isText, TEXT, 'required'],
-  apiOrigins: [isTexts, ORIGIN_RULE, 'required'],
-  revocationUrl: [isText, TEXT],
-  sessionUrl: [isText, TEXT],
+  tokenUrl: [safeOrigin, ENDPOINT, 'required'],
+  apiOrigins: [
+    (value, options) => isTexts(value) && value.every((entry) => entry === '*' || isOrigin(entry, options)),
+    'an array of https origins like https://api.example.com, without path or last slash; http needs a loopback host or allowInsecureRequests',
+    'required',
+  ],
+  revocationUrl: [safeOrigin, ENDPOINT],
+  sessionUrl: [safeOrigin, ENDPOINT],
   allowInsecureRequests: [(value) => typeof value === 'boolean', 'a boolean'],
 };
 
 const OPTIONS: Rules<AnyConfig> = {
   clientCredentialsAuthCredentials: [isObject, 'an object', 'required'],
-  vZM2mToken: [isSessionToken, 'visible ASCII, or from createSession'],
+  vZM2mToken: [(value) => asHeaderText(value) ?? isCallable(Object(value).getSessionToken), 'visible ASCII, or from createSession'],
   timeout: [isAmount, AMOUNT],
-  environment: [isEnvironment, 'a name or an object'],
+  environment: [
+    (value) => isObject(value) || Object.hasOwn(ENVIRONMENTS, String(value)),
+    'Production, MockServerForLimitedAvailabilitySeeQuickStart, Staging, or an object',
+  ],
   fetch: [isCallable, CALLABLE],
   retry: [isObject, 'an object like { attempts: 1 }'],
   waitUntil: [isCallable, CALLABLE],
-  dpop: [(value) => isObject(value) && isCallable((value as Partial<Dpop>).createProof), 'what createDpop returns'],
+  dpop: [(value) => isCallable(Object(value).createProof), 'what createDpop returns'],
   onEvent: [isCallable, CALLABLE],
 };
 
-function isText(value: unknown): value is string {
-  return asText(value) !== undefined;
-}
-
 function isTexts(value: unknown): value is string[] {
-  return Array.isArray(value) && value.every(isText);
+  return Array.isArray(value) && value.every(asText);
 }
 
 function isParams(value: unknown): boolean {
-  return isObject(value) && Object.entries(value).every(([name, field]) => isTexts([field].flat()) && !RESERVED.test(name));
-}
-
-function isEnvironment(value: unknown): boolean {
-  if (isObject(value) || Object.hasOwn(ENVIRONMENTS, String(value))) return true;
-  throw new TypeError(`environment must be ${Object.keys(ENVIRONMENTS).join(', ')}, or an object`);
-}
-
-function isSessionToken(value: unknown): boolean {
-  return asHeaderText(value) !== undefined || (isObject(value) && isCallable((value as Partial<SessionTokenSource>).getSessionToken));
+  const reserved = /^(grant_type|scope|client_(id|secret|assertion(_type)?))$/;
+  return isObject(value) && Object.entries(value).every(([name, field]) => isTexts([field].flat()) && !reserved.test(name));
 }
 
 function isAmount(value: unknown): boolean {
@@ -246,19 +224,19 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The origin of a URL that secrets may go to; `undefined` where there is none. */
-function safeOrigin(value: string, allowInsecureRequests: boolean): string | undefined {
+/** The origin of a URL that secrets may go to; nothing where there is none. */
+function safeOrigin(value: unknown, { allowInsecureRequests }: Partial<CustomEnvironment>): string | false {
   try {
-    const url = new URL(value);
+    const url = new URL(asText(value) ?? '');
     const safe = allowInsecureRequests ? /^http/ : /^https:|^http:\/\/((.+\.)?localhost|127[\d.]+|\[::1])(:|$)/;
-    return isBare(url) && safe.test(url.origin) ? url.origin : undefined;
+    return isBare(url) && safe.test(url.origin) && url.origin;
   } catch {
-    return undefined;
+    return false;
   }
 }
 
 /** As `URL` writes it; `*` is for all that stands before the first dot, and Chromium would escape it. */
-function isOrigin(entry: string, allowInsecureRequests: boolean): boolean {
+function isOrigin(entry: string, environment: Partial<CustomEnvironment>): boolean {
   const origin = entry.replace('//*.', '//');
-  return safeOrigin(origin, allowInsecureRequests) === origin && !origin.includes('*');
+  return safeOrigin(origin, environment) === origin && !origin.includes('*');
 }

@@ -52,16 +52,16 @@ export function reviveToken(value: unknown): OAuthToken {
  * @throws `TypeError` that names the member and the rule, never the value
  */
 export function parseToken(body: Readonly<Record<string, unknown>>, requestedAtMs: number): OAuthToken {
-  const { access_token: accessToken, token_type: tokenType, scope, refresh_token: refreshToken } = body;
+  const { scope } = body;
   return createToken(
     {
-      accessToken,
-      tokenType,
+      accessToken: body.access_token,
+      tokenType: body.token_type,
       // PayPal sends a string; what cannot be read is absent.
       expiresIn: asSeconds(body.expires_in),
       // Twitch sends an array.
       scope: asText(Array.isArray(scope) ? scope.join(' ') : scope),
-      refreshToken: asText(refreshToken),
+      refreshToken: asText(body.refresh_token),
     },
     requestedAtMs,
   );
@@ -70,18 +70,16 @@ export function parseToken(body: Readonly<Record<string, unknown>>, requestedAtM
 /** What {@link reviveToken} makes; one that has a lifetime and no end gets one: it began at `startMs`. */
 export function createToken(value: unknown, startMs?: number): OAuthToken {
   const given = Object(value) as { readonly [K in keyof OAuthToken]?: unknown };
-  if (!(given.accessToken ?? '')) {
-    throw new TypeError('oauthToken must be an object with accessToken, as fetchToken gives it: neither JSON text nor { access_token }');
-  }
-  const token: Record<string, unknown> = {};
+  const token: Record<string, unknown> = { accessToken: '', tokenType: 'Bearer' };
   for (const name of Object.keys(FIELDS) as (keyof OAuthToken)[]) {
     const [parse, words] = FIELDS[name];
     const field = given[name] ?? '';
-    if (field === '') continue;
-    token[name] = parse(field);
-    if (token[name] === undefined) throw new TypeError(`oauthToken.${name} must be ${words}`);
+    if (field !== '') token[name] = parse(field);
+    if (name in token && token[name] === undefined) throw new TypeError(`oauthToken.${name} must be ${words}`);
   }
-  token['tokenType'] ??= 'Bearer';
+  if (!token['accessToken']) {
+    throw new TypeError('oauthToken must be an object with accessToken, as fetchToken gives it: neither JSON text nor { access_token }');
+  }
   const { expiresIn } = token;
   if (startMs !== undefined && expiresIn !== undefined) token['expiry'] ??= Math.floor(startMs / 1000 + Number(expiresIn));
   return Object.freeze(token as unknown as OAuthToken);

@@ -61,22 +61,21 @@ export async function sendOnce(
   answer: Answer,
   signal: AbortSignal,
 ): Promise<Required<Answer>> {
-  const fail = (cause: unknown) => {
+  try {
+    // `manual`, since platforms resend the body and custom headers to any host; `omit`, since Chromium and WebKit
+    // otherwise leave the call pending behind a login dialog when a 401 asks for Basic. workerd of 2023 refuses it.
+    const credentials = 'credentials' in Request.prototype ? 'omit' : undefined;
+    const response = assertResponse(await fetch(url, { method: 'POST', redirect: 'manual', headers, body, signal, credentials } as RequestInit));
+    // A stream is what can be read to a limit: node-fetch and some mocks have none.
+    if (response.body !== null && !response.body?.getReader) throw new TypeError(FETCH_RULE);
+    answer.response = response;
+    const text = await readText(response);
+    answer.text = text;
+    await nextTurn();
+    return { response, text };
+  } catch (cause) {
     throw networkError(url, cause);
-  };
-  assertFetch(fetch);
-  // `manual`, since platforms resend the body and custom headers to any host; `omit`, since Chromium and WebKit
-  // otherwise leave the call pending behind a login dialog when a 401 asks for Basic. workerd of 2023 refuses it.
-  const credentials = 'credentials' in Request.prototype ? { credentials: 'omit' as const } : {};
-  const init: RequestInit = { method: 'POST', redirect: 'manual', headers, body, signal, ...credentials };
-  const response = assertResponse(await (async () => fetch(url, init))().catch(fail));
-  // A stream is what can be read to a limit: node-fetch and some mocks have none.
-  if (response.body !== null && !response.body?.getReader) throw new TypeError(FETCH_RULE);
-  answer.response = response;
-  const text = await readText(response).catch(fail);
-  answer.text = text;
-  await nextTurn();
-  return { response, text };
+  }
 }
 
 const FETCH_RULE = "fetch must be a function that answers like the platform's: a Response with status, headers, and a stream or null as body";
@@ -91,14 +90,14 @@ export function assertResponse(response: Response): Response {
   return response;
 }
 
-/** The global `fetch`, looked up at call time and called unbound from any object. */
+/**
+ * The global `fetch`, looked up at call time and called unbound from any object.
+ *
+ * @throws `TypeError` where the platform has none
+ */
 export function globalFetch(...parameters: Parameters<Fetch>): ReturnType<Fetch> {
+  if (typeof fetch !== 'function') throw new TypeError(FETCH_RULE);
   return fetch(...parameters);
-}
-
-/** @throws `TypeError` where the platform has no `fetch`, and none is given */
-export function assertFetch(used: Fetch): void {
-  if (used === globalFetch && typeof fetch !== 'function') throw new TypeError(FETCH_RULE);
 }
 
 /** Reads a body as text, but no more than 64 KiB: `undefined` when there is more. Rejects when it breaks off. */
@@ -138,7 +137,9 @@ export function isDenied(word: string): boolean {
   return word === 'NotCapable' || word === 'ERR_ACCESS_DENIED';
 }
 
-function networkError(url: string, cause: unknown): ApiError {
+/** What is thrown where a request of ours has brought no answer: of what is used for `fetch`, that it is none. */
+export function networkError(url: string, cause: unknown): unknown {
+  if (cause instanceof TypeError && cause.message === FETCH_RULE) return cause;
   const word = reasonWord(cause);
   const advice = isDenied(word) ? 'the runtime denies network access; start it with --allow-net' : 'check URL, network and proxy';
   return new ApiError(`No answer from ${nameOf(url)}${word && ` (${word})`}: ${advice}`, { code: 'network', cause });

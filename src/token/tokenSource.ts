@@ -18,20 +18,18 @@ import { startRenewal } from './renewal.ts';
 
 /** The state of a client that starts from a token, or from nothing. Reads no clock. */
 export function createTokenSource(settings: Settings, token: OAuthToken | undefined): TokenSource {
-  return { settings, held: token && holdGiven(token), renewal: undefined, failure: undefined, openBodies: undefined };
+  return { settings, held: token && holdGiven(settings, token), renewal: undefined, failure: undefined, openBodies: undefined };
 }
 
 /** The remembered token while it is valid. May start a refresh beside the caller. */
 export function validToken(source: TokenSource): OAuthToken | undefined {
-  const { held, settings } = source;
-  if (!held || !isValid(settings, held)) return undefined;
-  if (isDue(settings, held) && mayRefreshAhead(source)) startRenewal(source, 'ahead');
+  const { held, settings, renewal, failure } = source;
+  if (!held || !isValid(held)) return undefined;
+  // Where a promise cannot outlive its request, a refresh beside it would be lost.
+  if (isDue(settings, held) && !renewal && !barring(failure, 'refreshAhead') && (settings.waitUntil || !isRequestBound())) {
+    startRenewal(source, false, true);
+  }
   return held.token;
-}
-
-/** Where a promise cannot outlive its request, a refresh beside it would be lost. */
-function mayRefreshAhead({ settings, renewal, failure }: TokenSource): boolean {
-  return !renewal && !barring(failure, 'refreshAhead') && (settings.waitUntil !== undefined || !isRequestBound());
 }
 
 /** A valid token: the remembered one, or else that of one shared renewal. Where that fails one that has not ended serves. */
@@ -84,41 +82,35 @@ interface Wish {
   readonly rejected?: string;
 }
 
-async function obtain(source: TokenSource, signal: AbortSignal | null | undefined, wish: Wish): Promise<OAuthToken> {
+async function obtain(
+  source: TokenSource,
+  signal: AbortSignal | null | undefined,
+  { isForced = false, rejected }: Wish,
+): Promise<OAuthToken> {
+  const { tokenProvider } = source.settings;
+  const mayUse = (held: HeldToken | undefined) => !isForced && held?.token.accessToken !== rejected;
   for (;;) {
-    const valid = otherToken(source, wish) && validToken(source);
+    const valid = mayUse(source.held) && validToken(source);
     if (valid) return valid;
     throwIfAborted(signal);
-    const outcome = lastError(source, wish) ?? (await shareRenewal(source, signal, wish));
-    if (outcome) return settle(source, wish, outcome);
+    const { renewal: joined, failure } = source;
+    // A provider is asked all the same: another process may have stored a token.
+    let outcome: Outcome | undefined = joined || isForced ? undefined : barring(failure, tokenProvider ? 'provider' : 'exchange');
+    if (!outcome) {
+      const renewal = joined ?? startRenewal(source, isForced, false);
+      // With a provider, what others have begun may be served from a store: no answer to an explicit fetchToken.
+      const isShared = !isForced || renewal.isForced || !tokenProvider;
+      if (isShared) renewal.isAhead = false;
+      if (rejected) renewal.isReplacement = true;
+      outcome = await awaitOutcome(renewal, signal, joined !== undefined);
+      throwIfAborted(signal);
+      if (!outcome && source.renewal === renewal) source.renewal = undefined;
+      if (!isShared) continue;
+    }
+    if (outcome?.token) return outcome.token;
+    if (outcome && mayUse(source.held) && source.held && !isExpired(source.held.token)) return source.held.token;
+    if (outcome) throw outcome.error;
   }
-}
-
-/** The held token, where it is what the caller wants. */
-function otherToken({ held }: TokenSource, { isForced, rejected }: Wish): HeldToken | undefined {
-  return isForced || held?.token.accessToken === rejected ? undefined : held;
-}
-
-/** The last failure, where it holds a renewal back. A provider is asked all the same: another process may have stored a token. */
-function lastError({ renewal, failure, settings }: TokenSource, { isForced }: Wish): Outcome | undefined {
-  return renewal || isForced ? undefined : barring(failure, settings.tokenProvider ? 'provider' : 'exchange');
-}
-
-/** Waits for the renewal under way, or for one that is begun. Nothing where its outcome is none for this caller. */
-async function shareRenewal(source: TokenSource, signal: AbortSignal | null | undefined, wish: Wish): Promise<Outcome | undefined> {
-  const { isForced = false, rejected } = wish;
-  const joined = source.renewal;
-  const renewal = joined ?? startRenewal(source, isForced ? 'forced' : 'needed');
-  // With a provider, what others have begun may be served from a store: no answer to an explicit fetchToken.
-  const isShared = !isForced || renewal.isForced || !source.settings.tokenProvider;
-  if (isShared) {
-    renewal.isAhead = false;
-    renewal.isReplacement ||= rejected !== undefined;
-  }
-  const outcome = await awaitOutcome(renewal, signal, joined !== undefined);
-  throwIfAborted(signal);
-  if (!outcome && source.renewal === renewal) source.renewal = undefined;
-  return isShared ? outcome : undefined;
 }
 
 /**
@@ -129,11 +121,4 @@ function awaitOutcome({ outcome, startedAtMs }: Renewal, signal: AbortSignal | n
   const limitMs = isJoined && isRequestBound() ? Math.min(startedAtMs - Date.now(), 0) + 5_000 : undefined;
   if (!signal && limitMs === undefined) return outcome;
   return waitFor(outcome, signal, limitMs).catch(() => undefined);
-}
-
-function settle(source: TokenSource, wish: Wish, { token, error }: Outcome): OAuthToken {
-  if (token) return token;
-  const held = otherToken(source, wish);
-  if (held && !isExpired(held.token)) return held.token;
-  throw error;
 }
