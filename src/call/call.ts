@@ -78,7 +78,7 @@ export function readCall(apiOrigins: readonly string[], input: Parameters<Fetch>
  */
 export function assertSendable({ url, options, body, isOneShot, signal }: Call): void {
   if (signal && !(typeof signal.aborted === 'boolean' && 'addEventListener' in signal)) throw new TypeError('signal must be an AbortSignal');
-  if (isOneShot && (body as ReadableStream).locked) throw new TypeError('body must be a stream that nobody has read from');
+  if (isOneShot && (body as ReadableStream).locked) throw new TypeError('body must not be locked');
   // Not the body itself, which would be used up.
   const probe = body == null ? body : isOneShot ? new ReadableStream() : '';
   new Request(url, { ...options, body: probe, signal: null } as RequestInit);
@@ -91,8 +91,7 @@ export function isSafe(method: string): boolean {
 
 /** What the platform itself will send, whatever a subclass says. */
 function urlOf(request: Request): string {
-  const getter = Object.getOwnPropertyDescriptor(Request.prototype, 'url')?.get;
-  return getter ? getter.call(request) : request.url;
+  return Reflect.get(Request.prototype, 'url', request) ?? request.url;
 }
 
 function isStream(body: any): boolean {

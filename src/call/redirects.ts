@@ -7,7 +7,7 @@ import { isBare } from '../config/environments.ts';
 import { discard, nameOf } from '../platform/transport.ts';
 import type { Call } from './call.ts';
 import { isSafe, SESSION_HEADER } from './call.ts';
-import { isNamed } from './origins.ts';
+import { isAllowed } from './origins.ts';
 
 /** One request of a chain. */
 export interface Hop {
@@ -41,7 +41,7 @@ export function nextHop(apiOrigins: readonly string[], call: Call, hop: Hop, res
     ? !isSafe(hop.method) || hop.headers.has(SESSION_HEADER) || hop.headers.has('dpop')
     : !isBare(url) || (call.isOneShot && status !== 303 && !isSafe(hop.method));
   if (isRefused || redirects > 19 || isUnsafe) {
-    throw new TypeError(`The redirect of ${nameOf(hop.url)} is refused: over 20, not allowed by redirect or integrity, or not safe`);
+    throw new TypeError(`The redirect of ${nameOf(hop.url)} is refused: over 20, not safe, or against redirect or integrity`);
   }
   return isHidden ? { ...hop, redirect: 'follow' } : follow(apiOrigins, hop, status, headers, url);
 }
@@ -58,7 +58,7 @@ export function markRedirected(response: Response): Response {
 /** Where a redirect leads. Platforms read the header's bytes as Latin-1; servers write UTF-8. */
 function locationOf(headers: Headers): string | null {
   const location = headers.get('location');
-  if (!location || !/^[\0-\xff]*[\x80-\xff][\0-\xff]*$/.test(location)) return location;
+  if (!location || /[^\0-\xff]/.test(location)) return location;
   return new TextDecoder().decode(Uint8Array.from(location, (character) => character.charCodeAt(0)));
 }
 
@@ -66,7 +66,8 @@ function locationOf(headers: Headers): string | null {
 function follow(apiOrigins: readonly string[], hop: Hop, status: number, answered: Headers, { href, origin }: URL): Hop {
   const becomesGet = status === 303 ? !isSafe(hop.method) : status < 303 && /^post$/i.test(hop.method);
   const isElsewhere = origin !== new URL(hop.url).origin;
-  const isOutside = isElsewhere && !isNamed(apiOrigins, origin);
+  // `*` allows each call, but no redirect to take credentials along.
+  const isOutside = isElsewhere && !isAllowed(apiOrigins.filter((entry) => entry !== '*'), origin);
   const isKept = ([name]: [string, string]) =>
     !(becomesGet && /^content-/.test(name)) &&
     !(isElsewhere && /^(cookie|host|proxy-.*)$/.test(name)) &&
@@ -83,7 +84,6 @@ function follow(apiOrigins: readonly string[], hop: Hop, status: number, answere
 
 /** The last policy that is known (Referrer Policy section 8.1); workerd knows none. */
 function referrerPolicyOf(headers: Headers): ReferrerPolicy | undefined {
-  const known = /^(no-referrer(-when-downgrade)?|same-origin|(strict-)?origin(-when-cross-origin)?|unsafe-url)$/;
-  const policies = headers.get('referrer-policy')?.split(/[\s,]+/) ?? [];
-  return 'referrerPolicy' in Request.prototype ? (policies.filter((policy) => known.test(policy)).pop() as ReferrerPolicy) : undefined;
+  const known = /(?<![^\s,])(no-referrer(-when-downgrade)?|same-origin|(strict-)?origin(-when-cross-origin)?|unsafe-url)(?![^\s,])/g;
+  return 'referrerPolicy' in Request.prototype ? (headers.get('referrer-policy')?.match(known)?.at(-1) as ReferrerPolicy) : undefined;
 }

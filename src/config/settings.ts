@@ -56,29 +56,27 @@ export interface Settings extends Transport {
  */
 export function resolveConfig(config: ClientConfig): Settings {
   const {
-    clientCredentialsAuthCredentials,
+    clientCredentialsAuthCredentials: credentials,
     vZM2mToken: sessionToken,
-    timeout: timeoutMs = 0,
-    environment = 'Production',
-    fetch = globalFetch,
-    retry = {},
+    timeout: timeoutMs,
+    environment,
+    retry,
     ...hooks
-  } = check<AnyConfig>(config ?? {}, OPTIONS);
+  } = check(config ?? {}, OPTIONS);
   const {
     oauthClientId: clientId,
     oauthClientSecret: clientSecret,
-    oauthScopes: scopes = [],
+    oauthScopes: scopes,
     oauthToken,
-    oauthClockSkew: clockSkewSeconds = 10,
-    oauthParams: params = {},
+    oauthClockSkew: clockSkewSeconds,
+    oauthParams: params,
     oauthTokenProvider: tokenProvider,
     oauthOnTokenUpdate: onTokenUpdate,
-    clientAuthentication = clientSecretBasic,
-  } = check<ClientCredentials>(clientCredentialsAuthCredentials, CREDENTIALS);
-  if (hooks.dpop && typeof sessionToken === 'object') throw new TypeError('dpop must be absent beside createSession: its login takes a bearer');
+    clientAuthentication,
+  } = check(credentials, CREDENTIALS);
+  if (hooks.dpop && typeof sessionToken === 'object') throw new TypeError('dpop must be absent beside createSession, whose login takes a bearer');
   return {
-    ...DEFAULT_RETRY,
-    ...check<RetryOptions>(retry, RETRY),
+    ...check(retry, RETRY),
     ...settleEnvironment(environment),
     ...hooks,
     clientId,
@@ -93,11 +91,8 @@ export function resolveConfig(config: ClientConfig): Settings {
     onTokenUpdate,
     sessionToken,
     timeoutMs,
-    fetch,
   };
 }
-
-const DEFAULT_RETRY = { attempts: 3, baseDelay: 500, maxDelay: 5_000 };
 
 /**
  * Refuses a token that this client cannot use.
@@ -105,7 +100,7 @@ const DEFAULT_RETRY = { attempts: 3, baseDelay: 500, maxDelay: 5_000 };
  * @throws `TypeError` for a token that is bound to a key, where there is none
  */
 export function assertUsable(token: OAuthToken, dpop: Dpop | undefined): OAuthToken {
-  if (token.tokenType === 'DPoP' && !dpop) throw new TypeError('oauthToken.tokenType must be Bearer where no dpop is given');
+  if (token.tokenType === 'DPoP' && !dpop) throw new TypeError('oauthToken.tokenType must be Bearer without dpop');
   return token;
 }
 
@@ -118,7 +113,7 @@ function freezeParams(params: Settings['params']): Settings['params'] {
 
 /** Checks and copies an environment, which may be given by its name. */
 function settleEnvironment(environment: string | CustomEnvironment): CustomEnvironment {
-  const chosen = check<CustomEnvironment>(typeof environment === 'string' ? ENVIRONMENTS[environment] : environment, ENVIRONMENT);
+  const chosen = check(typeof environment === 'string' ? ENVIRONMENTS[environment] : environment, ENVIRONMENT);
   return { ...chosen, apiOrigins: [...chosen.apiOrigins] };
 }
 
@@ -128,29 +123,26 @@ interface AnyConfig extends ClientOptions {
   readonly environment?: string | CustomEnvironment | undefined;
 }
 
-/**
- * Whether an option is good beside the others (it may also throw what is wrong itself), and the rule in words. An option
- * without a value is only looked at where it must be given.
- */
-type Rule<T> = readonly [isGood: (value: unknown, options: T) => unknown, words: string, isRequired?: 'required'];
-type Rules<T> = { readonly [K in keyof T]-?: Rule<T> };
+/** Whether an option is good beside the others (it may also throw what is wrong itself), and the rule in words. */
+type Rule<T> = readonly [isGood: (value: unknown, options: Partial<T>) => unknown, words: string];
+/** The rules for the options of `T`; those for `D` end with a default. One that must be given has `null`, which breaks its rule. */
+type Rules<T, D extends keyof T> = {
+  readonly [K in keyof T]-?: K extends D ? readonly [...rule: Rule<T>, standard: Exclude<T[K], undefined> | null] : Rule<T>;
+};
+type Complete<T, D extends keyof T> = Omit<T, D> & { readonly [K in D]-?: Exclude<T[K], undefined> };
 
-/** Options of which each is either absent or has a value. */
-type Given<T> = { readonly [K in keyof T]: Exclude<T[K], undefined> };
-
-/** A copy of an options object, each of its options checked; those without a value are left out. */
-function check<T extends object>(given: unknown, rules: Rules<T>): Given<T> {
+/** A copy of an options object, complete with the defaults, each of its options checked. */
+function check<T extends object, D extends keyof T>(given: unknown, rules: Rules<T, D>): Complete<T, D> {
   const options = { ...(given as T) };
-  const known = Object.keys(rules) as (keyof T & string)[];
   const unknown = Object.keys(options).find((name) => !Object.hasOwn(rules, name));
-  if (unknown) throw new TypeError(`${unknown} is no option; known are ${known.join(', ')}`);
-  for (const name of known) {
-    const [isGood, words, isRequired] = rules[name];
-    if (options[name] !== undefined || isRequired) {
-      if (!isGood(options[name], options)) throw new TypeError(`${name} must be ${words}`);
-    } else delete options[name];
+  if (unknown) throw new TypeError(`${unknown} is no option; known are ${Object.keys(rules).join(', ')}`);
+  for (const name of Object.keys(rules) as (keyof T & string)[]) {
+    const [isGood, words, standard] = rules[name] as readonly [...rule: Rule<T>, standard?: T[typeof name]];
+    const { [name]: value = standard as T[typeof name] } = options;
+    if (value !== undefined && !isGood(value, options)) throw new TypeError(`${name} must be ${words}`);
+    options[name] = value;
   }
-  return options as Given<T>;
+  return options as unknown as Complete<T, D>;
 }
 
 const TEXT = 'a non-empty string';
@@ -158,46 +150,47 @@ const AMOUNT = 'a finite number, 0 or more';
 const CALLABLE = 'a function';
 const ENDPOINT = 'an https URL without credentials; http needs a loopback host or allowInsecureRequests';
 
-const CREDENTIALS: Rules<ClientCredentials> = {
-  oauthClientId: [asText, TEXT, 'required'],
+const CREDENTIALS: Rules<ClientCredentials, 'oauthClientId' | 'oauthScopes' | 'oauthClockSkew' | 'oauthParams' | 'clientAuthentication'> = {
+  oauthClientId: [asText, TEXT, null],
   oauthClientSecret: [asText, TEXT],
-  oauthScopes: [(value) => isTexts(value) && value.every((scope) => /^[!#-[\]-~]+$/.test(scope)), 'an array of scopes, each without spaces'],
+  oauthScopes: [(value) => isTexts(value) && value.every((scope) => /^[!#-[\]-~]+$/.test(scope)), 'an array of scopes, each without spaces', []],
   oauthToken: [reviveToken, 'a token'],
-  oauthClockSkew: [isAmount, AMOUNT],
-  oauthParams: [isParams, "an object of strings or arrays of them, without the grant's own fields (grant_type, scope, client_…)"],
+  oauthClockSkew: [isAmount, AMOUNT, 10],
+  oauthParams: [isParams, 'an object of strings or arrays of them, without grant_type, scope and client_…', {}],
   oauthTokenProvider: [isCallable, CALLABLE],
   oauthOnTokenUpdate: [isCallable, CALLABLE],
-  clientAuthentication: [isCallable, CALLABLE],
+  clientAuthentication: [isCallable, CALLABLE, clientSecretBasic],
 };
 
-const RETRY: Rules<RetryOptions> = {
-  attempts: [(value) => Number.isInteger(value) && Number(value) > 0, 'a whole number, 1 or more'],
-  baseDelay: [isAmount, AMOUNT],
-  maxDelay: [isAmount, AMOUNT],
+const RETRY: Rules<RetryOptions, keyof RetryOptions> = {
+  attempts: [(value) => Number.isInteger(value) && Number(value) > 0, 'a whole number, 1 or more', 3],
+  baseDelay: [isAmount, AMOUNT, 500],
+  maxDelay: [isAmount, AMOUNT, 5_000],
 };
 
-const ENVIRONMENT: Rules<CustomEnvironment> = {
-  tokenUrl: [safeOrigin, ENDPOINT, 'required'],
+const ENVIRONMENT: Rules<CustomEnvironment, 'tokenUrl' | 'apiOrigins'> = {
+  tokenUrl: [safeOrigin, ENDPOINT, null],
   apiOrigins: [
     (value, options) => isTexts(value) && value.every((entry) => entry === '*' || isOrigin(entry, options)),
     'an array of https origins like https://api.example.com, without path or last slash; http needs a loopback host or allowInsecureRequests',
-    'required',
+    null,
   ],
   revocationUrl: [safeOrigin, ENDPOINT],
   sessionUrl: [safeOrigin, ENDPOINT],
   allowInsecureRequests: [(value) => typeof value === 'boolean', 'a boolean'],
 };
 
-const OPTIONS: Rules<AnyConfig> = {
-  clientCredentialsAuthCredentials: [isObject, 'an object', 'required'],
+const OPTIONS: Rules<AnyConfig, 'clientCredentialsAuthCredentials' | 'timeout' | 'environment' | 'fetch' | 'retry'> = {
+  clientCredentialsAuthCredentials: [isObject, 'an object', null],
   vZM2mToken: [(value) => asHeaderText(value) ?? isCallable(Object(value).getSessionToken), 'visible ASCII, or from createSession'],
-  timeout: [isAmount, AMOUNT],
+  timeout: [isAmount, AMOUNT, 0],
   environment: [
     (value) => isObject(value) || Object.hasOwn(ENVIRONMENTS, String(value)),
     'Production, MockServerForLimitedAvailabilitySeeQuickStart, Staging, or an object',
+    'Production',
   ],
-  fetch: [isCallable, CALLABLE],
-  retry: [isObject, 'an object like { attempts: 1 }'],
+  fetch: [isCallable, CALLABLE, globalFetch],
+  retry: [isObject, 'an object like { attempts: 1 }', {}],
   waitUntil: [isCallable, CALLABLE],
   dpop: [(value) => isCallable(Object(value).createProof), 'what createDpop returns'],
   onEvent: [isCallable, CALLABLE],

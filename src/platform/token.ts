@@ -74,11 +74,9 @@ export function createToken(value: unknown, startMs?: number): OAuthToken {
   for (const name of Object.keys(FIELDS) as (keyof OAuthToken)[]) {
     const [parse, words] = FIELDS[name];
     const field = given[name] ?? '';
-    if (field !== '') token[name] = parse(field);
-    if (name in token && token[name] === undefined) throw new TypeError(`oauthToken.${name} must be ${words}`);
-  }
-  if (!token['accessToken']) {
-    throw new TypeError('oauthToken must be an object with accessToken, as fetchToken gives it: neither JSON text nor { access_token }');
+    if (field === '' && name !== 'accessToken') continue;
+    token[name] = parse(field);
+    if (token[name] === undefined) throw new TypeError(`oauthToken.${name} must be ${words}`);
   }
   const { expiresIn } = token;
   if (startMs !== undefined && expiresIn !== undefined) token['expiry'] ??= Math.floor(startMs / 1000 + Number(expiresIn));
@@ -89,7 +87,7 @@ const SECONDS = 'a number of seconds';
 
 /** How each field is read, and the rule in words. */
 const FIELDS: { readonly [K in keyof Required<OAuthToken>]: readonly [parse: (value: unknown) => unknown, words: string] } = {
-  accessToken: [asHeaderText, 'visible ASCII without spaces'],
+  accessToken: [asHeaderText, 'visible ASCII without spaces (no { access_token }, no JSON text)'],
   tokenType: [asTokenType, 'Bearer or DPoP'],
   expiresIn: [asSeconds, SECONDS],
   scope: [asText, 'a string'],

@@ -78,7 +78,7 @@ export async function sendOnce(
   }
 }
 
-const FETCH_RULE = "fetch must be a function that answers like the platform's: a Response with status, headers, and a stream or null as body";
+const FETCH_RULE = 'fetch must be a function that answers with a Response: status, headers, and a stream or null as body';
 
 /**
  * Returns what has the members of a `Response` that are used for every call.
@@ -126,23 +126,22 @@ export function nameOf(url: string): string {
   return url.replace(/[?#].*/s, '');
 }
 
-/** The platform's own word for why there is no answer, where it has one: `ECONNREFUSED`, or Deno's `NotCapable`. */
-export function reasonWord(error: unknown): string {
+/** The platform's own word for why there is no answer: `ECONNREFUSED`, or the error's name. */
+function reasonWord(error: unknown): unknown {
   const { name, cause } = Object(error) as { name?: unknown; cause?: { code?: unknown } };
-  return `${name === 'NotCapable' ? name : (cause?.code ?? '')}`;
+  return cause?.code ?? name;
 }
 
-/** Whether the runtime denies the permission to use the network. */
-export function isDenied(word: string): boolean {
-  return word === 'NotCapable' || word === 'ERR_ACCESS_DENIED';
+/** Whether the runtime denies the permission to use the network: Deno, and Node. */
+export function isDenied(error: unknown): boolean {
+  return /^(NotCapable|ERR_ACCESS_DENIED)$/.test(`${reasonWord(error)}`);
 }
 
 /** What is thrown where a request of ours has brought no answer: of what is used for `fetch`, that it is none. */
 export function networkError(url: string, cause: unknown): unknown {
   if (cause instanceof TypeError && cause.message === FETCH_RULE) return cause;
-  const word = reasonWord(cause);
-  const advice = isDenied(word) ? 'the runtime denies network access; start it with --allow-net' : 'check URL, network and proxy';
-  return new ApiError(`No answer from ${nameOf(url)}${word && ` (${word})`}: ${advice}`, { code: 'network', cause });
+  const advice = isDenied(cause) ? 'start the runtime with --allow-net' : 'check URL, network and proxy';
+  return new ApiError(`No answer from ${nameOf(url)} (${reasonWord(cause)}): ${advice}`, { code: 'network', cause });
 }
 
 /**

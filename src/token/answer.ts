@@ -22,18 +22,38 @@ export interface Reply {
 }
 
 /** What `read` makes of a good answer; an error for any other. GitHub and Slack send an `error` with 200. */
-export function judge<T>(reply: Reply, read: (body: Body) => T): T {
-  const { text, response } = reply;
+export function judge<T>({ url, response, text, secrets }: Reply, read: (body: Body) => T): T {
+  const { status: statusCode, headers, ok } = response;
   const body = parseBody(text);
-  if (asText(body?.['error'])) throw createRefusal(reply, body ?? {});
-  if (text === undefined) throw createFailure(reply, body, 'response_too_large', 'over 64 KiB');
-  if (body?.['fault'] || /^\s*</.test(text)) throw createFailure(reply, body, 'gateway_fault', 'a gateway answered, not the OAuth server');
-  try {
-    if (response.ok) return read(body ?? {});
-  } catch {
-    if (body) throw createFailure(reply, body, 'invalid_response', 'no usable Bearer token');
+  const say = (value: unknown) => asText(value) && mask(`${value}`, secrets).slice(0, 200);
+  const error = say(body?.['error']);
+  if (error) {
+    const errorDescription = say(body?.['error_description']);
+    const message = [`${nameOf(url)} refused with ${error}${adviceOn(error)}`, errorDescription].filter(Boolean).join(': ');
+    const fields = { statusCode, headers, error, errorDescription, errorUri: say(body?.['error_uri']) };
+    throw new OAuthProviderError(message, { code: 'oauth_error', ...fields });
   }
-  throw createFailure(reply, body, 'invalid_response', 'no OAuth answer');
+  let code: ApiErrorCode = 'invalid_response';
+  let help = 'no OAuth answer';
+  if (text === undefined) {
+    code = 'response_too_large';
+    help = 'over 64 KiB';
+  } else if (body?.['fault'] || /^\s*</.test(text)) {
+    code = 'gateway_fault';
+    help = 'a gateway answered, not the OAuth server';
+  } else if (ok) {
+    try {
+      return read(body ?? {});
+    } catch {
+      if (body) help = 'no usable Bearer token';
+    }
+  }
+  help = statusCode === 429 ? 'it throttles; try again later' : statusCode < 500 ? `${help}; check the URL` : 'it is unavailable; try again later';
+  // Browsers answer a redirect with status 0.
+  const what = [statusCode || 'a redirect', headers.get('content-type'), faultOf(body, text)].filter(Boolean).join(' ');
+  // Cut off, it may come whole the next time. The platform's own error is not shown, since it may quote the body.
+  const cause = ok && !body && text !== undefined ? new SyntaxError('the body is no JSON') : undefined;
+  throw new ApiError(`${nameOf(url)} answered ${mask(what, secrets)}: ${help}`, { code, statusCode, headers, cause });
 }
 
 /** JSON under whatever content type, or a form (GitHub without `Accept`); `undefined` for anything else. */
@@ -45,28 +65,15 @@ function parseBody(text = ''): Body | undefined {
   }
 }
 
-/** The server's own words (RFC 6749 section 5.2). */
-function createRefusal({ url, response: { status: statusCode, headers }, secrets }: Reply, body: Body): OAuthProviderError {
-  const say = (name: string) => asText(body[name]) && mask(body[name], secrets).slice(0, 200);
-  const error = `${say('error')}`;
-  const errorDescription = say('error_description');
-  const fields = { statusCode, headers, error, errorDescription, errorUri: say('error_uri') };
-  const options = error === 'invalid_client' ? 'oauthClientId, oauthClientSecret and environment' : error === 'invalid_scope' && 'oauthScopes';
-  const advice = options ? ` (check ${options})` : '';
-  const message = `${nameOf(url)} refused with ${error}${advice}${errorDescription ? `: ${errorDescription}` : ''}`;
-  return new OAuthProviderError(message, { code: 'oauth_error', ...fields });
+function adviceOn(error: string): string {
+  if (error === 'invalid_client') return ' (check oauthClientId, oauthClientSecret and environment)';
+  return error === 'invalid_scope' ? ' (check oauthScopes)' : '';
 }
 
-function createFailure({ url, response, text = '', secrets }: Reply, body: Body | undefined, code: ApiErrorCode, advice: string): ApiError {
-  const { status: statusCode, headers, ok } = response;
-  const fault = body?.['fault']?.code ?? /<(?:\w+:)?code>([^<]*)</.exec(text)?.[1];
-  const faultCode = /^(string|number)$/.test(typeof fault) && `(fault ${fault})`.slice(0, 60);
-  // Browsers answer a redirect with status 0.
-  const what = [statusCode || 'a redirect', headers.get('content-type'), faultCode].filter(Boolean).join(' ');
-  const help = statusCode === 429 ? 'it throttles; try again later' : statusCode < 500 ? `${advice}; check the URL` : 'it is unavailable; try again later';
-  // Cut off, it may come whole the next time. The platform's own error is not shown, since it may quote the body.
-  const cause = ok && !body && code !== 'response_too_large' ? new SyntaxError('the body is no JSON') : undefined;
-  return new ApiError(`${nameOf(url)} answered ${mask(what, secrets)}: ${help}`, { code, statusCode, headers, cause });
+/** The code of a gateway's fault, in JSON or XML. */
+function faultOf(body: Body | undefined, text = ''): string | false {
+  const code = body?.['fault']?.code ?? /<(?:\w+:)?code>([^<]*)</.exec(text)?.[1];
+  return /^(string|number)$/.test(typeof code) && `(fault ${code})`.slice(0, 60);
 }
 
 /** The text with each secret masked, also where it stands there form-encoded. */

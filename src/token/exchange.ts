@@ -6,7 +6,8 @@
 import type { Dpop } from '../config/config.ts';
 import type { Settings } from '../config/settings.ts';
 import { assertUsable } from '../config/settings.ts';
-import { ApiError, OAuthProviderError } from '../platform/errors.ts';
+import type { OAuthProviderError } from '../platform/errors.ts';
+import { ApiError } from '../platform/errors.ts';
 import type { OAuthToken } from '../platform/token.ts';
 import { parseToken } from '../platform/token.ts';
 import { sendOnce, withinLimit } from '../platform/transport.ts';
@@ -31,8 +32,8 @@ export async function exchange(settings: Settings, signal: AbortSignal, onReques
   try {
     return await request();
   } catch (error) {
-    const asksForNonce = error instanceof OAuthProviderError && error.error === 'use_dpop_nonce' && error.headers?.has('dpop-nonce');
-    if (!dpop || !asksForNonce) throw error;
+    const { error: refusal, headers } = Object(error) as Partial<OAuthProviderError>;
+    if (!dpop || refusal !== 'use_dpop_nonce' || !headers?.has('dpop-nonce')) throw error;
     // RFC 9449 section 8: the nonce has come with the refusal. The assertion, too, must be a new one.
     return request();
   }
@@ -58,7 +59,7 @@ export async function postForm<T>(
 ): Promise<T> {
   const { clientAuthentication, clientId, clientSecret = '', tokenUrl, params } = settings;
   if (!clientSecret && clientAuthentication.needsSecret) {
-    throw new ApiError('No valid token, and nothing to get one with: give oauthClientSecret or oauthTokenProvider', { code: 'no_credentials' });
+    throw new ApiError('No valid token: give oauthClientSecret or oauthTokenProvider', { code: 'no_credentials' });
   }
   const body = new URLSearchParams();
   for (const name in fields) [fields[name] ?? []].flat().forEach((value) => body.append(name, value));
@@ -74,11 +75,10 @@ export async function postForm<T>(
     return sendOnce(settings, url, headers, `${body}`, {}, within);
   });
   dpop?.noteNonce(proof, answer.response);
-  const sent = [...body, ...headers].filter(([name]) => !PUBLIC.test(name) && !Object.hasOwn(params, name));
+  // What says nothing secret, whoever wrote it; nor do the caller's own parameters.
+  const known = /^(grant_type|scope|client_id|client_assertion_type|accept|content-type)$/;
+  const sent = [...body, ...headers].filter(([name]) => !known.test(name) && !Object.hasOwn(params, name));
   // A header's scheme is no secret, and may be left out by who repeats it.
   const secrets = sent.flatMap(([, value]) => [value, value.replace(/^\w+ /, '')]);
   return judge({ ...answer, url, secrets: [clientSecret, ...secrets] }, read);
 }
-
-/** What says nothing secret, whoever wrote it. All else is masked in what comes back, but for the caller's own parameters. */
-const PUBLIC = /^(grant_type|scope|client_id|client_assertion_type|accept|content-type)$/;

@@ -38,19 +38,17 @@ export function holdNew(settings: Settings, given: OAuthToken, last: HeldToken |
   const isNews = !isRepeated || isExpired(last.token, -GRACE_SECONDS);
   const knownEnd = isNews ? undefined : last.token.expiry;
   const token = knownEnd !== undefined && endMs(given) > knownEnd * 1000 ? createToken({ ...given, expiry: knownEnd }) : given;
-  const replaced = isReplacement && { replacedAtMs: nowMs };
-  // A repeated one is valid to its very end, and not refreshed ahead again, since that would bring the same. It is asked for
-  // again a little later than a new one, since it goes on for as long as the server's clock is behind.
-  return isRepeated
-    ? { ...last, token, isNews, isGivenUp: false, validUntilMs: Math.max(endMs(token), nowMs + 2_000), refreshAtMs: Infinity, ...replaced }
-    : {
-        token,
-        isNews,
-        // Each token serves every call for a second.
-        validUntilMs: Math.max(endMs(token, settings.clockSkewSeconds), nowMs + 1_000),
-        refreshAtMs: refreshAtMs(settings, token, nowMs),
-        ...replaced,
-      };
+  return {
+    ...(isRepeated && last),
+    token,
+    isNews,
+    isGivenUp: false,
+    // Each token serves every call for a second. A repeated one is valid to its very end, and asked for again a little later,
+    // since it goes on for as long as the server's clock is behind; refreshing it ahead would bring the same.
+    validUntilMs: Math.max(endMs(token, isRepeated ? 0 : settings.clockSkewSeconds), nowMs + (isRepeated ? 2_000 : 1_000)),
+    refreshAtMs: isRepeated ? Infinity : refreshAtMs(settings, token, nowMs),
+    ...(isReplacement && { replacedAtMs: nowMs }),
+  };
 }
 
 /** Whether it can serve a call that may have another. */

@@ -5,10 +5,12 @@
  */
 import { retryAfterMs } from './retry.ts';
 
-/** What is tried, from the most dispensable on: a failure bars what it says and all that comes before it. */
-const TRIED = ['refreshAhead', 'exchange', 'provider'] as const;
+/** What is tried, from the most dispensable on: a failure bars what it says and all that is less. */
+export const AHEAD = 1;
+export const EXCHANGE = 2;
+export const PROVIDER = 3;
 
-export type Tried = (typeof TRIED)[number];
+export type Tried = typeof AHEAD | typeof EXCHANGE | typeof PROVIDER;
 
 /** The last failure of a client. Times are in milliseconds. */
 export interface Failure {
@@ -26,7 +28,7 @@ export function createFailure(last: Failure | undefined, error: unknown, bars: T
 
 /** The failure because of which something is not tried now. One in the future (the clock was set back) holds nothing. */
 export function barring(failure: Failure | undefined, tried: Tried): Failure | undefined {
-  if (!failure || TRIED.indexOf(failure.bars) < TRIED.indexOf(tried)) return undefined;
+  if (!failure || failure.bars < tried) return undefined;
   const elapsedMs = Date.now() - failure.atMs;
   return elapsedMs >= 0 && elapsedMs < failure.delayMs ? failure : undefined;
 }

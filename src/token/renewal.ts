@@ -16,7 +16,7 @@ import { exchange } from './exchange.ts';
 import type { HeldToken } from './heldToken.ts';
 import { holdNew } from './heldToken.ts';
 import type { Failure, Tried } from './outageGuard.ts';
-import { barring, createFailure } from './outageGuard.ts';
+import { AHEAD, barring, createFailure, EXCHANGE, PROVIDER } from './outageGuard.ts';
 import { withRetries } from './retry.ts';
 
 /** The state of one client. All clients share the functions on it: closures would treble a client's memory. */
@@ -95,7 +95,7 @@ async function renew(source: TokenSource, renewal: Renewal): Promise<Outcome> {
     const { isCounted, barredBy, attempts, isAhead } = renewal;
     // A provider that was told the last error again has not failed anew.
     if (isCounted || !barredBy || barredBy.error !== error) {
-      if (!isCounted) count(source, renewal, error, attempts ? 'exchange' : 'provider');
+      if (!isCounted) count(source, renewal, error, attempts ? EXCHANGE : PROVIDER);
       tell({ type: isAhead ? 'refresh_ahead_failed' : 'token_failed', ...describeFailure(error) });
     }
     return { error };
@@ -118,7 +118,7 @@ function remember(source: TokenSource, { isReplacement }: Renewal, given: OAuthT
 
 /** An exchange in vain bars no provider: another process may have stored a token meanwhile. */
 function count(source: TokenSource, renewal: Renewal, error: unknown, tried: Tried): void {
-  source.failure = createFailure(source.failure, error, renewal.isAhead ? 'refreshAhead' : tried);
+  source.failure = createFailure(source.failure, error, renewal.isAhead ? AHEAD : tried);
   renewal.isCounted = true;
 }
 
@@ -126,12 +126,12 @@ async function makeExchange(source: TokenSource, renewal: Renewal, signal: Abort
   const { settings } = source;
   // Over its limit, a renewal neither asks nor counts any more, whatever a provider still does.
   signal.throwIfAborted();
-  renewal.barredBy = renewal.isForced ? undefined : barring(source.failure, renewal.isAhead ? 'refreshAhead' : 'exchange');
+  renewal.barredBy = renewal.isForced ? undefined : barring(source.failure, renewal.isAhead ? AHEAD : EXCHANGE);
   if (renewal.barredBy) throw renewal.barredBy.error;
   try {
     return await withRetries(settings, signal, () => exchange(settings, signal, () => renewal.attempts++));
   } catch (error) {
-    if (!signal.aborted) count(source, renewal, error, 'exchange');
+    if (!signal.aborted) count(source, renewal, error, EXCHANGE);
     throw error;
   }
 }

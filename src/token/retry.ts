@@ -5,7 +5,7 @@
 import type { Settings } from '../config/settings.ts';
 import { ApiError } from '../platform/errors.ts';
 import { describeFailure, report } from '../platform/events.ts';
-import { isDenied, reasonWord } from '../platform/transport.ts';
+import { isDenied } from '../platform/transport.ts';
 import { sleep } from '../platform/waiting.ts';
 
 /**
@@ -30,7 +30,7 @@ export async function withRetries<T>(settings: Settings, signal: AbortSignal, at
 function isPassing(error: unknown): boolean {
   if (!(error instanceof ApiError)) return false;
   const { code, statusCode = 0, cause } = error;
-  if (code === 'network') return !isDenied(reasonWord(cause));
+  if (code === 'network') return !isDenied(cause);
   const isCutOff = cause instanceof SyntaxError;
   return isCutOff || [408, 429, 500, 502, 503, 504].includes(statusCode);
 }

@@ -11,10 +11,9 @@ import { isExpired } from '../platform/token.ts';
 import { isRequestBound, throwIfAborted, waitFor } from '../platform/waiting.ts';
 import type { HeldToken } from './heldToken.ts';
 import { holdGiven, isDue, isValid, noteRejection } from './heldToken.ts';
-import { barring } from './outageGuard.ts';
+import { AHEAD, barring, EXCHANGE, PROVIDER } from './outageGuard.ts';
 import type { Outcome, Renewal, TokenSource } from './renewal.ts';
 import { startRenewal } from './renewal.ts';
-
 
 /** The state of a client that starts from a token, or from nothing. Reads no clock. */
 export function createTokenSource(settings: Settings, token: OAuthToken | undefined): TokenSource {
@@ -26,20 +25,55 @@ export function validToken(source: TokenSource): OAuthToken | undefined {
   const { held, settings, renewal, failure } = source;
   if (!held || !isValid(held)) return undefined;
   // Where a promise cannot outlive its request, a refresh beside it would be lost.
-  if (isDue(settings, held) && !renewal && !barring(failure, 'refreshAhead') && (settings.waitUntil || !isRequestBound())) {
+  if (isDue(settings, held) && !renewal && !barring(failure, AHEAD) && (settings.waitUntil || !isRequestBound())) {
     startRenewal(source, false, true);
   }
   return held.token;
 }
 
-/** A valid token: the remembered one, or else that of one shared renewal. Where that fails one that has not ended serves. */
-export function getToken(source: TokenSource, signal?: AbortSignal | null): Promise<OAuthToken> {
-  return obtain(source, signal, {});
+/**
+ * A valid token, other than the one `rejected`: the remembered one, or else that of one shared renewal. Where that fails one
+ * that has not ended serves. With `isForced` only that of a renewal will do, begun now or by another `fetchToken`.
+ */
+export async function getToken(
+  source: TokenSource,
+  signal?: AbortSignal | null,
+  isForced = false,
+  rejected?: string,
+): Promise<OAuthToken> {
+  const { tokenProvider } = source.settings;
+  const mayUse = (held: HeldToken | undefined): held is HeldToken => !isForced && held !== undefined && held.token.accessToken !== rejected;
+  for (;;) {
+    const valid = mayUse(source.held) && validToken(source);
+    if (valid) return valid;
+    throwIfAborted(signal);
+    const { renewal: joined, failure } = source;
+    // A provider is asked all the same: another process may have stored a token.
+    let outcome: Outcome | undefined = joined || isForced ? undefined : barring(failure, tokenProvider ? PROVIDER : EXCHANGE);
+    if (!outcome) {
+      const renewal = joined ?? startRenewal(source, isForced, false);
+      // With a provider, what others have begun may be served from a store: no answer to an explicit fetchToken.
+      const isShared = !isForced || renewal.isForced || !tokenProvider;
+      if (isShared) renewal.isAhead = false;
+      if (rejected) renewal.isReplacement = true;
+      outcome = await awaitOutcome(renewal, signal, joined !== undefined);
+      throwIfAborted(signal);
+      if (!outcome && source.renewal === renewal) source.renewal = undefined;
+      if (!isShared) continue;
+    }
+    if (outcome?.token) return outcome.token;
+    if (outcome && mayUse(source.held) && !isExpired(source.held.token)) return source.held.token;
+    if (outcome) throw outcome.error;
+  }
 }
 
-/** The token of a renewal that is begun now, or that another `fetchToken` has begun. */
-export function fetchToken(source: TokenSource, signal?: AbortSignal | null): Promise<OAuthToken> {
-  return obtain(source, signal, { isForced: true });
+/**
+ * On workerd and edge runtimes a renewal that another request has begun may never settle, or reject with the runtime's
+ * refusal: then, and 5 s after its begin, it counts as lost.
+ */
+function awaitOutcome({ outcome, startedAtMs }: Renewal, signal: AbortSignal | null | undefined, isJoined: boolean): Promise<Outcome | undefined> {
+  const limitMs = isJoined && isRequestBound() ? Math.min(startedAtMs - Date.now(), 0) + 5_000 : undefined;
+  return signal || limitMs !== undefined ? waitFor(outcome, signal, limitMs).catch(() => undefined) : outcome;
 }
 
 /**
@@ -54,13 +88,15 @@ export async function renewToken(
 ): Promise<OAuthToken | undefined> {
   if (!rejectToken(source, rejected, 'call')) return undefined;
   try {
-    const token = await obtain(source, signal, { rejected });
+    const token = await getToken(source, signal, false, rejected);
     if (token.accessToken !== rejected) return token;
     // The server repeats it, so that asking again would not help either.
     rejectToken(source, rejected, 'replay');
     return undefined;
   } catch (error) {
-    throw error instanceof ApiError ? createRenewalError(error) : error;
+    if (!(error instanceof ApiError)) throw error;
+    const Class = error instanceof OAuthProviderError ? OAuthProviderError : ApiError;
+    throw new Class(`The API answered 401, then: ${error.message}`, error);
   }
 }
 
@@ -69,56 +105,4 @@ export function rejectToken({ held, settings }: TokenSource, accessToken: string
   // Somebody has renewed meanwhile.
   if (held?.token.accessToken !== accessToken) return use === 'call';
   return settings.canRenew && noteRejection(held, use);
-}
-
-function createRenewalError(error: ApiError): ApiError {
-  const Class = error instanceof OAuthProviderError ? OAuthProviderError : ApiError;
-  return new Class(`The API answered 401, and its token could not be renewed: ${error.message}`, error);
-}
-
-/** What a caller wants: a token in the place of a rejected one, or one that a renewal brings in any case. */
-interface Wish {
-  readonly isForced?: boolean;
-  readonly rejected?: string;
-}
-
-async function obtain(
-  source: TokenSource,
-  signal: AbortSignal | null | undefined,
-  { isForced = false, rejected }: Wish,
-): Promise<OAuthToken> {
-  const { tokenProvider } = source.settings;
-  const mayUse = (held: HeldToken | undefined) => !isForced && held?.token.accessToken !== rejected;
-  for (;;) {
-    const valid = mayUse(source.held) && validToken(source);
-    if (valid) return valid;
-    throwIfAborted(signal);
-    const { renewal: joined, failure } = source;
-    // A provider is asked all the same: another process may have stored a token.
-    let outcome: Outcome | undefined = joined || isForced ? undefined : barring(failure, tokenProvider ? 'provider' : 'exchange');
-    if (!outcome) {
-      const renewal = joined ?? startRenewal(source, isForced, false);
-      // With a provider, what others have begun may be served from a store: no answer to an explicit fetchToken.
-      const isShared = !isForced || renewal.isForced || !tokenProvider;
-      if (isShared) renewal.isAhead = false;
-      if (rejected) renewal.isReplacement = true;
-      outcome = await awaitOutcome(renewal, signal, joined !== undefined);
-      throwIfAborted(signal);
-      if (!outcome && source.renewal === renewal) source.renewal = undefined;
-      if (!isShared) continue;
-    }
-    if (outcome?.token) return outcome.token;
-    if (outcome && mayUse(source.held) && source.held && !isExpired(source.held.token)) return source.held.token;
-    if (outcome) throw outcome.error;
-  }
-}
-
-/**
- * On workerd and edge runtimes a renewal that another request has begun may never settle, or reject with the runtime's
- * refusal: then, and 5 s after its begin, it counts as lost.
- */
-function awaitOutcome({ outcome, startedAtMs }: Renewal, signal: AbortSignal | null | undefined, isJoined: boolean): Promise<Outcome | undefined> {
-  const limitMs = isJoined && isRequestBound() ? Math.min(startedAtMs - Date.now(), 0) + 5_000 : undefined;
-  if (!signal && limitMs === undefined) return outcome;
-  return waitFor(outcome, signal, limitMs).catch(() => undefined);
 }
