@@ -33,7 +33,8 @@ const errorsOfMain = {
 const esm = { bundle: true, format: 'esm', target: 'es2022' };
 const maps = { sourcemap: true, sourcesContent: false };
 const unbundled = { ...esm, ...maps, plugins: [keepModules] };
-const sparse = { minifyWhitespace: true, minifySyntax: true, outExtension: { '.js': '.mjs' } };
+// Node prints the line of an uncaught error: in one line that would be the whole file, before the message.
+const sparse = { minifyWhitespace: true, minifySyntax: true, lineLimit: 120, outExtension: { '.js': '.mjs' } };
 const forNode = { ...esm, ...maps, ...sparse, outdir: 'dist/node', outbase: 'src', external: ['node:*'] };
 
 const { exports } = JSON.parse(readFileSync('package.json', 'utf8'));

@@ -9,6 +9,7 @@ import {
   OauthScopeEnum,
   revokeToken,
 } from 'thingspace-auth';
+import { createSession } from 'thingspace-auth/session';
 import { startServer } from './server.ts';
 
 /** Stands for a secret in every value that is wrong. */
@@ -185,6 +186,23 @@ describe('createClient on mistakes', () => {
     }
   });
 
+  it('takes no name that every object has for an option, at any level', () => {
+    for (const group of ['', 'clientCredentialsAuthCredentials', 'retry', 'environment'] as const) {
+      for (const key of ['constructor', 'toString', 'hasOwnProperty', '__defineGetter__', 'valueOf']) {
+        const { message } = catchTypeError(() => createClient(configWith(group as 'retry', key, MARKER)), `${group} ${key}`);
+        assert.ok(message.startsWith(`${key} is no option; known are `), message);
+      }
+      const own = Object.defineProperty({}, '__proto__', { value: MARKER, enumerable: true });
+      const config = configWith('', 'timeout', 0) as unknown as Record<string, object>;
+      const given = group ? { ...config, [group]: { ...(group === 'environment' ? ENDPOINTS : config[group]), ...own } } : { ...config, ...own };
+      if (group) Object.defineProperty(given[group], '__proto__', { value: MARKER, enumerable: true, configurable: true });
+      else Object.defineProperty(given, '__proto__', { value: MARKER, enumerable: true, configurable: true });
+      catchTypeError(() => createClient(given as unknown as ClientConfig), `${group} __proto__`);
+    }
+    catchTypeError(() => createClient(configWith('', 'environment', 'constructor')), 'environment constructor');
+    catchTypeError(() => createClient(configWith('', 'environment', '__proto__')), 'environment __proto__');
+  });
+
   it('refuses what is no configuration', () => {
     for (const junk of [undefined, null, 5, 'text', [], () => {}]) {
       catchTypeError(() => createClient(junk as never), String(junk));
@@ -214,6 +232,16 @@ describe('createClient on what it is given', () => {
     });
     assert.ok(Object.isFrozen(client));
     assert.deepEqual(Object.keys(client), ['fetchToken', 'getToken', 'withToken', 'authorizedFetch']);
+  });
+
+  it("takes the values of the generated SDK's scope enum and its BigInt tokens at run time", async (t) => {
+    const VendorScope = { Discoveryread: 'discovery:read' }; // what its `enum` is at run time
+    const server = await startServer(t);
+    const client = createClient(server.config({}, { oauthScopes: [VendorScope.Discoveryread] }));
+    await client.fetchToken();
+    assert.equal(server.tokenRequests[0]?.form.get('scope'), 'discovery:read');
+    const saved = await client.withToken({ accessToken: 'saved', expiry: 4_102_444_800n } as never).getToken();
+    assert.deepEqual(saved, { accessToken: 'saved', tokenType: 'Bearer', expiry: 4_102_444_800 });
   });
 
   it('takes a deep-frozen configuration and leaves it unchanged', async (t) => {
@@ -360,7 +388,7 @@ describe('createClient on what it is given', () => {
     const scope = globalThis as { location?: unknown };
     t.after(() => delete scope.location);
     scope.location = { href: 'https://example.com/page' };
-    await assert.rejects(client.authorizedFetch('/api/x'), /example\.com is not among apiOrigins/);
+    await assert.rejects(client.authorizedFetch('/api/x'), /No credentials for https:\/\/example\.com: environment\.apiOrigins allows/);
     scope.location = { href: 'https://5gedge.verizon.com/page' };
     await client.authorizedFetch('/api/x');
     assert.equal(requests.length, 2);
@@ -465,6 +493,27 @@ describe('environments', () => {
         await assert.rejects(client.authorizedFetch(`${origin}/api/x`), TypeError);
       }
       assert.equal(requests.length, 2 + apiOrigins.length);
+    });
+  }
+
+  for (const [sessionUrl, login, logout] of [
+    ['https://m2m.example.com/session', 'https://m2m.example.com/session/login', 'https://m2m.example.com/session/logout'],
+    ['https://m2m.example.com/session/', 'https://m2m.example.com/session/login', 'https://m2m.example.com/session/logout'],
+    ['https://m2m.example.com/session?tenant=a&b=c', 'https://m2m.example.com/session/login?tenant=a&b=c', 'https://m2m.example.com/session/logout?tenant=a&b=c'],
+    ['https://m2m.example.com/session/?tenant=a', 'https://m2m.example.com/session/login?tenant=a', 'https://m2m.example.com/session/logout?tenant=a'],
+    ['https://m2m.example.com', 'https://m2m.example.com/login', 'https://m2m.example.com/logout'],
+  ] as const) {
+    it(`take ${sessionUrl} for what it looks like`, async () => {
+      const sent: string[] = [];
+      const fetch: Fetch = async (input) => {
+        sent.push(String(input));
+        return Response.json({ access_token: 'a', sessionToken: 'invented-session' });
+      };
+      const session = createSession({ username: 'invented-user', password: 'invented-password' });
+      const client = createClient(configWith('environment', 'sessionUrl', sessionUrl, { fetch, vZM2mToken: session }));
+      await client.authorizedFetch('https://api.example.com/x');
+      await session.logout();
+      assert.deepEqual(sent.filter((url) => url.startsWith('https://m2m')), [login, logout]);
     });
   }
 

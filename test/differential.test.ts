@@ -9,7 +9,9 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import type { Fetch } from 'thingspace-auth';
 import { createClient } from 'thingspace-auth';
-import { BODIES, STREAMS, requestOf as request, streamOf, withoutBoundary } from './bodies.ts';
+import { BODIES, olderController, STREAMS, requestOf as request, streamOf, withoutBoundary } from './bodies.ts';
+import type { CallScript } from './callScripts.ts';
+import { buildCall, drawScript } from './callScripts.ts';
 import { listen } from './server.ts';
 
 type Call = Parameters<Fetch>;
@@ -151,7 +153,7 @@ test('takes every form of input as fetch does', async (t) => {
 });
 
 test('reads the options when called, as fetch does, also where a token is waited for', async (t) => {
-  const { plain, cold, origin, takeSeen } = await startServers(t);
+  const { plain, createCold, origin, takeSeen } = await startServers(t);
   const changed = async (fetch: Fetch) => {
     const url = new URL(`${origin}/first`);
     const headers = new Headers({ 'x-state': 'first' });
@@ -164,7 +166,7 @@ test('reads the options when called, as fetch does, also where a token is waited
     return takeSeen().map(withoutCredentials);
   };
 
-  assert.deepEqual(await changed(cold), await changed(plain));
+  assert.deepEqual(await changed(createCold()), await changed(plain));
 });
 
 test('reads inherited options, as fetch does', async (t) => {
@@ -231,13 +233,16 @@ test('resolves every kind of Location as fetch does', async (t) => {
   const compare = await startComparison(t);
   const locations = [
     '', '/end', 'end', '../end', '?query=2', '#fragment', '/end#fragment', '//127.0.0.1/', 'http://', 'http://[', '/a b',
-    '/%zz', 'ftp://127.0.0.1/', 'data:text/plain,a', 'about:blank', 'javascript:1', 'file:///etc/hostname', 'mailto:a@b.invalid',
+    '/%EC%95%88', '/%zz', 'ftp://127.0.0.1/', 'data:text/plain,a', 'about:blank', 'javascript:1', 'file:///etc/hostname', 'mailto:a@b.invalid',
     'http://127.0.0.1:9/', 'http://127.0.0.1:1/',
   ];
 
   for (const redirect of ['follow', 'manual', 'error'] as const) {
     for (const to of locations) {
       await compare(`${redirect} ${to}`, (origin) => [`${origin}/to?status=302&to=${encodeURIComponent(to)}#own`, { redirect }]);
+    }
+    for (const to of ['/안녕', '/ü?grün=1#안녕', '/a\u0301']) {
+      await compare(`${redirect} ${to} in UTF-8`, (origin) => [`${origin}/to?status=302&raw=1&to=${encodeURIComponent(to)}`, { redirect }]);
     }
     await compare(`${redirect} none`, (origin) => [`${origin}/to?status=302`, { redirect }]);
     await compare(`${redirect} two`, (origin) => [`${origin}/twoLocations`, { redirect }]);
@@ -351,6 +356,108 @@ test('ends with the reason when aborted, as fetch does, at every moment', async 
   }
 });
 
+test('refuses bad arguments before anything else, also beside an aborted signal, as fetch does', async (t) => {
+  const { plain, ours, guarded, createCold, origin, takeSeen, takeTokenRequests } = await startServers(t);
+  const older = olderController();
+  older.abort();
+  const bad: unknown[] = [
+    ...['Manual', 'sometimes', null, ''].map((redirect) => ({ redirect })),
+    ...['a b', 'CONNECT', ''].map((method) => ({ method })),
+    ...['x-a: 1', { 'a b': '1' }, { 'x-a': 'a\nb' }, [['x-a']]].map((headers) => ({ headers })),
+    { cache: 'sometimes' }, { credentials: 'always' }, { mode: 'navigate' }, { referrer: 'http://' }, { referrerPolicy: 'sometimes' },
+    { window: 'x' }, { body: 'a body of a GET' }, { method: 'POST', body: streamOf('a') },
+    'POST', 5, true,
+  ];
+  const accepted: string[] = [];
+  const refuse = async (label: string, ...call: unknown[]) => {
+    for (const [name, fetch] of Object.entries({ plain, ours, guarded, cold: createCold() })) {
+      const { error = 'nothing' } = (await outcomeOf(fetch, call as unknown as Call)) as { error?: unknown };
+      if (error !== 'TypeError') accepted.push(`${name} ends with ${String(error)} for ${label}`);
+    }
+  };
+  for (const init of bad) {
+    const signals = typeof init === 'object' ? { none: undefined, null: null, aborted: AbortSignal.abort('enough'), 'aborted older': older.signal } : { none: undefined };
+    for (const [kind, signal] of Object.entries(signals)) {
+      const all = signal === undefined ? init : { ...(init as object), signal };
+      await refuse(`${JSON.stringify(init)}, signal ${kind}`, `${origin}/`, all);
+      await refuse(`a Request and ${JSON.stringify(init)}, signal ${kind}`, new Request(`${origin}/`), all);
+      await refuse(`an aborted Request and ${JSON.stringify(init)}, signal ${kind}`, new Request(`${origin}/`, { signal: AbortSignal.abort('enough') }), all);
+    }
+  }
+  for (const [index, signal] of ['x', 5, {}, { aborted: false }, new EventTarget()].entries()) await refuse(`bad signal ${index}`, `${origin}/`, { signal });
+  for (const input of [undefined, null, '', '/path', 'http://', {}, []]) {
+    await refuse(`${JSON.stringify(input)}, aborted`, input, { signal: AbortSignal.abort('enough') });
+  }
+  const used = new Request(`${origin}/`, { method: 'POST', body: 'text' });
+  await used.text();
+  await refuse('a used Request', used);
+  await refuse('a used Request, aborted', used, { signal: AbortSignal.abort('enough') });
+
+  assert.deepEqual(accepted, []);
+  assert.deepEqual([takeSeen(), takeTokenRequests()], [[], 0]);
+});
+
+test('cancels a body that is given with a signal already aborted, as fetch does', async (t) => {
+  const { plain, ours, guarded, createCold, origin, takeTokenRequests } = await startServers(t);
+  const reasons = async (fetch: Fetch, isRequest: boolean) => {
+    const cancelled: unknown[] = [];
+    const body = new ReadableStream({ cancel: (reason) => void cancelled.push(reason) });
+    const signal = AbortSignal.abort('enough');
+    const init = { method: 'POST', body, duplex: 'half', ...(!isRequest && { signal }) } as RequestInit;
+    const call: Call = isRequest ? [request(`${origin}/`, init), { signal }] : [`${origin}/`, init];
+    return [await outcomeOf(fetch, call, signal), cancelled];
+  };
+
+  for (const isRequest of [false, true]) {
+    const expected = await reasons(plain, isRequest);
+    assert.deepEqual(expected, [{ error: 'the reason' }, ['enough']]);
+    for (const player of [ours, guarded, createCold()]) assert.deepEqual(await reasons(player, isRequest), expected, `Request: ${isRequest}`);
+  }
+  assert.equal(takeTokenRequests(), 0);
+});
+
+test('ends with what fetch ends with for a signal of older make, at every moment', async (t) => {
+  const servers = await startServers(t);
+  const { plain, ours, guarded, createCold, origin, takeSeen } = servers;
+  const MOMENTS: Record<string, (call: (path: string) => Promise<Response>, abort: () => void) => Promise<unknown>> = {
+    never: async (call) => (await call('/')).text(),
+    before: (call, abort) => (abort(), call('/')),
+    'at once': (call, abort) => {
+      const pending = call('/hang');
+      abort();
+      return pending;
+    },
+    'while headers are waited for': (call, abort) => {
+      servers.onRequest = abort;
+      return call('/hang');
+    },
+    'while a redirect is followed': (call, abort) => {
+      servers.onRequest = (url) => url === '/hang' && abort();
+      return call('/to?status=307&to=/hang');
+    },
+    'while the body is read': async (call, abort) => {
+      const text = (await call('/trickle')).text();
+      abort();
+      return text;
+    },
+  };
+  for (const [moment, play] of Object.entries(MOMENTS)) {
+    const end = async (fetch: Fetch) => {
+      servers.onRequest = () => undefined;
+      const { signal, abort } = olderController();
+      const ended = await play((path) => fetch(origin + path, { method: 'POST', body: 'text', signal }), abort).then(
+        (value) => ({ value }),
+        (error: unknown) => ({ error: nameOf(error), isPlatforms: error instanceof DOMException }),
+      );
+      takeSeen();
+      return ended;
+    };
+    const expected = await end(plain);
+    if (moment !== 'never') assert.deepEqual(expected, { error: 'AbortError', isPlatforms: true }, moment);
+    for (const [name, player] of Object.entries({ ours, guarded, cold: createCold() })) assert.deepEqual(await end(player), expected, `${moment}, ${name}`);
+  }
+});
+
 test('streams both ways at once, as fetch does', async (t) => {
   const { plain, ours, origin } = await startServers(t);
   const converse = async (fetch: Fetch, isRequest: boolean) => {
@@ -377,6 +484,36 @@ test('streams both ways at once, as fetch does', async (t) => {
   assert.deepEqual(await converse(ours, true), ['one', 'two', 'three']);
 });
 
+const SCRIPTS = Number(process.env.CALL_SCRIPTS ?? 500);
+
+test(`plays ${SCRIPTS} calls drawn at random as fetch does`, async (t) => {
+  const servers = await startServers(t);
+  const { plain, ours, guarded, createCold, origin, other, takeSeen, takeTokenRequests } = servers;
+  const play = async (fetch: Fetch, script: CallScript) => {
+    const { parameters, abort, signal, cancelled, countDispatched } = buildCall(script, origin, other);
+    servers.onHang = () => abort?.();
+    const outcome = await outcomeOf(fetch, parameters as Call, signal);
+    const [input] = parameters;
+    const bodyUsed = input instanceof Request ? input.bodyUsed : undefined;
+    return { ...outcome, seen: takeSeen().map(withoutCredentials), bodyUsed, cancelled, dispatched: countDispatched() };
+  };
+
+  // Node's dispatcher is there once fetch has been used.
+  await (await plain(`${origin}/`)).text();
+  takeSeen();
+  for (let seed = 0; seed < SCRIPTS; seed++) {
+    const script = drawScript(seed);
+    const name = `seed ${seed}: ${JSON.stringify(script)}`;
+    const expected = await play(plain, script);
+    const [player, fetch] = ([['unguarded', ours], ['with a time limit', guarded], ['cold', createCold()]] as const)[seed % 3]!;
+
+    assert.deepEqual(await play(fetch, script), expected, `${player}, ${name}`);
+
+    const exchanges = takeTokenRequests();
+    if (player !== 'cold' || script.bad) assert.equal(exchanges, 0, `a token was asked for, ${name}`);
+  }
+});
+
 /** Plays each script through `fetch`, through a client for both origins, and through one for the first origin with a time limit. */
 async function startComparison(t: TestContext): Promise<(name: string, script: (...origins: [string, string]) => unknown) => Promise<void>> {
   const { plain, ours, guarded, origin, other, takeSeen } = await startServers(t);
@@ -393,22 +530,26 @@ async function startComparison(t: TestContext): Promise<(name: string, script: (
 
     assert.deepEqual({ ...both, bearers: [] }, { ...expected, bearers: [] }, name);
     assert.deepEqual({ ...first, bearers: [] }, { ...expected, bearers: [] }, `${name}, guarded`);
-    assert.deepEqual(both.bearers, expected.seen.map(({ host }) => `${host},Bearer held-token,held-session`), name);
-    const inside = expected.seen.findIndex(({ host }) => `http://${host}` !== origin);
-    const allowed = inside === -1 ? expected.seen.length : inside;
-    assert.deepEqual(
-      first.bearers,
-      expected.seen.map(({ host }, index) => (index < allowed ? `${host},Bearer held-token,held-session` : `${host},,`)),
-      `${name}, guarded`,
-    );
+    // Once a redirect has changed the origin, neither credential goes along any more, wherever it leads.
+    const hosts = expected.seen.map(({ host }) => host);
+    const change = hosts.findIndex((host) => host !== hosts[0]);
+    const bearers = hosts.map((host, index) => (change === -1 || index < change ? `${host},Bearer held-token,held-session` : `${host},,`));
+    assert.deepEqual(both.bearers, bearers, name);
+    assert.deepEqual(first.bearers, bearers, `${name}, guarded`);
   };
 }
 
 async function startServers(t: TestContext) {
   let seen: Seen[] = [];
-  const servers = { onRequest: (_url: string | undefined): void => {} };
+  let tokenRequests = 0;
+  const servers = {
+    /** Called when a request begins to arrive, and when one to `/hang` is there as a whole. */
+    onRequest: (_url: string | undefined): unknown => undefined,
+    onHang: (): unknown => undefined,
+  };
   const serve = async (incoming: IncomingMessage, response: ServerResponse) => {
     const { method, url, headers } = incoming;
+    if (url === '/token') tokenRequests++;
     if (url === '/token') return void setTimeout(() => response.end('{"access_token":"fetched-token"}'), 5);
     servers.onRequest(url);
     if (url === '/echo') return incoming.pipe(response);
@@ -421,6 +562,7 @@ async function startServers(t: TestContext) {
     }
     seen.push({ ...entry, body: Buffer.concat(chunks).toString('latin1') });
     const { pathname, searchParams } = new URL(url!, `http://${headers.host}`);
+    if (pathname === '/hang') servers.onHang();
     response.setHeader('x-answered', pathname);
     (ANSWERS[pathname] ?? (() => response.end(`answer of ${pathname}`)))(response, searchParams);
   };
@@ -442,17 +584,26 @@ async function startServers(t: TestContext) {
     other,
     plain: fetch as Fetch,
     ours: clientFor(['*']),
-    cold: clientFor(['*'], false),
+    createCold: () => clientFor(['*'], false),
     /** This one has a time limit, too long to be reached: with it the caller's signal is followed by another. */
     guarded: clientFor([origin, 'http://127.0.0.1:9', 'http://127.0.0.1:1'], true, 60_000),
     takeSeen: (): Seen[] => seen.splice(0),
+    takeTokenRequests: (): number => {
+      const count = tokenRequests;
+      tokenRequests = 0;
+      return count;
+    },
   });
 }
 
 const ANSWERS: Readonly<Record<string, (response: ServerResponse, query: URLSearchParams) => void>> = {
   '/answer': (response, query) => response.writeHead(Number(query.get('status')), 'In Words').end('text'),
   '/empty': (response) => response.end(),
-  '/to': (response, query) => redirect(response, query.get('status') ?? '200', query.get('to')),
+  '/to': (response, query) => {
+    const [to, policy] = [query.get('to'), query.get('policy')];
+    if (policy !== null) response.setHeader('referrer-policy', policy);
+    redirect(response, query.get('status') ?? '200', to && query.has('raw') ? rawLocation(to) : to);
+  },
   '/twoLocations': (response) => redirect(response, '302', ['/end', '/other']),
   '/loop': (response) => redirect(response, '302', '/loop'),
   '/chain': (response, query) => {
@@ -471,19 +622,25 @@ const ANSWERS: Readonly<Record<string, (response: ServerResponse, query: URLSear
   '/trickle': (response) => void response.write('begun'),
 };
 
+/** Node writes a header's characters as bytes: so those of the UTF-8 text are what is sent. */
+function rawLocation(location: string): string {
+  return Buffer.from(location).toString('latin1');
+}
+
 function redirect(response: ServerResponse, status: string | null, location: string | string[] | null): void {
   if (location !== null) response.setHeader('location', location);
   response.writeHead(Number(status)).end('moved');
 }
 
-async function outcomeOf(fetch: Fetch, call: Call): Promise<object> {
+/** What a caller gets: all that an answer says of itself, or how it fails, with the very reason of a signal told apart. */
+async function outcomeOf(fetch: Fetch, call: Call, signal?: AbortSignal): Promise<object> {
   try {
     const response = await fetch(...call);
     const clone = response.clone();
     const told = { ...describe(response), clone: describe(clone), clonedAgain: describe(clone.clone()) };
     return { ...told, text: await response.text(), cloned: await clone.text() };
   } catch (error) {
-    return { error: nameOf(error) };
+    return { error: signal?.aborted && error === signal.reason && error !== undefined ? 'the reason' : nameOf(error) };
   }
 }
 

@@ -1,9 +1,9 @@
 /** Where credentials go, and where they never go: the origin guard, across redirects too. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import type { Fetch, OAuthToken } from 'thingspace-auth';
 import { createClient } from 'thingspace-auth';
-import { Agent, fetch as undiciFetch } from 'undici';
+import { Agent, fetch as undiciFetch, Request as UndiciRequest } from 'undici';
 import type { Received, TestServer } from './server.ts';
 import { startServer } from './server.ts';
 
@@ -43,7 +43,7 @@ test('names the origin that it refuses, and nothing else of the URL', async (t) 
   const { authorizedFetch } = createClient((await startServer(t)).config());
 
   await assert.rejects(authorizedFetch('https://elsewhere.invalid/secret?key=secret#secret'), (error: Error) => {
-    assert.match(error.message, /https:\/\/elsewhere\.invalid.*apiOrigins/);
+    assert.match(error.message, /https:\/\/elsewhere\.invalid.*apiOrigins allows http:\/\/127/);
     assert.doesNotMatch(error.message, /secret/);
     return true;
   });
@@ -62,6 +62,82 @@ test('sends to the URL that it has checked, whatever becomes of the input while 
 
   assert.deepEqual(inside.apiRequests.map((request) => request.url), ['/checked', '/once']);
   assert.deepEqual(outside.apiRequests, []);
+});
+
+describe('the URL that was judged is the URL that is sent', () => {
+  /** What an input shows of itself, and what the platform's fetch makes of it: neither may take the bearer outside. */
+  const INPUTS: Record<string, (inside: string, outside: string) => unknown> = {
+    'an object with a url inside and a text outside': (inside, outside) => ({ url: inside, headers: {}, toString: () => outside }),
+    'an object with a url outside and a text inside': (inside, outside) => ({ url: outside, headers: {}, toString: () => inside }),
+    'an object with a method and a body, too': (inside, outside) => ({ url: inside, headers: new Headers(), method: 'POST', body: 'text', toString: () => outside }),
+    'plain JSON': (inside) => ({ url: inside, headers: {} }),
+    'plain JSON with a href': (inside, outside) => ({ url: inside, href: outside, headers: {} }),
+    'an array': (inside, outside) => Object.assign([outside], { url: inside, headers: {} }),
+    'a URL with a url inside': (inside, outside) => Object.assign(new URL(outside), { url: inside, headers: {} }),
+    'a URL whose href lies': (inside, outside) => Object.defineProperty(new URL(outside), 'href', { value: inside }),
+    'a URL whose text lies': (inside, outside) => Object.assign(new URL(inside), { toString: () => outside }),
+    'a primitive that changes': (inside, outside) => {
+      const texts = [inside, outside, outside, outside];
+      return { [Symbol.toPrimitive]: () => texts.shift() };
+    },
+    'a url that changes': (inside, outside) => {
+      const texts = [inside, outside, outside, outside];
+      return { get url() { return texts.shift(); }, headers: {}, toString: () => texts.shift() };
+    },
+    'a Request with a url of its own inside': (inside, outside) => Object.defineProperty(new Request(outside), 'url', { value: inside }),
+    'a Request with a url of its own outside': (inside, outside) => Object.defineProperty(new Request(inside), 'url', { value: outside }),
+    'a subclass whose url lies': (inside, outside) =>
+      new (class extends Request { override get url() { return inside; } })(outside),
+    'a subclass whose url changes': (inside, outside) => {
+      const texts = [inside, inside, outside, outside];
+      return new (class extends Request { override get url() { return texts.shift()!; } })(outside);
+    },
+    'a subclass whose clone leads outside': (inside, outside) =>
+      new (class extends Request { override clone() { return new Request(outside, { method: 'POST', body: 'text' }); } })(inside, { method: 'POST', body: 'text' }),
+    'a Request with the prototype of another': (inside, outside) =>
+      Object.setPrototypeOf(new Request(outside), Object.create(Request.prototype, { url: { value: inside } })),
+    'a proxy of a Request whose url lies': (inside, outside) =>
+      new Proxy(new Request(outside), { get: (target, name) => (name === 'url' ? inside : Reflect.get(target, name, target)) }),
+    'something with the prototype of Request': (inside, outside) =>
+      Object.create(Request.prototype, { url: { value: inside }, headers: { value: new Headers() }, toString: { value: () => outside } }),
+    'a Request of another library': (inside, outside) =>
+      Object.defineProperty(new UndiciRequest(outside), 'url', { value: inside }),
+    'a Response': (inside) => Object.defineProperty(new Response(), 'url', { value: inside }),
+  };
+  for (const [name, make] of Object.entries(INPUTS)) {
+    test(`${name}`, async (t) => {
+      const [inside, outside] = [await startServer(t), await startServer(t)];
+      inside.revoked.add('held-token');
+      route(outside, {});
+      for (const options of [{}, { timeout: 60_000 }]) {
+        const { authorizedFetch } = createClient(inside.config({ vZM2mToken: 'held-session', ...options }, { oauthToken: HELD }));
+        const ended = await authorizedFetch(make(`${inside.origin}/judged`, `${outside.origin}/sent`) as Request).then(
+          ({ status }) => status,
+          (error: unknown) => error,
+        );
+
+        assert.deepEqual(outside.apiRequests, [], 'it was sent outside');
+        assert.ok(ended === 200 || ended instanceof TypeError, String(ended));
+        // What was sent inside went there as a whole: the call, and its replay with a new token.
+        assert.deepEqual(inside.apiRequests.splice(0).map(({ url }) => url), ended === 200 ? ['/judged', '/judged'] : []);
+      }
+    });
+  }
+
+  test('also for what fetch itself takes for a Request or a text: those work', async (t) => {
+    const [inside, outside] = [await startServer(t), await startServer(t)];
+    const { authorizedFetch } = createClient(inside.config({}, { oauthToken: HELD }));
+    const url = `${inside.origin}/judged`;
+    const honest: unknown[] = [
+      { url: outside.origin, headers: {}, toString: () => url },
+      Object.defineProperty(new Request(url), 'url', { value: outside.origin }),
+      new (class extends Request { override get url() { return outside.origin; } })(url),
+      Object.assign(new URL(url), { url: outside.origin, headers: {} }),
+    ];
+    for (const input of honest) assert.equal((await authorizedFetch(input as Request)).status, 200);
+
+    assert.deepEqual([inside.apiRequests.length, outside.apiRequests.length], [honest.length, 0]);
+  });
 });
 
 for (const status of STATUSES) {
@@ -153,15 +229,35 @@ test('lets subdomains in for a wildcard entry, and nothing that only looks like 
   }
 });
 
-test("sends everywhere with apiOrigins ['*'], across redirects too", async (t) => {
+test("sends everywhere with apiOrigins ['*'], but takes nothing along when a redirect changes the origin, nor back again", async (t) => {
   const [a, b] = [await startServer(t), await startServer(t)];
-  route(a, { '/out': [307, `${b.origin}/end`] });
   const { authorizedFetch } = createClient(a.config({ vZM2mToken: 'held-session' }, { oauthToken: HELD }, { apiOrigins: ['*'] }));
 
   await authorizedFetch(`${b.origin}/`);
-  await authorizedFetch(`${a.origin}/out`);
+  assert.deepEqual(takeCredentials(b), [BOTH]);
+  for (const status of STATUSES) {
+    route(a, { '/out': [status, `${b.origin}/end`], '/in': [status, '/end'], '/outAndBack': [status, `${b.origin}/back`] });
+    route(b, { '/back': [status, `${a.origin}/end`] });
+    for (const headers of [{}, { 'vz-m2m-token': 'held-session' }]) {
+      await authorizedFetch(`${a.origin}/out`, { headers });
+      assert.deepEqual([takeCredentials(a), takeCredentials(b)], [[BOTH], [NONE]]);
+      await authorizedFetch(`${a.origin}/in`, { headers });
+      assert.deepEqual(takeCredentials(a), [BOTH, BOTH]);
+      await authorizedFetch(`${a.origin}/outAndBack`, { headers });
+      assert.deepEqual([takeCredentials(a), takeCredentials(b)], [[BOTH, NONE], [NONE]]);
+    }
+  }
+});
 
-  assert.deepEqual([takeCredentials(a), takeCredentials(b)], [[BOTH], [BOTH, BOTH]]);
+test("takes a 401 from behind such a redirect for no answer to the bearer, also with apiOrigins ['*']", async (t) => {
+  const [a, b] = [await startServer(t), await startServer(t)];
+  route(a, { '/out': [302, `${b.origin}/strict`] });
+  route(b, { '/strict': [401] });
+  const { authorizedFetch } = createClient(a.config({}, { oauthToken: HELD }, { apiOrigins: ['*'] }));
+
+  assert.equal((await authorizedFetch(`${a.origin}/out`)).status, 401);
+
+  assert.deepEqual([a.tokenRequests.length, a.apiRequests.length, b.apiRequests.length], [0, 1, 1]);
 });
 
 test('sends nowhere with an empty apiOrigins', async (t) => {

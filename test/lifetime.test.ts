@@ -3,6 +3,7 @@ import type { TestContext } from 'node:test';
 import { describe, it } from 'node:test';
 import type { ClientCredentials, ClientEvent, ClientOptions, OAuthToken } from 'thingspace-auth';
 import { createClient } from 'thingspace-auth';
+import { createMockServer } from 'thingspace-auth/testing';
 import type { Clock, TestServer } from './server.ts';
 import { bearerOf, fakeClock, hold, recordEvents, rejection, rejectionOf, START_MS, startServer, tokenAnswer, turn } from './server.ts';
 
@@ -436,6 +437,22 @@ describe('a clock that jumps by an hour', () => {
       clock.advance(1_000);
     }
     assert.ok(server.tokenRequests.length <= 3, `${server.tokenRequests.length} exchanges`);
+  });
+});
+
+describe("a clock that is an hour off the server's", () => {
+  it('either way costs neither a call nor an exchange', async () => {
+    for (const hours of [-1, 1]) {
+      const mock = createMockServer({ startTime: Date.now() + hours * HOUR_MS });
+      const { authorizedFetch } = createClient({
+        clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthClientSecret: 'invented-secret' },
+        fetch: mock.fetch,
+      });
+      for (let calls = 0; calls < 2; calls++) {
+        assert.equal((await authorizedFetch('https://5gedge.verizon.com/api/mec/eds/regions')).status, 200);
+      }
+      assert.equal(mock.requests.filter(({ path }) => path.endsWith('/token')).length, 1);
+    }
   });
 });
 

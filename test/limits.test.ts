@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import type { Fetch } from 'thingspace-auth';
+import type { ClientAuthentication, Fetch } from 'thingspace-auth';
 import { ApiError, createClient, revokeToken } from 'thingspace-auth';
-import { fakeClock, hold, rejectionOf, startServer, tokenAnswer, turn } from './server.ts';
+import { fakeClock, hold, inTime, rejectionOf, startServer, tokenAnswer, turn } from './server.ts';
 
 const root = new URL(import.meta.url.includes('/.build/') ? '../..' : '..', import.meta.url);
 
@@ -186,6 +186,34 @@ describe('the time limit of a token request', () => {
       assert.equal((await failure).code, 'timeout');
     }
   });
+
+  for (const [timeout, limitMs] of [[0, 30_000], [5_000, 5_000]] as const) {
+    it(`ends a clientAuthentication that hangs, after ${limitMs} ms, and tells it by its signal`, async (t) => {
+      const clock = fakeClock(t);
+      const server = await startServer(t);
+      const reasons: unknown[] = [];
+      const asked: AbortSignal[] = [];
+      const clientAuthentication: ClientAuthentication = ({ signal }) => {
+        asked.push(signal);
+        signal.addEventListener('abort', () => reasons.push(signal.reason));
+        return new Promise(() => {});
+      };
+      const config = server.config({ timeout, retry: { attempts: 1 } }, { clientAuthentication });
+      for (const call of [() => createClient(config).fetchToken(), () => revokeToken(config, { accessToken: 'a', tokenType: 'Bearer' })]) {
+        const failure = rejectionOf(call());
+        await clock.until(() => asked.length);
+        clock.advance(limitMs - 1);
+        await turn();
+        assert.deepEqual(reasons, []);
+        clock.advance(1);
+        const error = await inTime(failure);
+        assert.equal(error.code, 'timeout');
+        assert.deepEqual(reasons.splice(0), [error]);
+        assert.equal(asked.splice(0).length, 1);
+      }
+      assert.deepEqual([server.tokenRequests.length, server.revocations.length], [0, 0]);
+    });
+  }
 
   it('holds for a revocation, too', async (t) => {
     const clock = fakeClock(t);

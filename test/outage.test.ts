@@ -3,7 +3,7 @@ import type { TestContext } from 'node:test';
 import { describe, it } from 'node:test';
 import type { ClientEvent, ClientOptions, OAuthToken } from 'thingspace-auth';
 import { ApiError, createClient } from 'thingspace-auth';
-import type { Answer, Clock, TestServer } from './server.ts';
+import type { Answer, Clock, Handler, TestServer } from './server.ts';
 import { fakeClock, recordEvents, rejectionOf, START_MS, startServer, tokenAnswer, turn } from './server.ts';
 
 type Failing = 'cut' | Answer;
@@ -15,6 +15,11 @@ describe('a failing token request', () => {
     { status: 502, headers: { 'content-type': 'text/html' }, body: '<html>' },
     { status: 429, body: { fault: { code: '900800' } } },
     { status: 429, body: { error: 'rate_limited' } },
+    // Cut off on the way, or of a proxy that had nothing better.
+    ...['{"access_token":"a","expi', '', 'hello', '{', 'null,'].map((body) => ({ body })),
+    { headers: { 'content-type': 'text/html' }, body: '<html>' },
+    { status: 204 },
+    { status: 201, body: 'created' },
   ];
   for (const answer of PASSING) {
     it(`is repeated twice on ${JSON.stringify(answer)}`, async (t) => {
@@ -34,6 +39,7 @@ describe('a failing token request', () => {
     { status: 401, body: { fault: { code: '900902' } } },
     { body: { error: 'invalid_client' } },
     { body: {} },
+    ...['null', '5', '[]', '"text"', '{"token":"a"}', 'access_tokens=a'].map((body) => ({ body })),
     ...[301, 400, 401, 403, 404, 405, 409, 413, 418, 501].map((status) => ({ status })),
     { status: 404, headers: { 'content-type': 'text/html' }, body: '<html>' },
     { body: ' '.repeat(70_000) },
@@ -46,6 +52,16 @@ describe('a failing token request', () => {
       assert.deepEqual(events.map(({ type }) => type), ['token_failed']);
     });
   }
+
+  it('is repeated when a 2xx answer breaks off, and the next call is served at once', async (t) => {
+    const { server, client } = await startFailing(t, (_, response) => {
+      if (server.tokenRequests.length > 1) return tokenAnswer('a');
+      response.writeHead(200, { 'content-length': 100 });
+      response.write('{"access_token":', () => response.socket?.destroy());
+    });
+    assert.equal((await client.getToken()).accessToken, 'a');
+    assert.equal(server.tokenRequests.length, 2);
+  });
 
   it('is not repeated on a time-out', async (t) => {
     const { clock, server, client } = await startFailing(t, () => {}, { timeout: 5_000 });
@@ -342,14 +358,14 @@ describe('an outage of 60 s', () => {
 
 async function startFailing(
   t: TestContext,
-  answer: Failing | (() => Answer | void),
+  answer: Failing | Handler,
   options: Partial<ClientOptions> = {},
 ): Promise<{ clock: Clock; server: TestServer; client: ReturnType<typeof createClient>; events: ClientEvent[] }> {
   const clock = fakeClock(t);
   const server = await startServer(t);
-  server.token = (_, response) =>
+  server.token = (received, response) =>
     answer === 'cut' ? void response.socket?.destroy()
-    : typeof answer === 'function' ? answer()
+    : typeof answer === 'function' ? answer(received, response)
     : answer;
   const { events, onEvent } = recordEvents();
   const config = server.config({

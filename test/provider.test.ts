@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { describe, it } from 'node:test';
-import type { ClientCredentials, OAuthToken, OAuthTokenProvider, TokenRequest } from 'thingspace-auth';
-import { ApiError, createClient } from 'thingspace-auth';
-import { fakeClock, hold, recordEvents, rejectionOf, START_MS, startServer, tokenAnswer, turn } from './server.ts';
+import type { Client, ClientCredentials, OAuthToken, OAuthTokenProvider, TokenRequest } from 'thingspace-auth';
+import { ApiError, clientSecretBasic, createClient } from 'thingspace-auth';
+import { fakeClock, hold, inTime, recordEvents, rejectionOf, START_MS, startServer, tokenAnswer, turn } from './server.ts';
 
 const START = START_MS / 1000;
 
@@ -45,6 +45,9 @@ describe('a token provider', () => {
     });
     assert.ok(!JSON.stringify(request).includes('invented-secret'));
     assert.throws(() => ((request.params as Record<string, string>).audience = 'changed'), TypeError);
+    assert.throws(() => (request.params.resource as string[]).push('changed'), TypeError);
+    await client.fetchToken();
+    assert.deepEqual(asked[1]?.[1].params, { audience: 'x', resource: ['y', 'z'] });
   });
 
   it('gets undefined for the scope where none is asked for', async (t) => {
@@ -281,6 +284,88 @@ describe('a provider’s token', () => {
   });
 });
 
+describe('a provider that asks its own client', () => {
+  const QUESTIONS: Record<string, (client: Client, api: string) => Promise<unknown>> = {
+    getToken: async ({ getToken }) => (await getToken()).accessToken,
+    authorizedFetch: async ({ authorizedFetch }, api) => (await (await authorizedFetch(api)).json()).path,
+  };
+  for (const [name, ask] of Object.entries(QUESTIONS)) {
+    it(`for a token by ${name}, without waiting for it, gets one when the renewal ends`, async (t) => {
+      const server = await startServer(t);
+      const answers: Promise<unknown>[] = [];
+      const { client } = start(server, {
+        oauthTokenProvider: (_, { fetchToken }) => {
+          answers.push(ask(client, `${server.origin}/x`));
+          return fetchToken();
+        },
+      });
+      assert.equal((await client.getToken()).accessToken, 'token-1');
+      assert.deepEqual(await inTime(Promise.all(answers)), [name === 'getToken' ? 'token-1' : '/x']);
+      assert.equal(server.tokenRequests.length, 1);
+    });
+
+    it(`for a token by ${name}, and waits for it, gets the renewal's time-out`, async (t) => {
+      const clock = fakeClock(t);
+      const server = await startServer(t);
+      let isAsked = false;
+      let inner: unknown;
+      const { client } = start(server, {
+        oauthTokenProvider: async () => {
+          isAsked = true;
+          inner = await rejectionOf(ask(client, `${server.origin}/x`));
+          throw inner;
+        },
+      });
+      const outer = rejectionOf(client.getToken());
+      await clock.until(() => isAsked);
+      await turn();
+      clock.advance(60_000);
+      assert.equal((await outer).code, 'timeout');
+      await clock.until(() => inner);
+      assert.equal((inner as ApiError).code, 'timeout');
+    });
+  }
+
+  it('for an exchange of its own, without waiting for it, gets that too', async (t) => {
+    const server = await startServer(t);
+    let inner: Promise<OAuthToken> | undefined;
+    const { client } = start(server, {
+      oauthTokenProvider: (_, { fetchToken }) => {
+        inner ??= client.fetchToken();
+        return fetchToken();
+      },
+    });
+    await client.getToken();
+    assert.match((await inTime(inner!)).accessToken, /^token-[12]$/);
+    assert.ok(server.tokenRequests.length <= 2);
+  });
+
+  it('and so may every other function that a client was given', async (t) => {
+    const server = await startServer(t);
+    const clock = fakeClock(t);
+    server.token = () => (server.tokenRequests.length === 1 ? { status: 503 } : tokenAnswer('token-1'));
+    const asked: Record<string, Promise<string>> = {};
+    const ask = (who: string) => void (asked[who] ??= client.getToken().then(({ accessToken }) => accessToken));
+    const client: Client = createClient(
+      server.config(
+        {
+          fetch: (...parameters) => (ask('fetch'), fetch(...parameters)),
+          waitUntil: () => ask('waitUntil'),
+          onEvent: (event) => (ask(event.type), clock.skipWaits(event)),
+        },
+        {
+          oauthOnTokenUpdate: () => ask('oauthOnTokenUpdate'),
+          clientAuthentication: (request) => (ask('clientAuthentication'), clientSecretBasic(request)),
+        },
+      ),
+    );
+    await client.getToken();
+    assert.deepEqual(Object.keys(asked).sort(), ['clientAuthentication', 'fetch', 'oauthOnTokenUpdate', 'retry_waiting', 'token_obtained', 'waitUntil']);
+    for (const token of Object.values(asked)) assert.equal(await inTime(token), 'token-1');
+    assert.equal(server.tokenRequests.length, 2);
+  });
+});
+
 describe('a failing provider', () => {
   it('lets its own error reach every caller unchanged', async (t) => {
     for (const [index, problem] of [new RangeError('own'), 'a string', undefined, { code: 'timeout' }].entries()) {
@@ -377,7 +462,7 @@ describe('a failing provider', () => {
     await client.getToken();
     server.revoked.add('a');
     const error = await rejectionOf(client.authorizedFetch(`${server.origin}/x`));
-    assert.deepEqual([error.code, error.statusCode, error.message], ['network', 503, 'The API answered 401, then: the broker is down']);
+    assert.deepEqual([error.code, error.statusCode, error.message], ['network', 503, 'The API answered 401, and its token could not be renewed: the broker is down']);
   });
 
   it('lets its own error through after a 401, too, and the old token stays', async (t) => {

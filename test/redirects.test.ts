@@ -199,6 +199,98 @@ test('renews for a 401 behind a hidden redirect when an allowed origin gave it, 
   }
 });
 
+/** What a platform is told of how a request is to be sent: a Request that it would make of its arguments. */
+const SETTINGS = ['cache', 'credentials', 'mode', 'keepalive', 'integrity', 'referrer', 'referrerPolicy', 'redirect'] as const;
+
+interface Sending {
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly dispatcher: unknown;
+}
+
+/** Answers in turn, and keeps how each request would be sent. */
+function spyOnSettings(...answers: readonly [status: number, headers?: Record<string, string>][]): { fetch: Fetch; sent: Sending[] } {
+  const sent: Sending[] = [];
+  const fetch: Fetch = async (input, init) => {
+    const request = new Request(input, init);
+    const symbol = Object.getOwnPropertySymbols(request).find(({ description }) => description === 'dispatcher');
+    const settings = Object.fromEntries(SETTINGS.map((name) => [name, request[name]]));
+    sent.push({ settings, dispatcher: symbol && (request as unknown as Record<symbol, unknown>)[symbol] });
+    const [status, headers] = answers[sent.length - 1]!;
+    return new Response(null, { status, ...(headers && { headers }) });
+  };
+  return { fetch, sent };
+}
+
+const FAR = { location: 'https://api.example.com/end' };
+const OWN = {
+  cache: 'no-store', credentials: 'omit', mode: 'cors', keepalive: true, integrity: '', referrer: 'https://page.example.com/own', referrerPolicy: 'origin', redirect: 'manual',
+} as const;
+
+for (const timeout of [0, 60_000]) {
+  for (const isRequest of [true, false]) {
+    for (const method of ['GET', 'POST']) {
+      test(`keeps the settings of ${isRequest ? 'a Request' : 'options'} for the first sending, for each hop and for a replay (${method}, timeout ${timeout})`, async () => {
+        const { fetch, sent } = spyOnSettings([307, FAR], [308, FAR], [401], [307, FAR], [200]);
+        const credentials = { ...CONFIG.clientCredentialsAuthCredentials, oauthTokenProvider: () => ({ accessToken: 'new-token', tokenType: 'Bearer' }) as const };
+        const { authorizedFetch } = createClient({ ...CONFIG, clientCredentialsAuthCredentials: credentials, fetch, timeout });
+        const dispatcher = { dispatch: () => true };
+        const { redirect, ...settings } = OWN;
+        const init = { method, ...(method === 'POST' && { body: 'text' }), ...settings, dispatcher } as RequestInit;
+        const url = 'https://api.example.com/';
+
+        const response = await (isRequest ? authorizedFetch(new Request(url, init)) : authorizedFetch(url, init));
+
+        assert.equal(response.status, 200);
+        assert.equal(sent.length, 5);
+        for (const [index, { settings: told, dispatcher: used }] of sent.entries()) {
+          assert.deepEqual(told, OWN, `sending ${index + 1}`);
+          // Newer versions of Node do not show it.
+          if (hasVisibleDispatcher()) assert.equal(used, dispatcher, `sending ${index + 1}`);
+        }
+      });
+    }
+  }
+}
+
+test('lets options stand over the settings of a Request, at each hop', async () => {
+  const { fetch, sent } = spyOnSettings([307, FAR], [200]);
+  const { authorizedFetch } = createClient({ ...CONFIG, fetch });
+
+  await authorizedFetch(new Request('https://api.example.com/', { cache: 'no-store', credentials: 'omit' }), { cache: 'reload', keepalive: true });
+
+  assert.deepEqual(sent.map(({ settings: { cache, credentials, keepalive } }) => [cache, credentials, keepalive]), Array(2).fill(['reload', 'omit', true]));
+});
+
+for (const [header, expected] of [
+  ['no-referrer', 'no-referrer'],
+  ['same-origin, origin', 'origin'],
+  ['unsafe-url, invented', 'unsafe-url'],
+  ['invented', 'strict-origin'],
+  ['', 'strict-origin'],
+  ['Origin', 'strict-origin'],
+] as const) {
+  test(`obeys the Referrer-Policy '${header}' of a redirect from the next hop on`, async () => {
+    const { fetch, sent } = spyOnSettings([307, { ...FAR, 'referrer-policy': header }], [307, FAR], [200]);
+    const { authorizedFetch } = createClient({ ...CONFIG, fetch });
+
+    await authorizedFetch('https://api.example.com/', { referrerPolicy: 'strict-origin' });
+
+    assert.deepEqual(sent.map(({ settings }) => settings.referrerPolicy), ['strict-origin', expected, expected]);
+  });
+}
+
+test('refuses a redirect to another origin for a call of mode same-origin, as fetch does', async (t) => {
+  const [a, b] = [await startServer(t), await startServer(t)];
+  a.api = ({ url }) => (url === '/end' ? {} : { status: 307, headers: { location: url === '/out' ? `${b.origin}/end` : '/end' } });
+  const { authorizedFetch } = createClient(a.config({}, { oauthToken: HELD }, { apiOrigins: [a.origin, b.origin] }));
+
+  await assert.rejects(authorizedFetch(`${a.origin}/out`, { mode: 'same-origin' }), TypeError);
+  await assert.rejects(authorizedFetch(new Request(`${a.origin}/out`, { mode: 'same-origin' })), TypeError);
+  assert.equal((await authorizedFetch(`${a.origin}/in`, { mode: 'same-origin' })).status, 200);
+
+  assert.deepEqual(b.apiRequests, []);
+});
+
 const CONFIG = {
   clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthToken: HELD },
   environment: { tokenUrl: 'https://auth.example.com/token', apiOrigins: ['https://api.example.com'] },
@@ -219,6 +311,10 @@ function browser(url = 'https://api.example.com/end', status = 200): { fetch: Fe
 function answerOf(shown: Readonly<Record<string, unknown>>): Response {
   const properties = Object.entries(shown).map(([name, value]) => [name, { value }] as const);
   return Object.defineProperties(new Response(null), { ok: { value: shown.status === 200 }, ...Object.fromEntries(properties) });
+}
+
+function hasVisibleDispatcher(): boolean {
+  return Object.getOwnPropertySymbols(new Request('https://api.example.com/')).some(({ description }) => description === 'dispatcher');
 }
 
 interface Essence {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
-import type { ClientConfig, ClientEvent } from 'thingspace-auth';
-import { ApiError, clientSecretBasicRaw, clientSecretPost, createClient, revokeToken } from 'thingspace-auth';
-import type { Answer, TestServer } from './server.ts';
+import type { ClientAuthentication, ClientConfig, ClientEvent } from 'thingspace-auth';
+import { ApiError, clientSecretBasic, clientSecretBasicRaw, clientSecretPost, createClient, revokeToken } from 'thingspace-auth';
+import type { Answer, Received, TestServer } from './server.ts';
 import { recordEvents, rejectionOf, startServer } from './server.ts';
 
 // Characters that Basic, forms and JSON each write differently.
@@ -68,6 +68,68 @@ describe('no secret is shown', () => {
       }
     });
   }
+
+  /** What a server may find in a request and say again: each value of a header and of the form, whole and in its parts. */
+  const carried = ({ headers, form, body }: Received): string[] => {
+    const authorization = headers.authorization ?? '';
+    const all = [authorization, authorization.replace(/^\w+ /, ''), headers['x-own-key'], ...form.values()];
+    const raw = [...body.matchAll(/=([^&]*)/g)].map(([, value]) => value!);
+    const texts = [...all, ...raw].filter((text): text is string => Boolean(text));
+    return [...new Set(texts)].filter((text) => /invented(?!-id$)|^(Basic )?\w{30}/.test(text));
+  };
+  const ownAuthentication: ClientAuthentication = ({ clientId, body, headers }) => {
+    body.set('client_id', clientId);
+    body.set('client_assertion_type', 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer');
+    body.set('client_assertion', 'eyJhbGciOiJub25lIn0.invented-assertion+/=.c2lnbmF0dXJl');
+    body.set('x_own_field', 'invented own field');
+    headers.set('x-own-key', 'invented-own-key');
+  };
+  const METHODS: Record<string, ClientAuthentication> = { clientSecretBasic, clientSecretBasicRaw, clientSecretPost, 'a function of the caller’s': ownAuthentication };
+  const PLACES: Record<string, (echo: string) => Answer> = {
+    error: (echo) => ({ status: 400, body: { error: echo } }),
+    'error_description, once and again': (echo) => ({ status: 401, body: { error: 'invalid_client', error_description: `${echo}, ${echo}` } }),
+    'error_description, at its cut': (echo) => ({ status: 401, body: { error: 'invalid_client', error_description: 'd'.repeat(195) + echo } }),
+    error_uri: (echo) => ({ status: 400, body: { error: 'invalid_request', error_uri: `https://docs.example.com/?${echo}` } }),
+    'the code of a fault': (echo) => ({ status: 401, body: { fault: { code: echo } } }),
+    'the code of a fault, at its cut': (echo) => ({ status: 401, body: { fault: { code: 'c'.repeat(45) + echo } } }),
+    'the code of an XML fault': (echo) => ({ status: 500, headers: { 'content-type': 'application/xml' }, body: `<am:fault><am:code>${echo}</am:code></am:fault>` }),
+    'the code of an XML fault, at its cut': (echo) => ({ status: 400, body: `<fault><code>${'c'.repeat(45)}${echo}</code></fault>` }),
+    'the content type': (echo) => ({ status: 502, headers: { 'content-type': `text/html; echo="${echo.replace(/[^\x20-\x7e]/g, '')}"` }, body: '<html>' }),
+  };
+  for (const [method, clientAuthentication] of Object.entries(METHODS)) {
+    for (const [place, answerWith] of Object.entries(PLACES)) {
+      it(`of ${method} in ${place}, whatever of the request the server repeats there`, async (t) => {
+        const server = await startServer(t);
+        const { events, onEvent } = recordEvents();
+        const config = configOf(server, onEvent, { clientAuthentication }, { retry: { attempts: 1 } });
+        // The first request tells what there is to repeat, the others repeat it.
+        server.token = server.revoke = () => ({ status: 400, body: { error: 'invalid_client' } });
+        const revoke = () => revokeToken(config, { accessToken: TOKEN, tokenType: 'Bearer' });
+        await rejectionOf(createClient(config).fetchToken());
+        await rejectionOf(revoke());
+        for (const [call, received] of [[() => createClient(config).fetchToken(), server.tokenRequests[0]!], [revoke, server.revocations[0]!]] as const) {
+          const secrets = carried(received);
+          assert.ok(secrets.length > 0, 'nothing secret was sent');
+          for (const secret of secrets) {
+            server.token = server.revoke = () => answerWith(secret);
+            const error = await rejectionOf(call());
+            assert.ok(error instanceof ApiError, String(error));
+            assertCleanError(error, place, [secret.slice(0, 40)]);
+          }
+        }
+        assertClean(inspect(events, { depth: Infinity }), place);
+      });
+    }
+  }
+
+  it('but what is none stays readable', async (t) => {
+    const server = await startServer(t);
+    server.token = () => ({ status: 400, body: { error: 'invalid_request', error_description: 'grant_type client_credentials of invented-id wants application/json' } });
+    for (const clientAuthentication of Object.values(METHODS)) {
+      const { errorDescription } = await rejectionOf(createClient(configOf(server, undefined, { clientAuthentication })).fetchToken());
+      assert.equal(errorDescription, 'grant_type client_credentials of invented-id wants application/json');
+    }
+  });
 
   it('in the error after a 401 whose renewal fails', async (t) => {
     const server = await startServer(t, { token: () => ({ body: { access_token: TOKEN } }) });
@@ -152,14 +214,14 @@ function captureLog(value: unknown): string {
 }
 
 /** Everything that a logger might print of an error, its cause and its hidden properties, but not the headers themselves. */
-function assertCleanError(error: Error, label: string): void {
+function assertCleanError(error: Error, label: string, secrets = ALL): void {
   const texts = [String(error), error.stack ?? '', inspect(error, { depth: Infinity }), JSON.stringify(error)];
   for (const name of Object.getOwnPropertyNames(error)) {
     if (name !== 'headers') texts.push(inspect((error as unknown as Record<string, unknown>)[name], { depth: Infinity, showHidden: true }));
   }
-  for (const text of texts) assertClean(text, label);
+  for (const text of texts) assertClean(text, label, secrets);
 }
 
-function assertClean(text: string | undefined, label: string): void {
-  for (const secret of ALL) assert.ok(!text?.includes(secret), `${label} shows ${secret}: ${text}`);
+function assertClean(text: string | undefined, label: string, secrets = ALL): void {
+  for (const secret of secrets) assert.ok(!text?.includes(secret), `${label} shows ${secret}: ${text}`);
 }

@@ -54,6 +54,9 @@ export interface TestServer {
   ) => CustomEnvironmentConfig;
 }
 
+/** As it was before a test has put a fake clock in its place. */
+const { setTimeout: realSetTimeout } = globalThis;
+
 type Finisher = Pick<TestContext, 'after'>;
 
 /** Starts a server that is closed, connections and all, when the test has ended. */
@@ -150,6 +153,8 @@ export interface Clock {
   readonly jump: (ms: number) => void;
   /** A handler for `onEvent` that skips each wait between two tries. */
   readonly skipWaits: (event: ClientEvent) => void;
+  /** How many timers wait for their time, but those of the platform. */
+  readonly countTimers: () => number;
   /** Lets I/O that is under way and promises go on in real time until `isDone`; fails after 30 s in vain. */
   readonly until: (isDone: () => unknown) => Promise<void>;
 }
@@ -191,6 +196,7 @@ export function fakeClock(t: Finisher): Clock {
   return {
     advance,
     jump: (ms) => void (jumpedMs += ms),
+    countTimers: () => timers.size,
     skipWaits: (event) => {
       // The wait itself begins after the event.
       if (event.type === 'retry_waiting') setImmediate(() => advance(event.delayMs + 1));
@@ -226,6 +232,15 @@ export async function rejectionOf(promise: Promise<unknown>): Promise<any> {
   );
   if ('reason' in outcome) return outcome.reason;
   throw new Error('it succeeded');
+}
+
+/** The promise itself, but it rejects after 5 s of real time, so that a test fails rather than hangs. */
+export function inTime<T>(promise: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout>;
+  const late = new Promise<never>((_, reject) => {
+    timer = realSetTimeout(() => reject(new Error('it never settles')), 5_000);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 /** A gate that a handler waits at. */

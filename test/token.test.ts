@@ -170,7 +170,7 @@ describe('an answer that is no token', () => {
     ['a JSON fault with 200', { body: fault }, 'gateway_fault', /900902/],
     ['a JSON fault without code', { status: 400, body: { fault: {} } }, 'gateway_fault'],
     ['a JSON fault with a number for a code', { status: 400, body: { fault: { code: 900906 } } }, 'gateway_fault', /900906/],
-    ['an empty 403', { status: 403 }, 'invalid_response', /403 untyped/],
+    ['an empty 403', { status: 403 }, 'invalid_response', /answered 403: /],
     ['an empty 400', { status: 400 }, 'invalid_response'],
     ['an empty 200', {}, 'invalid_response'],
     ['an empty 204', { status: 204 }, 'invalid_response'],
@@ -201,9 +201,43 @@ describe('an answer that is no token', () => {
       assert.ok(!Object.keys(error).includes('headers'));
       if (message) assert.match(error.message, message);
       assert.ok(!error.message.includes('invented-body'), error.message);
-      assert.equal(error.cause, undefined);
+      // Never the platform's own, which may quote the body.
+      assert.ok(error.cause === undefined || String(error.cause) === 'SyntaxError: the body is no JSON', String(error.cause));
     });
   }
+
+  const deep = (open: string, close: string) => open.repeat(30_000) + close.repeat(30_000);
+  const HOSTILE: [label: string, body: string][] = [
+    ['a fault whose code cannot be a text', '{"fault":{"code":{"toString":1}}}'],
+    ['a fault whose code is nested', '{"fault":{"code":[[{"toString":null,"valueOf":1}]]}}'],
+    ['a fault that is no object', '{"fault":[{"toString":1}]}'],
+    ['an error that cannot be a text', '{"error":{"toString":1}}'],
+    ['a refusal whose description cannot be a text', '{"error":"invalid_client","error_description":{"toString":1},"error_uri":[{"toString":1}]}'],
+    ['a token that cannot be a text', '{"access_token":{"toString":1}}'],
+    ['a type that cannot be a text', '{"access_token":"a","token_type":{"toString":1}}'],
+    ['members of the prototype', '{"__proto__":{"access_token":"a"},"constructor":{"toString":1},"hasOwnProperty":1}'],
+    ['an array 30,000 deep', deep('[', ']')],
+    ['a fault 9,000 deep', `{"fault":${'{"a":'.repeat(9_000)}1${'}'.repeat(9_000)}}`],
+    ['a form of prototypes', '__proto__=a&constructor=b'],
+    ['half a pair of surrogates', '{"error":"\\ud800"}'],
+  ];
+  for (const [label, body] of HOSTILE) {
+    for (const status of [200, 400, 401]) {
+      it(`is an ApiError also where it is hostile, with ${status}: ${label}`, async (t) => {
+        const error = await failureFor(t, { status, headers: { 'content-type': 'application/json' }, body });
+        assert.ok(['gateway_fault', 'invalid_response', 'oauth_error'].includes(error.code), error.code);
+        assert.equal(error.statusCode, status);
+        assert.ok(error.message.length < 500);
+      });
+    }
+  }
+
+  it('does not keep a good token from being read beside members that cannot be texts or numbers', async (t) => {
+    for (const more of ['"expires_in":{"toString":1}', '"scope":[{"toString":1}]', '"refresh_token":{"toString":1}', '"scope":{"toString":1}']) {
+      const { accessToken, tokenType, ...rest } = await exchangeFor(t, { body: `{"access_token":"a",${more}}` });
+      assert.deepEqual([accessToken, tokenType, rest], ['a', 'Bearer', {}], more);
+    }
+  });
 
   const REFUSALS: [label: string, Answer, error: string][] = [
     ['with 400', { status: 400, body: { error: 'invalid_scope' } }, 'invalid_scope'],
@@ -251,7 +285,7 @@ describe('an answer that is no token', () => {
       const error = await rejectionOf(createClient(server.config()).fetchToken());
       assert.equal(error.code, 'invalid_response');
       assert.equal(error.statusCode, status);
-      assert.match(error.message, new RegExp(`check the URL .${status}`));
+      assert.match(error.message, new RegExp(`answered ${status}: .*check the URL`));
       assert.equal(server.apiRequests.length, 0);
       assert.equal(server.tokenRequests.length, 1);
     });
@@ -360,7 +394,7 @@ describe('reviveToken', () => {
     for (const [index, junk] of JUNK.entries()) {
       assert.throws(
         () => reviveToken(junk),
-        (error: Error) => error instanceof TypeError && /^oauthToken\.(accessToken|tokenType|expiresIn|expiry|scope|refreshToken) /.test(error.message) && !error.message.includes(MARKER),
+        (error: Error) => error instanceof TypeError && /^oauthToken(\.(accessToken|tokenType|expiresIn|expiry|scope|refreshToken))? must /.test(error.message) && !error.message.includes(MARKER),
         `junk ${index}`,
       );
     }

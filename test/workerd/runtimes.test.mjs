@@ -1,4 +1,4 @@
-// Every scenario in every runtime whose promises are bound to requests: the six kinds of workerd, and edge-runtime.
+// Every scenario in every runtime whose promises are bound to requests: the seven kinds of workerd, and edge-runtime.
 import { test } from 'node:test';
 import { startEndpoint } from './endpoint.mjs';
 import { startEdgeRuntime, startWorkerd } from './runtimes.mjs';
@@ -7,6 +7,7 @@ import { SCENARIOS } from './scenarios.mjs';
 const newest = { binary: 'workerd' };
 const RUNTIMES = [
   { ...newest, date: '2023-03-01' },
+  { ...newest, date: '2023-03-01', flags: ['no_global_navigator'] },
   { ...newest, date: '2024-09-01' },
   { ...newest, date: '2026-11-01' },
   { ...newest, date: '2026-11-01', flags: ['no_handle_cross_request_promise_resolution'] },

@@ -1,0 +1,238 @@
+/**
+ * Calls of `fetch` drawn at random from a seed: every kind of input, every option with good and bad values, both makes of
+ * signals, redirects of every kind. A script is plain data, from which a call is built anew for each `fetch` that plays it.
+ */
+import { BODIES, olderController, requestOf, STREAMS, streamOf } from './bodies.ts';
+
+/** One call, and what happens while it runs. */
+export interface CallScript {
+  readonly input: 'text' | 'URL' | 'Request' | 'subclass' | 'Request with options';
+  /** Path and query at the first server; `OTHER` stands for the second one's origin, URL-encoded. */
+  readonly target: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly body: string | undefined;
+  readonly headers: number;
+  readonly signal: keyof typeof SIGNALS;
+  /** What is wrong with the arguments, so that nothing may be sent, not even for a token. */
+  readonly bad: readonly unknown[] | undefined;
+  /** A dispatcher counts its requests. */
+  readonly hasDispatcher: boolean;
+}
+
+/** A script made ready for one player. */
+export interface BuiltCall {
+  readonly parameters: readonly [input: unknown, init?: unknown];
+  readonly abort: (() => void) | undefined;
+  readonly signal: AbortSignal | undefined;
+  /** What the platform did to the streamed body, in order. */
+  readonly cancelled: unknown[];
+  /** How many requests went through the dispatcher. */
+  readonly countDispatched: () => number;
+}
+
+type Random = <T>(choices: readonly T[]) => T;
+
+const PLAIN_TARGETS = ['/', '/path?query=1#fragment', '/answer?status=404', '/answer?status=204', '/empty', '/gzip', '/close', '/cut'];
+const LOCATIONS = ['/end', '/end', 'OTHER/end', 'OTHER/end', '?query=2', '#fragment', '/hier/ü', 'http://[', 'OTHER/to?status=307&to=/end', '/to?status=302&to=OTHER/end'];
+const RAW_LOCATIONS = ['/안녕', '/ü?grün=1', 'OTHER/안녕#안'];
+const STATUSES = [301, 302, 303, 307, 308];
+const POLICIES = [
+  'no-referrer', 'no-referrer-when-downgrade', 'origin', 'origin-when-cross-origin', 'same-origin', 'strict-origin',
+  'strict-origin-when-cross-origin', 'unsafe-url',
+];
+const POLICY_HEADERS = [...POLICIES, 'invented', 'origin, invented', 'invented, unsafe-url', '', 'ORIGIN'];
+
+/** Good values of each option; a page of the first server's own is what `referrer` may name. */
+const OPTIONS: Readonly<Record<string, readonly unknown[]>> = {
+  cache: ['default', 'no-store', 'reload', 'no-cache', 'force-cache'],
+  credentials: ['omit', 'same-origin', 'include'],
+  mode: ['cors', 'same-origin', 'no-cors'],
+  referrer: ['', 'about:client', 'ORIGIN/page', 'ORIGIN/page?query=1#fragment', 'https://elsewhere.example.com/page'],
+  // Node is wrong about `no-referrer` and `same-origin`.
+  referrerPolicy: ['', ...POLICIES.filter((policy) => policy !== 'no-referrer' && policy !== 'same-origin')],
+  keepalive: [true, false],
+  window: [null],
+  priority: ['high', 'low'],
+};
+
+/** Arguments that `fetch` refuses, as options or in the place of them. */
+const BAD: readonly (readonly unknown[])[] = [
+  ...['Manual', 'sometimes', null, 0, {}, ''].map((value) => ['redirect', value]),
+  ...['CONNECT', 'a b', '', 'TRACE'].map((value) => ['method', value]),
+  ...['sometimes', null, 'only-if-cached'].map((value) => ['cache', value]),
+  ...['always', null].map((value) => ['credentials', value]),
+  ...['navigate', 'websocket', 'own'].map((value) => ['mode', value]),
+  ...['http://', 'http://['].map((value) => ['referrer', value]),
+  ...['sometimes', null].map((value) => ['referrerPolicy', value]),
+  ...['x', 5, {}, { aborted: false }, new EventTarget()].map((value) => ['signal', value]),
+  ...[{ 'a b': '1' }, { 'x-a': 'a\nb' }, { 'x-a': '→' }, [['x-a']], 'x-a: 1', 5].map((value) => ['headers', value]),
+  ['window', 'x'],
+  ['body', 'a body of a GET'],
+  ['duplex', 'full'],
+  ...['POST', 5, true].map((value) => [undefined, value]),
+];
+
+const HEADERS: readonly (() => unknown)[] = [
+  () => undefined,
+  () => ({ 'x-a': '1', cookie: 'a=1', 'content-language': 'de' }),
+  () => new Headers([['x-a', '1'], ['x-a', '2'], ['proxy-authorization', 'Basic own']]),
+  () => [['x-a', ' 1 '], ['content-type', 'text/own'], ['referer', 'http://own.example.com/']],
+  () => ({ accept: 'text/x', 'user-agent': 'invented', 'cache-control': 'max-age=5' }),
+  () => ({}),
+];
+
+const SIGNALS = {
+  none: () => ({}),
+  null: () => ({ signal: null }),
+  live: () => ({ signal: new AbortController().signal }),
+  aborted: () => ({ signal: AbortSignal.abort(new RangeError('enough')) }),
+  'aborted with a text': () => ({ signal: AbortSignal.abort('enough') }),
+  'aborted while it runs': () => {
+    const controller = new AbortController();
+    return { signal: controller.signal, abort: () => controller.abort('enough') };
+  },
+  'of older make': () => ({ signal: olderController().signal }),
+  'of older make, aborted': () => {
+    const controller = olderController();
+    controller.abort();
+    return { signal: controller.signal };
+  },
+  'of older make, aborted while it runs': () => olderController(),
+} satisfies Readonly<Record<string, () => { signal?: AbortSignal | null; abort?: () => void }>>;
+
+/** The script of a seed: a whole number. */
+export function drawScript(seed: number): CallScript {
+  const random = createRandom(seed);
+  const pick: Random = (choices) => choices[Math.floor(random() * choices.length)]!;
+  const chance = (part: number) => random() < part;
+  const input = pick(['text', 'URL', 'Request', 'Request', 'subclass', 'Request with options'] as const);
+  const bad = chance(0.15) ? pick(BAD) : undefined;
+  const signal = chance(0.5) ? 'none' : pick(Object.keys(SIGNALS) as (keyof typeof SIGNALS)[]);
+  const isRedirected = chance(0.6);
+  const method = pick(['GET', 'GET', 'HEAD', 'POST', 'POST', 'PUT', 'DELETE', 'post', 'options']);
+  const options: Record<string, unknown> = { method };
+  for (const [name, values] of Object.entries(OPTIONS)) if (chance(0.25)) options[name] = pick(values);
+  if (chance(0.4)) options.redirect = pick(['follow', 'follow', 'manual', 'error']);
+  // Node makes an answer without status or body of one from another origin, which none but browsers should.
+  if (isRedirected && options.mode === 'no-cors') options.mode = 'cors';
+  const status = pick(STATUSES);
+  const [to, raw] = chance(0.2) ? [pick(RAW_LOCATIONS), '&raw=1'] : [pick(LOCATIONS), ''];
+  const policy = chance(0.4) ? `&policy=${encodeURIComponent(pick(POLICY_HEADERS))}` : '';
+  const target = signal.endsWith('while it runs') ? pick(['/hang', '/to?status=307&to=/hang'])
+    : isRedirected ? `/to?status=${status}&to=${encodeURIComponent(to)}${raw}${policy}`
+    : pick(PLAIN_TARGETS);
+  // A redirect with integrity is refused, on purpose.
+  if (!target.startsWith('/to') && chance(0.1)) options.integrity = pick(['', 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=']);
+  // What a policy has cut off stays so in fetch, also under a laxer one that a redirect brings.
+  if (policy) Object.assign(options, withLaxPolicy(options));
+  const body = /^(post|put)$/i.test(method) && chance(0.7) ? drawBody(pick, target, input) : undefined;
+  return { input, target, options, body, headers: Math.floor(random() * HEADERS.length), signal, bad, hasDispatcher: chance(0.15) };
+}
+
+function withLaxPolicy({ referrer, referrerPolicy }: Readonly<Record<string, unknown>>): object {
+  return {
+    ...(referrerPolicy !== undefined && { referrerPolicy: 'unsafe-url' }),
+    ...(`${referrer as string}`.startsWith('https:') && { referrer: 'ORIGIN/page' }),
+  };
+}
+
+/** Node 20 spoils bytes that it sends again, so those go nowhere; a Request's stream is cloned, so that it can be sent again. */
+function drawBody(pick: Random, target: string, input: CallScript['input']): string {
+  const isSentAgain = target.startsWith('/to');
+  const names = Object.keys(isSentAgain ? { string: 0, URLSearchParams: 0, Blob: 0 } : BODIES);
+  const streams = isSentAgain && input !== 'text' && input !== 'URL' ? [] : Object.keys(STREAMS);
+  return pick([...names, ...names, ...streams]);
+}
+
+/** Builds a script's call. */
+export function buildCall(script: CallScript, origin: string, other: string): BuiltCall {
+  const { input, target, body, bad } = script;
+  const url = origin + target.replaceAll('OTHER', other);
+  const { signal, abort }: { signal?: AbortSignal | null; abort?: () => void } = SIGNALS[script.signal]();
+  const cancelled: unknown[] = [];
+  const dispatcher = script.hasDispatcher ? countingDispatcher() : undefined;
+  const options: Record<string, unknown> = {
+    ...withOrigin(script.options, origin),
+    headers: HEADERS[script.headers]!(),
+    ...(body && { body: watch(bodyOf(body), cancelled), duplex: 'half' }),
+    ...(signal !== undefined && { signal }),
+    ...(dispatcher && { dispatcher }),
+  };
+  const init = bad?.length ? withBad(options, bad) : options;
+  const parameters = placeOptions(input, url, options, init, bad);
+  return { parameters, abort, signal: signal ?? undefined, cancelled, countDispatched: () => dispatcher?.count() ?? 0 };
+}
+
+/** A Request takes the good options; bad ones come beside it, where `fetch` and not the test meets them. */
+function placeOptions(
+  input: CallScript['input'],
+  url: string,
+  options: Record<string, unknown>,
+  init: unknown,
+  bad: CallScript['bad'],
+): BuiltCall['parameters'] {
+  if (input === 'text') return [url, init];
+  if (input === 'URL') return [new URL(url), init];
+  if (input === 'Request with options') return [requestOf(url, { cache: 'reload', referrerPolicy: 'unsafe-url', headers: { 'x-own': '1' } }), init];
+  const Kind = input === 'subclass' ? class extends Request {} : Request;
+  try {
+    const request = new Kind(url, options as RequestInit);
+    return bad ? [request, init] : [request];
+  } catch {
+    // What no Request takes (`keepalive` beside a stream) goes to `fetch` as it is.
+    return [url, init];
+  }
+}
+
+function withBad(options: Record<string, unknown>, [name, value]: readonly unknown[]): unknown {
+  if (name === undefined) return value;
+  if (name === 'body') return { ...options, method: 'GET', body: value };
+  if (name === 'cache' && value === 'only-if-cached') return { ...options, cache: value, mode: 'cors' };
+  if (name === 'duplex') return { ...options, method: 'POST', body: streamOf('a'), duplex: value };
+  return { ...options, [name as string]: value };
+}
+
+function withOrigin(options: Readonly<Record<string, unknown>>, origin: string): Record<string, unknown> {
+  const { referrer } = options;
+  return typeof referrer === 'string' ? { ...options, referrer: referrer.replace('ORIGIN', origin) } : { ...options };
+}
+
+function bodyOf(name: string): unknown {
+  return (BODIES[name] ?? STREAMS[name])!();
+}
+
+/** Notes with which reason a stream is cancelled. */
+function watch(body: unknown, cancelled: unknown[]): unknown {
+  if (!(body instanceof ReadableStream)) return body;
+  const reader = body.getReader();
+  return new ReadableStream({
+    pull: async (controller) => {
+      const { done, value } = await reader.read();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: (reason) => void cancelled.push(reason),
+  });
+}
+
+interface Dispatcher {
+  readonly dispatch: (...parameters: readonly unknown[]) => unknown;
+}
+
+/** Node's own dispatcher, counted. It is there once `fetch` has been used. */
+function countingDispatcher(): Dispatcher & { readonly count: () => number } {
+  const inner = (globalThis as Record<symbol, unknown>)[Symbol.for('undici.globalDispatcher.1')] as Dispatcher;
+  let count = 0;
+  return { dispatch: (...parameters) => (count++, inner.dispatch(...parameters)), count: () => count };
+}
+
+/** Numbers from 0 to 1, the same ones for a seed (mulberry32). */
+function createRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
