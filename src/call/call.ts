@@ -38,8 +38,8 @@ export interface Call {
 export function readCall(apiOrigins: readonly string[], input: Parameters<Fetch>[0], init: RequestInit | null | undefined): Call {
   const request = input instanceof Request ? input : undefined;
   const url = guard(apiOrigins, request ? urlOf(request) : `${input as string}`);
-  const options: Record<string, any> & RequestInit = {};
   if (init != null && Object(init) !== init) throw new TypeError('init must be an object');
+  const options: Record<string, any> & RequestInit = request ? settingsOf(request, url) : {};
   // Not only own properties: `fetch(url, request)` works, and a Request's are getters of its prototype.
   for (const name in init) options[name] = init[name as keyof RequestInit];
   const {
@@ -51,6 +51,7 @@ export function readCall(apiOrigins: readonly string[], input: Parameters<Fetch>
     signal = request?.signal,
   } = options;
   if (!/^(follow|manual|error)$/.test(redirect)) throw new TypeError('redirect must be follow, manual or error');
+  if (signal && !(typeof signal.aborted === 'boolean' && 'addEventListener' in signal)) throw new TypeError('signal must be an AbortSignal');
   const headers = new Headers(given);
   const sessionToken = given ? headers.get(SESSION_HEADER) : null;
   if (given) headers.delete(SESSION_HEADER);
@@ -76,8 +77,7 @@ export function readCall(apiOrigins: readonly string[], input: Parameters<Fetch>
  *
  * @throws `TypeError`, as `fetch` does
  */
-export function assertSendable({ url, options, body, isOneShot, signal }: Call): void {
-  if (signal && !(typeof signal.aborted === 'boolean' && 'addEventListener' in signal)) throw new TypeError('signal must be an AbortSignal');
+export function assertSendable({ url, options, body, isOneShot }: Call): void {
   if (isOneShot && (body as ReadableStream).locked) throw new TypeError('body must not be locked');
   // Not the body itself, which would be used up.
   const probe = body == null ? body : isOneShot ? new ReadableStream() : '';
@@ -92,6 +92,19 @@ export function isSafe(method: string): boolean {
 /** What the platform itself will send, whatever a subclass says. */
 function urlOf(request: Request): string {
   return Reflect.get(Request.prototype, 'url', request) ?? request.url;
+}
+
+/**
+ * What a `Request` says of how it is sent, as far as it differs from one that says nothing, since platforms do not take all of
+ * it: a hop goes without the `Request`, and even with it `fetch` forgets the referrer where there are options.
+ */
+function settingsOf(request: any, url: string): Record<string, unknown> {
+  const blank: any = new Request(url);
+  const names = ['cache', 'credentials', 'keepalive', 'mode', 'referrer', 'referrerPolicy'];
+  const said = names.filter((name) => request[name] !== blank[name] && request[name] !== 'navigate');
+  // undici keeps a proxy's dispatcher here, up to Node 22; later ones do not show it.
+  const key = Object.getOwnPropertySymbols(request).find(({ description }) => description === 'dispatcher');
+  return { ...Object.fromEntries(said.map((name) => [name, request[name]])), ...(key && { dispatcher: request[key] }) };
 }
 
 function isStream(body: any): boolean {

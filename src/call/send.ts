@@ -19,6 +19,8 @@ export interface Sent {
   readonly hop: Hop;
   /** Whether the answer asks for a proof with the nonce that it brings. */
   readonly asksForNonce: boolean;
+  /** The time limit, which lasts until the body is read. */
+  readonly limit: Limit | undefined;
 }
 
 /** Sends a call with the headers that it has now. `isAgain`: it has been sent before. */
@@ -41,7 +43,7 @@ export async function send(source: TokenSource, call: Call, { tokenType, accessT
       if (!next) {
         if (redirects && !response.redirected) markRedirected(response);
         if (limit) endWithBody(source, limit, response.body);
-        return { response, hop, asksForNonce };
+        return { response, hop, asksForNonce, limit };
       }
       hop = next;
     }
@@ -57,19 +59,7 @@ async function optionsOf(call: Call, hop: Hop, redirects: number, signal: AbortS
   const { request, spare, options } = call;
   if (spare && (redirects || request?.bodyUsed)) call.body ??= await spare.arrayBuffer();
   const body = redirects && isSafe(hop.method) ? null : call.body;
-  const settings = redirects && request && settingsOf(request, hop.url);
-  return Object.assign({}, settings, options, hop, { signal, body });
-}
-
-/** What a `Request` says of how it is sent, as far as it differs from one that says nothing: platforms do not take all of it. */
-function settingsOf(request: any, url: string): Record<string, unknown> {
-  const blank: any = new Request(url);
-  const settings: Record<string, unknown> = {};
-  for (const name in blank) if (request[name] !== blank[name]) settings[name] = request[name];
-  // undici keeps a proxy's dispatcher here, up to Node 22; later ones do not show it.
-  const key = Object.getOwnPropertySymbols(request).find(({ description }) => description === 'dispatcher');
-  if (key) settings['dispatcher'] = request[key];
-  return settings;
+  return Object.assign({}, options, hop, { signal, body });
 }
 
 /**

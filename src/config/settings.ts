@@ -6,7 +6,7 @@
 import type { ClientEvent } from '../platform/events.ts';
 import { withoutAbsent } from '../platform/record.ts';
 import type { OAuthToken } from '../platform/token.ts';
-import { asHeaderText, asText, reviveToken } from '../platform/token.ts';
+import { asHeaderText, asText, isTexts, reviveToken } from '../platform/token.ts';
 import type { Transport } from '../platform/transport.ts';
 import { globalFetch } from '../platform/transport.ts';
 import type { ClientAuthentication } from './clientAuthentication.ts';
@@ -195,10 +195,6 @@ const OPTIONS: Rules<AnyConfig, 'clientCredentialsAuthCredentials' | 'timeout' |
   dpop: [(value) => isCallable(Object(value).createProof), 'what createDpop returns'],
   onEvent: [isCallable, CALLABLE],
 };
-
-function isTexts(value: unknown): value is string[] {
-  return Array.isArray(value) && value.every(asText);
-}
 
 function isParams(value: unknown): boolean {
   const reserved = /^(grant_type|scope|client_(id|secret|assertion(_type)?))$/;

@@ -60,7 +60,7 @@ export function parseToken(body: Readonly<Record<string, unknown>>, requestedAtM
       // PayPal sends a string; what cannot be read is absent.
       expiresIn: asSeconds(body.expires_in),
       // Twitch sends an array.
-      scope: asText(Array.isArray(scope) ? scope.join(' ') : scope),
+      scope: asText(isTexts(scope) ? scope.join(' ') : scope),
       refreshToken: asText(body.refresh_token),
     },
     requestedAtMs,
@@ -105,6 +105,11 @@ export function asText(value: unknown): string | undefined {
   return typeof value === 'string' && value ? value : undefined;
 }
 
+/** Whether a value is an array of texts, none of them empty. */
+export function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every(asText);
+}
+
 /** In whatever case the server writes it. */
 function asTokenType(value: unknown): string | undefined {
   return ['Bearer', 'DPoP'].find((type) => type.toLowerCase() === String(value).toLowerCase());
@@ -112,5 +117,5 @@ function asTokenType(value: unknown): string | undefined {
 
 /** A number, also as text or `BigInt`; beyond some 3,000 years it is cut. */
 function asSeconds(value: any): number | undefined {
-  return /^\s*\d+(\.\d+)?\s*$/.test(String(value)) ? Math.floor(Math.min(Number(value), 1e11)) : undefined;
+  return typeof value !== 'object' && /^\s*\d+(\.\d+)?\s*$/.test(String(value)) ? Math.floor(Math.min(Number(value), 1e11)) : undefined;
 }

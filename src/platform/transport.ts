@@ -117,8 +117,8 @@ export async function readText({ body }: Response): Promise<string | undefined> 
 }
 
 /** Lets go of a body that nobody will read, so that its connection is free; how that ends is of no interest. */
-export function discard(body: { cancel?(): Promise<void> } | null | undefined): void {
-  body?.cancel?.().catch(() => {});
+export function discard(body: { cancel?(reason?: unknown): Promise<void> } | null | undefined, reason?: unknown): void {
+  body?.cancel?.(reason).catch(() => {});
 }
 
 /** A URL as errors show it: a query may hold a secret. */

@@ -53,7 +53,7 @@ export function judge<T>({ url, response, text, secrets }: Reply, read: (body: B
   const what = [statusCode || 'a redirect', headers.get('content-type'), faultOf(body, text)].filter(Boolean).join(' ');
   // Cut off, it may come whole the next time. The platform's own error is not shown, since it may quote the body.
   const cause = ok && !body && text !== undefined ? new SyntaxError('the body is no JSON') : undefined;
-  throw new ApiError(`${nameOf(url)} answered ${mask(what, secrets)}: ${help}`, { code, statusCode, headers, cause });
+  throw new ApiError(`${nameOf(url)} answered ${say(what)}: ${help}`, { code, statusCode, headers, cause });
 }
 
 /** JSON under whatever content type, or a form (GitHub without `Accept`); `undefined` for anything else. */
@@ -71,9 +71,9 @@ function adviceOn(error: string): string {
 }
 
 /** The code of a gateway's fault, in JSON or XML. */
-function faultOf(body: Body | undefined, text = ''): string | false {
+function faultOf(body: Body | undefined, text = ''): unknown {
   const code = body?.['fault']?.code ?? /<(?:\w+:)?code>([^<]*)</.exec(text)?.[1];
-  return /^(string|number)$/.test(typeof code) && `(fault ${code})`.slice(0, 60);
+  return /^(string|number)$/.test(typeof code) && `(fault ${code})`;
 }
 
 /** The text with each secret masked, also where it stands there form-encoded. */

@@ -4,8 +4,6 @@
  * @module
  */
 import type { Settings } from '../config/settings.ts';
-import type { RejectedUse } from '../platform/rejections.ts';
-import { isWorthReplacing } from '../platform/rejections.ts';
 import type { OAuthToken } from '../platform/token.ts';
 import { createToken, GRACE_SECONDS, isExpired } from '../platform/token.ts';
 
@@ -51,31 +49,12 @@ export function holdNew(settings: Settings, given: OAuthToken, last: HeldToken |
   };
 }
 
-/** Whether it can serve a call that may have another. */
-export function isValid({ isGivenUp, validUntilMs }: HeldToken): boolean {
-  return !isGivenUp && Date.now() < validUntilMs;
-}
-
-/** Whether it is time to refresh it ahead of its end. */
-export function isDue(settings: Settings, held: HeldToken): boolean {
-  const nowMs = Date.now();
-  return nowMs >= (held.refreshAtMs ??= refreshAtMs(settings, held.token, nowMs));
-}
-
-/** Takes note of a 401 that the token met; whether another one may help. One that a stream met is given up then. */
-export function noteRejection(held: HeldToken, use: RejectedUse): boolean {
-  const isWorthIt = isWorthReplacing(held, use);
-  if (use === 'stream') held.isGivenUp ||= isWorthIt;
-  if (use === 'replay') held.rejectedAgainAtMs = Date.now();
-  return isWorthIt;
-}
-
 function endMs({ expiry = Infinity }: OAuthToken, clockSkewSeconds = 0): number {
   return (expiry - clockSkewSeconds) * 1000;
 }
 
-/** Never within the first second. The jitter keeps a fleet from asking in the same one. */
-function refreshAtMs({ clockSkewSeconds, canRenew }: Settings, token: OAuthToken, nowMs: number): number {
+/** When to refresh it ahead of its end: never within the first second. The jitter keeps a fleet from asking in the same one. */
+export function refreshAtMs({ clockSkewSeconds, canRenew }: Settings, token: OAuthToken, nowMs: number): number {
   const { expiry = Infinity, expiresIn = expiry - nowMs / 1000 } = token;
   const aheadMs = Math.min(300, expiresIn / 5) * (1000 + Math.random() * 500);
   return canRenew ? Math.max(endMs(token, clockSkewSeconds) - aheadMs, nowMs + 1_000) : Infinity;

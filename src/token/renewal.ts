@@ -24,11 +24,11 @@ export interface TokenSource {
   readonly settings: Settings;
   held: HeldToken | undefined;
   /** The renewal under way. */
-  renewal: Renewal | undefined;
+  renewal?: Renewal | undefined;
   /** The last failure, until a success. */
-  failure: Failure | undefined;
+  failure?: Failure | undefined;
   /** Ends the time limits of calls whose bodies nobody holds any more; absent until there is one. */
-  openBodies: FinalizationRegistry<() => void> | undefined;
+  openBodies?: FinalizationRegistry<() => void>;
 }
 
 /** How a renewal ended. Its promise always fulfils, so that a rejection can only be the runtime's. */
@@ -49,15 +49,14 @@ export interface Renewal {
   /** Requests made. */
   attempts: number;
   /** Whether the failure of its exchange has been counted. */
-  isCounted: boolean;
+  isCounted?: boolean;
   /** The failure because of which its exchange was not made. */
-  barredBy: Failure | undefined;
+  barredBy?: Failure | undefined;
 }
 
 /** Starts a renewal. Whoever joins it finds it in `source.renewal` from here on. */
 export function startRenewal(source: TokenSource, isForced: boolean, isAhead: boolean): Renewal {
   const { held, settings } = source;
-  let settle: (outcome: Promise<Outcome>) => void = () => {};
   const renewal: Renewal = {
     isForced,
     isAhead,
@@ -65,14 +64,13 @@ export function startRenewal(source: TokenSource, isForced: boolean, isAhead: bo
     startedAtMs: Date.now(),
     held,
     attempts: 0,
-    isCounted: false,
-    barredBy: undefined,
-    // It exists before a provider runs, which may ask this client for a token.
-    outcome: new Promise((resolve) => (settle = resolve)),
+    // It exists before a provider runs, which may ask this client for a token, and whose error may be made so that looking at
+    // it throws.
+    outcome: Promise.resolve()
+      .then(() => renew(source, renewal))
+      .catch((error: unknown) => ({ error })),
   };
   source.renewal = renewal;
-  // A provider's error may be made so that looking at it throws.
-  settle(renew(source, renewal).catch((error: unknown) => ({ error })));
   void callHook(settings.waitUntil, renewal.outcome);
   return renewal;
 }

@@ -19,7 +19,7 @@ export async function withRetries<T>(settings: Settings, signal: AbortSignal, at
       return await attempt();
     } catch (error) {
       const delayMs = retryAfterMs(error) ?? Math.random() * Math.min(maxDelay, baseDelay * 2 ** (tries - 1));
-      if (tries >= attempts || delayMs > maxDelay || !isPassing(error)) throw error;
+      if (tries >= attempts || delayMs > maxDelay || !(error instanceof ApiError && isPassing(error))) throw error;
       report(settings, { type: 'retry_waiting', attempt: tries, delayMs: Math.round(delayMs), ...describeFailure(error) });
       await sleep(delayMs, signal);
     }
@@ -27,12 +27,9 @@ export async function withRetries<T>(settings: Settings, signal: AbortSignal, at
 }
 
 /** Network errors, overload, and answers cut off pass; a time-out has cost enough already, and a refusal stays one. */
-function isPassing(error: unknown): boolean {
-  if (!(error instanceof ApiError)) return false;
-  const { code, statusCode = 0, cause } = error;
+function isPassing({ code, statusCode, cause }: ApiError): boolean {
   if (code === 'network') return !isDenied(cause);
-  const isCutOff = cause instanceof SyntaxError;
-  return isCutOff || [408, 429, 500, 502, 503, 504].includes(statusCode);
+  return cause instanceof SyntaxError || /^(408|429|50[0234])$/.test(`${statusCode}`);
 }
 
 /** The milliseconds that an answer asks to wait (RFC 9110 section 10.2.3), at most 300 s; `undefined` where it asks for nothing sensible. */

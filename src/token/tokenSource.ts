@@ -6,26 +6,29 @@
 import type { Settings } from '../config/settings.ts';
 import { ApiError, OAuthProviderError } from '../platform/errors.ts';
 import type { RejectedUse } from '../platform/rejections.ts';
+import { isWorthReplacing } from '../platform/rejections.ts';
 import type { OAuthToken } from '../platform/token.ts';
 import { isExpired } from '../platform/token.ts';
 import { isRequestBound, throwIfAborted, waitFor } from '../platform/waiting.ts';
 import type { HeldToken } from './heldToken.ts';
-import { holdGiven, isDue, isValid, noteRejection } from './heldToken.ts';
+import { holdGiven, refreshAtMs } from './heldToken.ts';
 import { AHEAD, barring, EXCHANGE, PROVIDER } from './outageGuard.ts';
 import type { Outcome, Renewal, TokenSource } from './renewal.ts';
 import { startRenewal } from './renewal.ts';
 
 /** The state of a client that starts from a token, or from nothing. Reads no clock. */
 export function createTokenSource(settings: Settings, token: OAuthToken | undefined): TokenSource {
-  return { settings, held: token && holdGiven(settings, token), renewal: undefined, failure: undefined, openBodies: undefined };
+  return { settings, held: token && holdGiven(settings, token) };
 }
 
 /** The remembered token while it is valid. May start a refresh beside the caller. */
 export function validToken(source: TokenSource): OAuthToken | undefined {
   const { held, settings, renewal, failure } = source;
-  if (!held || !isValid(held)) return undefined;
+  const nowMs = Date.now();
+  if (!held || held.isGivenUp || nowMs >= held.validUntilMs) return undefined;
+  held.refreshAtMs ??= refreshAtMs(settings, held.token, nowMs);
   // Where a promise cannot outlive its request, a refresh beside it would be lost.
-  if (isDue(settings, held) && !renewal && !barring(failure, AHEAD) && (settings.waitUntil || !isRequestBound())) {
+  if (nowMs >= held.refreshAtMs && !renewal && !barring(failure, AHEAD) && (settings.waitUntil || !isRequestBound())) {
     startRenewal(source, false, true);
   }
   return held.token;
@@ -104,5 +107,8 @@ export async function renewToken(
 export function rejectToken({ held, settings }: TokenSource, accessToken: string, use: RejectedUse): boolean {
   // Somebody has renewed meanwhile.
   if (held?.token.accessToken !== accessToken) return use === 'call';
-  return settings.canRenew && noteRejection(held, use);
+  const isWorthIt = settings.canRenew && isWorthReplacing(held, use);
+  if (use === 'stream') held.isGivenUp ||= isWorthIt;
+  if (use === 'replay') held.rejectedAgainAtMs = Date.now();
+  return isWorthIt;
 }
