@@ -51,7 +51,7 @@ export function readCall(apiOrigins: readonly string[], input: Parameters<Fetch>
     signal = request?.signal,
   } = options;
   if (!/^(follow|manual|error)$/.test(redirect)) throw new TypeError('redirect must be follow, manual or error');
-  if (signal && !(typeof signal.aborted === 'boolean' && 'addEventListener' in signal)) throw new TypeError('signal must be an AbortSignal');
+  assertSignal(signal);
   const headers = new Headers(given);
   const sessionToken = given ? headers.get(SESSION_HEADER) : null;
   if (given) headers.delete(SESSION_HEADER);
@@ -87,6 +87,11 @@ export function assertSendable({ url, options, body, isOneShot }: Call): void {
 /** GET and HEAD: without a body, and harmless when sent twice. */
 export function isSafe(method: string): boolean {
   return /^(get|head)$/i.test(method);
+}
+
+/** Also of older make (npm's `abort-controller`). */
+function assertSignal(signal: AbortSignal | null | undefined): void {
+  if (signal && !(typeof signal.aborted === 'boolean' && 'addEventListener' in signal)) throw new TypeError('signal must be an AbortSignal');
 }
 
 /** What the platform itself will send, whatever a subclass says. */

@@ -11,6 +11,8 @@ import { isAllowed } from './origins.ts';
 
 /** One request of a chain. */
 export interface Hop {
+  /** What `fetch` gets: the URL, or the caller's `Request` for it. */
+  readonly target: Request | string;
   readonly url: string;
   readonly method: string;
   readonly headers: Headers;
@@ -74,6 +76,7 @@ function follow(apiOrigins: readonly string[], hop: Hop, status: number, answere
     !(isOutside && /^(authorization|dpop|vz-m2m-token)$/.test(name));
   const referrerPolicy = referrerPolicyOf(answered) ?? hop.referrerPolicy;
   return {
+    target: href,
     url: href,
     method: becomesGet ? 'GET' : hop.method,
     headers: new Headers([...hop.headers].filter(isKept)),

@@ -64,10 +64,15 @@ export async function getToken(
       if (!outcome && source.renewal === renewal) source.renewal = undefined;
       if (!isShared) continue;
     }
-    if (outcome?.token) return outcome.token;
-    if (outcome && mayUse(source.held) && !isExpired(source.held.token)) return source.held.token;
-    if (outcome) throw outcome.error;
+    if (outcome) return settle(outcome, mayUse(source.held) ? source.held.token : undefined);
   }
+}
+
+/** The token of a renewal, or else the one held, while it has not ended. */
+function settle({ token, error }: Outcome, held: OAuthToken | undefined): OAuthToken {
+  if (token) return token;
+  if (held && !isExpired(held)) return held;
+  throw error;
 }
 
 /**
