@@ -33,7 +33,7 @@ export async function authorizedFetch(
 ): Promise<Response> {
   const { settings } = source;
   const call = readCall(settings.apiOrigins, input, init);
-  const { headers, signal } = call;
+  const { signal } = call;
   // The caller's own session token wins; an empty one means that none is sent.
   const session = call.sessionToken ?? settings.sessionToken;
   const replaced: Kind[] = [];
@@ -45,8 +45,8 @@ export async function authorizedFetch(
       const sessionToken = typeof session === 'object' ? await session.getSessionToken(source, signal) : session;
       // After the session, since a login may take longer than a bearer lives.
       token ??= validToken(source) ?? (await getToken(source, signal));
-      headers.set('authorization', `${token.tokenType} ${token.accessToken}`);
-      if (sessionToken) headers.set(SESSION_HEADER, sessionToken);
+      call.headers.set('authorization', `${token.tokenType} ${token.accessToken}`);
+      if (sessionToken) call.headers.set(SESSION_HEADER, sessionToken);
       const reason = replaced.at(-1);
       if (reason) report(settings, { type: 'request_replayed', reason });
       sent = await send(source, call, token, reason !== undefined);
@@ -73,7 +73,7 @@ export async function authorizedFetch(
  */
 async function replace(
   source: TokenSource,
-  { isOneShot, signal }: Call,
+  call: Call,
   { response, hop, asksForNonce }: Sent,
   { token, session, sessionToken = '' }: Credentials,
   replaced: readonly Kind[],
@@ -83,10 +83,10 @@ async function replace(
   const lapsed = !asksForNonce && typeof session === 'object' && (await session.isLapse(response)) ? session : undefined;
   const kind = asksForNonce ? 'nonce' : lapsed ? 'session' : 'token';
   if (kind === 'token' && response.status !== 401) return undefined;
-  const use = replaced.includes(kind) ? 'replay' : isOneShot ? 'stream' : 'call';
+  const use = replaced.includes(kind) ? 'replay' : call.isOneShot ? 'stream' : 'call';
   const isWorthIt = asksForNonce || (lapsed ? lapsed.giveUp(sessionToken, use) : rejectToken(source, token.accessToken, use));
   if (!isWorthIt || use !== 'call') return undefined;
   if (lapsed) return { kind };
-  const next = asksForNonce ? token : await renewToken(source, token, signal);
+  const next = asksForNonce ? token : await renewToken(source, token, call.signal);
   return next && { kind, next };
 }

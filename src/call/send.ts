@@ -26,7 +26,7 @@ export interface Sent {
 
 /** Sends a call with the headers that it has now. `isAgain`: it has been sent before. */
 export async function send(source: TokenSource, call: Call, token: OAuthToken, isAgain: boolean): Promise<Sent> {
-  const { apiOrigins, timeoutMs, dpop, fetch } = source.settings;
+  const { timeoutMs, dpop, fetch } = source.settings;
   const limit = timeoutMs ? startLimit(limited(call.url), timeoutMs, call.signal) : undefined;
   const signal = limit ? limit.signal : call.signal;
   let hop: Hop = { target: call.request ?? call.url, url: call.url, method: call.method, headers: call.headers, redirect: 'manual' };
@@ -38,7 +38,7 @@ export async function send(source: TokenSource, call: Call, token: OAuthToken, i
       const options = limit || isAgain || redirects ? optionsOf(call, hop, redirects, signal) : call.options;
       const response = assertResponse(await fetch(hop.target, options));
       const asksForNonce = proof && dpop?.noteNonce(proof, response) === 'nonce';
-      const next = response.ok ? undefined : nextHop(apiOrigins, call, hop, response, redirects);
+      const next = response.ok ? undefined : nextHop(source.settings.apiOrigins, call, hop, response, redirects);
       if (!next) {
         if (redirects) markRedirected(response);
         endWithBody(source, limit, response.body);
@@ -54,16 +54,16 @@ export async function send(source: TokenSource, call: Call, token: OAuthToken, i
 }
 
 /** Proves the possession of the key that a token is bound to, as long as redirects have not led outside. */
-async function prove(dpop: Dpop, { url, method, headers }: Hop, { tokenType, accessToken }: OAuthToken): Promise<ProofRequest | undefined> {
-  if (tokenType !== 'DPoP' || !headers.has('authorization')) return undefined;
-  const request = { url, method, accessToken };
+async function prove(dpop: Dpop, { url, method, headers }: Hop, token: OAuthToken): Promise<ProofRequest | undefined> {
+  if (token.tokenType !== 'DPoP' || !headers.has('authorization')) return undefined;
+  const request = { url, method, accessToken: token.accessToken };
   headers.set('dpop', await dpop.createProof(request));
   return request;
 }
 
 /** Whether the body of a `Request` is to be read from its clone. */
 function needsSpare({ spare, request }: Call, redirects: number): boolean {
-  return spare !== undefined && (redirects > 0 || request?.bodyUsed === true);
+  return Boolean(spare && (redirects || request?.bodyUsed));
 }
 
 /** For a replay, a hop, or a sending with a limit. They are made anew: tracing libraries change those that they get. */

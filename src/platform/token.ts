@@ -112,7 +112,7 @@ export function isTexts(value: unknown): value is string[] {
 
 /** In whatever case the server writes it. */
 function asTokenType(value: unknown): string | undefined {
-  return ['Bearer', 'DPoP'].find((type) => type.toLowerCase() === String(value).toLowerCase());
+  return /^bearer$/i.test(String(value)) ? 'Bearer' : /^dpop$/i.test(String(value)) ? 'DPoP' : undefined;
 }
 
 /** A number, also as text or `BigInt`; beyond some 3,000 years it is cut. */

@@ -30,8 +30,8 @@ export function judge<T>({ url, response, text, secrets }: Reply, read: (body: B
   if (error) {
     const errorDescription = say(body?.['error_description']);
     const message = [`${nameOf(url)} refused with ${error}${adviceOn(error)}`, errorDescription].filter(Boolean).join(': ');
-    const fields = { statusCode, headers, error, errorDescription, errorUri: say(body?.['error_uri']) };
-    throw new OAuthProviderError(message, { code: 'oauth_error', ...fields });
+    const errorUri = say(body?.['error_uri']);
+    throw new OAuthProviderError(message, { code: 'oauth_error', statusCode, headers, error, errorDescription, errorUri });
   }
   let code: ApiErrorCode = 'invalid_response';
   let help = 'no OAuth answer';

@@ -54,8 +54,8 @@ function endMs({ expiry = Infinity }: OAuthToken, clockSkewSeconds = 0): number 
 }
 
 /** When to refresh it ahead of its end: never within the first second. The jitter keeps a fleet from asking in the same one. */
-export function refreshAtMs({ clockSkewSeconds, canRenew }: Settings, token: OAuthToken, nowMs: number): number {
+export function refreshAtMs(settings: Settings, token: OAuthToken, nowMs: number): number {
   const { expiry = Infinity, expiresIn = expiry - nowMs / 1000 } = token;
   const aheadMs = Math.min(300, expiresIn / 5) * (1000 + Math.random() * 500);
-  return canRenew ? Math.max(endMs(token, clockSkewSeconds) - aheadMs, nowMs + 1_000) : Infinity;
+  return settings.canRenew ? Math.max(endMs(token, settings.clockSkewSeconds) - aheadMs, nowMs + 1_000) : Infinity;
 }

@@ -90,11 +90,10 @@ async function renew(source: TokenSource, renewal: Renewal): Promise<Outcome> {
     tell({ type: 'token_obtained', source: renewal.attempts ? 'exchange' : 'provider', expiresIn: token.expiresIn });
     return { token };
   } catch (error) {
-    const { isCounted, barredBy, attempts, isAhead } = renewal;
     // A provider that was told the last error again has not failed anew.
-    if (isCounted || !barredBy || barredBy.error !== error) {
-      if (!isCounted) count(source, renewal, error, attempts ? EXCHANGE : PROVIDER);
-      tell({ type: isAhead ? 'refresh_ahead_failed' : 'token_failed', ...describeFailure(error) });
+    if (renewal.isCounted || !renewal.barredBy || renewal.barredBy.error !== error) {
+      if (!renewal.isCounted) count(source, renewal, error, renewal.attempts ? EXCHANGE : PROVIDER);
+      tell({ type: renewal.isAhead ? 'refresh_ahead_failed' : 'token_failed', ...describeFailure(error) });
     }
     return { error };
   } finally {

@@ -13,13 +13,12 @@ import { sleep } from '../platform/waiting.ts';
  * a `Retry-After` wins, and one beyond `maxDelay` ends the tries. Rejects with the last error, or the signal's reason.
  */
 export async function withRetries<T>(settings: Settings, signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
-  const { attempts, baseDelay, maxDelay } = settings;
   for (let tries = 1; ; tries++) {
     try {
       return await attempt();
     } catch (error) {
-      const delayMs = retryAfterMs(error) ?? Math.random() * Math.min(maxDelay, baseDelay * 2 ** (tries - 1));
-      if (tries >= attempts || delayMs > maxDelay || !(error instanceof ApiError && isPassing(error))) throw error;
+      const delayMs = retryAfterMs(error) ?? Math.random() * Math.min(settings.maxDelay, settings.baseDelay * 2 ** (tries - 1));
+      if (tries >= settings.attempts || delayMs > settings.maxDelay || !(error instanceof ApiError && isPassing(error))) throw error;
       report(settings, { type: 'retry_waiting', attempt: tries, delayMs: Math.round(delayMs), ...describeFailure(error) });
       await sleep(delayMs, signal);
     }

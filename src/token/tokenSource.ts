@@ -23,12 +23,12 @@ export function createTokenSource(settings: Settings, token: OAuthToken | undefi
 
 /** The remembered token while it is valid. May start a refresh beside the caller. */
 export function validToken(source: TokenSource): OAuthToken | undefined {
-  const { held, settings, renewal, failure } = source;
+  const { held, settings } = source;
   const nowMs = Date.now();
   if (!held || held.isGivenUp || nowMs >= held.validUntilMs) return undefined;
   held.refreshAtMs ??= refreshAtMs(settings, held.token, nowMs);
   // Where a promise cannot outlive its request, a refresh beside it would be lost.
-  if (nowMs >= held.refreshAtMs && !renewal && !barring(failure, AHEAD) && (settings.waitUntil || !isRequestBound())) {
+  if (nowMs >= held.refreshAtMs && !source.renewal && !barring(source.failure, AHEAD) && (settings.waitUntil || !isRequestBound())) {
     startRenewal(source, false, true);
   }
   return held.token;
@@ -50,9 +50,9 @@ export async function getToken(
     const valid = mayUse(source.held) && validToken(source);
     if (valid) return valid;
     throwIfAborted(signal);
-    const { renewal: joined, failure } = source;
+    const joined = source.renewal;
     // A provider is asked all the same: another process may have stored a token.
-    let outcome: Outcome | undefined = joined || isForced ? undefined : barring(failure, tokenProvider ? PROVIDER : EXCHANGE);
+    let outcome: Outcome | undefined = joined || isForced ? undefined : barring(source.failure, tokenProvider ? PROVIDER : EXCHANGE);
     if (!outcome) {
       const renewal = joined ?? startRenewal(source, isForced, false);
       // With a provider, what others have begun may be served from a store: no answer to an explicit fetchToken.
