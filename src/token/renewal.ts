@@ -57,6 +57,7 @@ export interface Renewal {
 /** Starts a renewal. Whoever joins it finds it in `source.renewal` from here on. */
 export function startRenewal(source: TokenSource, isForced: boolean, isAhead: boolean): Renewal {
   const { held, settings } = source;
+  let settle: (outcome: Promise<Outcome>) => void = () => {};
   const renewal: Renewal = {
     isForced,
     isAhead,
@@ -64,13 +65,12 @@ export function startRenewal(source: TokenSource, isForced: boolean, isAhead: bo
     startedAtMs: Date.now(),
     held,
     attempts: 0,
-    // It exists before a provider runs, which may ask this client for a token, and whose error may be made so that looking at
-    // it throws.
-    outcome: Promise.resolve()
-      .then(() => renew(source, renewal))
-      .catch((error: unknown) => ({ error })),
+    // It exists before a provider runs, which may ask this client for a token.
+    outcome: new Promise((resolve) => (settle = resolve)),
   };
   source.renewal = renewal;
+  // A provider's error may be made so that looking at it throws.
+  settle(renew(source, renewal).catch((error: unknown) => ({ error })));
   void callHook(settings.waitUntil, renewal.outcome);
   return renewal;
 }
