@@ -3,8 +3,8 @@ import { ApiError, configFromEnvironment, createClient } from 'thingspace-auth';
 import { createSession } from 'thingspace-auth/session';
 
 const session = createSession({
-  username: process.env.UWS_USERNAME ?? '', // the account's "UWS" credentials, not the portal's key
-  password: process.env.UWS_PASSWORD ?? '',
+  username: process.env.THINGSPACE_USERNAME ?? '', // the account's "UWS" credentials, not the portal's key
+  password: process.env.THINGSPACE_PASSWORD ?? '',
 });
 const { authorizedFetch } = createClient({ ...configFromEnvironment(), vZM2mToken: session });
 
@@ -20,6 +20,6 @@ try {
   await session.logout(); // a program that ends has no more use for the session
 } catch (error) {
   if (!(error instanceof ApiError) || error.code !== 'session_refused') throw error;
-  console.error(`${error.message}. Check user name and password before you try again: five failures lock the account.`);
+  console.error(error.message); // it says what to do, and that five failures lock the account
   process.exitCode = 1;
 }

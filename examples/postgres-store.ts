@@ -6,34 +6,26 @@
 import type { Pool } from 'pg';
 import type { TokenStore } from 'thingspace-auth/stores';
 
+const ALIVE = '(oauth_tokens.ends > now() OR oauth_tokens.ends IS NULL)';
+const INSERT = 'INSERT INTO oauth_tokens VALUES ($1, $2, now() + make_interval(secs => $3))';
+const OVERWRITE = 'ON CONFLICT (key) DO UPDATE SET value = excluded.value, ends = excluded.ends';
+
 export function postgresStore(pool: Pool): TokenStore {
+  const get = async (key: string): Promise<string | undefined> =>
+    (await pool.query(`SELECT value FROM oauth_tokens WHERE key = $1 AND ${ALIVE}`, [key])).rows[0]?.value;
+  const change = async (sql: string, values: unknown[]) => (await pool.query(sql, values)).rowCount === 1;
   return {
-    get: async (key) =>
-      (await pool.query('SELECT value FROM oauth_tokens WHERE key = $1 AND (ends > now() OR ends IS NULL)', [key])).rows[0]?.value,
-    set: (key, value, ttlSeconds) =>
-      pool.query(
-        `INSERT INTO oauth_tokens VALUES ($1, $2, now() + make_interval(secs => $3))
-         ON CONFLICT (key) DO UPDATE SET value = excluded.value, ends = excluded.ends`,
-        [key, value, ttlSeconds],
-      ),
+    get,
+    set: (key, value, ttlSeconds) => pool.query(`${INSERT} ${OVERWRITE}`, [key, value, ttlSeconds]),
     delete: (key) => pool.query('DELETE FROM oauth_tokens WHERE key = $1', [key]),
-    lock: async (key, ttlSeconds) => {
-      const connection = await pool.connect();
-      connection.on('error', ignore);
-      let ended: Promise<void> | undefined;
-      const end = async () => {
-        const isLost = await connection.query('COMMIT').then(() => false, () => true);
-        connection.off('error', ignore).release(isLost);
-      };
-      const release = () => (ended ??= end());
-      // The server frees an advisory lock when its transaction ends, its holder is killed, or it idles past the time-out.
-      const sql = `SELECT set_config('idle_in_transaction_session_timeout', $2, true),
-                     pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS taken`;
-      const taking = connection.query('BEGIN').then(() => connection.query(sql, [key, Math.ceil(ttlSeconds * 1000)]));
-      const isTaken = await taking.then(({ rows }) => rows[0].taken, async (error) => { await release(); throw error; });
-      return isTaken ? release : release().then(() => undefined);
+    // Each is one statement, which PostgreSQL carries out for one after the other where they meet at a row.
+    compareAndSet: async (key, expected, value, ttlSeconds) => {
+      if (value === undefined && expected === undefined) return (await get(key)) === undefined;
+      if (value === undefined) return change(`DELETE FROM oauth_tokens WHERE key = $1 AND value = $2 AND ${ALIVE}`, [key, expected]);
+      if (expected === undefined) return change(`${INSERT} ${OVERWRITE} WHERE NOT ${ALIVE}`, [key, value, ttlSeconds]);
+      const update = `UPDATE oauth_tokens SET value = $2, ends = now() + make_interval(secs => $3)
+                      WHERE key = $1 AND value = $4 AND ${ALIVE}`;
+      return change(update, [key, value, ttlSeconds, expected]);
     },
   };
 }
-
-function ignore(): void {} // a connection ended by the server also fails the next query, which is where it is dealt with

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
+import type { TokenStore } from 'thingspace-auth/stores';
 import { durableObjectStore, TokenStoreObject } from 'thingspace-auth/stores/durable-object';
 import type { ObjectStorage, TokenStoreStub } from 'thingspace-auth/stores/durable-object';
 
@@ -30,24 +31,62 @@ test('asks for a stub at each operation when it is given a function', async (t) 
     return stub;
   });
 
-  const release = await store.lock!('key', 5);
-  await release!();
+  await store.compareAndSet!('key', undefined, 'value', 5);
+  await store.set('key', 'value', 5);
   await store.get('key');
 
   assert.equal(stubs, 3);
 });
 
-test('gives a lock to one, whose late release leaves the lock of the next alone', async (t) => {
-  const { store } = createObject(t);
+test('overwrites with a set, and compares with what is alive', async (t) => {
+  const { store, kept } = createObject(t);
 
-  const release = await store.lock!('key', 5);
-  assert.equal(await store.lock!('key', 5), undefined);
+  await store.set('key', 'value', 5);
+  await store.set('key', 'other', 5);
+  assert.equal(await store.get('key'), 'other');
+  assert.equal(await store.compareAndSet!('key', 'value', 'next', 5), false);
+  assert.equal(await store.compareAndSet!('key', undefined, undefined, undefined), false);
+  assert.equal(await store.get('key'), 'other');
+
   t.mock.timers.tick(5_000);
-  const nextRelease = await store.lock!('key', 5);
-  await release!();
-  assert.equal(await store.lock!('key', 5), undefined);
-  await nextRelease!();
-  assert.equal(typeof (await store.lock!('key', 5)), 'function');
+  assert.equal(await store.compareAndSet!('key', 'other', 'next', 5), false);
+  assert.equal(await store.compareAndSet!('key', undefined, 'next', undefined), true);
+  assert.deepEqual([...kept], [['key', { value: 'next' }]]);
+  assert.equal(await store.compareAndSet!('key', 'next', undefined, undefined), true);
+  assert.equal(kept.size, 0);
+});
+
+test('sets the alarm for what compareAndSet brings, too', async (t) => {
+  const { store, alarms } = createObject(t);
+
+  await store.compareAndSet!('key', undefined, 'value', 7);
+
+  assert.deepEqual(alarms, [7_000]);
+});
+
+test('rejects where its storage does', async (t) => {
+  const failures = {
+    get: (store: TokenStore) => store.get('key'),
+    put: (store: TokenStore) => store.set('key', 'value', 5),
+    delete: (store: TokenStore) => store.delete('key'),
+    getAlarm: (store: TokenStore) => store.set('key', 'value', 5),
+    setAlarm: (store: TokenStore) => store.compareAndSet!('key', undefined, 'value', 5),
+  };
+  for (const [operation, act] of Object.entries(failures)) {
+    await t.test(operation, async (t) => {
+      const { store, storage } = createObject(t);
+      const failure = new Error(`${operation} failed`);
+      Object.assign(storage, { [operation]: () => Promise.reject(failure) });
+
+      await assert.rejects(async () => act(store), failure);
+    });
+  }
+});
+
+test('is a TypeError at once for what is neither a stub nor a function', () => {
+  for (const junk of [undefined, null, 'TOKENS', {}, { fetch: 'x' }]) {
+    assert.throws(() => durableObjectStore(junk as TokenStoreStub), { name: 'TypeError', message: 'stub must have fetch' });
+  }
 });
 
 test('rejects when the object does not answer as it should', async () => {
@@ -58,7 +97,7 @@ test('rejects when the object does not answer as it should', async () => {
   await assert.rejects(async () => foreign.get('key'), SyntaxError);
 });
 
-/** An object on a storage of nothing but memory; the real one is tested in test/cloudflare. */
+/** An object on a storage of nothing but memory; the real one is tested in test/stores. */
 function createObject(t: TestContext) {
   t.mock.timers.enable({ apis: ['Date'] });
   const kept = new Map<string, unknown>();
@@ -73,5 +112,5 @@ function createObject(t: TestContext) {
   };
   const object = new TokenStoreObject({ storage });
   const stub: TokenStoreStub = { fetch: (url, init) => object.fetch(new Request(url, init)) };
-  return { object, stub, store: durableObjectStore(stub), kept, alarms };
+  return { object, storage, stub, store: durableObjectStore(stub), kept, alarms };
 }

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { mock, test } from 'node:test';
 import type { DenoKv, DenoKvTransaction } from 'thingspace-auth/stores/kv';
 import { kvStore } from 'thingspace-auth/stores/kv';
+
+const { testStore } = await import(join(import.meta.dirname, '../../test/storeContract.mjs'));
+
+const memory = createMemory();
+testStore(test, { name: 'kvStore on a Deno.Kv in memory', open: () => kvStore(memory.kv) });
 
 for (const [ttlSeconds, options] of [
   [5, { expirationTtl: 60 }],
@@ -69,16 +75,67 @@ for (const [ttlSeconds, options] of [[1.0005, { expireIn: 1001 }], [undefined, {
   });
 }
 
-test('leaves a lock in a Deno.Kv that another holds, and takes one that has ended', async (t) => {
+test('keeps a Deno.Kv value under its key, with its end, until that and no longer', async (t) => {
   t.mock.timers.enable({ apis: ['Date'] });
-  const commit = mock.fn(async () => ({ ok: true, versionstamp: '2' }));
-  const store = kvStore(createDenoKv({ commit, get: async () => ({ value: { value: '', endMs: 5_000 }, versionstamp: '1' }) }));
+  const { kv, kept } = createMemory();
+  const store = kvStore(kv);
 
+  await store.set('key', 'value', 5);
+  assert.deepEqual([...kept], [['["key"]', { value: { value: 'value', endMs: 5_000 }, versionstamp: '1' }]]);
   t.mock.timers.tick(4_999);
-  assert.equal(await store.lock!('key', 5), undefined);
-  assert.equal(commit.mock.callCount(), 0);
+  assert.equal(await store.get('key'), 'value');
   t.mock.timers.tick(1);
-  assert.equal(typeof (await store.lock!('key', 5)), 'function');
+  assert.equal(await store.get('key'), undefined);
+
+  await store.delete('key');
+  assert.equal(kept.size, 0);
+});
+
+test('writes to a Deno.Kv by compareAndSet what it is told, for as long as it is told', async (t) => {
+  t.mock.timers.enable({ apis: ['Date'] });
+  const { kv, kept, options } = createMemory();
+  const store = kvStore(kv);
+
+  assert.equal(await store.compareAndSet!('key', undefined, 'value', 5.0005), true);
+  assert.equal(await store.compareAndSet!('key', 'other', 'next', 5), false);
+  assert.equal(await store.compareAndSet!('key', undefined, 'next', 5), false);
+  assert.equal(await store.compareAndSet!('key', 'value', 'next', undefined), true);
+  assert.deepEqual([...kept.values()].map(({ value }) => value), [{ value: 'next' }]);
+  assert.deepEqual(options, [{ expireIn: 5_001 }, {}]);
+
+  assert.equal(await store.compareAndSet!('key', 'next', undefined, undefined), true);
+  assert.equal(kept.size, 0);
+});
+
+test('takes a value in a Deno.Kv that is over, but still there, for nothing', async (t) => {
+  t.mock.timers.enable({ apis: ['Date'] });
+  const { kv } = createMemory();
+  const store = kvStore(kv);
+  await store.set('key', 'value', 5);
+
+  t.mock.timers.tick(5_000);
+
+  assert.equal(await store.compareAndSet!('key', 'value', 'next', 5), false);
+  assert.equal(await store.compareAndSet!('key', undefined, 'next', 5), true);
+  assert.equal(await store.get('key'), 'next');
+});
+
+test('writes nothing over what another has written to a Deno.Kv between look and write', async () => {
+  const { kv } = createMemory();
+  const store = kvStore(kv);
+  const racing = kvStore({
+    ...kv,
+    get: async (key: readonly string[]) => {
+      const entry = await kv.get(key);
+      await store.set('key', 'of another', 60);
+      return entry;
+    },
+  });
+
+  assert.equal(await racing.compareAndSet!('key', undefined, 'value', 60), false);
+  assert.equal(await racing.compareAndSet!('key', 'of another', undefined, 60), false);
+
+  assert.equal(await store.get('key'), 'of another');
 });
 
 test('stops writing to a Deno.Kv that stays busy', async (t) => {
@@ -91,7 +148,7 @@ test('stops writing to a Deno.Kv that stays busy', async (t) => {
 });
 
 test('writes to a Deno.Kv again when its file is busy', async () => {
-  const commit = mock.fn(async () => ({ ok: true, versionstamp: '1' }));
+  const commit = mock.fn(async () => ({ ok: true }));
   const set = mock.fn(async () => {});
   for (const call of [0, 1, 2]) {
     commit.mock.mockImplementationOnce(fail('database is locked'), call);
@@ -100,7 +157,7 @@ test('writes to a Deno.Kv again when its file is busy', async () => {
   const store = kvStore(createDenoKv({ commit, set }));
 
   await store.set('key', 'value', 60);
-  assert.equal(typeof (await store.lock!('key', 5)), 'function');
+  assert.equal(await store.compareAndSet!('key', undefined, 'value', 5), true);
 
   assert.equal(set.mock.callCount(), 4);
   assert.equal(commit.mock.callCount(), 4);
@@ -110,24 +167,26 @@ test('passes any other failure of a Deno.Kv on at once', async () => {
   const commit = mock.fn(fail('value too large'));
   const store = kvStore(createDenoKv({ commit }));
 
-  await assert.rejects(store.lock!('key', 5), { message: 'value too large' });
+  await assert.rejects(async () => store.compareAndSet!('key', undefined, 'value', 5), { message: 'value too large' });
 
   assert.equal(commit.mock.callCount(), 1);
 });
 
-test('gives up on the lock of a Deno.Kv that another has taken meanwhile', async () => {
-  const store = kvStore(createDenoKv({ commit: async () => ({ ok: false }) }));
-
-  assert.equal(await store.lock!('key', 5), undefined);
+test('is a TypeError at once for what is no namespace', () => {
+  const workers = { get: async () => null, put: async () => {}, delete: async () => {} };
+  for (const junk of [undefined, null, 'TOKENS', {}, new Map(), { ...workers, get: undefined }, { ...workers, put: 'x' }, { ...workers, delete: 1 }]) {
+    assert.throws(() => kvStore(junk as never), { name: 'TypeError', message: 'namespace must have get, put, delete' });
+  }
+  assert.throws(() => kvStore({ ...createDenoKv({}), set: undefined } as never), { name: 'TypeError', message: 'namespace must have get, set, delete' });
 });
 
-/** An empty Deno.Kv; the real one is tested in test/deno. */
+/** An empty Deno.Kv; the real one is tested in test/stores. */
 function createDenoKv({ commit, ...methods }: Partial<DenoKv> & { commit?: DenoKvTransaction['commit'] }): DenoKv {
   const transaction: DenoKvTransaction = {
     check: () => transaction,
     set: () => transaction,
     delete: () => transaction,
-    commit: commit ?? (async () => ({ ok: true, versionstamp: '1' })),
+    commit: commit ?? (async () => ({ ok: true })),
   };
   return {
     get: async () => ({ value: null, versionstamp: null }),
@@ -136,6 +195,35 @@ function createDenoKv({ commit, ...methods }: Partial<DenoKv> & { commit?: DenoK
     atomic: () => transaction,
     ...methods,
   };
+}
+
+/** A Deno.Kv in memory that deletes nothing by itself, what it keeps, and the options of its atomic writes. */
+function createMemory() {
+  const kept = new Map<string, { readonly value: unknown; readonly versionstamp: string }>();
+  const options: unknown[] = [];
+  let writes = 0;
+  const nameOf = (key: readonly string[]) => JSON.stringify(key);
+  const put = (key: readonly string[], value: unknown) => void kept.set(nameOf(key), { value, versionstamp: String(++writes) });
+  const kv: DenoKv = {
+    get: async (key) => kept.get(nameOf(key)) ?? { value: null, versionstamp: null },
+    set: async (key, value) => put(key, value),
+    delete: async (key) => kept.delete(nameOf(key)),
+    atomic: () => {
+      const [checks, changes]: [(() => boolean)[], (() => unknown)[]] = [[], []];
+      const transaction: DenoKvTransaction = {
+        check: ({ key, versionstamp }) => (checks.push(() => (kept.get(nameOf(key))?.versionstamp ?? null) === versionstamp), transaction),
+        set: (key, value, expiry) => (changes.push(() => (options.push(expiry), put(key, value))), transaction),
+        delete: (key) => (changes.push(() => kept.delete(nameOf(key))), transaction),
+        commit: async () => {
+          const ok = checks.every((check) => check());
+          if (ok) changes.forEach((change) => change());
+          return { ok };
+        },
+      };
+      return transaction;
+    },
+  };
+  return { kv, kept, options };
 }
 
 function fail(message: string): () => Promise<never> {

@@ -8,6 +8,9 @@ import { test } from 'node:test';
 import type { ClientConfig, ClientCredentials, Fetch, OAuthToken } from 'thingspace-auth';
 import { ApiError, configFromEnvironment, createClient, reviveToken, revokeToken } from 'thingspace-auth';
 import { createSession } from 'thingspace-auth/session';
+import { encryptedStore, storedToken } from 'thingspace-auth/stores';
+import { fileStore } from 'thingspace-auth/stores/file';
+import { redisStore } from 'thingspace-auth/stores/redis';
 import { createMockServer } from 'thingspace-auth/testing';
 import { fakeClock } from './server.ts';
 
@@ -36,6 +39,9 @@ const ENVIRONMENT_RULE =
   'TypeError: environment must be Production, MockServerForLimitedAvailabilitySeeQuickStart, Staging, or an object';
 const SESSION_RULE = 'TypeError: vZM2mToken must be visible ASCII, or from createSession';
 const REDIRECT_RULE = 'is refused: over 20, not allowed by redirect or integrity, or not safe';
+
+const LOGIN_OF_A_USER = { username: 'invented-user', password: 'invented-password' };
+const STORE = { get: () => null, set: () => {}, delete: () => {} };
 
 /** What goes wrong, how, and what is read then: the error's name, its code, its message; in brackets its cause's. */
 const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unknown, text: string])[] = [
@@ -229,15 +235,25 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
     'TypeError: username and password must be non-empty strings'],
   ['a wrong password for the M2M login',
     () => logIn({ users: { 'invented-user': 'right' } }),
-    `ApiError session_refused: ${LOGIN} refused the M2M login with 401: check username and password; it is not sent again before reset(), since five failures lock the account`],
+    `ApiError session_refused: M2M session: ${LOGIN} refused the username and password (401). No further login is sent, since five failures lock the account: make a session with the right password; reset() sends the same username and password again`],
   ['an M2M service that is down',
     () => logIn({}, text(503, 'text/plain', 'later')),
-    `ApiError session_failed: ${LOGIN} answered the M2M login with 503: try again later`],
+    `ApiError session_failed: M2M session: ${LOGIN} answered 503; try again later`],
   ['an M2M login without an answer',
     () => logIn({}, () => Promise.reject(new TypeError('fetch failed'))),
-    `ApiError session_failed: ${LOGIN} did not answer the M2M login: it counts as a failure, of which five lock the account (No answer from ${LOGIN}: check URL, network and proxy)`],
+    `ApiError session_failed: M2M session: ${LOGIN} gave no answer; try again later (No answer from ${LOGIN}: check URL, network and proxy)`],
+  ['a misspelt option of a session', () => createSession({ ...LOGIN_OF_A_USER, stor: STORE } as never), 'TypeError: stor is not username, password or store'],
+  ['a store for a session that cannot compare', () => createSession({ ...LOGIN_OF_A_USER, store: STORE } as never), 'TypeError: store must have compareAndSet'],
   ['a session token with a line break', () => make({}, { vZM2mToken: 'pasted\n' }), SESSION_RULE],
-  ['the M2M login for a session', () => make({}, { vZM2mToken: { username: 'invented-user', password: 'invented-password' } }), SESSION_RULE],
+  ['the M2M login for a session', () => make({}, { vZM2mToken: LOGIN_OF_A_USER }), SESSION_RULE],
+
+  // Stores
+  ['a URL for a store', () => storedToken('redis://localhost' as never), 'TypeError: store must have get, set, delete'],
+  ["a URL for Redis's client", () => redisStore('redis://localhost' as never), 'TypeError: client must have get, set, del, eval'],
+  ['a password for an encryption key',
+    () => encryptedStore(STORE, 'invented-password' as never),
+    'TypeError: encryptedStore needs an AES-GCM CryptoKey, or several, with the usages encrypt and decrypt'],
+  ['a store of files without a folder', () => fileStore(''), 'TypeError: fileStore(folder) must be the path of a folder'],
 ];
 
 for (const [wrong, run, expected] of TABLE) {

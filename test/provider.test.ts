@@ -153,12 +153,12 @@ describe('a token provider', () => {
     const server = await startServer(t);
     const { client, events } = start(server, {
       oauthTokenProvider: (_, { report }) => {
-        report({ type: 'store_failed', operation: 'get' });
+        report({ type: 'store_failed', operation: 'get', reason: 'junk' });
         return bearer('a');
       },
     });
     await client.getToken();
-    assert.deepEqual(events[0], { type: 'store_failed', operation: 'get' });
+    assert.deepEqual(events[0], { type: 'store_failed', operation: 'get', reason: 'junk' });
     assert.ok(Object.isFrozen(events[0]));
   });
 });

@@ -1,56 +1,55 @@
 // What goes to each Redis client; the real ones and real servers are tested in test/stores.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { RedisClient } from 'thingspace-auth/stores/redis';
 import { redisStore } from 'thingspace-auth/stores/redis';
 
-const SCRIPT = 'return redis.call("get",KEYS[1])==ARGV[1] and redis.call("del",KEYS[1])';
+const SCRIPT = `if (redis.call("get",KEYS[1]) or "")~=ARGV[1] then return 0 end
+if ARGV[2]=="" then redis.call("del",KEYS[1]) else redis.call("set",KEYS[1],unpack(ARGV,2)) end
+return 1`;
 
-/** How each client is told apart, and what it is sent: for a set with and without an end, for a lock and its release. */
+/** How each client is told apart, and what it is sent: for a set with and without an end, and for a script. */
 const CLIENTS = {
   'node-redis': {
     marks: { sendCommand: () => {} },
-    sets: [[{ PX: 5_000, px: 5_000, NX: false, nx: false }], [{ PX: undefined, px: undefined, NX: false, nx: false }]],
-    taking: [{ PX: 5_000, px: 5_000, NX: true, nx: true }],
-    releasing: (key: string, owner: string) => ['eval', SCRIPT, { keys: [key], arguments: [owner] }],
+    sets: [[{ PX: 5_000, px: 5_000 }], [{ PX: undefined, px: undefined }]],
+    script: (args: string[]) => ['eval', SCRIPT, { keys: ['key'], arguments: args }],
   },
   'ioredis': {
     marks: { call: () => {}, sendCommand: () => {} },
     sets: [['PX', 5_000], []],
-    taking: ['PX', 5_000, 'NX'],
-    releasing: (key: string, owner: string) => ['eval', SCRIPT, 1, key, owner],
+    script: (args: string[]) => ['eval', SCRIPT, 1, 'key', ...args],
   },
   'Bun': {
-    marks: { send: () => {} },
+    marks: { send: () => {}, eval: undefined },
     sets: [['PX', 5_000], []],
-    taking: ['PX', 5_000, 'NX'],
-    releasing: (key: string, owner: string) => ['send', 'EVAL', [SCRIPT, '1', key, owner]],
+    script: (args: string[]) => ['send', 'EVAL', [SCRIPT, '1', 'key', ...args]],
   },
   'Upstash': {
     marks: {},
-    sets: [[{ PX: 5_000, px: 5_000, NX: false, nx: false }], [{ PX: undefined, px: undefined, NX: false, nx: false }]],
-    taking: [{ PX: 5_000, px: 5_000, NX: true, nx: true }],
-    releasing: (key: string, owner: string) => ['eval', SCRIPT, [key], [owner]],
+    sets: [[{ PX: 5_000, px: 5_000 }], [{ PX: undefined, px: undefined }]],
+    script: (args: string[]) => ['eval', SCRIPT, ['key'], args],
   },
 };
 
-for (const [name, { marks, sets, taking, releasing }] of Object.entries(CLIENTS)) {
+for (const [name, { marks, sets, script }] of Object.entries(CLIENTS)) {
   test(`speaks to ${name} as it wants to be spoken to`, async () => {
-    const { client, calls } = createRedis(marks, 'OK');
+    const { client, calls } = createRedis(marks, 1);
     const store = redisStore(client);
 
     await store.set('key', 'value', 5);
     await store.set('key', 'value', undefined);
     await store.delete('key');
-    const release = await store.lock!('key', 5);
-    await release!();
+    assert.equal(await store.compareAndSet!('key', undefined, 'value', 0.0015), true);
+    assert.equal(await store.compareAndSet!('key', 'value', 'other', undefined), true);
+    assert.equal(await store.compareAndSet!('key', 'other', undefined, 5), true);
 
-    const owner = String(calls[3]![2]);
-    assert.match(owner, /^[0-9a-f-]{36}$/);
     assert.deepEqual(calls, [
       ...sets.map((options) => ['set', 'key', 'value', ...options]),
       ['del', 'key'],
-      ['set', 'key:lock', owner, ...taking],
-      releasing('key:lock', owner),
+      script(['', 'value', 'PX', '2']),
+      script(['value', 'other']),
+      script(['other', '', 'PX', '5000']),
     ]);
   });
 }
@@ -62,11 +61,20 @@ test('gives back text, nothing, and as text again what a client has parsed', asy
   }
 });
 
-test('has no lock while another holds it, in whatever form the client says so', async () => {
-  for (const nothing of [null, undefined, false]) {
-    const { client } = createRedis({}, nothing);
-    assert.equal(await redisStore(client).lock!('key', 5), undefined);
+test('has not written unless the script says so, in whatever form the client hands it on', async () => {
+  for (const [answer, hasWritten] of [[1, true], ['1', true], [0, false], ['0', false], [null, false], [undefined, false], ['OK', false]] as const) {
+    const { client } = createRedis({}, answer);
+    assert.equal(await redisStore(client).compareAndSet!('key', 'a', 'b', 5), hasWritten);
   }
+});
+
+test('is a TypeError at once for what is no client, or lacks what is used', () => {
+  const { client } = createRedis({}, 1);
+  const without = (name: string) => ({ ...client, [name]: undefined });
+  for (const junk of [undefined, null, 'redis://localhost', {}, without('get'), without('set'), without('del'), without('eval')]) {
+    assert.throws(() => redisStore(junk as RedisClient), { name: 'TypeError', message: 'client must have get, set, del, eval' });
+  }
+  assert.throws(() => redisStore({ ...client, send: 'text' } as unknown as RedisClient), { name: 'TypeError', message: /send$/ });
 });
 
 /** A client that writes down its calls and answers each alike. */
@@ -76,6 +84,6 @@ function createRedis(marks: object, answer: unknown) {
     calls.push([name, ...parameters]);
     return answer;
   };
-  const client = { ...marks, get: record('get'), set: record('set'), del: record('del'), eval: record('eval') };
+  const client = { get: record('get'), set: record('set'), del: record('del'), eval: record('eval'), ...marks };
   return { client: 'send' in marks ? { ...client, send: record('send') } : client, calls };
 }

@@ -7,7 +7,7 @@ import type { SessionOptions } from 'thingspace-auth/session';
 import { createSession } from 'thingspace-auth/session';
 import type { Answer, Handler } from './server.ts';
 import { fakeClock, recordEvents, rejection, tokenAnswer, turn } from './server.ts';
-import { connectivityError, DEVICES_PATH, startSessionServer, wrongPassword } from './sessionServer.ts';
+import { connectivityError, DEVICES_PATH, SESSION_PATH, startSessionServer, wrongPassword } from './sessionServer.ts';
 
 const MINUTE_MS = 60_000;
 const isRefused = { name: 'ApiError', code: 'session_refused' };
@@ -287,18 +287,56 @@ for (const [name, answer] of Object.entries(others)) {
   });
 }
 
-test('lets the caller read an expiry answer that is the last word, and logs in for the next call', async (t) => {
+test('lets the caller read an expiry answer that is the last word, and logs in no more for a minute', async (t) => {
+  const clock = fakeClock(t);
   const server = await startSessionServer(t);
   const { authorizedFetch } = server.client(server.account());
   server.login = () => ({ body: { sessionToken: `stillborn-${server.logins.length}` } });
+  const call = () => authorizedFetch(server.origin + DEVICES_PATH);
 
-  const response = await authorizedFetch(server.origin + DEVICES_PATH);
+  const response = await call();
 
   assert.deepEqual(await response.json(), server.lapsed.body);
   assert.equal(server.calls.length, 2);
   assert.equal(server.logins.length, 2);
-  await authorizedFetch(server.origin + DEVICES_PATH);
-  assert.equal(server.calls.at(-2)?.headers['vz-m2m-token'], 'stillborn-3');
+  clock.advance(MINUTE_MS - 1);
+  assert.deepEqual((await Promise.all([call(), call()])).map(({ status }) => status), [400, 400]);
+  assert.deepEqual([server.calls.length, server.logins.length], [4, 2]);
+  clock.advance(1);
+  assert.equal((await call()).status, 400);
+  assert.deepEqual([server.calls.length, server.logins.length], [6, 3]);
+});
+
+test('costs at most two logins a minute where the API always says that the session has expired', async (t) => {
+  const clock = fakeClock(t);
+  const server = await startSessionServer(t);
+  const { authorizedFetch } = server.client(server.account());
+  server.login = () => ({ body: { sessionToken: `stillborn-${server.logins.length}` } });
+  const call = (init?: RequestInit) => authorizedFetch(server.origin + DEVICES_PATH, init);
+  const stream = () => call({ method: 'POST', body: new Blob(['once']).stream(), duplex: 'half' } as RequestInit);
+
+  for (let minute = 1; minute <= 3; minute++) {
+    for (let second = 0; second < 60; second += 5) {
+      const answers = await Promise.all([call(), stream(), call(), stream(), call()]);
+      assert.ok(answers.every(({ status }) => status === 400));
+      clock.advance(5_000);
+    }
+    assert.ok(server.logins.length <= 2 * minute, `${server.logins.length} logins in ${minute} minutes`);
+  }
+});
+
+test('costs at most a login a minute where streams alone always find the session expired', async (t) => {
+  const clock = fakeClock(t);
+  const server = await startSessionServer(t);
+  const { authorizedFetch } = server.client(server.account());
+  server.login = () => ({ body: { sessionToken: `stillborn-${server.logins.length}` } });
+
+  for (let second = 0; second < 60; second += 5) {
+    await authorizedFetch(server.origin + DEVICES_PATH, { method: 'POST', body: new Blob(['once']).stream(), duplex: 'half' } as RequestInit);
+    clock.advance(5_000);
+  }
+
+  assert.equal(server.logins.length, 2);
 });
 
 test('returns the answer for a body that cannot be sent again, and logs in for the next call', async (t) => {
@@ -319,7 +357,7 @@ test('returns the answer for a body that cannot be sent again, and logs in for t
   assert.equal(server.tokenRequests.length, 1, 'the bearer was taken for the cause');
 });
 
-test('rejects as fetch does where the body of a 400 breaks off, is aborted or takes too long', async (t) => {
+test('rejects as fetch does where the body of a 400 breaks off or is aborted, and hands one that stalls to the caller', async (t) => {
   const clock = fakeClock(t);
   const server = await startSessionServer(t);
   let meanwhile = (): void => {};
@@ -345,8 +383,11 @@ test('rejects as fetch does where the body of a 400 breaks off, is aborted or ta
   await assert.rejects(authorizedFetch(server.origin + DEVICES_PATH), TypeError);
   meanwhile = () => controller.abort('reason');
   await assert.rejects(authorizedFetch(server.origin + DEVICES_PATH, { signal: controller.signal }), (error) => error === 'reason');
-  meanwhile = () => clock.advance(60_000);
-  await assert.rejects(authorizedFetch(server.origin + DEVICES_PATH), { name: 'ApiError', code: 'timeout' });
+  meanwhile = () => clock.advance(5_000);
+  const stalled = await authorizedFetch(server.origin + DEVICES_PATH);
+  assert.equal(stalled.status, 400);
+  clock.advance(55_000);
+  await assert.rejects(stalled.text());
 
   assert.equal(server.logins.length, 1);
 });
@@ -408,15 +449,43 @@ test('renews a bearer that the login\'s gateway rejects, and logs in once more',
   assert.equal(server.calls.length, 1);
 });
 
-test('takes a gateway\'s fault in XML for one too', async (t) => {
-  const server = await startSessionServer(t);
-  const { login } = server;
-  server.login = (received, response) =>
-    server.logins.length > 1 ? login(received, response) : { status: 401, body: '<am:fault xmlns:am="x"><am:code>900901</am:code></am:fault>' };
-  const { authorizedFetch } = server.client(server.account());
+for (const [name, body] of [
+  ['XML', '<am:fault xmlns:am="x"><am:code>900901</am:code></am:fault>'],
+  ['JSON after white space', '\r\n {"fault":{"code":"900901"}}'],
+] as const) {
+  test(`takes a gateway's fault in ${name} for one too`, async (t) => {
+    const server = await startSessionServer(t);
+    const { login } = server;
+    server.login = (received, response) => (server.logins.length > 1 ? login(received, response) : { status: 401, body });
+    const { authorizedFetch } = server.client(server.account());
 
-  assert.equal((await authorizedFetch(server.origin + DEVICES_PATH)).status, 200);
+    assert.equal((await authorizedFetch(server.origin + DEVICES_PATH)).status, 200);
+    assert.equal(server.logins.length, 2);
+  });
+}
+
+test('sends login and logout below the session endpoint, whether that ends with a slash or has a query', async (t) => {
+  const server = await startSessionServer(t);
+  for (const sessionUrl of [`${server.origin}${SESSION_PATH}/`, `${server.origin}${SESSION_PATH}?invented=1`]) {
+    const { api } = server;
+    server.api = (received, response) => api({ ...received, url: received.url.split('?')[0]! }, response);
+    const session = server.account();
+    await server.client(session, {}, { sessionUrl }).authorizedFetch(server.origin + DEVICES_PATH);
+    await session.logout();
+    server.api = api;
+  }
+
   assert.equal(server.logins.length, 2);
+  assert.equal(server.logouts.length, 2);
+});
+
+test('hands an answer that is nested too deep to be looked at to the caller', async (t) => {
+  const server = await startSessionServer(t);
+  const { authorizedFetch } = server.client(server.account());
+  server.lapsed = { status: 400, headers: { 'content-type': 'application/json' }, body: `{"errorCode":${'['.repeat(30_000)}${']'.repeat(30_000)}}` };
+  server.login = () => ({ body: { sessionToken: 'unknown-to-the-api' } });
+
+  assert.equal((await (await authorizedFetch(server.origin + DEVICES_PATH)).text()).length, 60_014);
 });
 
 test('spaces logins out, and counts none, while the gateway goes on rejecting the bearer', async (t) => {
@@ -471,7 +540,8 @@ test('makes one login with wrong credentials, ever, for 100 concurrent calls and
   assert.ok(later instanceof ApiError);
   assert.equal(later.code, 'session_refused');
   assert.equal(later.statusCode, 401);
-  assert.match(later.message, /reset\(\) sends the same username and password$/);
+  assert.match(later.message, new RegExp(`${server.origin}${SESSION_PATH}/login refused the username and password \\(401\\)`));
+  assert.match(later.message, /five failures lock the account.*reset\(\) sends the same username and password again$/);
   assert.ok(!('cause' in later));
   assert.equal(server.calls.length, 0);
   assert.deepEqual(events.filter(({ type }) => type.startsWith('session')), [
@@ -823,6 +893,7 @@ test('ends the session at the server with both headers, and logs in for the next
   assert.equal(logout?.method, 'POST');
   assert.equal(logout?.headers.authorization, 'Bearer token-1');
   assert.equal(logout?.headers['vz-m2m-token'], 'session-1');
+  assert.equal(logout?.body, '');
   assert.equal(session.current(), undefined);
   assert.equal((await authorizedFetch(server.origin + DEVICES_PATH)).status, 200);
   assert.equal(server.logins.length, 2);
@@ -944,9 +1015,12 @@ test('ends only the wait of a caller that aborts', async (t) => {
 
   controller.abort('invented reason');
   await assert.rejects(first, (reason) => reason === 'invented reason');
+  const third = authorizedFetch(server.origin + DEVICES_PATH);
+  for (let turns = 0; turns < 20; turns++) await turn();
   answer();
 
   assert.equal((await second).status, 200);
+  assert.equal((await third).status, 200);
   assert.equal(server.logins.length, 1);
 });
 
@@ -978,13 +1052,28 @@ for (const [name, change] of Object.entries<object>({
   });
 }
 
-test('refuses at once a store that cannot lock', () => {
+test('refuses at once a store that cannot compare and set', () => {
   const store = { get: () => null, set: () => {}, delete: () => {} };
 
   assert.throws(() => createSession({ username: 'invented-user', password: 'invented-password', store }), {
     name: 'TypeError',
-    message: /lock/,
+    message: /compareAndSet/,
   });
+});
+
+for (const junk of [null, '', './folder', 0, false, {}, [], new Map(), () => {}]) {
+  test(`refuses at once ${inspect(junk)} in the place of a store`, () => {
+    const store = junk as unknown as NonNullable<SessionOptions['store']>;
+
+    assert.throws(() => createSession({ username: 'invented-user', password: 'invented-password', store }), {
+      name: 'TypeError',
+      message: /^store must /,
+    });
+  });
+}
+
+test('refuses at once no options at all', () => {
+  assert.throws(() => (createSession as unknown as () => void)(), { name: 'TypeError', message: /username and password/ });
 });
 
 test('refuses at once an option that it does not know: a misspelt store is no shared latch', () => {

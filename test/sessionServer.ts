@@ -1,6 +1,6 @@
 /**
  * The M2M half of a ThingSpace on the scriptable server: login, logout, one API path that wants a session.
- * And a store in memory that can lock, break and be looked into.
+ * And a store in memory that can break and be looked into.
  */
 import type { TestContext } from 'node:test';
 import type { Client, ClientOptions, CustomEnvironment } from 'thingspace-auth';
@@ -81,29 +81,26 @@ export async function startSessionServer(t: Pick<TestContext, 'after'>): Promise
   return server;
 }
 
-type Operation = 'get' | 'set' | 'delete' | 'lock' | 'release';
+type Operation = 'get' | 'set' | 'delete' | 'compareAndSet';
 
-export interface MemoryStore extends Required<TokenStore> {
+export interface MemoryStore extends Required<Pick<TokenStore, Operation>> {
   readonly values: Map<string, { readonly value: string; readonly ttlSeconds: number | undefined }>;
-  readonly locks: Map<string, number>;
   /** Every operation begun, in its order. */
   readonly operations: Operation[];
-  /** Called before each operation; may throw, wait or count. */
-  before: (operation: Operation) => unknown;
+  /** Called before each operation, with what is to be written; may throw, wait or count. */
+  before: (operation: Operation, value?: string) => unknown;
 }
 
-/** A store in memory, whose locks end by the (fake) clock. Its times to live are only noted. */
+/** A store in memory. Its times to live are only noted. */
 export function memoryStore(): MemoryStore {
   const values: MemoryStore['values'] = new Map();
-  const locks: MemoryStore['locks'] = new Map();
   const operations: Operation[] = [];
-  const begin = async (operation: Operation): Promise<void> => {
+  const begin = async (operation: Operation, value?: string): Promise<void> => {
     operations.push(operation);
-    await store.before(operation);
+    await store.before(operation, value);
   };
   const store: MemoryStore = {
     values,
-    locks,
     operations,
     before: () => {},
     get: async (key) => {
@@ -111,22 +108,19 @@ export function memoryStore(): MemoryStore {
       return values.get(key)?.value;
     },
     set: async (key, value, ttlSeconds) => {
-      await begin('set');
+      await begin('set', value);
       values.set(key, { value, ttlSeconds });
     },
     delete: async (key) => {
       await begin('delete');
       values.delete(key);
     },
-    lock: async (key, ttlSeconds) => {
-      await begin('lock');
-      if ((locks.get(key) ?? 0) > Date.now()) return undefined;
-      const untilMs = Date.now() + ttlSeconds * 1000;
-      locks.set(key, untilMs);
-      return async () => {
-        await begin('release');
-        if (locks.get(key) === untilMs) locks.delete(key);
-      };
+    compareAndSet: async (key, expected, value, ttlSeconds) => {
+      await begin('compareAndSet', value);
+      if (values.get(key)?.value !== expected) return false;
+      if (value === undefined) values.delete(key);
+      else values.set(key, { value, ttlSeconds });
+      return true;
     },
   };
   return store;

@@ -10,15 +10,14 @@
  *   `open()`: a new TokenStore (or a promise of one) on the same backing each time, as another process would have;
  *   `wait(seconds)`: lets time pass; default: real time;
  *   `ttlSeconds`: the shortest lifetime that the store keeps to; default 1; `undefined`: it leaves ends to its readers;
- *   `lockSeconds`: the shortest lifetime of a lock; default 1;
- *   `canLock`: whether it has `lock`; default true
+ *   `canCompare`: whether it has `compareAndSet`; default true
  */
 export function testStore(test, { name, ...options }) {
   for (const [sentence, run] of storeCases(options)) test(`${name}: ${sentence}`, () => run());
 }
 
 /** The suite as `[sentence, run]` pairs, for platforms without a test function; `run` rejects where the store fails. */
-export function storeCases({ open, wait = sleep, lockSeconds = 1, canLock = true, ...options }) {
+export function storeCases({ open, wait = sleep, canCompare = true, ...options }) {
   const ttlSeconds = 'ttlSeconds' in options ? options.ttlSeconds : 1;
   // Longer than any test.
   const long = 3_600;
@@ -83,68 +82,93 @@ export function storeCases({ open, wait = sleep, lockSeconds = 1, canLock = true
       equal((await store.get(key)) ?? null, null);
     };
   }
-  if (canLock) Object.assign(cases, lockCases({ open, wait, lockSeconds, long }));
-  return Object.entries(cases).map(([sentence, run]) => [sentence, () => releasingLocks(run)]);
+  if (canCompare) Object.assign(cases, compareCases({ open, wait, ttlSeconds, long }));
+  else {
+    cases['has no compareAndSet'] = async () => {
+      const store = await open();
+      equal(store.compareAndSet, undefined);
+    };
+  }
+  return Object.entries(cases);
 }
 
-function lockCases({ open, wait, lockSeconds, long }) {
-  return {
-    'gives a lock to one of many': async (lock) => {
-      const [stores, key] = [await Promise.all(Array.from({ length: 8 }, open)), newKey()];
-      const releases = await Promise.all(stores.map((store) => lock(store, key, long)));
-      equal(releases.filter(Boolean).length, 1);
-    },
-    'gives it again once it is released': async (lock) => {
+function compareCases({ open, wait, ttlSeconds, long }) {
+  const cases = {
+    'writes over what it expects, and says so': async () => {
       const [store, other, key] = [await open(), await open(), newKey()];
-      const release = await lock(store, key, long);
-      equal(await lock(other, key, long), undefined);
-      await release();
-      equal(typeof (await lock(other, key, long)), 'function');
-    },
-    'locks one key and no other, and no value': async (lock) => {
-      const [store, other, key] = [await open(), await open(), newKey()];
-      await lock(store, key, long);
-      equal(typeof (await lock(other, `${key} `, long)), 'function');
-      await other.set(key, VALUE, long);
+      equal(await store.compareAndSet(key, undefined, VALUE, long), true);
       equal(await other.get(key), VALUE);
-      await other.delete(key);
-      equal(await lock(other, key, long), undefined);
+      equal(await other.compareAndSet(key, VALUE, OTHER_VALUE, undefined), true);
+      equal(await store.get(key), OTHER_VALUE);
     },
-    'ends a lock when its time is over, for one of many': async (lock) => {
-      const stores = await Promise.all(Array.from({ length: 8 }, open));
-      const [key, release] = await inTime(lockSeconds, async (key) => {
-        await lock(stores[0], key, lockSeconds);
-        return lock(stores[1], key, long);
-      });
-      equal(release, undefined);
-      await wait(lockSeconds + 0.5);
-      const releases = await Promise.all(stores.map((store) => lock(store, key, long)));
-      equal(releases.filter(Boolean).length, 1);
-    },
-    "leaves another's lock alone when released too late or twice": async (lock) => {
+    'leaves what it does not expect': async () => {
       const [store, other, key] = [await open(), await open(), newKey()];
-      const release = await lock(store, key, lockSeconds);
-      await wait(lockSeconds + 0.5);
-      await lock(other, key, long);
-      await release();
-      await release();
-      equal(await lock(store, key, long), undefined);
+      equal(await store.compareAndSet(key, OTHER_VALUE, VALUE, long), false);
+      equal((await other.get(key)) ?? null, null);
+      await other.set(key, VALUE, long);
+      for (const expected of [undefined, OTHER_VALUE, `${VALUE} `, VALUE.slice(1)]) {
+        equal(await store.compareAndSet(key, expected, OTHER_VALUE, long), false);
+        equal(await store.compareAndSet(key, expected, undefined, undefined), false);
+      }
+      equal(await store.get(key), VALUE);
+    },
+    'deletes what it expects, nothing included': async () => {
+      const [store, other, key] = [await open(), await open(), newKey()];
+      equal(await store.compareAndSet(key, undefined, undefined, undefined), true);
+      await store.set(key, VALUE, long);
+      equal(await other.compareAndSet(key, VALUE, undefined, undefined), true);
+      equal((await store.get(key)) ?? null, null);
+      equal(await store.compareAndSet(key, undefined, OTHER_VALUE, long), true);
+      equal(await other.get(key), OTHER_VALUE);
+    },
+    'expects nothing where a value was deleted': async () => {
+      const [store, other, key] = [await open(), await open(), newKey()];
+      await store.set(key, VALUE, long);
+      await other.delete(key);
+      equal(await store.compareAndSet(key, VALUE, OTHER_VALUE, long), false);
+      equal(await store.compareAndSet(key, undefined, OTHER_VALUE, long), true);
+    },
+    'lets one of many with the same expectation win, in each of several rounds': async () => {
+      const [stores, key] = [await Promise.all(Array.from({ length: 8 }, open)), newKey()];
+      let held;
+      for (let round = 0; round < 5; round++) {
+        const values = stores.map((_, index) => JSON.stringify({ round, index }));
+        const wins = await Promise.all(stores.map((store, index) => store.compareAndSet(key, held, values[index], long)));
+        equal(wins.filter((hasWon) => hasWon === true).length, 1);
+        held = values[wins.indexOf(true)];
+        for (const store of stores) equal(await store.get(key), held);
+      }
+    },
+    'compares one key and no other': async () => {
+      const [store, key] = [await open(), newKey()];
+      await store.set(`${key} `, VALUE, long);
+      equal(await store.compareAndSet(key, VALUE, OTHER_VALUE, long), false);
+      equal(await store.compareAndSet(key, undefined, OTHER_VALUE, long), true);
+      equal(await store.get(`${key} `), VALUE);
+    },
+    'takes an expectation and a value of any characters': async () => {
+      const [store, key] = [await open(), `${newKey()}:/?#[]@!$&'()*+,;="\\ ü€😀 ../..`];
+      const value = JSON.stringify({ text: 'ü€😀"\\/\u0000' });
+      equal(await store.compareAndSet(key, undefined, value, long), true);
+      equal(await store.compareAndSet(key, value, VALUE, long), true);
+      equal(await store.get(key), VALUE);
     },
   };
-}
-
-/** Runs a case with `lock(store, key, ttlSeconds)`, and releases in the end what it took: a lock may keep its process alive. */
-async function releasingLocks(run) {
-  const releases = [];
-  try {
-    await run(async (store, ...parameters) => {
-      const release = await store.lock(...parameters);
-      if (release) releases.push(release);
-      return release;
-    });
-  } finally {
-    for (const release of releases) await release();
+  if (ttlSeconds !== undefined) {
+    cases['expects nothing where a lifetime is over, for one of many'] = async () => {
+      const stores = await Promise.all(Array.from({ length: 8 }, open));
+      const [key, isTaken] = await inTime(ttlSeconds, async (key) => {
+        equal(await stores[0].compareAndSet(key, undefined, VALUE, ttlSeconds), true);
+        return stores[1].compareAndSet(key, undefined, OTHER_VALUE, long);
+      });
+      equal(isTaken, false);
+      await wait(ttlSeconds + 0.5);
+      equal(await stores[0].compareAndSet(key, VALUE, OTHER_VALUE, long), false);
+      const wins = await Promise.all(stores.map((store) => store.compareAndSet(key, undefined, OTHER_VALUE, long)));
+      equal(wins.filter(Boolean).length, 1);
+    };
   }
+  return cases;
 }
 
 /**

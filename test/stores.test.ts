@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
-import type { Client, ClientCredentials, ClientEvent, TokenRequest } from 'thingspace-auth';
+import type { Client, ClientCredentials, ClientEvent, OAuthToken, TokenRequest } from 'thingspace-auth';
 import { createClient } from 'thingspace-auth';
 import type { StoreKey, TokenStore } from 'thingspace-auth/stores';
 import { encryptedStore, storedToken } from 'thingspace-auth/stores';
@@ -26,17 +26,26 @@ test('makes one exchange for all clients of a store, and none for a later one', 
   assert.deepEqual(new Set([...tokens, later].map(({ accessToken }) => accessToken)), new Set(['token-1']));
 });
 
-test('reads, locks, reads again, exchanges, writes with the remaining lifetime, releases', async (t) => {
+test('reads, takes the right, reads again, exchanges, writes over what it has read, gives the right back', async (t) => {
   const server = await startServer(t, { token: () => tokenAnswer('token', 3600, { scope: 'a b' }) });
   fakeClock(t);
   const { store, asked, values } = createMemory();
 
   await clientOf(server, store).getToken();
 
-  assert.deepEqual(asked.map(([operation]) => operation), ['get', 'lock', 'get', 'set', 'release']);
-  const [, [, , lockSeconds], , [, key, value, ttlSeconds]] = asked as any;
-  assert.equal(lockSeconds, 5);
-  assert.equal(ttlSeconds, 3600);
+  const [[, key], [, right], [, , , taken], , [, , , value]] = asked as any;
+  const { owner, endMs } = JSON.parse(taken);
+  assert.match(owner, /^[0-9a-f-]{36}$/);
+  assert.equal(endMs, START_MS + 5_000);
+  assert.equal(right, `${key}:right`);
+  assert.deepEqual(asked, [
+    ['get', key],
+    ['get', right],
+    ['compareAndSet', right, undefined, taken, 5],
+    ['get', key],
+    ['compareAndSet', key, undefined, value, 3600],
+    ['compareAndSet', right, taken, undefined, undefined],
+  ]);
   assert.equal(values.get(key), value);
   assert.deepEqual(JSON.parse(value), {
     accessToken: 'token', tokenType: 'Bearer', expiresIn: 3600, scope: 'a b', expiry: START_MS / 1000 + 3600, key,
@@ -51,18 +60,19 @@ test('writes a token without an end for good, and one that has ended not at all'
   await clientOf(endless, store).getToken();
   await clientOf(ended, store).getToken();
 
-  const written = asked.filter(([operation]) => operation === 'set');
+  const written = asked.filter(([operation, key, , value]) => operation === 'compareAndSet' && !key.endsWith(':right') && value);
   assert.equal(written.length, 1);
-  assert.equal(written[0]![3], undefined);
+  assert.equal(written[0]![4], undefined);
 });
 
-test('releases the lock when the exchange fails, and the error is that of the exchange', async (t) => {
+test('gives the right back when the exchange fails, and the error is that of the exchange', async (t) => {
   const server = await startServer(t, { token: () => ({ status: 401, body: { error: 'invalid_client' } }) });
-  const { store, asked } = createMemory();
+  const { store, asked, values } = createMemory();
 
   await assert.rejects(clientOf(server, store).getToken(), { name: 'OAuthProviderError', error: 'invalid_client' });
 
-  assert.deepEqual(asked.map(([operation]) => operation), ['get', 'lock', 'get', 'release']);
+  assert.deepEqual(asked.map(([operation]) => operation), ['get', 'get', 'compareAndSet', 'get', 'compareAndSet']);
+  assert.equal(values.size, 0);
 });
 
 test('looks into the store although the guard bars exchanges', async (t) => {
@@ -87,7 +97,7 @@ test('an explicit fetchToken makes its exchange without waiting, and writes what
   const { store, asked } = createMemory();
   await clientOf(server, store).getToken();
   asked.length = 0;
-  store.lock = async () => undefined;
+  store.compareAndSet = async () => false;
 
   const { accessToken } = await clientOf(server, store).fetchToken();
 
@@ -170,6 +180,7 @@ test('takes what is over for a plain miss, and anything else that is no token of
       const fill = (key: string) => (value && Object.getPrototypeOf(value) === Object.prototype ? { key, ...value } : value);
       let isFirst = true;
       memory.store.get = (key) => {
+        if (key.endsWith(':right')) return undefined;
         if (isFirst) memory.values.set(key, typeof value === 'string' ? value : JSON.stringify(fill(key)));
         isFirst = false;
         return memory.values.get(key);
@@ -181,7 +192,7 @@ test('takes what is over for a plain miss, and anything else that is no token of
       assert.equal(server.tokenRequests.length, 1);
       assert.equal(JSON.parse([...memory.values.values()][0]!).accessToken, 'token-1');
       const failures = events.filter(({ type }) => type === 'store_failed');
-      assert.deepEqual(failures, Array(isFailure ? 2 : 0).fill({ type: 'store_failed', operation: 'get' }));
+      assert.deepEqual(failures, Array(isFailure ? 2 : 0).fill({ type: 'store_failed', operation: 'get', reason: 'junk' }));
     });
   }
 });
@@ -196,45 +207,85 @@ test('takes the stored token that those cases spoil', async (t) => {
   assert.deepEqual(await clientOf(server, store).getToken(), { accessToken: 'stored', tokenType: 'Bearer', expiresIn: 3600, expiry });
 });
 
+/** Each operation of a call that makes an exchange, in its order, with how `store_failed` names it. */
+const OPERATIONS: [title: string, operation: 'get' | 'compareAndSet' | 'set', at: number][] = [
+  ['the first look', 'get', 0],
+  ['the look at the right', 'get', 1],
+  ['taking the right', 'compareAndSet', 0],
+  ['the second look', 'get', 2],
+  ['the write', 'compareAndSet', 1],
+  ['giving the right back', 'compareAndSet', 2],
+];
+
 test('lets no failure of a store fail a call', async (t) => {
   const boom = new Error('invented-secret-of-the-store');
   const ways: [way: string, fail: () => any][] = [
     ['throws', () => { throw boom; }],
     ['rejects', async () => { throw boom; }],
   ];
-  for (const operation of ['get', 'set', 'lock', 'release'] as const) {
+  for (const [title, operation, at] of OPERATIONS) {
     for (const [way, fail] of ways) {
-      await t.test(`${operation} ${way}`, async (t) => {
+      await t.test(`${title} ${way}`, async (t) => {
         const server = await startServer(t);
         const { events, onEvent } = recordEvents();
-        const { store, asked } = createMemory();
-        if (operation === 'release') store.lock = async () => fail;
-        else store[operation] = fail;
+        const { store, values } = createMemory();
+        failAt(store, operation, at, fail);
 
         await clientOf(server, store, {}, onEvent).getToken();
 
         assert.equal(server.tokenRequests.length, 1);
-        assert.deepEqual(failedOperations(events), operation === 'get' ? ['get', 'get'] : [operation]);
+        assert.deepEqual(failures(events), [{ type: 'store_failed', operation, reason: 'Error' }]);
         // What still works is still used: the next process finds the token.
-        assert.equal(asked.some(([name]) => name === 'set'), operation !== 'set');
+        const key = [...values.keys()].find((name) => !name.endsWith(':right'));
+        assert.equal(key === undefined, title === 'the write');
         assert.ok(!JSON.stringify(events).includes('invented-secret'));
       });
     }
   }
 });
 
+test('says why a store failed in a word, and nothing more of its text', async (t) => {
+  const named = Object.assign(new TypeError('invented-secret'), { code: 500 });
+  const reasons: [thrown: unknown, reason: string][] = [
+    [new Error('WRONGPASS invalid username-password pair invented-secret'), 'WRONGPASS'],
+    [new Error('OOM'), 'OOM'],
+    [Object.assign(new Error('READONLY You are invented-secret'), { code: 'OTHER' }), 'READONLY'],
+    [Object.assign(new Error('connect ECONNREFUSED invented-secret'), { code: 'ECONNREFUSED' }), 'ECONNREFUSED'],
+    [Object.assign(new Error('ENOENT: no such file, invented-secret'), { code: 'ENOENT' }), 'ENOENT'],
+    [Object.assign(new Error('A value'), { code: 'sealed' }), 'sealed'],
+    [Object.assign(new Error('Invented-Secret'), { code: '' }), 'Error'],
+    [Object.assign(new Error('INVENTED-SECRET'), { code: undefined }), 'Error'],
+    [named, 'TypeError'],
+    [new DOMException('full', 'QuotaExceededError'), 'QuotaExceededError'],
+    ['invented-secret', 'Error'],
+    [undefined, 'Error'],
+    [null, 'Error'],
+    [Object.create(null), 'Error'],
+  ];
+  for (const [thrown, reason] of reasons) {
+    const server = await startServer(t);
+    const { events, onEvent } = recordEvents();
+    const { store } = createMemory();
+    failAt(store, 'get', 0, () => { throw thrown; });
+
+    await clientOf(server, store, {}, onEvent).getToken();
+
+    assert.deepEqual(failures(events), [{ type: 'store_failed', operation: 'get', reason }]);
+  }
+});
+
 test('waits two seconds for a store that hangs, and does without it for the rest of the call', async (t) => {
-  const hang = () => new Promise<never>(() => undefined);
-  for (const operation of ['get', 'set', 'lock', 'release'] as const) {
-    await t.test(operation, async (t) => {
+  for (const [index, [title, operation, at]] of OPERATIONS.entries()) {
+    await t.test(title, async (t) => {
       const server = await startServer(t);
       const { events, onEvent } = recordEvents();
       const clock = fakeClock(t);
       const { store, asked } = createMemory();
       let isHanging = false;
-      const hanging = () => ((isHanging = true), hang());
-      if (operation === 'release') store.lock = async () => hanging;
-      else store[operation] = hanging;
+      failAt(store, operation, at, () => {
+        isHanging = true;
+        return new Promise<never>(() => undefined);
+      });
 
       const token = settle(clientOf(server, store, {}, onEvent).getToken());
       await clock.until(() => isHanging);
@@ -244,9 +295,8 @@ test('waits two seconds for a store that hangs, and does without it for the rest
       clock.advance(1);
       await clock.until(() => token.value);
 
-      assert.deepEqual(failedOperations(events), [operation]);
-      const before = { get: [], lock: ['get'], set: ['get', 'lock', 'get'], release: ['get', 'get', 'set'] };
-      assert.deepEqual(asked.map(([name]) => name), before[operation]);
+      assert.deepEqual(failures(events), [{ type: 'store_failed', operation, reason: 'timeout' }]);
+      assert.deepEqual(asked.map(([name]) => name), OPERATIONS.slice(0, index).map(([, name]) => name));
       assert.equal(server.tokenRequests.length, 1);
     });
   }
@@ -307,13 +357,14 @@ test('asks again when the clock was set back behind a failure', async (t) => {
   assert.equal(asked[0]![0], 'get');
 });
 
-test('waits for the token of the one who holds the lock', async (t) => {
+test('waits for the token of the one who has the right', async (t) => {
   const server = await startServer(t);
   const clock = fakeClock(t);
   const memory = createMemory();
-  const other = clientOf(server, { ...memory.store, lock: undefined! });
-  const key = await keyFor(server);
-  const release = await memory.store.lock!(key, 60);
+  const { compareAndSet: _, ...withoutRight } = memory.store;
+  const other = clientOf(server, withoutRight);
+  const { right } = await keysFor(server);
+  memory.values.set(right, rightUntil(60_000));
   const token = settle(clientOf(server, memory.store).getToken());
   await passSeconds(clock, 3);
   assert.equal(token.value, undefined);
@@ -321,17 +372,17 @@ test('waits for the token of the one who holds the lock', async (t) => {
 
   await other.getToken();
   await passSeconds(clock, 0.5);
-  await release!();
 
   assert.equal(((await token.promise) as any).accessToken, 'token-1');
   assert.equal(server.tokenRequests.length, 1);
 });
 
-test('takes the lock itself once the holder is gone', async (t) => {
+test('takes the right itself once its time is over', async (t) => {
   const server = await startServer(t);
   const clock = fakeClock(t);
-  const { store } = createMemory();
-  await store.lock!(await keyFor(server), 5);
+  const { store, values } = createMemory();
+  const { right } = await keysFor(server);
+  values.set(right, rightUntil(5_000));
   const token = settle(clientOf(server, store).getToken());
 
   await passSeconds(clock, 4.9);
@@ -340,14 +391,88 @@ test('takes the lock itself once the holder is gone', async (t) => {
   await clock.until(() => token.value);
 
   assert.equal(server.tokenRequests.length, 1);
+  assert.ok(!values.has(right));
 });
 
-test('asks for the lock about five times a second, and goes on alone after eight', async (t) => {
+test('takes junk in the place of a right, and an end that nobody can have meant, for a right that has ended', async (t) => {
+  const junk = ['junk', '', 'null', '[]', '{"owner":"x"}', '{"endMs":"soon"}', '{"endMs":null}', 60_001, 0, -1];
+  for (const each of junk) {
+    await t.test(String(each), async (t) => {
+      const server = await startServer(t);
+      const clock = fakeClock(t);
+      const { store, values, asked } = createMemory();
+      const { right } = await keysFor(server);
+      values.set(right, typeof each === 'number' ? rightUntil(each) : each);
+
+      const token = clientOf(server, store).getToken();
+      await clock.until(() => asked.length >= 2);
+      await turn();
+      assert.deepEqual(asked[2]?.slice(0, 2), ['compareAndSet', right]);
+      await token;
+
+      assert.equal(server.tokenRequests.length, 1);
+      assert.equal(asked.filter(([operation, key]) => operation === 'compareAndSet' && key === right).length, 2);
+    });
+  }
+});
+
+test('does not put an older token over a newer one when it was stopped in the middle of the exchange', async (t) => {
   const server = await startServer(t);
   const clock = fakeClock(t);
-  const { store, asked } = createMemory();
-  await store.lock!(await keyFor(server), 60);
-  asked.length = 0;
+  const { store, values } = createMemory();
+  const held = holdExchange(store, { tokenUrl: server.tokenUrl });
+  const stopped = settle(held.provide());
+  await clock.until(() => held.isExchanging());
+
+  // Its right ends meanwhile, and another process brings a token.
+  clock.jump(5_000);
+  const { accessToken } = await clientOf(server, store).getToken();
+  held.finish('older');
+  await clock.until(() => stopped.value);
+
+  assert.equal((stopped.value as any).accessToken, 'older');
+  assert.deepEqual([...values.values()].map((text) => JSON.parse(text).accessToken), [accessToken]);
+});
+
+test('leaves the right alone that another has taken since', async (t) => {
+  const clock = fakeClock(t);
+  const { store, values } = createMemory();
+  const held = holdExchange(store);
+  const stopped = settle(held.provide());
+  await clock.until(() => held.isExchanging());
+  const [right] = values.keys();
+  values.set(right!, rightUntil(5_000));
+
+  held.finish('older');
+  await clock.until(() => stopped.value);
+
+  assert.equal(values.get(right!), rightUntil(5_000));
+});
+
+test('writes its token although the store has ended what it had read before the exchange', async (t) => {
+  const server = await startServer(t);
+  const clock = fakeClock(t);
+  const { store, values } = createMemory();
+  await clientOf(server, store).getToken();
+  clock.jump(3_592_000);
+  const token = server.token;
+  server.token = (...parameters) => {
+    for (const key of values.keys()) if (!key.endsWith(':right')) values.delete(key);
+    return token(...parameters);
+  };
+
+  await clientOf(server, store).getToken();
+  await clientOf(server, store).getToken();
+
+  assert.equal(server.tokenRequests.length, 2);
+});
+
+test('asks for value and right about five times a second, and goes on alone after eight', async (t) => {
+  const server = await startServer(t);
+  const clock = fakeClock(t);
+  const { store, values, asked } = createMemory();
+  const { key, right } = await keysFor(server);
+  values.set(right, rightUntil(60_000));
   const token = settle(clientOf(server, store).getToken());
 
   await passSeconds(clock, 7.9);
@@ -356,9 +481,36 @@ test('asks for the lock about five times a second, and goes on alone after eight
   await clock.until(() => token.value);
 
   assert.equal(server.tokenRequests.length, 1);
-  const tries = asked.filter(([operation]) => operation === 'lock').length;
-  assert.ok(tries >= 26 && tries <= 80, String(tries));
-  assert.equal(asked.at(-1)![0], 'set');
+  for (const name of [key, right]) {
+    const tries = asked.filter(([operation, asked]) => operation === 'get' && asked === name).length;
+    assert.ok(tries >= 26 && tries <= 80, String(tries));
+  }
+  assert.deepEqual(asked.at(-1)!.slice(0, 2), ['set', key]);
+  assert.equal(values.get(right), rightUntil(60_000 - (Date.now() - START_MS)));
+});
+
+test('keeps what is bound to another key apart', async () => {
+  const binding = 'invented-thumbprint';
+  const { key } = await keysOf({});
+  assert.equal((await keysOf({ binding })).key, key.replace(/]$/, `,"${binding}"]`));
+});
+
+test('believes a token of either kind', async () => {
+  for (const tokenType of ['Bearer', 'DPoP'] as const) {
+    const { store, values } = createMemory();
+    const { key } = await keysOf({});
+    values.set(key, JSON.stringify({ key, accessToken: 'stored', tokenType }));
+
+    assert.equal((await storedToken(store)(undefined, requestOf({}))).tokenType, tokenType);
+  }
+});
+
+test('is a TypeError at once for what is no store', () => {
+  const { store } = createMemory();
+  const { delete: _, ...withoutDelete } = store;
+  for (const junk of [undefined, null, 'redis://localhost', {}, [], withoutDelete, { ...store, get: 'text' }]) {
+    assert.throws(() => storedToken(junk as TokenStore), { name: 'TypeError', message: 'store must have get, set, delete' });
+  }
 });
 
 test('keeps clients apart that ask for something else, and joins those that ask for the same', async (t) => {
@@ -488,43 +640,91 @@ test('encryptedStore opens with any of its keys and seals with the first', async
   await encryptedStore(store, [newer, older]).set('new', 'value', 60);
 
   assert.equal(await encryptedStore(store, [newer, older]).get('old'), 'value');
-  assert.equal(await encryptedStore(store, newer).get('old'), undefined);
+  await assert.rejects(async () => encryptedStore(store, newer).get('old'), { code: 'sealed' });
   assert.equal(await encryptedStore(store, newer).get('new'), 'value');
-  assert.equal(await encryptedStore(store, older).get('new'), undefined);
+  await assert.rejects(async () => encryptedStore(store, older).get('new'), { code: 'sealed' });
 });
 
-test('encryptedStore has nothing where a value was moved, changed, cut or never sealed', async () => {
+test('encryptedStore rejects, and overwrites nothing, where a value was moved, changed, cut or never sealed', async () => {
   const { store, values } = createMemory();
   const sealed = encryptedStore(store, await newKey());
   await sealed.set('key', 'value', 60);
   const text = values.get('key')!;
   const bytes = atob(text.slice('sealed:'.length));
   const flip = (at: number) => bytes.slice(0, at) + String.fromCharCode(bytes.charCodeAt(at) ^ 1) + bytes.slice(at + 1);
-  const spoilt: unknown[] = ['', 'sealed:', 'sealed:%', '{"accessToken":"plain"}', text.slice(0, -8), bytes, 5, { sealed: 1 }, null];
+  const spoilt: unknown[] = ['', 'sealed:', 'sealed:%', '{"accessToken":"plain"}', text.slice(0, -8), bytes, 5, { sealed: 1 }];
   spoilt.push(...[0, 11, 12, bytes.length - 1].map((at) => `sealed:${btoa(flip(at))}`));
 
   values.set('other', text);
-  assert.equal(await sealed.get('other'), undefined);
+  await assert.rejects(async () => sealed.get('other'), { code: 'sealed' });
   for (const junk of spoilt) {
     values.set('key', junk as string);
-    assert.equal(await sealed.get('key'), undefined, String(junk));
+    await assert.rejects(async () => sealed.get('key'), { code: 'sealed', message: /^[\w ]+$/ }, String(junk));
+    for (const expected of [undefined, 'value']) {
+      await assert.rejects(async () => sealed.compareAndSet!('key', expected, 'other', 60), { code: 'sealed' });
+      await assert.rejects(async () => sealed.compareAndSet!('key', expected, undefined, 60), { code: 'sealed' });
+    }
+    assert.equal(values.get('key'), junk);
+  }
+  for (const nothing of [null, undefined]) {
+    values.set('key', nothing as unknown as string);
+    assert.equal(await sealed.get('key'), undefined);
   }
   values.set('key', text);
   assert.equal(await sealed.get('key'), 'value');
 });
 
-test('encryptedStore locks where the store within does, and needs a key', async () => {
-  const { store } = createMemory();
+test('encryptedStore compares where the store within does, the sealed texts', async () => {
+  const { store, asked } = createMemory();
   const key = await newKey();
-  const { lock, ...without } = store;
+  const { compareAndSet, ...without } = store;
+  const sealed = encryptedStore(store, key);
+  await sealed.set('key', 'value', 60);
+  const text = await store.get('key');
+  asked.length = 0;
 
-  assert.ok(lock);
-  assert.equal(encryptedStore(without, key).lock, undefined);
-  assert.throws(() => encryptedStore(store, []), { name: 'TypeError', message: /needs a key/ });
-  assert.throws(() => encryptedStore(store, undefined!), TypeError);
+  assert.equal(await sealed.compareAndSet!('key', 'value', 'next', 60), true);
+
+  const [, [operation, , expected, value, ttlSeconds]] = asked as any;
+  assert.deepEqual([operation, expected, ttlSeconds], ['compareAndSet', text, 60]);
+  assert.match(value, /^sealed:/);
+  assert.ok(compareAndSet);
+  assert.equal(encryptedStore(without, key).compareAndSet, undefined);
 });
 
-test('shares a token through an encrypted store, and takes junk there for a miss', async (t) => {
+test('encryptedStore does not overwrite what another has written between its look and its write', async () => {
+  const { store, values } = createMemory();
+  const sealed = encryptedStore(store, await newKey());
+  await sealed.set('key', 'value', 60);
+  const { get } = store;
+  store.get = async (key) => {
+    const text = await get(key);
+    await sealed.set('key', 'value', 60);
+    return text;
+  };
+  const before = values.get('key');
+
+  assert.equal(await sealed.compareAndSet!('key', 'value', 'next', 60), false);
+
+  store.get = get;
+  assert.notEqual(values.get('key'), before);
+  assert.equal(await sealed.get('key'), 'value');
+});
+
+test('encryptedStore is a TypeError at once for what is no store or no key', async () => {
+  const { store } = createMemory();
+  const key = await newKey();
+  const generate = (usages: any, name = 'AES-GCM') => crypto.subtle.generateKey({ name, length: 256 }, false, usages) as Promise<StoreKey>;
+  const [sealing, opening] = [await generate(['encrypt']), await generate(['decrypt'])];
+  const other = await generate(['encrypt', 'decrypt'], 'AES-CBC');
+  for (const junk of [undefined, null, [], 'invented-password', new Uint8Array(32), {}, sealing, opening, other, [key, 'x'], [opening, key], [key, sealing]]) {
+    assert.throws(() => encryptedStore(store, junk as StoreKey), { name: 'TypeError', message: /needs an AES-GCM CryptoKey/ });
+  }
+  assert.throws(() => encryptedStore(undefined!, key), { name: 'TypeError', message: 'store must have get, set, delete' });
+  assert.doesNotThrow(() => encryptedStore(store, [key, opening]));
+});
+
+test('shares a token through an encrypted store, and overwrites what no key opens, which it tells', async (t) => {
   const server = await startServer(t);
   const { store, values } = createMemory();
   const { events, onEvent } = recordEvents();
@@ -533,11 +733,13 @@ test('shares a token through an encrypted store, and takes junk there for a miss
   await clientOf(server, sealed).getToken();
   assert.equal(server.tokenRequests.length, 1);
 
-  for (const key of values.keys()) values.set(key, 'junk');
-  await clientOf(server, sealed, {}, onEvent).getToken();
+  const other = encryptedStore(store, await newKey());
+  await clientOf(server, other, {}, onEvent).getToken();
+  await clientOf(server, other).getToken();
 
   assert.equal(server.tokenRequests.length, 2);
-  assert.deepEqual(failedOperations(events), []);
+  assert.deepEqual(failures(events), Array(2).fill({ type: 'store_failed', operation: 'get', reason: 'sealed' }));
+  assert.equal(values.size, 1);
 });
 
 type Clock = ReturnType<typeof fakeClock>;
@@ -584,26 +786,48 @@ function fakeClock(t: TestContext) {
 type Asked = [operation: string, key: string, ...rest: unknown[]];
 
 /** A store in memory, what it holds, and what it was asked. */
-function createMemory(values = new Map<string, string>(), locks = new Map<string, { endMs: number }>()) {
+function createMemory(values = new Map<string, string>()) {
   const asked: Asked[] = [];
   const store: TokenStore = {
     get: async (key) => (asked.push(['get', key]), values.get(key)),
     set: async (key, value, ttlSeconds) => (asked.push(['set', key, value, ttlSeconds]), values.set(key, value)),
     delete: async (key) => (asked.push(['delete', key]), values.delete(key)),
-    lock: async (key, ttlSeconds) => {
-      asked.push(['lock', key, ttlSeconds]);
-      if (locks.get(key)?.endMs! > Date.now()) return undefined;
-      const own = { endMs: Date.now() + ttlSeconds * 1000 };
-      locks.set(key, own);
-      return async () => (asked.push(['release', key]), locks.get(key) === own && locks.delete(key));
+    compareAndSet: async (key, expected, value, ttlSeconds) => {
+      asked.push(['compareAndSet', key, expected, value, ttlSeconds]);
+      if (values.get(key) !== expected) return false;
+      if (value === undefined) values.delete(key);
+      else values.set(key, value);
+      return true;
     },
   };
   return { store, values, asked };
 }
 
+/** Lets a store's operation go wrong at its `at`-th call. */
+function failAt(store: TokenStore, operation: 'get' | 'set' | 'compareAndSet', at: number, fail: () => any): void {
+  const works = store[operation] as (...args: any[]) => any;
+  let calls = 0;
+  store[operation] = (...args: any[]) => (calls++ === at ? fail() : works(...args));
+}
+
+/** A call of a provider on a store that is in the middle of its exchange until that is finished. */
+function holdExchange(store: TokenStore, parts: Partial<TokenRequest> = {}) {
+  let finish: ((token: OAuthToken) => void) | undefined;
+  const fetchToken = () => new Promise<OAuthToken>((resolve) => (finish = resolve));
+  return {
+    provide: async () => storedToken(store)(undefined, requestOf({ ...parts, fetchToken })),
+    isExchanging: () => finish,
+    finish: (accessToken: string) => finish!({ accessToken, tokenType: 'Bearer' }),
+  };
+}
+
+function rightUntil(leftMs: number): string {
+  return JSON.stringify({ owner: 'another', endMs: Date.now() + leftMs });
+}
+
 function memoryOpener(): () => TokenStore {
-  const [values, locks] = [new Map<string, string>(), new Map<string, { endMs: number }>()];
-  return () => createMemory(values, locks).store;
+  const values = new Map<string, string>();
+  return () => createMemory(values).store;
 }
 
 function encryptedOpener(): () => Promise<TokenStore> {
@@ -626,17 +850,35 @@ function clientOf(
   return createClient(server.config({ onEvent }, { oauthTokenProvider: storedToken(store), ...credentials }));
 }
 
-/** The key under which clients of a server keep their token. */
-async function keyFor(server: TestServer): Promise<string> {
-  const { store, asked } = createMemory();
-  const request = { tokenUrl: server.tokenUrl, clientId: 'invented-id', scope: undefined, params: {}, report: () => undefined };
-  const fetchToken = () => Promise.reject(new Error('not now'));
-  await assert.rejects(async () => storedToken(store)(undefined, { ...request, fetchToken } as unknown as TokenRequest), /not now/);
-  return asked[0]![1];
+/** What a provider is asked with. */
+function requestOf(parts: Partial<TokenRequest>): TokenRequest {
+  return {
+    fetchToken: () => Promise.reject(new Error('not now')),
+    tokenUrl: 'https://example.com/token',
+    clientId: 'invented-id',
+    scope: undefined,
+    params: {},
+    clockSkew: 10,
+    isForced: false,
+    report: () => undefined,
+    ...parts,
+  };
 }
 
-function failedOperations(events: readonly ClientEvent[]): string[] {
-  return events.flatMap((event) => (event.type === 'store_failed' ? [event.operation] : []));
+/** The keys under which the token and the right to exchange lie. */
+async function keysOf(parts: Partial<TokenRequest>): Promise<{ readonly key: string; readonly right: string }> {
+  const { store, asked } = createMemory();
+  await assert.rejects(async () => storedToken(store)(undefined, requestOf(parts)), /not now/);
+  return { key: asked[0]![1], right: asked[1]![1] };
+}
+
+/** Those of the clients of a server. */
+function keysFor({ tokenUrl }: TestServer): Promise<{ readonly key: string; readonly right: string }> {
+  return keysOf({ tokenUrl });
+}
+
+function failures(events: readonly ClientEvent[]): readonly ClientEvent[] {
+  return events.filter(({ type }) => type === 'store_failed');
 }
 
 function asExpiry({ expiry }: { expiry?: number }): number | undefined {

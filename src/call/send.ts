@@ -55,6 +55,8 @@ export async function send(source: TokenSource, call: Call, token: OAuthToken, i
 
 /** Proves the possession of the key that a token is bound to, as long as redirects have not led outside. */
 async function prove(dpop: Dpop, { url, method, headers }: Hop, token: OAuthToken): Promise<ProofRequest | undefined> {
+  // One made before would be for another token.
+  headers.delete('dpop');
   if (token.tokenType !== 'DPoP' || !headers.has('authorization')) return undefined;
   const request = { url, method, accessToken: token.accessToken };
   headers.set('dpop', await dpop.createProof(request));

@@ -112,7 +112,7 @@ function freezeParams(params: Settings['params']): Settings['params'] {
 }
 
 /** Checks and copies an environment, which may be given by its name. */
-function settleEnvironment(environment: string | CustomEnvironment): CustomEnvironment {
+export function settleEnvironment(environment: string | CustomEnvironment): CustomEnvironment {
   const chosen = check(typeof environment === 'string' ? ENVIRONMENTS[environment] : environment, ENVIRONMENT);
   return { ...chosen, apiOrigins: [...chosen.apiOrigins] };
 }
@@ -126,13 +126,13 @@ interface AnyConfig extends ClientOptions {
 /** Whether an option is good beside the others (it may also throw what is wrong itself), and the rule in words. */
 type Rule<T> = readonly [isGood: (value: unknown, options: Partial<T>) => unknown, words: string];
 /** The rules for the options of `T`; those for `D` end with a default. One that must be given has `null`, which breaks its rule. */
-type Rules<T, D extends keyof T> = {
+export type Rules<T, D extends keyof T = never> = {
   readonly [K in keyof T]-?: K extends D ? readonly [...rule: Rule<T>, standard: Exclude<T[K], undefined> | null] : Rule<T>;
 };
 type Complete<T, D extends keyof T> = Omit<T, D> & { readonly [K in D]-?: Exclude<T[K], undefined> };
 
 /** A copy of an options object, complete with the defaults, each of its options checked. */
-function check<T extends object, D extends keyof T>(given: unknown, rules: Rules<T, D>): Complete<T, D> {
+export function check<T extends object, D extends keyof T = never>(given: unknown, rules: Rules<T, D>): Complete<T, D> {
   const options = { ...(given as T) };
   const unknown = Object.keys(options).find((name) => !Object.hasOwn(rules, name));
   if (unknown) throw new TypeError(`${unknown} is no option; known are ${Object.keys(rules).join(', ')}`);
@@ -145,7 +145,7 @@ function check<T extends object, D extends keyof T>(given: unknown, rules: Rules
   return options as unknown as Complete<T, D>;
 }
 
-const TEXT = 'a non-empty string';
+export const TEXT = 'a non-empty string';
 const AMOUNT = 'a finite number, 0 or more';
 const CALLABLE = 'a function';
 const ENDPOINT = 'an https URL without credentials; http needs a loopback host or allowInsecureRequests';
@@ -180,7 +180,7 @@ const ENVIRONMENT: Rules<CustomEnvironment, 'tokenUrl' | 'apiOrigins'> = {
   allowInsecureRequests: [(value) => typeof value === 'boolean', 'a boolean'],
 };
 
-const OPTIONS: Rules<AnyConfig, 'clientCredentialsAuthCredentials' | 'timeout' | 'environment' | 'fetch' | 'retry'> = {
+export const OPTIONS: Rules<AnyConfig, 'clientCredentialsAuthCredentials' | 'timeout' | 'environment' | 'fetch' | 'retry'> = {
   clientCredentialsAuthCredentials: [isObject, 'an object', null],
   vZM2mToken: [(value) => asHeaderText(value) ?? isCallable(Object(value).getSessionToken), 'visible ASCII, or from createSession'],
   timeout: [isAmount, AMOUNT, 0],
@@ -214,7 +214,7 @@ function isObject(value: unknown): value is object {
 }
 
 /** The origin of a URL that secrets may go to; nothing where there is none. */
-function safeOrigin(value: unknown, { allowInsecureRequests }: Partial<CustomEnvironment>): string | false {
+export function safeOrigin(value: unknown, { allowInsecureRequests }: Partial<CustomEnvironment>): string | false {
   try {
     const url = new URL(asText(value) ?? '');
     const safe = allowInsecureRequests ? /^http/ : /^https:|^http:\/\/((.+\.)?localhost|127[\d.]+|\[::1])(:|$)/;

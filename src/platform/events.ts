@@ -10,6 +10,9 @@ import { withoutAbsent } from './record.ts';
 /** The code of a failure in an event: `'other'` for an error that is no {@link ApiError}. */
 export type EventCode = ApiErrorCode | 'other';
 
+/** What a store was asked for. */
+export type StoreOperation = 'get' | 'set' | 'delete' | 'compareAndSet';
+
 /** A frozen, secret-free record of something that happened; told apart by `type`. Times are in milliseconds. */
 export type ClientEvent =
   /** A token came. `attempts`: requests made, 0 for none; `expiresIn`: its lifetime in seconds. */
@@ -40,8 +43,8 @@ export type ClientEvent =
   | { readonly type: 'token_update_failed'; readonly code: EventCode }
   /** An API call was sent again: with a new token, a new M2M session, or a proof with the nonce asked for. */
   | { readonly type: 'request_replayed'; readonly reason: 'token' | 'session' | 'nonce' }
-  /** A store failed, hung or returned junk; the call went on without it. */
-  | { readonly type: 'store_failed'; readonly operation: 'get' | 'set' | 'lock' | 'release' }
+  /** A store failed, hung or returned junk; the call went on without it. `reason`: a word, never more of an error's text. */
+  | { readonly type: 'store_failed'; readonly operation: StoreOperation; readonly reason: string }
   /** The M2M login: a new session, a failure, or the latch that stops further logins. */
   | {
       readonly type: 'session_obtained' | 'session_failed' | 'session_latched';

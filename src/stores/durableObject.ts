@@ -1,5 +1,5 @@
 /**
- * A token store in a Durable Object, with a real lock: the single flight of a whole Cloudflare account. Holds both
+ * A token store in a Durable Object, which does one thing at a time: the single flight of a whole Cloudflare account. Holds both
  * sides, the class to deploy and the store that speaks to it over the stub's `fetch`. The class imports nothing of
  * `cloudflare:workers`, so that it runs at any compatibility date.
  * @module
@@ -7,6 +7,7 @@
 import type { TokenStore } from './tokenStore.ts';
 import type { Entry } from './entry.ts';
 import { createEntry, valueOf } from './entry.ts';
+import { requireMethods } from './storeFailure.ts';
 
 /** What is used of a Durable Object's storage. */
 export interface ObjectStorage {
@@ -28,10 +29,11 @@ export interface TokenStoreStub {
 
 /** What the store asks of the object, as JSON. */
 interface Command {
-  /** `add` sets where there is nothing; `delete` with a `value` deletes only that. */
-  readonly operation: 'get' | 'set' | 'add' | 'delete';
+  readonly operation: 'get' | 'set' | 'delete' | 'compareAndSet';
   readonly key: string;
-  readonly value?: string;
+  readonly expected?: string | undefined;
+  /** Absent: deletes. */
+  readonly value?: string | undefined;
   readonly ttlSeconds?: number | undefined;
 }
 
@@ -70,11 +72,13 @@ export class TokenStoreObject {
 }
 
 /**
- * A store on a {@link TokenStoreObject}. Each method is one request to it, and rejects when that fails.
- * `lock` is real: all Workers that speak to one object make one exchange for each token.
+ * A store on a {@link TokenStoreObject}. Each method is one request to it, and rejects when that fails. All Workers that
+ * speak to one object make one exchange for each token.
  *
  * A stub belongs to the request that made it: a client that outlives a request, as one at module scope does, gives a
  * function, which is called for each operation.
+ *
+ * @throws `TypeError` for what is neither a stub nor a function
  *
  * @example
  * ```ts
@@ -83,16 +87,14 @@ export class TokenStoreObject {
  * ```
  */
 export function durableObjectStore(stub: TokenStoreStub | (() => TokenStoreStub)): TokenStore {
+  if (typeof stub !== 'function') requireMethods('stub', stub, 'fetch');
   const send = (command: Command) => sendCommand(typeof stub === 'function' ? stub() : stub, command);
   return {
     get: async (key) => (await send({ operation: 'get', key })) as string | null,
     set: (key, value, ttlSeconds) => send({ operation: 'set', key, value, ttlSeconds }),
     delete: (key) => send({ operation: 'delete', key }),
-    lock: async (key, ttlSeconds) => {
-      const lock = { key: `lock:${key}`, value: crypto.randomUUID() };
-      const isTaken = await send({ operation: 'add', ...lock, ttlSeconds });
-      return isTaken ? () => send({ operation: 'delete', ...lock }) : undefined;
-    },
+    compareAndSet: async (key, expected, value, ttlSeconds) =>
+      (await send({ operation: 'compareAndSet', key, expected, value, ttlSeconds })) as boolean,
   };
 }
 
@@ -104,12 +106,12 @@ async function sendCommand(stub: TokenStoreStub, command: Command): Promise<unkn
 }
 
 /** While it waits for its storage an object takes no other request, so that nothing comes between reading and writing. */
-async function run(storage: ObjectStorage, { operation, key, value, ttlSeconds }: Command): Promise<unknown> {
+async function run(storage: ObjectStorage, { operation, key, expected, value, ttlSeconds }: Command): Promise<unknown> {
   const held = valueOf(await storage.get(key));
   if (operation === 'get') return held;
-  if (operation === 'delete') return (value === undefined || value === held) && storage.delete(key);
-  if (operation === 'add' && held !== undefined) return false;
-  await storage.put(key, createEntry(value!, ttlSeconds));
+  if (operation === 'compareAndSet' && held !== expected) return false;
+  if (value === undefined) await storage.delete(key);
+  else await storage.put(key, createEntry(value, ttlSeconds));
   if (ttlSeconds !== undefined && (await storage.getAlarm()) === null) await storage.setAlarm(Date.now() + ttlSeconds * 1000);
   return true;
 }

@@ -2,6 +2,7 @@
  * A store whose values are sealed with AES-GCM.
  * @module
  */
+import { requireMethods } from './storeFailure.ts';
 import type { TokenStore } from './tokenStore.ts';
 
 /** An AES-GCM key of WebCrypto's: `CryptoKey`, by whatever name the platform's types know it. */
@@ -9,13 +10,17 @@ export type StoreKey = Parameters<typeof crypto.subtle.encrypt>[1];
 
 /**
  * A store whose values only the holders of a key can read or make: AES-GCM through WebCrypto, a fresh random nonce for
- * each write, the store's key bound in, so that a value moved to another key does not open. What does not open (a
- * changed key, junk, a plain value from before) is absent. The names of the keys stay readable, and an old value put
- * back by somebody who can write there opens. Locks pass through.
+ * each write, the store's key bound in, so that a value moved to another key does not open. The names of the keys stay
+ * readable, and an old value put back by somebody who can write there opens.
+ *
+ * What none of the keys opens (a changed key, junk, a plain value from before) makes `get` and `compareAndSet` reject with
+ * an error whose `code` is `'sealed'`: `storedToken` makes an exchange and overwrites it, a session takes it for a store
+ * that fails, since members with different keys must not overwrite each other's refusals. Each tells it as an event.
+ * `compareAndSet` is there where `store` has it.
  *
  * @param keys AES-GCM keys with the usages `encrypt` and `decrypt`: the first seals, each opens. To rotate, put the new
- *   key in front, and take the old one out when the tokens have ended
- * @throws `TypeError` where there is no key
+ *   key behind the old one everywhere, then in front, and take the old one out when the tokens have ended
+ * @throws `TypeError` for what is no store, and where there is no key, or none that can do this
  * @see https://www.w3.org/TR/webcrypto/#aes-gcm
  *
  * @example
@@ -23,15 +28,36 @@ export type StoreKey = Parameters<typeof crypto.subtle.encrypt>[1];
  * const provider = storedToken(encryptedStore(redisStore(redis), key));
  */
 export function encryptedStore(store: TokenStore, keys: StoreKey | readonly StoreKey[]): TokenStore {
+  requireMethods('store', store, 'get', 'set', 'delete');
   const all = [keys].flat() as StoreKey[];
   const [first] = all;
-  if (!first) throw new TypeError('encryptedStore needs a key');
+  if (!first || !canUse(first, 'encrypt') || !all.every((each) => canUse(each, 'decrypt'))) {
+    throw new TypeError('encryptedStore needs an AES-GCM CryptoKey, or several, with the usages encrypt and decrypt');
+  }
+  const read = async (key: string) => {
+    const text = (await store.get(key)) ?? undefined;
+    return { text, value: text === undefined ? undefined : await open(all, key, text) };
+  };
   return {
-    get: async (key) => unseal(all, key, await store.get(key)),
+    get: async (key) => (await read(key)).value,
     set: async (key, value, ttlSeconds) => store.set(key, await seal(first, key, value), ttlSeconds),
     delete: (key) => store.delete(key),
-    ...(store.lock && { lock: (key: string, ttlSeconds: number) => store.lock!(key, ttlSeconds) }),
+    ...(store.compareAndSet && {
+      // Whoever holds the text that was opened holds the value: a seal is made anew each time.
+      compareAndSet: async (key, expected, value, ttlSeconds) => {
+        const { text, value: held } = await read(key);
+        if (held !== expected) return false;
+        const sealed = value === undefined ? undefined : await seal(first, key, value);
+        return store.compareAndSet!(key, text, sealed, ttlSeconds);
+      },
+    } satisfies Partial<TokenStore>),
   };
+}
+
+/** Told by its shape: keys come from other realms, too. */
+function canUse(key: unknown, usage: string): boolean {
+  const { algorithm, usages } = Object(key) as { algorithm?: { name?: unknown }; usages?: unknown };
+  return algorithm?.name === 'AES-GCM' && Array.isArray(usages) && usages.includes(usage);
 }
 
 /** Tells a sealed value from others, and keeps clients that parse what looks like JSON from parsing it. */
@@ -44,18 +70,19 @@ async function seal(cryptoKey: StoreKey, key: string, value: string): Promise<st
   return SEALED + btoa(Array.from([...nonce, ...sealed], (byte) => String.fromCharCode(byte)).join(''));
 }
 
-async function unseal(cryptoKeys: readonly StoreKey[], key: string, text: unknown): Promise<string | undefined> {
-  if (typeof text !== 'string' || !text.startsWith(SEALED)) return undefined;
+/** Rejects with the code `sealed` for what none of the keys opens. */
+async function open(cryptoKeys: readonly StoreKey[], key: string, text: unknown): Promise<string> {
+  const sealed = String(text).startsWith(SEALED) ? String(text).slice(SEALED.length) : '';
   for (const cryptoKey of cryptoKeys) {
     try {
-      const bytes = Uint8Array.from(atob(text.slice(SEALED.length)), (character) => character.charCodeAt(0));
+      const bytes = Uint8Array.from(atob(sealed), (character) => character.charCodeAt(0));
       const algorithm = bound(bytes.slice(0, NONCE_BYTES), key);
       return new TextDecoder().decode(await crypto.subtle.decrypt(algorithm, cryptoKey, bytes.slice(NONCE_BYTES)));
     } catch {
-      // Not sealed with this key, or junk: what nothing opens is absent.
+      // Sealed with another key, or junk.
     }
   }
-  return undefined;
+  throw Object.assign(new Error('a value in the store was not sealed with any of the keys'), { code: 'sealed' });
 }
 
 function bound(iv: BufferSource, key: string): Parameters<typeof crypto.subtle.encrypt>[0] {

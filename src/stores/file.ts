@@ -1,192 +1,210 @@
 /**
- * A store in one file, for the processes of one machine. The only source file that imports `node:` modules.
+ * A store in a folder, for the processes of one machine. The only source file that imports `node:` modules.
+ *
+ * A key's value is the file `digest.N` with the highest N: its versions. A new one is written aside, synced, and linked to
+ * the next name, which only one process can do; there is no lock, so nobody waits for one that has been stopped. Two rules
+ * make that hold, however processes stall between two steps:
+ * - A file aside bears the number of the version that it is to follow, and is linked only if that was still the highest
+ *   once it bore it.
+ * - A version is removed only by one who has seen a higher one, the lowest first, and after all files aside that are to
+ *   follow a lower one than it.
+ * So a name is never given twice, a writer that was slow finds the next name taken or its file aside gone, and a reader
+ * whose listing has missed the newest version finds the one it has seen removed, and looks again. Before a key's first
+ * version is removed, the empty file `digest.0` is made, and stays: without it, nothing that was there has been removed, so
+ * that a listing of nothing can be believed.
  * @module
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { constants, copyFileSync, fsync, linkSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
-import { mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { fsync } from 'node:fs';
+import { link, mkdir, open, readdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { TokenStore } from './tokenStore.ts';
-import type { Entry } from './entry.ts';
 import { createEntry, valueOf } from './entry.ts';
+import type { TokenStore } from './tokenStore.ts';
 
 /**
- * A store that keeps all its keys in the file `path` (JSON, mode 0600), for Node, Deno and Bun. Each write goes to a
- * temporary file beside it, to the disk (`fsync`), and into place by a rename: a reader or a crash never meets half a
- * file. Writers take turns through a lock file beside it; locks are such files too, and one whose holder was killed
- * ends with its time. For file systems that are shared by machines whose clocks differ, take another store.
- * The folder is made (mode 0700) where it is missing. Rejects with what the file system says (`EACCES`, `ENOSPC`, …).
+ * A store that keeps each key in a file of its own in `folder` (JSON, mode 0600; its name shows nothing of the key), for
+ * Node, Deno and Bun. Each write goes to a file aside, to the disk (`fsync`), and into place by a hard link: a reader or a
+ * crash never meets half a file, and a writer that was stopped or slow never overwrites what came meanwhile. What killed
+ * writers leave behind is removed by a write more than a minute later. A key that has been written more than once has an
+ * empty file beside its own, a deleted one a small one without a value; a value whose time is over stays on the disk until
+ * its key is written again.
+ *
+ * The folder is made (mode 0700) where it is missing; nobody else should be able to write there. It may be a symbolic
+ * link. One in the place of a file in it is read through, and what it leads to is never written: the next write puts a
+ * file of its own above it. For file systems that are shared by machines take another store.
+ *
+ * Rejects with what the file system says (`EACCES`, `ENOSPC`, …), with an error that says so where it has no hard links,
+ * and with a `SyntaxError` where it reads a file that is no JSON, which a `set` replaces.
+ *
+ * @param folder its path; a relative one is looked up at each operation
+ * @throws `TypeError` for what is no path
  */
-export function fileStore(path: string): TokenStore {
+export function fileStore(folder: string): TokenStore {
+  if (typeof folder !== 'string' || !folder) throw new TypeError('fileStore(folder) must be the path of a folder');
   return {
-    get: async (key) => valueOf((await readEntries(path))[key]),
-    set: (key, value, ttlSeconds) =>
-      update(path, (entries) => {
-        entries[key] = createEntry(value, ttlSeconds);
-      }),
-    delete: (key) =>
-      update(path, (entries) => {
-        delete entries[key];
-      }),
-    lock: async (key, ttlSeconds) => {
-      await makeFolder(path);
-      const release = takeLock(`${path}.${createHash('sha256').update(key).digest('hex').slice(0, 16)}.lock`, ttlSeconds * 1000);
-      return release && (async () => release());
+    get: async (key) => valueIn((await findLatest(folder, digestOf(key))).text),
+    set: (key, value, ttlSeconds) => write(folder, digestOf(key), () => true, createEntry(value, ttlSeconds)),
+    delete: (key) => write(folder, digestOf(key), (text = DELETED) => text !== DELETED, {}),
+    compareAndSet: async (key, expected, value, ttlSeconds) => {
+      const entry = value === undefined ? {} : createEntry(value, ttlSeconds);
+      return write(folder, digestOf(key), (text) => valueIn(text) === expected, entry);
     },
   };
 }
 
-type Entries = Record<string, Entry | undefined>;
+/** The text of a version without a value. */
+const DELETED = '{}';
+const ABANDONED_AFTER_MS = 60_000;
+const MOST_LOOKS = 100;
 
-/** Rejects with a `SyntaxError` for a file that is no JSON. */
-async function readEntries(path: string): Promise<Entries> {
-  try {
-    return { ...JSON.parse(await readFile(path, 'utf8')) };
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return {};
-    throw error;
-  }
+/** Whether the next version may be written, by the text of the latest one: absent where there is none. */
+type MayFollow = (text?: string) => boolean;
+
+/** A file name on all disks, whatever text the key is: in UTF-8 halves of surrogate pairs would be one and the same. */
+function digestOf(key: string): string {
+  return createHash('sha256').update(key, 'utf16le').digest('hex');
 }
 
-const WRITE_LIMIT_MS = 1_000;
-/** To give a lock back: some tenths of a second. */
-const MOST_TRIES = 10_000;
-
-/** Writers take turns, or one would undo what another writes at the same time. One that does not get its turn goes on. */
-async function update(path: string, change: (entries: Entries) => void): Promise<void> {
-  await makeFolder(path);
-  const giveUpAtMs = Date.now() + WRITE_LIMIT_MS;
-  let release = takeLock(`${path}.lock`, WRITE_LIMIT_MS);
-  while (!release && Date.now() < giveUpAtMs) {
-    await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 15));
-    release = takeLock(`${path}.lock`, WRITE_LIMIT_MS);
-  }
-  try {
-    const entries = await readEntries(path).catch(replaceJunk);
-    change(entries);
-    const current = Object.entries(entries).filter(([, entry]) => valueOf(entry) !== undefined);
-    await replaceFile(path, JSON.stringify(Object.fromEntries(current)));
-  } finally {
-    release?.();
-  }
+function valueIn(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : valueOf(JSON.parse(text));
 }
 
-/** A file that is no JSON is of no use to anybody. */
-function replaceJunk(error: unknown): Entries {
-  if (error instanceof SyntaxError) return {};
-  throw error;
-}
-
-async function replaceFile(path: string, text: string): Promise<void> {
-  const temporary = asideOf(path);
-  try {
-    const file = await open(temporary, 'wx', 0o600);
+/** A key's highest version and its text; 0 where there is none. */
+async function findLatest(folder: string, digest: string): Promise<{ readonly version: number; readonly text?: string }> {
+  let seen: number | undefined;
+  for (let looks = 1; ; looks++) {
+    const { versions, hasHadOne } = await list(folder, digest);
+    const version = versions.at(-1) ?? 0;
+    // A listing may miss a version that comes while it runs: nothing was there at the first of two that show nothing at
+    // all. Where something must be, and is not after many looks, it has been removed by hand.
+    if (!version && (hasHadOne ? looks >= MOST_LOOKS : seen === 0)) return { version };
     try {
-      await file.writeFile(text);
-      // Deno 2.0 has no `file.sync()`.
-      await promisify(fsync)(file.fd);
-    } finally {
-      await file.close();
+      if (version) return { version, text: await readFile(join(folder, `${digest}.${version}`), 'utf8') };
+    } catch (error) {
+      // A name never comes back: one that is still listed is a symbolic link that leads nowhere.
+      if (codeOf(error) !== 'ENOENT' || version === seen) throw error;
     }
-    await rename(temporary, path);
-  } catch (error) {
-    await unlink(temporary).catch(() => undefined);
-    throw error;
+    seen = version;
   }
 }
 
-async function makeFolder(path: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+/** Writes the next version, as long as the latest one may be followed by it, and says whether it has. */
+async function write(folder: string, digest: string, mayFollow: MayFollow, entry: object): Promise<boolean> {
+  for (;;) {
+    if (!mayFollow((await findLatest(folder, digest)).text)) return false;
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const aside = join(folder, `${digest}.${randomUUID()}`);
+    await writeAside(aside, JSON.stringify(entry));
+    const isLinked = await linkNext(folder, digest, aside, mayFollow);
+    // The write has been made: what cannot be removed now is tried again with the next one.
+    if (isLinked) await tidy(folder, digest).catch(() => undefined);
+    if (isLinked !== undefined) return isLinked;
+  }
 }
 
-/**
- * Takes a lock file, one whose time is over too. Everything about locks is synchronous, so that next to nothing can
- * happen between looking and acting.
- */
-function takeLock(path: string, ttlMs: number, remove = removeAlone): (() => void) | undefined {
-  const held = readLock(path);
-  if (held !== undefined && (Number.parseInt(held, 10) > Date.now() || !remove(path, held))) return undefined;
-  const own = `${Date.now() + ttlMs} ${randomUUID()}`;
-  const aside = asideOf(path);
-  writeFileSync(aside, own, { flag: 'wx', mode: 0o600 });
-  if (!moveLock(aside, path)) return undefined;
-  return () => {
-    // Another's look at it takes a moment. Should it never end, the lock ends with its time.
-    for (let tries = 0; tries < MOST_TRIES && readLock(path) === own && !remove(path, own); ) tries++;
-  };
-}
-
-function readLock(path: string): string | undefined {
+async function writeAside(path: string, text: string): Promise<void> {
+  const file = await open(path, 'wx', 0o600);
   try {
-    return readFileSync(path, 'utf8');
+    await file.writeFile(text);
+    // Deno 2.0 has no `file.sync()`.
+    await promisify(fsync)(file.fd);
+  } catch (error) {
+    await remove(path);
+    throw error;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Whether it has linked what lies aside as the next version; `undefined` where that has been taken away. */
+async function linkNext(folder: string, digest: string, written: string, mayFollow: MayFollow): Promise<boolean | undefined> {
+  let aside = written;
+  try {
+    for (;;) {
+      const { version, text } = await findLatest(folder, digest);
+      if (!mayFollow(text)) return false;
+      const numbered = join(folder, `${digest}.${version}.${randomUUID()}`);
+      await rename(aside, numbered);
+      aside = numbered;
+      const isLatest = (await findLatest(folder, digest)).version === version;
+      if (isLatest && (await linkExclusively(aside, join(folder, `${digest}.${version + 1}`)))) return true;
+    }
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
     throw error;
-  }
-}
-
-/**
- * Removes a lock if it is still the one meant. One process at a time removes, so that the lock it has seen is the lock it
- * removes: another's that has come meanwhile stays in its place all the time.
- */
-function removeAlone(path: string, meant: string): boolean {
-  const release = takeLock(`${path}.remove`, WRITE_LIMIT_MS, removeAside);
-  if (!release) return false;
-  try {
-    if (readLock(path) !== meant) return false;
-    unlinkSync(path);
-    return true;
   } finally {
-    release();
+    // What cannot be removed now is so after a minute.
+    await remove(aside).catch(() => undefined);
   }
 }
 
-/**
- * Removes such a right to remove, which outlives its holder only where that is killed between two of the lines above.
- * Moving it aside is the one step that only one process can do, and shows which it was. Another's is put back.
- */
-function removeAside(path: string, meant: string): boolean {
-  const aside = asideOf(path);
+/** False where there is such a name. */
+async function linkExclusively(from: string, to: string): Promise<boolean> {
   try {
-    renameSync(path, aside);
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return false;
-    throw error;
-  }
-  if (readLock(aside) === meant) {
-    unlinkSync(aside);
+    await link(from, to);
     return true;
-  }
-  moveLock(aside, path);
-  return false;
-}
-
-/** Moves a lock into place, unless there is one. */
-function moveLock(aside: string, path: string): boolean {
-  try {
-    linkOrCopy(aside, path);
   } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false;
-    throw error;
-  } finally {
-    unlinkSync(aside);
-  }
-  return true;
-}
-
-/** Puts a lock in place whole; where the file system knows no hard links, all but whole. */
-function linkOrCopy(aside: string, path: string): void {
-  try {
-    linkSync(aside, path);
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') throw error;
-    copyFileSync(aside, path, constants.COPYFILE_EXCL);
+    const code = codeOf(error)!;
+    if (code === 'EEXIST') return false;
+    if (!['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'].includes(code)) throw error;
+    throw Object.assign(new Error('fileStore needs a file system with hard links', { cause: error }), { code });
   }
 }
 
-function asideOf(path: string): string {
-  return `${path}.${randomUUID()}.tmp`;
+/** Removes what is superseded, and what writers of any key have not finished. */
+async function tidy(folder: string, digest: string): Promise<void> {
+  let { versions, names, hasHadOne } = await list(folder, digest);
+  for (const name of names.filter((each) => ASIDE.test(each))) await removeAbandoned(join(folder, name));
+  if (versions.length > 1 && !hasHadOne) await writeFile(join(folder, `${digest}.0`), '', { flag: 'a', mode: 0o600 });
+  while (versions.length > 1) {
+    // All below it are gone, and nobody puts anything aside any more that is to follow them.
+    const lowest = versions[0]!;
+    const now = await list(folder, digest);
+    for (const name of now.names) if (followedBy(name, digest) < lowest) await remove(join(folder, name));
+    await remove(join(folder, `${digest}.${lowest}`));
+    versions = now.versions.filter((version) => version > lowest);
+  }
+}
+
+/** A file aside: `digest.id`, and once it bears the number of the version that it is to follow, `digest.N.id`. */
+const ASIDE = /^[0-9a-f]{64}(\.\d+)?\.[0-9a-f-]{36}$/;
+
+/** The version that a file aside is to follow; `NaN` for any other file. */
+function followedBy(name: string, digest: string): number {
+  const [key, version, id] = name.split('.');
+  return key === digest && id ? Number(version) : NaN;
+}
+
+interface Listing {
+  readonly names: readonly string[];
+  /** Those of one key, the highest last. */
+  readonly versions: readonly number[];
+  /** Whether one of them may have been removed. */
+  readonly hasHadOne: boolean;
+}
+
+async function list(folder: string, digest: string): Promise<Listing> {
+  const names = (await readdir(folder).catch(ignoreMissing)) ?? [];
+  const versions = names.flatMap((name) => {
+    const [key, version, ...more] = name.split('.');
+    return key === digest && !more.length && /^[1-9]\d{0,14}$/.test(version!) ? Number(version) : [];
+  });
+  return { names, versions: versions.sort((a, b) => a - b), hasHadOne: names.includes(`${digest}.0`) };
+}
+
+/** A writer that is only slow finds its file gone, and begins anew. */
+async function removeAbandoned(path: string): Promise<void> {
+  const { mtimeMs } = (await stat(path).catch(ignoreMissing)) ?? { mtimeMs: Infinity };
+  if (Date.now() - mtimeMs > ABANDONED_AFTER_MS) await remove(path);
+}
+
+async function remove(path: string): Promise<void> {
+  await unlink(path).catch(ignoreMissing);
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (codeOf(error) !== 'ENOENT') throw error;
 }
 
 function codeOf(error: unknown): string | undefined {

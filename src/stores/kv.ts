@@ -5,6 +5,7 @@
  */
 import type { TokenStore } from './tokenStore.ts';
 import { createEntry, valueOf } from './entry.ts';
+import { requireMethods } from './storeFailure.ts';
 
 /** What is used of a Workers KV binding. */
 export interface WorkersKv {
@@ -32,18 +33,21 @@ export interface DenoKvTransaction {
   check(entry: DenoKvEntry): DenoKvTransaction;
   set(key: readonly string[], value: unknown, options: { expireIn?: number }): DenoKvTransaction;
   delete(key: readonly string[]): DenoKvTransaction;
-  commit(): Promise<{ readonly ok: boolean; readonly versionstamp?: string }>;
+  commit(): Promise<{ readonly ok: boolean }>;
 }
 
 /** About a second of tries. */
 const ATTEMPTS = 20;
 
 /**
- * A store on a key-value namespace: a Workers KV binding or `Deno.Kv`. Each method is one request to it (`lock` two).
+ * A store on a key-value namespace: a Workers KV binding or `Deno.Kv`. Each method is one request to it
+ * (`compareAndSet` two).
  *
- * `Deno.Kv` has a lock, so that a fleet makes one exchange for each token. Workers KV cannot lock and shows a write
- * elsewhere after up to a minute: it spares exchanges, it does not make them single, as `durableObjectStore` does.
- * Both reject with what the namespace rejects with.
+ * `Deno.Kv` has `compareAndSet`, by an entry's versionstamp, so that a fleet makes one exchange for each token. Workers KV
+ * has nothing of the kind and shows a write elsewhere after up to a minute: it spares exchanges, it does not make them
+ * single, as `durableObjectStore` does. Both reject with what the namespace rejects with.
+ *
+ * @throws `TypeError` for what is neither
  *
  * @example
  * ```ts
@@ -52,7 +56,9 @@ const ATTEMPTS = 20;
  * ```
  */
 export function kvStore(namespace: WorkersKv | DenoKv): TokenStore {
-  return 'atomic' in namespace ? denoStore(namespace) : workersStore(namespace);
+  const isDeno = 'atomic' in Object(namespace);
+  requireMethods('namespace', namespace, 'get', isDeno ? 'set' : 'put', 'delete');
+  return isDeno ? denoStore(namespace as DenoKv) : workersStore(namespace as WorkersKv);
 }
 
 function workersStore(namespace: WorkersKv): TokenStore {
@@ -81,17 +87,13 @@ function denoStore(kv: DenoKv): TokenStore {
     get: async (key) => valueOf((await kv.get([key])).value),
     set: (key, value, ttlSeconds) => whenFree(() => kv.set([key], createEntry(value, ttlSeconds), createExpiry(ttlSeconds))),
     delete: (key) => whenFree(() => kv.delete([key])),
-    lock: async (name, ttlSeconds) => {
-      const key = [name, 'lock'];
-      const { value, versionstamp } = await kv.get(key);
-      if (valueOf(value) !== undefined) return undefined;
-      const lock = createEntry('', ttlSeconds);
-      const taking = kv.atomic().check({ key, versionstamp }).set(key, lock, createExpiry(ttlSeconds));
-      const taken = await whenFree(() => taking.commit());
-      if (!taken.ok) return undefined;
-      // The write's versionstamp is nobody else's: a lock that has ended meanwhile and is another's stays.
-      const releasing = kv.atomic().check({ key, versionstamp: taken.versionstamp! }).delete(key);
-      return () => whenFree(() => releasing.commit());
+    compareAndSet: async (name, expected, value, ttlSeconds) => {
+      const key = [name];
+      const { value: entry, versionstamp } = await kv.get(key);
+      if (valueOf(entry) !== expected) return false;
+      const checked = kv.atomic().check({ key, versionstamp });
+      const change = value === undefined ? checked.delete(key) : checked.set(key, createEntry(value, ttlSeconds), createExpiry(ttlSeconds));
+      return (await whenFree(() => change.commit())).ok;
     },
   };
 }

@@ -2,24 +2,28 @@
  * A store in Redis, Valkey or whatever speaks their protocol, through the client that the application has.
  * @module
  */
+import { requireMethods } from './storeFailure.ts';
 import type { TokenStore } from './tokenStore.ts';
 
-/**
- * What is used of a Redis client: node-redis 5 and 6, ioredis 5 and 6, Bun's `RedisClient`, `@upstash/redis`;
- * connected, and owned by the caller.
- */
-export interface RedisClient {
-  readonly get: (...args: never[]) => unknown;
-  readonly set: (...args: never[]) => unknown;
-  readonly del: (...args: never[]) => unknown;
-}
+type Command = (...args: never[]) => unknown;
 
 /**
- * A store for fleets: all processes that reach one Redis share one token. Values end by themselves (`PX`); the lock is
- * `SET NX PX` with a random owner, and only its owner releases it. Whether values survive a restart of Redis, and a
- * lock its failover to a replica, is up to Redis: at worst an exchange more is made. Connects nowhere by itself; a
- * client that queues commands while it is disconnected is a store that hangs, which `storedToken` bears. Rejects with
- * what the client rejects with.
+ * What is used of a Redis client: node-redis 5 and 6, ioredis 5 and 6, Bun's `RedisClient` (which has `send` in the place
+ * of `eval`), `@upstash/redis`; connected, and owned by the caller.
+ */
+export type RedisClient = { readonly get: Command; readonly set: Command; readonly del: Command } & (
+  | { readonly eval: Command }
+  | { readonly send: Command }
+);
+
+/**
+ * A store for fleets: all processes that reach one Redis share one token. Values end by themselves (`PX`);
+ * `compareAndSet` is one script, which Redis runs while it does nothing else. Whether values survive a restart of Redis
+ * or its failover to a replica is up to Redis: for `storedToken` at worst an exchange more is made, a session then goes
+ * by what each process knows. Connects nowhere by itself; a client that queues commands while it is disconnected is a
+ * store that hangs, which `storedToken` bears. Rejects with what the client rejects with.
+ *
+ * @throws `TypeError` for what is no such client
  *
  * @example
  * const redis = await createClient({ url: 'redis://localhost' }).connect(); // node-redis
@@ -27,36 +31,38 @@ export interface RedisClient {
  */
 export function redisStore(client: RedisClient): TokenStore {
   const redis = client as any;
-  // Bun and ioredis take a command's arguments as Redis does.
-  const isPlain = !!(redis.send ?? redis.call);
+  requireMethods('client', redis, 'get', 'set', 'del', redis?.send ? 'send' : 'eval');
   return {
     get: async (key) => {
       const value = await redis.get(key);
       // Upstash's client parses what looks like JSON.
       return value == null || typeof value === 'string' ? value : JSON.stringify(value);
     },
-    set: (key, value, ttlSeconds) => set(key, value, ttlSeconds, false),
-    delete: (key) => redis.del(key),
-    lock: async (key, ttlSeconds) => {
-      const lockKey = `${key}:lock`;
-      const owner = crypto.randomUUID();
-      // Nothing, in whatever form, while another holds it.
-      return (await set(lockKey, owner, ttlSeconds, true)) ? () => deleteOwn(lockKey, owner) : undefined;
+    set: (key, value, ttlSeconds) => {
+      const end = endOf(ttlSeconds);
+      // Bun and ioredis take a command's arguments as Redis does; node-redis reads the upper case, Upstash the lower.
+      return redis.set(key, value, ...(redis.send || redis.call ? end : [{ PX: end[1], px: end[1] }]));
     },
+    delete: (key) => redis.del(key),
+    compareAndSet: async (key, expected = '', value = '', ttlSeconds) =>
+      Number(await evaluate(redis, key, [expected, value, ...endOf(ttlSeconds).map(String)])) === 1,
   };
+}
 
-  function set(key: string, value: string, ttlSeconds: number | undefined, isNew: boolean): Promise<unknown> {
-    const PX = ttlSeconds && ttlSeconds * 1000;
-    if (isPlain) return redis.set(key, value, ...(PX ? ['PX', PX] : []), ...(isNew ? ['NX'] : []));
-    // node-redis reads the upper case, Upstash the lower.
-    return redis.set(key, value, { PX, px: PX, NX: isNew, nx: isNew });
-  }
+/** How Redis is told when a value ends. */
+function endOf(ttlSeconds: number | undefined): ['PX', number] | [] {
+  return ttlSeconds === undefined ? [] : ['PX', Math.ceil(ttlSeconds * 1000)];
+}
 
-  function deleteOwn(key: string, owner: string): Promise<unknown> {
-    const script = 'return redis.call("get",KEYS[1])==ARGV[1] and redis.call("del",KEYS[1])';
-    if (redis.send) return redis.send('EVAL', [script, '1', key, owner]);
-    if (isPlain) return redis.eval(script, 1, key, owner);
-    if (redis.sendCommand) return redis.eval(script, { keys: [key], arguments: [owner] });
-    return redis.eval(script, [key], [owner]);
-  }
+/** Values are never empty: an empty text stands for nothing. */
+const COMPARE_AND_SET = `if (redis.call("get",KEYS[1]) or "")~=ARGV[1] then return 0 end
+if ARGV[2]=="" then redis.call("del",KEYS[1]) else redis.call("set",KEYS[1],unpack(ARGV,2)) end
+return 1`;
+
+/** Each client has its own way to be given a script's keys and arguments. */
+function evaluate(redis: any, key: string, args: readonly string[]): Promise<unknown> {
+  if (redis.send) return redis.send('EVAL', [COMPARE_AND_SET, '1', key, ...args]);
+  if (redis.call) return redis.eval(COMPARE_AND_SET, 1, key, ...args);
+  if (redis.sendCommand) return redis.eval(COMPARE_AND_SET, { keys: [key], arguments: args });
+  return redis.eval(COMPARE_AND_SET, [key], args);
 }

@@ -2,6 +2,7 @@
  * A store in the browser's Web Storage, shared by the tabs of one origin.
  * @module
  */
+import { requireMethods } from './storeFailure.ts';
 import type { TokenStore } from './tokenStore.ts';
 
 /** What is used of `localStorage`, `sessionStorage` or a stand-in. */
@@ -13,11 +14,7 @@ export interface WebStorage {
 
 /** What is used of `navigator.locks` (Web Locks API). */
 export interface WebLocks {
-  request(
-    name: string,
-    options: { ifAvailable: true },
-    callback: (lock: object | null) => Promise<void> | undefined,
-  ): Promise<unknown>;
+  request(name: string, callback: () => unknown): Promise<unknown>;
 }
 
 /**
@@ -25,35 +22,39 @@ export interface WebLocks {
  * Any script of the origin can read it: keep tokens there only where that is acceptable, and never a client secret.
  * It is not encrypted, and keeps values beyond their lifetime; `storedToken` looks at the token's own end.
  *
+ * With `locks` each change is made under an exclusive Web Lock of its key, which is held for no longer than that takes.
+ * A browser that runs tabs in several processes may show a change in another one a moment later than the lock: an
+ * exchange may then be made twice.
+ *
  * @param storage the storage; one that is full or switched off throws, which `storedToken` bears
- * @param options `locks`: `navigator.locks`, where the platform has it, so that of all tabs one makes the exchange; the
- *   lock of a closed tab ends at once. Absent: no lock, and tabs that start together make an exchange each
+ * @param options `locks`: `navigator.locks`, where the platform has it, so that of all tabs one makes the exchange.
+ *   Absent: no `compareAndSet`, and tabs that start together make an exchange each
+ * @throws `TypeError` for what is no storage, or no locks
  *
  * @example
  * const provider = storedToken(webStore(localStorage, { locks: navigator.locks }));
  */
 export function webStore(storage: WebStorage, { locks }: { readonly locks?: WebLocks | undefined } = {}): TokenStore {
-  return {
-    get: (key) => storage.getItem(key),
-    set: (key, value) => storage.setItem(key, value),
-    delete: (key) => storage.removeItem(key),
-    ...(locks && { lock: (key: string, ttlSeconds: number) => takeLock(locks, key, ttlSeconds) }),
-  };
-}
+  requireMethods('storage', storage, 'getItem', 'setItem', 'removeItem');
+  const get = (key: string) => storage.getItem(key);
+  const write = (key: string, value: string | undefined) =>
+    value === undefined ? storage.removeItem(key) : storage.setItem(key, value);
+  if (locks === undefined) return { get, set: write, delete: (key) => write(key, undefined) };
 
-/** A Web Lock is held for as long as the callback's promise is open: until it is released, or its time is over. */
-function takeLock(locks: WebLocks, key: string, ttlSeconds: number): Promise<(() => Promise<unknown>) | undefined> {
-  return new Promise((resolve, reject) => {
-    let requested: Promise<unknown> | undefined;
-    const hold = (end: () => void): void => {
-      const timer = setTimeout(end, Math.min(ttlSeconds * 1000, 2 ** 31 - 1));
-      resolve(async () => {
-        clearTimeout(timer);
-        end();
-        await requested;
-      });
-    };
-    requested = locks.request(key, { ifAvailable: true }, (lock) => (lock ? new Promise(hold) : void resolve(undefined)));
-    requested.catch(reject);
-  });
+  requireMethods('locks', locks, 'request');
+  // Names that begin with a hyphen are the browser's.
+  const alone = (key: string, act: () => unknown) => locks.request(`store:${key}`, act);
+  return {
+    get,
+    set: (key, value) => alone(key, () => write(key, value)),
+    delete: (key) => alone(key, () => write(key, undefined)),
+    compareAndSet: async (key, expected, value) => {
+      const change = () => {
+        const isAsExpected = (get(key) ?? undefined) === expected;
+        if (isAsExpected) write(key, value);
+        return isAsExpected;
+      };
+      return (await alone(key, change)) === true;
+    },
+  };
 }

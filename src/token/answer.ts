@@ -57,7 +57,7 @@ export function judge<T>({ url, response, text, secrets }: Reply, read: (body: B
 }
 
 /** JSON under whatever content type, or a form (GitHub without `Accept`); `undefined` for anything else. */
-function parseBody(text = ''): Body | undefined {
+export function parseBody(text = ''): Body | undefined {
   try {
     return Object(JSON.parse(text));
   } catch {

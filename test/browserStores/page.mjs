@@ -5,3 +5,4 @@ import { casesOptions } from './casesOptions.mjs';
 
 const cases = new Map(storeCases({ ...casesOptions, open: () => webStore(localStorage, { locks: navigator.locks }) }));
 globalThis.runCase = (sentence) => cases.get(sentence)();
+globalThis.store = webStore(localStorage, { locks: navigator.locks });

@@ -5,6 +5,7 @@ import { after, test } from 'node:test';
 import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
 import { storeCases } from '../storeContract.mjs';
+import { contend } from '../storeContest.mjs';
 import { startTokenServer } from '../tokenServer.mjs';
 import { casesOptions } from './casesOptions.mjs';
 
@@ -22,6 +23,15 @@ for (const [sentence] of storeCases(casesOptions)) {
     await tab.evaluate((name) => runCase(name), sentence);
   });
 }
+
+test('of four tabs with one expectation one wins, round after round', async (t) => {
+  const { openTab } = await startSite(t, 'page.mjs');
+  const tabs = await Promise.all(Array.from({ length: 4 }, openTab));
+  const members = tabs.map((tab) => (...args) =>
+    tab.evaluate(([key, expected, value]) => store.compareAndSet(key, expected ?? undefined, value, 60), args));
+
+  t.diagnostic(`wins: ${await contend(members, (key) => tabs[0].evaluate((name) => store.get(name), key))}`);
+});
 
 test('two tabs opened at once share one token, and a reloaded one keeps it', async (t) => {
   const { server, openTab, shownBy } = await startSite(t, '../../examples/web-storage.ts');

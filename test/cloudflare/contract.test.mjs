@@ -1,6 +1,7 @@
 // The contract of a store, with all of the store's work done inside a Worker.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { contend } from '../storeContest.mjs';
 import { testStore } from '../storeContract.mjs';
 import { remoteStore, startWorkers } from './fleet.mjs';
 
@@ -11,7 +12,16 @@ after(older.dispose);
 
 testStore(test, { name: 'Durable Object', open: () => remoteStore(workers, 'durable-object', true) });
 testStore(test, { name: 'Durable Object of 2023', open: () => remoteStore(older, 'durable-object', true) });
-testStore(test, { name: 'Workers KV', open: () => remoteStore(workers, 'kv', false), canLock: false });
+testStore(test, { name: 'Workers KV', open: () => remoteStore(workers, 'kv', false), canCompare: false });
+
+test('Durable Object: of 8 isolates with one expectation one wins, round after round', async (t) => {
+  const isolates = await startWorkers({ count: 8 });
+  t.after(isolates.dispose);
+  const stores = Array.from({ length: 8 }, (_, worker) => remoteStore(isolates, 'durable-object', true, worker));
+  const members = stores.map(({ compareAndSet }) => (key, expected, value) => compareAndSet(key, expected ?? undefined, value, 60));
+
+  t.diagnostic(`wins: ${await contend(members, stores[0].get)}`);
+});
 
 for (const [name, store] of [['Durable Object', 'durable-object'], ['Workers KV', 'kv']]) {
   test(`${name}: takes keys of more than 512 bytes`, async () => {

@@ -38,17 +38,12 @@ export async function startWorkers({ count = 1, compatibilityDate = '2026-07-01'
 }
 
 /** A store that does all its work inside a Worker. */
-export function remoteStore({ ask }, store, canLock) {
-  const send = (method, ...args) => ask({ store, method, args });
-  const remote = {
+export function remoteStore({ ask }, store, canCompare, worker = 0) {
+  const send = (method, ...args) => ask({ store, method, args }, worker);
+  return {
     get: (key) => send('get', key),
     set: (key, value, ttlSeconds) => send('set', key, value, ttlSeconds),
     delete: (key) => send('delete', key),
+    ...(canCompare && { compareAndSet: (...args) => send('compareAndSet', ...args) }),
   };
-  if (!canLock) return remote;
-  const lock = async (key, ttlSeconds) => {
-    const id = await send('lock', key, ttlSeconds);
-    return id === null ? undefined : () => send('release', id);
-  };
-  return { ...remote, lock };
 }

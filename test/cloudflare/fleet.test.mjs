@@ -74,14 +74,14 @@ test('Workers KV spares later Workers their exchange', async (t) => {
   assert.equal(server.exchanges, 1);
 });
 
-test('a Durable Object keeps value, end and lock when it is evicted', async (t) => {
+test('a Durable Object keeps values and their ends when it is evicted', async (t) => {
   const persistTo = mkdtempSync(join(tmpdir(), 'token-store-object-'));
   t.after(() => rmSync(persistTo, { recursive: true }));
   const before = await startWorkers({ persistTo });
   const store = remoteStore(before, 'durable-object', true);
   await store.set('kept', 'value', 3600);
   await store.set('ended', 'value', 0.001);
-  await store.lock('kept', 3600);
+  await store.compareAndSet('compared', undefined, 'value', 3600);
   await before.dispose();
 
   const after = await startWorkers({ persistTo });
@@ -90,7 +90,8 @@ test('a Durable Object keeps value, end and lock when it is evicted', async (t) 
 
   assert.equal(await revived.get('kept'), 'value');
   assert.equal(await revived.get('ended'), null);
-  assert.equal(await revived.lock('kept', 5), undefined);
+  assert.equal(await revived.compareAndSet('compared', undefined, 'other', 5), false);
+  assert.equal(await revived.compareAndSet('ended', undefined, 'other', 5), true);
 });
 
 async function startFleet(t, options) {

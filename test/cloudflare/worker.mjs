@@ -8,7 +8,6 @@ import { kvStore } from 'thingspace-auth/stores/kv';
 export { TokenStoreObject } from 'thingspace-auth/stores/durable-object';
 
 const clients = new Map();
-const releases = new Map();
 
 export default {
   async fetch(request, env) {
@@ -39,16 +38,12 @@ function createFleetClient(store, tokenUrl) {
       oauthClockSkew: 0,
       oauthTokenProvider: storedToken(store),
     },
-    ...(store.lock && { vZM2mToken: createSession({ username: 'invented-name', password: 'invented-password', store }) }),
+    ...(store.compareAndSet && { vZM2mToken: createSession({ username: 'invented-name', password: 'invented-password', store }) }),
     environment: { tokenUrl, apiOrigins: [new URL(tokenUrl).origin] },
   });
 }
 
-/** What JSON cannot carry: `undefined` comes as `null`, and a lock's release stays here under a number. */
-async function call(store, method, sentArgs) {
-  const args = sentArgs.map((arg) => arg ?? undefined);
-  if (method === 'release') return releases.get(args[0])();
-  if (method !== 'lock') return store[method](...args);
-  const release = await store.lock(...args);
-  return release && releases.set(releases.size, release).size - 1;
+/** JSON carries `undefined` as `null`. */
+function call(store, method, args) {
+  return store[method](...args.map((arg) => arg ?? undefined));
 }

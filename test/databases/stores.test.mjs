@@ -9,6 +9,7 @@ import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { testStore } from '../storeContract.mjs';
+import { contend } from '../storeContest.mjs';
 import { startTokenServer } from '../tokenServer.mjs';
 import { openStore } from './openStore.mjs';
 import { startPostgres } from './postgres.mjs';
@@ -41,10 +42,23 @@ for (const [name, database] of [['SQLite', join(directory, 'tokens.db')], ['Post
     assert.deepEqual(accessTokensOf(second), new Set(['invented-token-2']));
   });
 
-  test(`${name}: a process killed with the lock costs the others one exchange`, async (t) => {
+  test(`${name}: of ${PROCESSES} processes with one expectation one wins, round after round`, async (t) => {
+    const { tokenUrl } = await startServer(t);
+    const processes = await Promise.all(Array.from({ length: PROCESSES }, () => startMember(t, database, tokenUrl)));
+    const members = processes.map((member) => async (...args) => {
+      member.send({ compareAndSet: args });
+      const [{ hasWon }] = await once(member, 'message');
+      return hasWon;
+    });
+
+    const { get } = openStore(database);
+    t.diagnostic(`wins: ${await contend(members, get)}`);
+  });
+
+  test(`${name}: a process killed with the right to exchange costs the others one exchange`, async (t) => {
     const server = await startServer(t, { latencyMs: 60_000 });
     const holder = await startMember(t, database, server.tokenUrl);
-    holder.send('go');
+    holder.send({});
     while (server.exchanges === 0) await sleep(20);
     holder.kill('SIGKILL');
     server.latencyMs = 100;
@@ -99,7 +113,7 @@ async function startFleet(t, database, tokenUrl) {
   return () =>
     Promise.all(
       members.map(async (member) => {
-        member.send('go');
+        member.send({});
         const [token] = await once(member, 'message');
         return token;
       }),

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { kvStore } from 'thingspace-auth/stores/kv';
 import { testStore } from '../storeContract.mjs';
+import { contend } from '../storeContest.mjs';
 import { startTokenServer } from '../tokenServer.mjs';
 
 const PROCESSES = 8;
@@ -41,7 +42,21 @@ Deno.test(`${PROCESSES} processes on one Deno.Kv make one exchange for each toke
   }
 });
 
-/** A process that answers each line on its input with its token. */
+Deno.test(`of ${PROCESSES} processes on one Deno.Kv with one expectation one wins, round after round`, async () => {
+  const server = await startTokenServer();
+  const path = `${directory}/contest`;
+  const fleet = Array.from({ length: PROCESSES }, () => startProcess(server.tokenUrl, path));
+  const kv = await Deno.openKv(path);
+  try {
+    console.log(`wins: ${await contend(fleet.map(({ ask }) => ask), async (key) => kvStore(kv).get(key))}`);
+  } finally {
+    kv.close();
+    await Promise.all(fleet.map(({ stop }) => stop()));
+    await server.close();
+  }
+});
+
+/** A process that answers each line on its input, with its token for an empty list. */
 function startProcess(...args) {
   const script = new URL('process.mjs', import.meta.url).pathname;
   const process = new Deno.Command(Deno.execPath(), {
@@ -52,8 +67,8 @@ function startProcess(...args) {
   const input = process.stdin.getWriter();
   const output = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
   return {
-    ask: async () => {
-      await input.write(new TextEncoder().encode('\n'));
+    ask: async (...args) => {
+      await input.write(new TextEncoder().encode(`${JSON.stringify(args)}\n`));
       return JSON.parse((await output.read()).value);
     },
     stop: async () => {

@@ -30,6 +30,7 @@ export const RUNTIMES = {
   'workerd (date 2023-03-01)': inWorkerd('workerd', '2023-03-01'),
   workerd: inWorkerd('workerd', '2026-11-01'),
   'edge-runtime': inEdgeRuntime(),
+  'Next.js edge': inNext(),
   Miniflare: inMiniflare('2026-07-01'),
   'Chromium 119': inBrowser(openOldChromium),
   Chromium: inBrowser((url) => openBrowser('chromium', url)),
@@ -85,6 +86,25 @@ function inEdgeRuntime() {
     } finally {
       await server.close();
     }
+  };
+}
+
+/** The sandbox that `next start` runs edge routes in: functions that throw stand in the place of some that edge-runtime has. */
+function inNext() {
+  return async ({ origin, other, run }) => {
+    require('next/dist/server/node-environment-baseline');
+    const { run: runInSandbox } = require('next/dist/server/web/sandbox');
+    const file = join(HERE, 'node_modules/.next-suite.js');
+    writeFileSync(file, await bundle('inNext.mjs', 'iife'));
+    const { response } = await runInSandbox({
+      name: 'suite',
+      paths: [file],
+      distDir: HERE,
+      useCache: false,
+      edgeFunctionEntry: { env: {}, assets: [], wasm: [] },
+      request: { url: 'http://127.0.0.1/suite', method: 'GET', headers: { setup: JSON.stringify({ origin, other, run }) } },
+    });
+    return { version: require('next/package.json').version, ...(await response.json()) };
   };
 }
 

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { EdgeRuntime, runServer } from 'edge-runtime';
-import { build } from 'esbuild';
+import { build, transform } from 'esbuild';
 import { Miniflare, Response as MiniflareResponse } from 'miniflare';
 import { createMockServer } from 'thingspace-auth/testing';
 import { openBrowser } from '../openBrowser.mjs';
@@ -93,6 +93,26 @@ test('next-edge-route.ts answers on the edge runtime', async (t) => {
   t.after(() => server.close());
 
   for (let request = 0; request < 2; request++) assert.match(await (await fetch(server.url)).text(), /mock-region-1/);
+
+  assert.deepEqual(seen(mock), ['token 200', 'regions 200', 'regions 200']);
+});
+
+test('next-edge-route.ts answers in an application that next has built and serves', async (t) => {
+  const { mock, preamble } = await startStandIn(t);
+  const folder = scratchFolder(t, HERE); // below the packed package and next, where imports find them
+  mkdirSync(join(folder, 'app/regions'), { recursive: true });
+  writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
+  const { code } = await transform(readFileSync(join(EXAMPLES, 'next-edge-route.ts')), { loader: 'ts', target: 'es2022' });
+  writeFileSync(join(folder, 'app/regions/route.js'), code.replace(/^import .*\n/m, (imports) => imports + preamble));
+  const next = join(HERE, 'node_modules/next/dist/bin/next');
+  const env = { NEXT_TELEMETRY_DISABLED: '1', NODE_ENV: 'production', CI: 'true' };
+  await runToEnd(process.execPath, [next, 'build'], { cwd: folder, env });
+  const { origin } = await startProgram(t, process.execPath, [next, 'start', '--hostname', '127.0.0.1', '--port', `${await freePort()}`], { cwd: folder, env });
+
+  for (let request = 0; request < 2; request++) {
+    const response = await fetch(`${origin}/regions`);
+    assert.match(await response.text(), /mock-region-1/);
+  }
 
   assert.deepEqual(seen(mock), ['token 200', 'regions 200', 'regions 200']);
 });
@@ -219,12 +239,12 @@ async function startProgram(t, command, args, { env, cwd } = {}) {
   return { port, origin: `http://127.0.0.1:${port}`, stop };
 }
 
-async function runToEnd(command, args) {
-  const program = spawn(command, args, { env: { PATH: process.env.PATH, ...CREDENTIALS }, stdio: ['ignore', 'pipe', 'inherit'] });
+async function runToEnd(command, args, { env, cwd } = {}) {
+  const program = spawn(command, args, { cwd, env: { PATH: process.env.PATH, ...CREDENTIALS, ...env }, stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
   program.stdout.on('data', (chunk) => (output += chunk));
   const [exitCode] = await once(program, 'close');
-  assert.equal(exitCode, 0);
+  assert.equal(exitCode, 0, output);
   return { output };
 }
 
@@ -240,6 +260,15 @@ async function listen(t, answer) {
   return `http://127.0.0.1:${server.address().port}`;
 }
 
+/** One that was free a moment ago, for a program that takes no other. */
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
 function copyOf(name) {
   const copy = join(COPIES, name);
   copyFileSync(join(EXAMPLES, name), copy);
@@ -251,8 +280,8 @@ async function bundle(name, options) {
   return outputFiles[0].text;
 }
 
-function scratchFolder(t) {
-  const folder = mkdtempSync(join(tmpdir(), 'thingspace-auth-'));
+function scratchFolder(t, parent = tmpdir()) {
+  const folder = mkdtempSync(join(parent, 'thingspace-auth-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }

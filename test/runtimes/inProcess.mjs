@@ -7,7 +7,7 @@ import { fileStore } from 'thingspace-auth/stores/file';
 import { runSuite } from './suite.mjs';
 
 const { Deno } = globalThis;
-const openFileStore = async () => fileStore(join(await mkdtemp(join(tmpdir(), 'thingspace-auth-')), 'token.json'));
+const openFileStore = async () => fileStore(await mkdtemp(join(tmpdir(), 'thingspace-auth-')));
 const namespace = await Deno?.openKv(':memory:');
 const results = await runSuite({ ...JSON.parse(process.argv[2]), openFileStore, namespace });
 namespace?.close();

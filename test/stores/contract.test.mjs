@@ -26,15 +26,16 @@ for (const binary of ['redis-server', 'valkey-server']) {
     for (const [name, ...handles] of connections) {
       testStore(test, { name, open: alternate(handles.map(({ client }) => redisStore(client))) });
 
-      test(`${name}: leaves values and locks to end by themselves`, async () => {
+      test(`${name}: leaves values to end by themselves, however they were written`, async () => {
         const [{ client }] = handles;
         const store = redisStore(client);
         const { client: probe } = connections.at(-1)[1];
         await store.set(`${name} with an end`, '{"a":1}', 100);
         await store.set(`${name} without`, '{"a":1}', undefined);
-        await store.lock(name, 100);
+        await store.compareAndSet(`${name} compared`, undefined, '{"a":1}', 100);
+        await store.compareAndSet(`${name} without`, '{"a":1}', '{"a":2}', undefined);
 
-        const lifetimes = await Promise.all([`${name} with an end`, `${name} without`, `${name}:lock`].map((key) => probe.ttl(key)));
+        const lifetimes = await Promise.all([`${name} with an end`, `${name} without`, `${name} compared`].map((key) => probe.ttl(key)));
 
         assert.deepEqual(lifetimes.map((seconds) => (seconds > 90 ? 'about 100' : seconds)), ['about 100', -1, 'about 100']);
       });
@@ -44,7 +45,7 @@ for (const binary of ['redis-server', 'valkey-server']) {
     const [, { client }] = connections.find(([name]) => name === 'Upstash, parsing values');
     testStore(test, { name: 'sealed, Upstash', open: async () => encryptedStore(redisStore(client), await key) });
 
-    test("Bun: its built-in client, and the file", async (t) => {
+    test("Bun: its built-in client, and files", async (t) => {
       const path = 'node_modules/.bin/bun';
       const bun = spawn(path, ['bunContract.mjs', server.url], { cwd: import.meta.dirname, stdio: ['ignore', 'pipe', 'inherit'] });
       const exit = once(bun, 'exit');
@@ -55,7 +56,7 @@ for (const binary of ['redis-server', 'valkey-server']) {
         cases++;
       }
       assert.deepEqual(await exit, [0, null]);
-      assert.ok(cases === 28, `${cases} cases ran`);
+      assert.ok(cases === 34, `${cases} cases ran`);
     });
   });
 }

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { contend } from '../storeContest.mjs';
 import { startTokenServer } from '../tokenServer.mjs';
 import { startRedis } from './services.mjs';
 
@@ -26,7 +27,7 @@ const few = all.slice(0, FEW);
 const places = {
   'redis-server': () => startRedis('redis-server'),
   'valkey-server': () => startRedis('valkey-server'),
-  'a file': async () => ({ path: join(folder, `${files++}.json`), stop: () => undefined }),
+  'files': async () => ({ path: join(folder, String(files++)), stop: () => undefined }),
 };
 
 for (const [name, start] of Object.entries(places)) {
@@ -42,7 +43,7 @@ for (const [name, start] of Object.entries(places)) {
     assert.equal(server.exchanges, 2);
   });
 
-  test(`${name}: a process killed with the lock costs the others one exchange`, async (t) => {
+  test(`${name}: a process killed with the right to exchange costs the others one exchange`, async (t) => {
     const [store, server] = await startBoth(t, start);
     await openAll(all, store, server);
     const holder = await startMember();
@@ -58,6 +59,16 @@ for (const [name, start] of Object.entries(places)) {
     // One that had waited in vain for eight seconds would have made an exchange of its own.
     assert.deepEqual(await askAll(t, all), ['invented-token-2']);
     assert.equal(server.exchanges, 2);
+  });
+}
+
+for (const [name, start] of Object.entries(places)) {
+  test(`${name}: of ${FEW} processes with one expectation one wins, round after round`, async (t) => {
+    const [store, server] = await startBoth(t, start);
+    await openAll(few, store, server);
+    const members = few.map((member) => async (...args) => (await tell(member, { compareAndSet: args })).hasWon);
+
+    t.diagnostic(`wins: ${await contend(members, async (key) => (await tell(all[0], { get: key })).value)}`);
   });
 }
 

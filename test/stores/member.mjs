@@ -1,5 +1,5 @@
 // One process of a fleet. Messages: `{ open }` makes a client, `{ shiftMs }` moves its clock on, `{ ping }` waits until
-// its Redis answers, `{ ask }` gets a token; each is answered with one message.
+// its Redis answers, `{ get }` and `{ compareAndSet }` ask the store, `{ ask }` gets a token; each is answered with one message.
 import { Redis as IoRedis } from 'ioredis';
 import { createClient as createRedis } from 'redis';
 import { createClient } from 'thingspace-auth';
@@ -13,6 +13,7 @@ let shiftedMs = 0;
 Date.now = () => now() + shiftedMs;
 
 let redis;
+let store;
 let client;
 let failures = 0;
 
@@ -21,11 +22,12 @@ const actions = {
     redis?.close();
     // The clients of a fleet need not be the same.
     redis = port && (await (isEven ? connectNodeRedis(createRedis, port) : connectIoRedis(IoRedis, port)));
+    store = redis ? redisStore(redis.client) : fileStore(path);
     client = createClient({
       clientCredentialsAuthCredentials: {
         oauthClientId: 'invented-id',
         oauthClientSecret: 'invented-secret',
-        oauthTokenProvider: storedToken(redis ? redisStore(redis.client) : fileStore(path)),
+        oauthTokenProvider: storedToken(store),
       },
       environment: { tokenUrl, apiOrigins: [] },
       onEvent: ({ type }) => void (type === 'store_failed' && failures++),
@@ -33,6 +35,8 @@ const actions = {
   },
   shiftMs: (ms) => void (shiftedMs += ms),
   ping: () => redis.ping(),
+  get: async (key) => ({ value: await store.get(key) }),
+  compareAndSet: async ([key, expected, value]) => ({ hasWon: await store.compareAndSet(key, expected ?? undefined, value, 60) }),
   ask: async () => {
     failures = 0;
     const startedAt = performance.now();

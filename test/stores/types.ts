@@ -17,3 +17,7 @@ redisStore(new RedisClient());
 redisStore(Upstash.fromEnv());
 // @ts-expect-error: no client
 redisStore({ get: () => undefined });
+// @ts-expect-error: nothing to run a script with
+redisStore({ get: () => undefined, set: () => undefined, del: () => undefined });
+// @ts-expect-error: where it lies is no client
+redisStore('redis://localhost');

@@ -9,6 +9,7 @@ import type {
   CustomEnvironmentConfig,
   Fetch,
   NamedEnvironmentConfig,
+  VariablesConfig,
   OAuthToken,
   OAuthTokenProvider,
   OauthScope,
@@ -71,8 +72,10 @@ const frozen = {
 createClient(frozen);
 createClient(configFromEnvironment());
 createClient(configFromEnvironment({ THINGSPACE_CLIENT_ID: 'a' }));
-isTrue<Same<ReturnType<typeof configFromEnvironment>, NamedEnvironmentConfig>>();
-isTrue<Same<ClientConfig, NamedEnvironmentConfig | CustomEnvironmentConfig>>();
+isTrue<Same<ReturnType<typeof configFromEnvironment>, VariablesConfig>>();
+isTrue<Same<ClientConfig, NamedEnvironmentConfig | CustomEnvironmentConfig | VariablesConfig>>();
+const { clientCredentialsAuthCredentials: fromVariables, ...others } = configFromEnvironment();
+createClient({ ...others, clientCredentialsAuthCredentials: { ...fromVariables, oauthTokenProvider: () => reviveToken({}) } });
 
 // Unions of literals.
 isTrue<Same<Environment, 'Production' | 'MockServerForLimitedAvailabilitySeeQuickStart' | 'Staging'>>();
@@ -102,7 +105,7 @@ void authorizedFetch(new Request('https://api.example.com'));
 
 // Providers: ours, asynchronous or not, and the generated SDK's.
 const provider: OAuthTokenProvider = async (lastToken, { fetchToken, isForced, report, scope, params, clockSkew }) => {
-  report({ type: 'store_failed', operation: 'get' });
+  report({ type: 'store_failed', operation: 'get', reason: 'junk' });
   return lastToken && !isForced && scope && params && clockSkew ? lastToken : fetchToken();
 };
 const sdkProvider = (lastToken: OAuthToken | undefined, authManager: Pick<TokenRequest, 'fetchToken'>): Promise<OAuthToken> =>

@@ -1,5 +1,6 @@
 // What runs inside the runtime: one client for each scenario, all at module scope, and one handler.
 import { createClient } from 'thingspace-auth';
+import { createSession } from 'thingspace-auth/session';
 
 /* global SETUP */
 const { origin, nowSeconds, scenarios } = SETUP;
@@ -8,7 +9,7 @@ const { origin, nowSeconds, scenarios } = SETUP;
 export const host = { waitUntil: undefined };
 
 const clients = Object.fromEntries(
-  Object.entries(scenarios).map(([name, { hasWaitUntil, isEnding }]) => [
+  Object.entries(scenarios).map(([name, { hasWaitUntil, isEnding, hasSession }]) => [
     name,
     createClient({
       clientCredentialsAuthCredentials: {
@@ -17,7 +18,8 @@ const clients = Object.fromEntries(
         // A lifetime so long that its last 300 s are a small part, and they have begun.
         ...(isEnding && { oauthToken: { accessToken: 'stored-token', tokenType: 'Bearer', expiresIn: 86_400, expiry: nowSeconds + 250 } }),
       },
-      environment: { tokenUrl: `${origin}/token`, apiOrigins: [origin] },
+      environment: { tokenUrl: `${origin}/token`, apiOrigins: [origin], sessionUrl: `${origin}/session/${name}` },
+      ...(hasSession && { timeout: 8_000, vZM2mToken: createSession({ username: 'invented-user', password: 'invented-password' }) }),
       ...(hasWaitUntil && { waitUntil: (promise) => host.waitUntil(promise) }),
     }),
   ]),

@@ -1,4 +1,5 @@
-// Token endpoint and API on one loopback server, apart for each client: counts, waits for, and holds back exchanges.
+// Token endpoint, session endpoint and API on one loopback server, apart for each client: counts, waits for, and holds back
+// exchanges and logins.
 import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:http';
 
@@ -11,7 +12,8 @@ export async function startEndpoint() {
   const server = createServer((request, response) => {
     request.resume();
     const { authorization = '' } = request.headers;
-    if (request.url === '/api') return void response.end(authorization);
+    if (request.url === '/api') return void response.end([authorization, request.headers['vz-m2m-token']].filter(Boolean).join(' '));
+    if (request.url.startsWith('/session/')) return void answerLogin(clientOf(request.url.split('/')[2]), response);
     if (request.url !== '/token') {
       clientOf(request.url.split('/')[2]).note('arrivals');
       return void response.end();
@@ -37,12 +39,19 @@ export async function startEndpoint() {
   }
 }
 
+async function answerLogin(client, response) {
+  client.note('logins');
+  const body = await client.answerLogin(client.logins);
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
 /** What has come from one client, and how it is answered. */
 function createClientRecord() {
   const emitter = new EventEmitter();
   const record = {
     arrivals: 0,
     exchanges: 0,
+    logins: 0,
     note: (counter) => emitter.emit(counter, ++record[counter]),
     /** Until so many have come. */
     reached: async (counter, count) => {
@@ -51,6 +60,10 @@ function createClientRecord() {
     answer: async (number) => {
       await new Promise((resolve) => setTimeout(resolve, LATENCY_MS));
       return { access_token: `token-${number}`, token_type: 'Bearer', expires_in: 3600 };
+    },
+    answerLogin: async (number) => {
+      await new Promise((resolve) => setTimeout(resolve, LATENCY_MS));
+      return { sessionToken: `session-${number}` };
     },
   };
   return record;

@@ -136,6 +136,64 @@ export const SCENARIOS = {
       assert.equal(client.exchanges, 0);
     },
   },
+
+  sessionShared: {
+    title: 'shares one login among requests that stay',
+    setup: { hasSession: true },
+    async run(url, client) {
+      assert.deepEqual(await callAll(url, 4), Array(4).fill('200 Bearer token-1 session-1'));
+      assert.equal(client.logins, 1);
+    },
+  },
+
+  sessionCutOffBeforeLogin: {
+    title: 'answers joiners when the beginner is cut off before its login has been sent, with one login',
+    setup: { hasSession: true },
+    async run(url, client, endsWithCaller) {
+      loseFirst(client, 1);
+      const beginner = await begin(url, client);
+      const joiners = callAll(url, 3);
+      await joined(client, 4);
+      beginner.resetAndDestroy();
+
+      assertServed(await joiners, '200 Bearer token-2 session-1', endsWithCaller);
+      await laterCall(url, '200 Bearer token-2 session-1');
+      assert.equal(client.logins, 1);
+    },
+  },
+
+  sessionCutOffAfterLogin: {
+    title: 'answers joiners and later requests when the beginner is cut off after its login was sent, with one more login',
+    setup: { hasSession: true },
+    async run(url, client, endsWithCaller) {
+      loseFirstLogin(client);
+      const beginner = await open(url);
+      await client.reached('logins', 1);
+      const joiners = callAll(url, 3);
+      await joined(client, 4);
+      beginner.resetAndDestroy();
+
+      assertServed(await joiners, '200 Bearer token-1 session-2', endsWithCaller);
+      await laterCall(url, '200 Bearer token-1 session-2');
+      assert.equal(client.logins, 2);
+    },
+  },
+
+  sessionNobodyJoined: {
+    title: 'answers requests that come after the beginner of a login has been cut off, with one more login',
+    setup: { hasSession: true },
+    async run(url, client, endsWithCaller) {
+      loseFirstLogin(client);
+      const beginner = await open(url);
+      await client.reached('logins', 1);
+      beginner.resetAndDestroy();
+      await settle();
+
+      assertServed([await call(url)], '200 Bearer token-1 session-2', endsWithCaller);
+      await laterCall(url, '200 Bearer token-1 session-2');
+      assert.equal(client.logins, 2);
+    },
+  },
 };
 
 async function call(url, action = 'call') {
@@ -167,6 +225,23 @@ async function begin(url, client) {
 function loseFirst(client, count) {
   const { answer } = client;
   client.answer = (number) => (number > count ? answer(number) : new Promise(() => {}));
+}
+
+/** Where the work of a caller that has gone goes on, it is waited for, to its time limit. */
+function assertServed(answers, expected, endsWithCaller) {
+  for (const answer of answers) if (endsWithCaller || !/^502 ApiError: .*(not enough|no answer)/.test(answer)) assert.equal(answer, expected);
+}
+
+/** One that comes when the outage guard holds no more. */
+async function laterCall(url, expected) {
+  await new Promise((resolve) => setTimeout(resolve, 1_100));
+  assert.equal(await call(url), expected);
+}
+
+/** The first login is never answered. */
+function loseFirstLogin(client) {
+  const { answerLogin } = client;
+  client.answerLogin = (number) => (number > 1 ? answerLogin(number) : new Promise(() => {}));
 }
 
 /** Holds exchanges back until the function that is returned answers them. */

@@ -1,0 +1,18 @@
+/**
+ * Where an account's record lies in a store.
+ * @module
+ */
+
+/**
+ * The key of an account's record: a changed password is another one, and from it neither user name nor password can be read,
+ * nor guessed at less than 100,000 iterations each.
+ *
+ * @see RFC 8018 section 5.2
+ */
+export async function deriveKey(url: string, username: string, password: string): Promise<string> {
+  const encoder = new TextEncoder();
+  const salt = encoder.encode(JSON.stringify([url, username]));
+  const secret = await crypto.subtle.importKey('raw', encoder.encode(password), 'PBKDF2', false, ['deriveBits']);
+  const bits = await crypto.subtle.deriveBits({ name: 'PBKDF2', hash: 'SHA-256', salt, iterations: 100_000 }, secret, 256);
+  return `thingspace-auth:session:${btoa(String.fromCharCode(...new Uint8Array(bits)))}`;
+}

@@ -1,0 +1,37 @@
+/**
+ * The platform's words: for a session that has ended, and for a bearer that its gateway does not take.
+ * @module
+ */
+import { asText } from '../platform/token.ts';
+import type { Answer } from '../platform/transport.ts';
+import { readText } from '../platform/transport.ts';
+import { waitFor } from '../platform/waiting.ts';
+import { parseBody } from '../token/answer.ts';
+
+/** The service before the first dot varies, and the message of Connectivity says nothing that may be relied on. */
+const CODE = /^[^.]*\.(REQUEST_FAILED\.SessionToken\.(Expired|Format)|INPUT_INVALID\.SessionToken\.Invalid)$/;
+/** An answer that stalls reaches its caller all the same. */
+const LOOK_MS = 5_000;
+
+/** Whether an answer of an API says that the session has lapsed. The answer can still be read afterwards. */
+export async function isLapse(response: Response): Promise<boolean> {
+  const isCandidate = /^40[01].*json/i.test(response.status + (response.headers.get('content-type') ?? ''));
+  // One that breaks off, or is aborted, does so for the caller: platforms do not let it read the original any more.
+  return isCandidate && saysLapsed(await waitFor(readText(response.clone()), undefined, LOOK_MS));
+}
+
+/** Whether a body says that the session has ended, in the words of Connectivity, Location or Cloud Connector. */
+export function saysLapsed(text: string | undefined): boolean {
+  const body = parseBody(text) ?? {};
+  const says = (name: string, pattern: RegExp): boolean => pattern.test(asText(body[name]) ?? '');
+  return (
+    says('errorCode', CODE) ||
+    (body['errorCode'] === 'INVALID_PARAMETER' && says('errorMessage', /UWS verification failure/)) ||
+    (body['error'] === 'unauthorized' && says('error_description', /\bUWS\b/))
+  );
+}
+
+/** The gateway's word on the bearer: the request has not reached the account. */
+export function isBearerFault({ response, text = '' }: Answer): boolean {
+  return response?.status === 401 && /^\s*{\s*"fault"|<am:fault/.test(text);
+}

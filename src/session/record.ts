@@ -1,0 +1,92 @@
+/**
+ * The account's record, the same whether it lies in a store or in one session object only, and what follows from it.
+ * ThingSpace locks an account after five failed logins, so a login is sent only right after it has been counted here, and
+ * two in a row that failed, or may have, stop all further ones. Nothing here waits, sends or writes.
+ * @module
+ */
+import type { Rejections } from '../platform/rejections.ts';
+import { isWorthReplacing } from '../platform/rejections.ts';
+import { asHeaderText } from '../platform/token.ts';
+
+/** A session with its last use; or logins counted; or nothing. JSON-safe. Times are in milliseconds of Unix time. */
+export interface SessionRecord extends Rejections {
+  readonly token?: string;
+  readonly usedAtMs?: number;
+  /** Logins since the last success or reset that failed, may have failed, or are under way. */
+  readonly failures?: number;
+  /** Who counted the last one, and when. It makes each count's text another. */
+  readonly owner?: string;
+  readonly countedAtMs?: number;
+  /** The last one's time limit, while it is under way. */
+  readonly limitMs?: number | undefined;
+  /** The HTTP status with which it was refused: no further one is sent. */
+  readonly status?: number;
+}
+
+/** The one who asks. */
+export interface Self {
+  /** Its name in counts. */
+  readonly id: string;
+  /** The session it has given up last: the record may still hold it. */
+  readonly spent?: { readonly token: string; readonly isLapse: boolean } | undefined;
+}
+
+/** What is to be done: use the session, wait for another's login, send none any more, or log in. */
+export type Decision = 'use' | 'wait' | 'stop' | 'login';
+
+/** A session ends after so long without use. */
+export const IDLE_MS = 1_200_000;
+/** Failed logins in a row after which none is sent any more. */
+export const MOST_FAILURES = 2;
+/** How long a count holds for its login to be sent. */
+export const SEND_WITHIN_MS = 5_000;
+/** What clocks may differ by. */
+const CLOCKS_DIFFER_MS = 5_000;
+
+export function decide(record: SessionRecord, nowMs: number, self: Self): Decision {
+  if (record.token) return isUsable(record, nowMs, self) ? 'use' : 'login';
+  if (record.status !== undefined) return 'stop';
+  // One of its own that is still counted is none that it waits for: it was lost with the request that began it.
+  if (isUnderWay(record, nowMs) && record.owner !== self.id) return 'wait';
+  return (record.failures ?? 0) >= MOST_FAILURES ? 'stop' : 'login';
+}
+
+/** Whether it holds a session that is alive and has not been given up. */
+export function isUsable(record: SessionRecord, nowMs: number, { spent }: Self): boolean {
+  if (!isAlive(record, nowMs)) return false;
+  if (!spent || record.token !== spent.token) return true;
+  // Another process may have found meanwhile that a login in the place of this session does not help.
+  return spent.isLapse && !isWorthReplacing(record, 'call');
+}
+
+/** Whether it holds a session that is not 20 minutes idle. Clocks of a fleet differ: none has been used in the future. */
+export function isAlive({ token, usedAtMs = -Infinity }: SessionRecord, nowMs: number): boolean {
+  return token !== undefined && nowMs - usedAtMs < IDLE_MS;
+}
+
+/** Whether a login may still be sent, on its way or being answered. */
+export function isUnderWay({ countedAtMs, limitMs }: SessionRecord, nowMs: number): boolean {
+  return limitMs !== undefined && Math.abs(nowMs - countedAtMs!) < waitMs(limitMs);
+}
+
+/** How long a login with this limit is waited for. */
+export function waitMs(limitMs: number): number {
+  return limitMs + SEND_WITHIN_MS + CLOCKS_DIFFER_MS;
+}
+
+/** One more login counted, to be sent within {@link SEND_WITHIN_MS}. */
+export function countLogin({ failures = 0 }: SessionRecord, owner: string, countedAtMs: number, limitMs: number): SessionRecord {
+  return { failures: failures + 1, owner, countedAtMs, limitMs };
+}
+
+/** Of a record that the store does not hold any more, what holds all the same: logins that failed, or may have. */
+export function remembered(known: SessionRecord, { id }: Self): SessionRecord {
+  return known.failures && (known.limitMs === undefined || known.owner === id) ? known : {};
+}
+
+/** A record from its text, which is outside data: what is none is an empty one. Throws where it is no JSON. */
+export function parseRecord(text: string): SessionRecord {
+  const record = Object(JSON.parse(text));
+  const isSession = asHeaderText(record.token) && Number.isFinite(record.usedAtMs);
+  return isSession || (!record.token && record.failures > 0) ? record : {};
+}
