@@ -6,9 +6,9 @@
 import type { ClientAuthentication, ClientAuthenticationRequest } from './config/clientAuthentication.ts';
 import type { Signer, SigningAlgorithm, SigningKey } from './platform/jws.ts';
 import { ALGORITHMS, algorithmOf, canSign, signerOf, signToken, toBytes } from './platform/jws.ts';
+import { asText } from './platform/token.ts';
 import type { Rules } from './config/settings.ts';
 import { check, TEXT } from './config/settings.ts';
-import { asText } from './platform/token.ts';
 
 export type { Signer, SigningAlgorithm, SigningKey } from './platform/jws.ts';
 

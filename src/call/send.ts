@@ -40,7 +40,7 @@ export async function send(source: TokenSource, call: Call, token: OAuthToken, i
       const asksForNonce = proof && dpop?.noteNonce(proof, response) === 'nonce';
       const next = response.ok ? undefined : nextHop(source.settings.apiOrigins, call, hop, response, redirects);
       if (!next) {
-        if (redirects) markRedirected(response);
+        if (redirects && !response.redirected) markRedirected(response);
         endWithBody(source, limit, response.body);
         return { response, hop, asksForNonce, limit };
       }
