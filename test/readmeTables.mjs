@@ -14,11 +14,14 @@ export const pages = {
 
 /** The lines of the project's README that lead to the pages: what runs where, what it weighs, how it compares. */
 export async function figures() {
-  const runtimes = tableIn('test/runtimes/README.md', 'matrix').match(/^\| [^|]+ \|/gm).slice(2).flatMap((cell) => cell.split(','));
-  const [client, both] = [await measure(use('createClient')), await measure(use('createClient') + use('createSession', 'thingspace-auth/session'))];
+  const rows = tableIn('test/runtimes/README.md', 'matrix').match(/^\| [^|]+ \|/gm).slice(2);
+  const runtimes = rows.flatMap((cell) => cell.split(','));
+  const client = await measure(use('createClient'));
+  const both = await measure(use('createClient') + use('createSession', 'thingspace-auth/session'));
+  const sizes = [client.weight, both.weight - client.weight].map(kilobytes);
   return [
     `- **Runtimes.** One suite passes in ${runtimes.length} runtimes and versions of Node, Deno, Bun, Workers and browsers: [results](test/runtimes/README.md).`,
-    `- **Size.** \`createClient\` adds ${kilobytes(client.weight)} kB (gzip) to a bundle, \`createSession\` another ${kilobytes(both.weight - client.weight)} kB: [each import](test/bench/README.md#size).`,
+    `- **Size.** \`createClient\` adds ${sizes[0]} kB (gzip) to a bundle, \`createSession\` another ${sizes[1]} kB: [each import](test/bench/README.md#size).`,
     `- **Compared with others.** ${summary()} [Tables and charts](test/bench/README.md).`,
     '',
   ].join('\n');
