@@ -2,7 +2,7 @@
 // `node test/readmeTables.mjs` writes them; `test/pages.test.ts` compares them.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { costs, counts, limits, situations, summary, trouble } from './bench/tables.mjs';
+import { costs, counts, limits, situations, trouble } from './bench/tables.mjs';
 import { measure, use } from './size.mjs';
 
 const root = join(import.meta.dirname, '..');
@@ -11,18 +11,6 @@ const root = join(import.meta.dirname, '..');
 export const pages = {
   'test/bench/README.md': { sizes, counts, trouble, situations, costs, limits },
 };
-
-/** The lines of the project's README that lead to the pages: what runs where, what it weighs, how it compares. */
-export async function figures() {
-  const runtimes = tableIn('test/runtimes/README.md', 'matrix').match(/^\| [^|]+ \|/gm).slice(2).flatMap((cell) => cell.split(','));
-  const [client, both] = [await measure(use('createClient')), await measure(use('createClient') + use('createSession', 'thingspace-auth/session'))];
-  return [
-    `- **Runtimes.** One suite passes in ${runtimes.length} runtimes and versions of Node, Deno, Bun, Workers and browsers: [results](test/runtimes/README.md).`,
-    `- **Size.** \`createClient\` adds ${kilobytes(client.weight)} kB (gzip) to a bundle, \`createSession\` another ${kilobytes(both.weight - client.weight)} kB: [each import](test/bench/README.md#size).`,
-    `- **Compared with others.** ${summary()} [Tables and charts](test/bench/README.md).`,
-    '',
-  ].join('\n');
-}
 
 const kilobytes = (bytes) => (bytes / 1000).toFixed(1);
 

@@ -1,7 +1,7 @@
-// The tables of this folder's README.md, and the sentence of the project's own, made of results.json.
+// The tables of this folder's README.md, made of results.json.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BARE, BY_HAND, OURS, ROWS, THIRTY_LINES } from './rows.mjs';
+import { BARE, BY_HAND, OURS, ROWS } from './rows.mjs';
 
 const results = () => JSON.parse(readFileSync(join(import.meta.dirname, 'results.json'), 'utf8'));
 
@@ -113,19 +113,6 @@ export function limits() {
   });
   rows.push([BARE[0].name, '', grouped(all.signals[BARE[0].name].bytes.median)]);
   return table(['row', 'held by a finished call with a `timeout`, bytes', 'the same with `AbortSignal.any` for each call, bytes'], rows);
-}
-
-/** The line of the project's README. */
-export function summary() {
-  const all = results();
-  const tied = of(all, THIRTY_LINES.name);
-  const own = of(all, OURS.name);
-  const peers = ROWS.filter(({ packages, name }) => packages.length && name !== OURS.name);
-  const most = grouped(Math.max(...peers.map((row) => all.stampede[row.name].cold.to)));
-  return [
-    `1,000 calls without a token make ${own.stampede.cold.to} token request (other libraries: 1 to ${most}; 30 good lines of your own: ${tied.stampede.cold.to}).`,
-    `In a day with a server that repeats its token, ${own.repeatedLeft.tokenRequests} token requests (those 30 lines: ${grouped(tied.repeatedLeft.tokenRequests)}).`,
-  ].join(' ');
 }
 
 const of = (all, row) => Object.fromEntries(Object.entries(all).map(([part, rows]) => [part, rows[row]]));
