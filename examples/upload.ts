@@ -10,7 +10,8 @@ const url = 'https://5gedge.verizon.com/api/images/1';
 const whole = await authorizedFetch(url, { method: 'PUT', body: await openAsBlob('image.bin') });
 console.log(whole.status);
 
-// A stream can be sent once: a 401 comes back to you, and the next call has another token.
+// A stream can be sent once: a 401 comes back to you, and the next call has another token. (Not twice in a minute: an API that
+// refuses every token would otherwise cost a token request for each call.)
 const upload = () => {
   const body = Readable.toWeb(createReadStream('image.bin')) as ReadableStream;
   return authorizedFetch(url, { method: 'PUT', body, duplex: 'half' } as RequestInit);
