@@ -60,8 +60,11 @@ export function resolveConfig(config: ClientConfig): Settings {
     vZM2mToken: sessionToken,
     timeout: timeoutMs,
     environment,
+    fetch,
     retry,
-    ...hooks
+    waitUntil,
+    dpop,
+    onEvent,
   } = check(config ?? {}, OPTIONS);
   const {
     oauthClientId: clientId,
@@ -74,11 +77,22 @@ export function resolveConfig(config: ClientConfig): Settings {
     oauthOnTokenUpdate: onTokenUpdate,
     clientAuthentication,
   } = check(credentials, CREDENTIALS);
-  if (hooks.dpop && typeof sessionToken === 'object') throw new TypeError('dpop must be absent beside createSession, whose login takes a bearer');
+  const { attempts, baseDelay, maxDelay } = check(retry, RETRY);
+  const { tokenUrl, apiOrigins, revocationUrl, sessionUrl } = settleEnvironment(environment);
+  if (dpop && typeof sessionToken === 'object') throw new TypeError('dpop must be absent beside createSession, whose login takes a bearer');
+  // Each by its name: an object that is put together of others costs twice the memory, and its members twice the time.
   return {
-    ...check(retry, RETRY),
-    ...settleEnvironment(environment),
-    ...hooks,
+    tokenUrl,
+    apiOrigins,
+    revocationUrl,
+    sessionUrl,
+    attempts,
+    baseDelay,
+    maxDelay,
+    fetch,
+    waitUntil,
+    dpop,
+    onEvent,
     clientId,
     clientSecret,
     clientAuthentication,
@@ -86,7 +100,7 @@ export function resolveConfig(config: ClientConfig): Settings {
     scope: scopes.join(' ') || undefined,
     params: freezeParams(params),
     clockSkewSeconds,
-    token: oauthToken && assertUsable(reviveToken(oauthToken), hooks.dpop),
+    token: oauthToken && assertUsable(reviveToken(oauthToken), dpop),
     tokenProvider,
     onTokenUpdate,
     sessionToken,
