@@ -55,56 +55,38 @@ export interface Settings extends Transport {
  * @throws `TypeError` that names the option and the rule, never the value
  */
 export function resolveConfig(config: ClientConfig): Settings {
-  const {
-    clientCredentialsAuthCredentials: credentials,
-    vZM2mToken: sessionToken,
-    timeout: timeoutMs,
-    environment,
-    fetch,
-    retry,
-    waitUntil,
-    dpop,
-    onEvent,
-  } = check(config ?? {}, OPTIONS);
-  const {
-    oauthClientId: clientId,
-    oauthClientSecret: clientSecret,
-    oauthScopes: scopes,
-    oauthToken,
-    oauthClockSkew: clockSkewSeconds,
-    oauthParams: params,
-    oauthTokenProvider: tokenProvider,
-    oauthOnTokenUpdate: onTokenUpdate,
-    clientAuthentication,
-  } = check(credentials, CREDENTIALS);
-  const { attempts, baseDelay, maxDelay } = check(retry, RETRY);
-  const { tokenUrl, apiOrigins, revocationUrl, sessionUrl } = settleEnvironment(environment);
+  const options = check(config ?? {}, OPTIONS);
+  const credentials = check(options.clientCredentialsAuthCredentials, CREDENTIALS);
+  const retry = check(options.retry, RETRY);
+  const environment = settleEnvironment(options.environment);
+  const { vZM2mToken: sessionToken, timeout: timeoutMs, fetch, waitUntil, dpop, onEvent } = options;
+  const { oauthClientSecret: clientSecret, oauthTokenProvider: tokenProvider, clientAuthentication, oauthToken } = credentials;
   if (dpop && typeof sessionToken === 'object') throw new TypeError('dpop must be absent beside createSession, whose login takes a bearer');
   // Each by its name: an object that is put together of others costs twice the memory, and its members twice the time.
   return {
-    tokenUrl,
-    apiOrigins,
-    revocationUrl,
-    sessionUrl,
-    attempts,
-    baseDelay,
-    maxDelay,
+    tokenUrl: environment.tokenUrl,
+    apiOrigins: environment.apiOrigins,
+    revocationUrl: environment.revocationUrl,
+    sessionUrl: environment.sessionUrl,
+    attempts: retry.attempts,
+    baseDelay: retry.baseDelay,
+    maxDelay: retry.maxDelay,
+    clientId: credentials.oauthClientId,
+    clientSecret,
+    clientAuthentication,
+    canRenew: Boolean(clientSecret || !clientAuthentication.needsSecret || tokenProvider),
+    scope: credentials.oauthScopes.join(' ') || undefined,
+    params: freezeParams(credentials.oauthParams),
+    clockSkewSeconds: credentials.oauthClockSkew,
+    token: oauthToken && assertUsable(reviveToken(oauthToken), dpop),
+    tokenProvider,
+    onTokenUpdate: credentials.oauthOnTokenUpdate,
+    sessionToken,
+    timeoutMs,
     fetch,
     waitUntil,
     dpop,
     onEvent,
-    clientId,
-    clientSecret,
-    clientAuthentication,
-    canRenew: Boolean(clientSecret || !clientAuthentication.needsSecret || tokenProvider),
-    scope: scopes.join(' ') || undefined,
-    params: freezeParams(params),
-    clockSkewSeconds,
-    token: oauthToken && assertUsable(reviveToken(oauthToken), dpop),
-    tokenProvider,
-    onTokenUpdate,
-    sessionToken,
-    timeoutMs,
   };
 }
 
