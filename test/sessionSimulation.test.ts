@@ -9,7 +9,7 @@
 // What it finds where a rule is broken on purpose: a `compareAndSet` that does not compare, seed 13; no waiting for another's
 // login, seed 31, or for 12 s less, seed 130; no end to the moment in which a counted login may be sent, seed 21; three
 // failures instead of two, seed 12.
-// SESSION_SCHEDULES says how many schedules (default 500, and a quarter of them for the store that fails), SESSION_SEED
+// SESSION_SCHEDULES says how many schedules (default 300, and a quarter of them for the store that fails), SESSION_SEED
 // where to begin.
 import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
@@ -22,7 +22,7 @@ import { createSession } from 'thingspace-auth/session';
 import type { TokenStore } from 'thingspace-auth/stores';
 import { START_MS, tokenAnswer, turn } from './server.ts';
 
-const SCHEDULES = Number(process.env.SESSION_SCHEDULES ?? 500);
+const SCHEDULES = Number(process.env.SESSION_SCHEDULES ?? 300);
 const FIRST_SEED = Number(process.env.SESSION_SEED ?? 1);
 const API_URL = 'https://api.example.com/';
 const IDLE_MS = 1_200_000;

@@ -13,7 +13,7 @@ export interface SessionRecord extends Rejections {
   readonly token?: string;
   readonly usedAtMs?: number;
   /** Logins since the last success or reset that failed, may have failed, or are under way. */
-  readonly failures?: number;
+  readonly failures?: number | undefined;
   /** Who counted the last one, and when. It makes each count's text another. */
   readonly owner?: string;
   readonly countedAtMs?: number;
@@ -53,10 +53,9 @@ export function decide(record: SessionRecord, nowMs: number, self: Self): Decisi
 
 /** Whether it holds a session that is alive and has not been given up. */
 export function isUsable(record: SessionRecord, nowMs: number, { spent }: Self): boolean {
-  if (!isAlive(record, nowMs)) return false;
-  if (!spent || record.token !== spent.token) return true;
-  // Another process may have found meanwhile that a login in the place of this session does not help.
-  return spent.isLapse && !isWorthReplacing(record, 'call');
+  // Another process may have found meanwhile that a login in the place of the spent one does not help.
+  const isSpent = record.token === spent?.token && !(spent?.isLapse && !isWorthReplacing(record, 'call'));
+  return isAlive(record, nowMs) && !isSpent;
 }
 
 /** Whether it holds a session that is not 20 minutes idle. Clocks of a fleet differ: none has been used in the future. */
@@ -82,6 +81,11 @@ export function countLogin({ failures = 0 }: SessionRecord, owner: string, count
 /** Of a record that the store does not hold any more, what holds all the same: logins that failed, or may have. */
 export function remembered(known: SessionRecord, { id }: Self): SessionRecord {
   return known.failures && (known.limitMs === undefined || known.owner === id) ? known : {};
+}
+
+/** A record's text; none for one that holds nothing. */
+export function textOf(record: SessionRecord): string | undefined {
+  return record.token || record.failures ? JSON.stringify(record) : undefined;
 }
 
 /** A record from its text, which is outside data: what is none is an empty one. Throws where it is no JSON. */
