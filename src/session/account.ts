@@ -91,8 +91,7 @@ export function hold(account: Account, record: StoredSession): Held {
   // Clocks of a fleet differ: none has been used in the future.
   const usedAtMs = Math.min(record.usedAtMs, Date.now());
   begin(account, record);
-  account.held = { ...record, usedAtMs, savedAtMs: usedAtMs };
-  return account.held;
+  return (account.held = { ...record, usedAtMs, savedAtMs: usedAtMs });
 }
 
 /** Holds no session any more, and takes this one from no store. */

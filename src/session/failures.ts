@@ -31,7 +31,7 @@ export function refusal(account: Account, statusCode: number | undefined): ApiEr
     account,
     'session_latched',
     `${nameOf(endpointOf(account.url, '/login'))} ${what}. No further login is sent, since five failures lock the account: ` +
-      'make a session with the right password, or reset() to send this one again',
+      'use the right password, or reset() to send this one again',
     { code: 'session_refused', statusCode },
   );
   return account.refusal;

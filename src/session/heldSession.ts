@@ -26,15 +26,13 @@ export function use(account: Account): string | undefined {
 export function giveUp(account: Account, sent: string, rejected: RejectedUse): boolean {
   const { held } = account;
   if (held?.token !== sent) return true;
-  if (isWorthReplacing(held, rejected)) {
-    letGo(account, true);
-    return true;
-  }
-  if (rejected === 'replay' && isWorthReplacing(held, 'call')) {
+  const isSpent = isWorthReplacing(held, rejected);
+  if (isSpent) letGo(account, true);
+  else if (rejected === 'replay' && isWorthReplacing(held, 'call')) {
     held.rejectedAgainAtMs = Date.now();
     saveBeside(account, held);
   }
-  return false;
+  return isSpent;
 }
 
 function saveBeside(account: Account, held: Held): void {

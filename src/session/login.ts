@@ -17,7 +17,7 @@ import type { Reply } from './failures.ts';
 import { failure, refusal } from './failures.ts';
 import { isBearerFault } from './lapse.ts';
 import type { SessionRecord } from './record.ts';
-import { countLogin, MOST_FAILURES, SEND_WITHIN_MS, textOf } from './record.ts';
+import { MOST_FAILURES, SEND_WITHIN_MS, textOf } from './record.ts';
 import type { Stored } from './sharedRecord.ts';
 import { write } from './sharedRecord.ts';
 
@@ -35,10 +35,11 @@ interface Counted {
   readonly record: SessionRecord;
   /** What was known before, to be put back where the login turns out not to count. */
   readonly before: SessionRecord;
-  /** Whether the store fails, so that it is counted in this process only. */
-  readonly isAlone: boolean;
-  /** What its session may be written over then: the count, of which nobody knows whether it was written, or nothing. */
-  readonly over: SessionRecord;
+  /**
+   * There where the store fails, so that it is counted in this process only: what its session may be written over, which is
+   * the count, of which nobody knows whether it was written, or nothing.
+   */
+  readonly over?: SessionRecord;
 }
 
 /** How often the record is looked at while others write it. */
@@ -46,10 +47,10 @@ export const LOOK_EVERY_MS = 200;
 
 /** Sends one login, if it can be counted: the session token, or `undefined` where the record is to be looked at again. */
 export async function logIn(account: Account, attempt: Attempt, stored: Stored | undefined): Promise<string | undefined> {
-  const { client, username, password } = account;
+  const { username, password } = account;
   const last = barring(account.failure, 'exchange');
   if (last) throw last.error;
-  const bearer = await getToken(client);
+  const bearer = await getToken(account.client);
   const counted = await count(account, attempt, stored);
   if (!counted) return undefined;
   const reply = await send(account, '/login', bearer, JSON.stringify({ username, password }));
@@ -103,19 +104,19 @@ async function count(account: Account, attempt: Attempt, stored: Stored | undefi
   if (account.isReset && stored) return undefined;
   const before = account.known;
   const countedAtMs = Date.now();
-  const record = countLogin(before, account.id, countedAtMs, limitMs(account));
+  const failures = (before.failures ?? 0) + 1;
+  const record = { failures, owner: account.id, countedAtMs, limitMs: limitMs(account) };
   const isWritten = stored && (await write(account, stored.text, record));
-  const counted = { record, before, isAlone: isWritten === undefined, over: stored ? record : {} };
-  if (counted.isAlone) {
+  if (isWritten === undefined) {
     // The process has one login, unless one is known that may have failed.
-    if (before.failures) throw failure(account, 'the store fails, and there may be another login');
+    if (before.failures) throw failure(account, 'the store fails, and another login may be under way');
     learn(account, { failures: MOST_FAILURES }, true);
-    return counted;
+    return { record, before, over: stored ? record : {} };
   }
   if (isWritten) {
     learn(account, record);
-    if (Math.abs(Date.now() - countedAtMs) < SEND_WITHIN_MS) return counted;
-    await conclude(account, counted);
+    if (Math.abs(Date.now() - countedAtMs) < SEND_WITHIN_MS) return { record, before };
+    await conclude(account, { record, before });
   }
   attempt.countingSinceMs ??= Date.now();
   if (Date.now() - attempt.countingSinceMs >= limitMs(account)) throw failure(account, 'the record changes all the time');
@@ -123,15 +124,15 @@ async function count(account: Account, attempt: Attempt, stored: Stored | undefi
   return undefined;
 }
 
-async function succeed(account: Account, { record, isAlone, over }: Counted, token: string): Promise<string> {
+async function succeed(account: Account, { record, over }: Counted, token: string): Promise<string> {
   const isReplacing = account.spent?.isLapse && !account.held;
   // A count has its time.
   const session = { token, usedAtMs: record.countedAtMs!, replacedAtMs: isReplacing ? Date.now() : undefined };
   const held = hold(account, session);
   const put = () => write(account, textOf(record), session);
   // Where the count stays, the next login would be one too many.
-  const isWritten = isAlone ? undefined : ((await put()) ?? (await put()));
-  if (isWritten === undefined) held.over = over;
+  const isWritten = over ? undefined : ((await put()) ?? (await put()));
+  if (isWritten === undefined) held.over = over ?? record;
   if (isWritten) account.isReset = false;
   report(account.client.settings, { type: 'session_obtained' });
   return token;
@@ -141,14 +142,13 @@ async function succeed(account: Account, { record, isAlone, over }: Counted, tok
  * Writes over the count what the login has brought: a failure that counts, or, without one, what was there before. Only if
  * the count is still there; and a refusal that cannot be written holds in this process.
  */
-async function conclude(account: Account, counted: Counted, failed?: Pick<SessionRecord, 'status'>): Promise<void> {
-  const { record, before, isAlone } = counted;
+async function conclude(account: Account, { record, before, over }: Counted, failed?: Pick<SessionRecord, 'status'>): Promise<void> {
   // What was counted before a reset counts no more.
-  const failures = isAlone ? MOST_FAILURES : account.isReset ? 1 : record.failures;
+  const failures = over ? MOST_FAILURES : account.isReset ? 1 : record.failures;
   const rest = account.isReset ? {} : before;
   const next = failed ? { ...record, limitMs: undefined, failures, ...failed } : rest;
-  const isWritten = !isAlone && (await write(account, textOf(record), next));
+  const isWritten = !over && (await write(account, textOf(record), next));
   if (isWritten) account.isReset = false;
-  const isHeld = failed && !isWritten && (isAlone || (failed.status && !current(account)));
-  if (isWritten || isAlone || isHeld || account.known === record) learn(account, next, Boolean(isHeld));
+  const isHeld = failed && !isWritten && (over || (failed.status && !current(account)));
+  if (isWritten || over || isHeld || account.known === record) learn(account, next, Boolean(isHeld));
 }

@@ -42,9 +42,7 @@ export async function obtain(account: Account, signal: AbortSignal | null | unde
 
 function begin(account: Account): Flight {
   const pulse = isRequestBound() ? setInterval(() => (flight.aliveAtMs = Date.now()), 1_000) : undefined;
-  // In a turn of its own: what it calls of the caller's may ask for the session too, and must find this one under way.
-  const outcome = Promise.resolve()
-    .then(() => findOrLogIn(account))
+  const outcome = findOrLogIn(account)
     // Those who have waited for a session get it, though it has been forgotten meanwhile.
     .then((token): Outcome => () => use(account) ?? token, (error): Outcome => () => {
       throw error;
@@ -61,6 +59,8 @@ function begin(account: Account): Flight {
 
 /** Brings a session, from the store or by one login, and never beside another's. */
 async function findOrLogIn(account: Account): Promise<string> {
+  // In a turn of its own: what it calls of the caller's may ask for the session too, and must find this login under way.
+  await undefined;
   const attempt: Attempt = { startedAtMs: Date.now() };
   account.id ||= `${crypto.getRandomValues(new Uint32Array(4))}`;
   account.key ||= await deriveKey(account);

@@ -9,7 +9,7 @@ import { reasonOf } from '../stores/storeFailure.ts';
 import type { Account, Held, SessionStore } from './account.ts';
 import { learn } from './account.ts';
 import type { SessionRecord } from './record.ts';
-import { IDLE_MS, isUnderWay, isUsable, parseRecord, remembered, textOf } from './record.ts';
+import { IDLE_MS, isUnderWay, isUsable, parseRecord, textOf } from './record.ts';
 
 /** What the store holds: a record, and its text, which is what is compared. No text: nothing is there. */
 export interface Stored {
@@ -63,7 +63,7 @@ export async function save(account: Account, held: Held): Promise<void> {
     const { record, text } = stored;
     const isWanted = record.token === held.token || (held.over && textOf(held.over) === text);
     // Whatever else lies there is newer, and this session stays this process's own.
-    const isWritten = isWanted ? await write(account, text, merge(held, record)) : true;
+    const isWritten = !isWanted || (await write(account, text, merge(held, record)));
     if (isWritten) held.over = undefined;
     if (isWritten !== false) return;
   }
@@ -76,11 +76,15 @@ function merge(held: Held, { usedAtMs = 0, rejectedAgainAtMs = 0 }: SessionRecor
   return { ...record, usedAtMs: Math.max(held.usedAtMs, usedAtMs) };
 }
 
-/** What is stored counts for nothing if it was read first after a reset and has not changed, but for a login under way. */
+/**
+ * What is stored counts for nothing if it was read first after a reset and has not changed, but for a login under way. Where
+ * nothing is stored any more, logins that failed, or may have, hold all the same.
+ */
 function weigh(account: Account, { record, text }: Stored): SessionRecord {
+  const { known, id } = account;
   if (account.isReset) account.voided = text;
   account.isReset = false;
-  if (!text) return remembered(account.known, account);
+  if (!text) return known.failures && (!known.limitMs || known.owner === id) ? known : {};
   return text === account.voided && !isUnderWay(record, Date.now()) ? {} : record;
 }
 
