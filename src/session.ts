@@ -68,8 +68,10 @@ export interface Session extends SessionTokenSource {
  *
  * With a `store`, processes with the same account share the record. While one logs in, the others wait for it, at most three
  * times the login's limit and 10 s each; one that was killed is waited for that long once, and its login stays counted.
- * No more logins are sent than counted, whatever processes, disks and networks do. Where the store itself fails (an
- * operation has 5 s) a process sends one login at most, none after that one failed, and none once it has read of another's.
+ * No more logins are sent than counted, whatever processes, disks and networks do. A process that is stopped just between
+ * looking at the clock and sending sends its login late, when another one may have been refused meanwhile; it has been
+ * counted all the same. Where the store itself fails (an operation has 5 s) a process sends one login at most, none after
+ * that one failed, and none once it has read of another's.
  *
  * @throws `TypeError` for a missing user name or password, an unknown option, or a store without `compareAndSet`
  * @see https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/start-connectivity-management-session.html
@@ -98,8 +100,8 @@ function createAccount(options: SessionOptions): Account {
   for (const name in unknown) throw new TypeError(`${name} is not username, password or store`);
   if (typeof Object(store).compareAndSet !== 'function') throw new TypeError('store must have compareAndSet');
   const key = options.store ? '' : 'alone';
-  // The client comes with the first call.
-  return { username, password, store, id: '', key, url: '', known: {} } as Partial<Account> as Account;
+  // Its name, the client and the session endpoint come with the first call.
+  return { username, password, store, key, known: {} } as Partial<Account> as Account;
 }
 
 /** Takes the client that uses the session. A session token is a secret between its account and its server. */

@@ -43,7 +43,7 @@ interface Happening {
 /** A login as the server has seen it. */
 interface Login {
   readonly by: Process;
-  readonly period: number;
+  period: number;
   fate: 'unknown' | 'refused' | 'harmless';
 }
 
@@ -259,7 +259,7 @@ function kill(world: World, mine: Process): void {
   world.fleet[world.fleet.indexOf(mine)] = startProcess(world);
 }
 
-/** Takes effect in the store when that is read next. */
+/** Takes effect in the store when that is read next, or what a login under way has brought is written. */
 function rearm(world: World, mine: Process): void {
   note(world, mine, 'reset');
   mine.isReset = true;
@@ -271,6 +271,16 @@ function rearm(world: World, mine: Process): void {
 function beginPeriod(world: World, mine: Process): void {
   if (mine.isReset) world.period++;
   mine.isReset = false;
+}
+
+/** What a login under way has brought is written after a reset: it is the first one that counts from then on. */
+function carryOver(world: World, mine: Process): void {
+  const isExcused = world.excused.has(mine.period);
+  beginPeriod(world, mine);
+  mine.period = world.period;
+  if (isExcused) world.excused.add(mine.period);
+  const login = world.logins.filter(({ by }) => by === mine).at(-1);
+  if (login && mine.phase === 'sent') login.period = mine.period;
 }
 
 function countAlone(world: World, mine: Process): void {
@@ -334,7 +344,7 @@ function createStore(world: World, mine: Process): TokenStore {
           beginPeriod(world, mine);
           world.counted++;
           mine.period = world.period;
-        }
+        } else if (mine.isReset && !value?.includes('"token"')) carryOver(world, mine);
         if (isCount || mine.phase !== 'departing') mine.phase = isCount ? 'counted' : 'none';
         return true;
       }),

@@ -45,12 +45,12 @@ export interface Account extends Self {
   readonly password: string;
   /** The one given, or one in memory. */
   readonly store: SessionStore;
-  /** Its name in counts, and the account's key in the store: empty until they are first needed. */
+  /** Its name in counts, from the first call on, and the account's key in the store, empty until it is first needed. */
   id: string;
   key: string;
   /** The client that used the session last, where no login is under way: there is one before anything is asked of it. */
   client: TokenSource;
-  /** The session endpoint, the same for all clients; empty until there is one. */
+  /** The session endpoint, the same for all clients; there as soon as there is one. */
   url: string;
   held?: Held | undefined;
   spent?: Self['spent'];

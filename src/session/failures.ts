@@ -27,14 +27,13 @@ export function failure(account: Account, what: string, reply?: Reply): ApiError
 /** From now on all calls get this error, the first one of the kind. */
 export function refusal(account: Account, statusCode: number | undefined): ApiError {
   const what = statusCode ? `refused the username and password (${statusCode})` : 'gave no answer twice';
-  account.refusal ??= tell(
+  return (account.refusal ??= tell(
     account,
     'session_latched',
     `${nameOf(endpointOf(account.url, '/login'))} ${what}. No further login is sent, since five failures lock the account: ` +
       'use the right password, or reset() to send this one again',
     { code: 'session_refused', statusCode },
-  );
-  return account.refusal;
+  ));
 }
 
 function tell({ client }: Account, type: 'session_failed' | 'session_latched', what: string, fields: ApiErrorFields): ApiError {

@@ -119,7 +119,7 @@ async function count(account: Account, attempt: Attempt, stored: Stored | undefi
     await conclude(account, { record, before });
   }
   attempt.countingSinceMs ??= Date.now();
-  if (Date.now() - attempt.countingSinceMs >= limitMs(account)) throw failure(account, 'the record changes all the time');
+  if (Date.now() - attempt.countingSinceMs >= limitMs(account)) throw failure(account, 'the record keeps changing');
   await sleep(LOOK_EVERY_MS);
   return undefined;
 }
@@ -144,9 +144,9 @@ async function succeed(account: Account, { record, over }: Counted, token: strin
  */
 async function conclude(account: Account, { record, before, over }: Counted, failed?: Pick<SessionRecord, 'status'>): Promise<void> {
   // What was counted before a reset counts no more.
-  const failures = over ? MOST_FAILURES : account.isReset ? 1 : record.failures;
-  const rest = account.isReset ? {} : before;
-  const next = failed ? { ...record, limitMs: undefined, failures, ...failed } : rest;
+  const { isReset } = account;
+  const failures = over ? MOST_FAILURES : isReset ? 1 : record.failures;
+  const next = failed ? { ...record, limitMs: undefined, failures, ...failed } : isReset ? {} : before;
   const isWritten = !over && (await write(account, textOf(record), next));
   if (isWritten) account.isReset = false;
   const isHeld = failed && !isWritten && (over || (failed.status && !current(account)));

@@ -46,17 +46,16 @@ const CLOCKS_DIFFER_MS = 5_000;
 export function decide(record: SessionRecord, nowMs: number, self: Self): Decision {
   if (isUsable(record, nowMs, self)) return 'use';
   if (record.status) return 'stop';
-  const { failures = 0, owner } = record;
   // One of its own that is still counted is none that it waits for: it was lost with the request that began it.
-  if (owner !== self.id && isUnderWay(record, nowMs)) return 'wait';
-  return failures < MOST_FAILURES ? 'login' : 'stop';
+  if (isUnderWay(record, nowMs) && record.owner !== self.id) return 'wait';
+  return (record.failures ?? 0) < MOST_FAILURES ? 'login' : 'stop';
 }
 
 /** Whether it holds a session that is alive and has not been given up. */
 export function isUsable(record: SessionRecord, nowMs: number, { spent }: Self): boolean {
-  // Another process may have found meanwhile that a login in the place of the spent one does not help.
-  const mayBeSpent = record.token === spent?.token && (!spent?.isLapse || isWorthReplacing(record, 'call'));
-  return isAlive(record, nowMs) && !mayBeSpent;
+  // Another process may have found meanwhile that a login in the place of the spent session does not help.
+  if (record.token === spent?.token && (!spent?.isLapse || isWorthReplacing(record, 'call'))) return false;
+  return isAlive(record, nowMs);
 }
 
 /** Whether it holds a session that is not 20 minutes idle. Clocks of a fleet differ: none has been used in the future. */

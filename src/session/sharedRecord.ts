@@ -46,7 +46,7 @@ export async function look(account: Account): Promise<Stored | undefined> {
 export function write(account: Account, expected: string | undefined, record: SessionRecord): Promise<boolean | undefined> {
   const ttlSeconds = record.token ? IDLE_MS / 1000 : undefined;
   const text = textOf(record);
-  return ask(account, 'compareAndSet', async (store) => Boolean(await store.compareAndSet(account.key, expected, text, ttlSeconds)));
+  return ask(account, 'compareAndSet', async (store) => store.compareAndSet(account.key, expected, text, ttlSeconds));
 }
 
 /** Takes the session of this token out of the store, if it is still there. */
