@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
+import { createHash, sign } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import type { MockServerOptions } from 'thingspace-auth/testing';
 import { createMockServer } from 'thingspace-auth/testing';
+import { jwkOf, keysFor } from './keys.ts';
 import type { Outcome } from './standIn.ts';
 import { runProgram, startStandIn } from './standIn.ts';
 
@@ -86,7 +87,7 @@ test('complete-example says when the credentials are refused', async (t) => {
   assert.match(stderr, /The server refused the credentials: invalid_client/);
 });
 
-test('stored-token takes the token from the file in the second run', async (t) => {
+test('stored-token takes the token from the store in the second run', async (t) => {
   const mock = createMockServer();
   const standIn = await startStandIn(t, mock);
   const folder = await mkdtemp(join(tmpdir(), 'thingspace-auth-'));
@@ -96,7 +97,7 @@ test('stored-token takes the token from the file in the second run', async (t) =
   const second = await runProgram(join(examples, 'stored-token.js'), standIn, CREDENTIALS, folder);
 
   assert.match(first.stdout, /token from the server\n200/);
-  assert.match(second.stdout, /token from the file\n200/);
+  assert.match(second.stdout, /token from the store\n200/);
   assert.deepEqual(seen(mock), [`${TOKEN} 200`, `${EDS_REGIONS} 200`, `${EDS_REGIONS} 200`]);
 });
 
@@ -106,7 +107,7 @@ test('custom-environment authenticates in the body, sends its parameters and kee
   });
 
   assert.equal(exitCode, 0);
-  assert.match(stdout, /200 .*\/orders[\s\S]*elsewhere\.example\.org is not among/);
+  assert.match(stdout, /200 .*\/orders[\s\S]*No credentials for https:\/\/elsewhere\.example\.org/);
   assert.deepEqual(mock.requests.map(({ url }) => url), ['https://auth.example.com/oauth2/token', 'https://api.example.com/orders']);
   assert.match(mock.requests[0]!.body, /scope=orders%3Aread&audience=https%3A%2F%2Fapi\.example\.com&client_id=my-service/);
   assert.match(mock.requests[1]!.body, /"item":"sensor"/);
@@ -135,7 +136,7 @@ test('m2m-devices logs in, lists the devices and logs out, and stops at a refuse
   const runWith = async (password: string): Promise<Outcome & { mock: Mock }> => {
     const mock = createMockServer({ users });
     const standIn = await startStandIn(t, mock);
-    const account = { UWS_USERNAME: 'invented-user', UWS_PASSWORD: password };
+    const account = { THINGSPACE_USERNAME: 'invented-user', THINGSPACE_PASSWORD: password };
     return { ...(await runProgram(join(examples, 'm2m-devices.js'), standIn, { ...CREDENTIALS, ...account })), mock };
   };
 
@@ -159,7 +160,7 @@ test('error-handling explains each failure by its code', async (t) => {
 
   assert.match(await explain({}), /mock-region-1/);
   assert.match(await explain({ clients: {} }), /^Check key and secret\./);
-  assert.match(await explain({}, (mock) => mock.failNext('token', html)), /^Something else than the token endpoint answered \(status 200\)/);
+  assert.match(await explain({}, (mock) => mock.failNext('token', html, 3)), /^Something else than the token endpoint answered \(status 200\)/);
   assert.match(await explain({}, (mock) => mock.failNext('api', 503)), /the API answered 503/);
 });
 
@@ -176,6 +177,57 @@ test('console-events prints each event on a line', async (t) => {
 
   assert.match(stdout, /\[thingspace-auth\] retry_waiting attempt=1 delayMs=\d+ code=gateway_fault statusCode=503\n/);
   assert.match(stdout, /\[thingspace-auth\] token_obtained source=exchange .*attempts=2\n200/);
+});
+
+test('private-key-jwt signs with the key of its file, which the server verifies', async (t) => {
+  const { privatePem, publicPem } = keysFor('ES256');
+  const runWith = async (pem: string): Promise<Outcome & { mock: Mock }> => {
+    const mock = createMockServer({ clients: { 'my-service': jwkOf(publicPem) } });
+    const folder = await mkdtemp(join(tmpdir(), 'thingspace-auth-'));
+    t.after(() => rm(folder, { recursive: true }));
+    await writeFile(join(folder, 'private-key.pem'), pem);
+    return { ...(await runProgram(join(examples, 'private-key-jwt.js'), await startStandIn(t, mock), {}, folder)), mock };
+  };
+
+  const { stdout, stderr, mock } = await runWith(privatePem);
+  assert.match(stdout + stderr, /^200 .*\/orders/);
+  assert.deepEqual(seen(mock), ['/oauth2/token 200', '/orders 200']);
+  assert.match((await runWith(keysFor('RS256').privatePem)).stderr, /invalid_client/);
+});
+
+test('kms-signer has the assertion signed elsewhere, and asks again where that fails once', async (t) => {
+  const { privatePem, publicPem } = keysFor('ES256');
+  const mock = createMockServer({ clients: { 'my-service': jwkOf(publicPem) } });
+  let asked = 0;
+  const fetch = async (request: Request): Promise<Response> => {
+    if (!request.url.startsWith('https://vault.example.com/')) return mock.fetch(request);
+    assert.equal(request.headers.get('x-vault-token'), 'invented-token');
+    if (asked++ === 0) return new Response('sealed', { status: 503 });
+    const { input } = (await request.json()) as { input: string };
+    const signature = sign('sha256', Buffer.from(input, 'base64'), { key: privatePem, dsaEncoding: 'ieee-p1363' });
+    return Response.json({ data: { signature: `vault:v1:${signature.toString('base64url')}` } });
+  };
+  const standIn = await startStandIn(t, { fetch: fetch as Mock['fetch'] });
+
+  const { stdout, stderr } = await runProgram(join(examples, 'kms-signer.js'), standIn, { VAULT_TOKEN: 'invented-token' });
+
+  assert.match(stdout + stderr, /^200 .*\/orders/);
+  assert.equal(asked, 2);
+  assert.deepEqual(seen(mock), ['/oauth2/token 200', '/orders 200']);
+});
+
+test('dpop answers both servers’ questions for a nonce, and proves each request', async (t) => {
+  const { stdout, stderr, mock } = await run(t, 'dpop', { dpop: true, clients: { 'my-service': 'invented-secret' } });
+
+  assert.match(stdout + stderr, /^200 .*\/orders/);
+  assert.deepEqual(seen(mock), ['/oauth2/token 400', '/oauth2/token 200', '/orders 401', '/orders 200']);
+});
+
+test('discovery finds the endpoints by the issuer', async (t) => {
+  const { stdout, stderr, mock } = await run(t, 'discovery', { clients: { 'my-service': 'invented-secret' } });
+
+  assert.match(stdout + stderr, /^https:\/\/auth\.example\.com\/tenant-1\/oauth2\/token\n200 .*\/orders/);
+  assert.deepEqual(seen(mock), ['/.well-known/oauth-authorization-server/tenant-1 200', '/tenant-1/oauth2/token 200', '/orders 200']);
 });
 
 test('every example but the demo is at most 40 lines, and each is run by a test', () => {

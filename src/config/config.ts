@@ -138,8 +138,16 @@ export interface CustomEnvironmentConfig extends ClientOptions {
   readonly environment: CustomEnvironment;
 }
 
+/** A configuration whose environment is known at run time only: what `configFromEnvironment` returns. */
+export interface VariablesConfig extends ClientOptions {
+  /** Who the client is. */
+  readonly clientCredentialsAuthCredentials: ClientCredentials<OauthScope>;
+  /** The environment's name, or a server of your own. Default `'Production'`. */
+  readonly environment?: Environment | CustomEnvironment | undefined;
+}
+
 /** What `createClient` takes. */
-export type ClientConfig = NamedEnvironmentConfig | CustomEnvironmentConfig;
+export type ClientConfig = NamedEnvironmentConfig | CustomEnvironmentConfig | VariablesConfig;
 
 /** The client that a session works for, as far as its configuration knows of it: what the session makes of it is its own. */
 export interface SessionClient {
@@ -159,25 +167,31 @@ export interface SessionTokenSource {
   giveUp(sent: string, use: RejectedUse): boolean;
 }
 
-/** One request that a proof is made for (RFC 9449 section 4.2). Without `accessToken` it goes to the authorization server. */
+/** One request that a proof is made for. Without `accessToken` it goes to the authorization server. */
 export interface ProofRequest {
-  /** The method as it is sent. */
+  /** The request's method, as sent. */
   readonly method: string;
-  /** The URL as it is sent. */
+  /** The request's URL, as sent. */
   readonly url: string;
-  /** The access token that goes along. */
+  /** The access token that the request carries; absent: it goes to the authorization server. */
   readonly accessToken?: string | undefined;
 }
 
-/** Proofs of the possession of a key: what `createDpop` of `thingspace-auth/dpop` returns. */
+/** What `createDpop` of `thingspace-auth/dpop` returns. Frozen. */
 export interface Dpop {
-  /** The value of the `DPoP` header for one request (RFC 9449 section 4.2). */
+  /**
+   * The value of the `DPoP` header for one request (RFC 9449 section 4.2). Makes the key where there is none yet; touches no
+   * network. Rejects with what WebCrypto rejects with.
+   */
   readonly createProof: (request: ProofRequest) => Promise<string>;
   /**
-   * Keeps a nonce that an answer brings (RFC 9449 section 8). `'nonce'` for a 401 which asks for the proof to be made anew
-   * with the nonce that it brings.
+   * Keeps the nonce that an answer brings for the proofs to come (RFC 9449 section 8). `'nonce'` for an answer 401 that asks
+   * for one (`use_dpop_nonce`) and brings it. Never throws.
    */
   readonly noteNonce: (request: ProofRequest, answer: Response) => 'nonce' | undefined;
-  /** The thumbprint of the key (RFC 7638), base64url. */
+  /**
+   * The key's thumbprint, base64url (RFC 7638 section 3). Makes the key where there is none yet; touches no network. Rejects
+   * with what WebCrypto rejects with.
+   */
   readonly getThumbprint: () => Promise<string>;
 }

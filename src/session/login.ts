@@ -9,7 +9,7 @@ import { asHeaderText } from '../platform/token.ts';
 import { post } from '../platform/transport.ts';
 import { sleep } from '../platform/waiting.ts';
 import { parseBody } from '../token/answer.ts';
-import { barring, createFailure } from '../token/outageGuard.ts';
+import { barring, createFailure, EXCHANGE } from '../token/outageGuard.ts';
 import { getToken, renewToken } from '../token/tokenSource.ts';
 import type { Account } from './account.ts';
 import { current, endpointOf, hold, learn } from './account.ts';
@@ -48,7 +48,7 @@ export const LOOK_EVERY_MS = 200;
 /** Sends one login, if it can be counted: the session token, or `undefined` where the record is to be looked at again. */
 export async function logIn(account: Account, attempt: Attempt, stored: Stored | undefined): Promise<string | undefined> {
   const { username, password } = account;
-  const last = barring(account.failure, 'exchange');
+  const last = barring(account.failure, EXCHANGE);
   if (last) throw last.error;
   const bearer = await getToken(account.client);
   const counted = await count(account, attempt, stored);
@@ -69,7 +69,7 @@ export async function logIn(account: Account, attempt: Attempt, stored: Stored |
   }
   const error = failure(account, '/login', reply);
   // 429, 5xx and the like are spaced out as failed exchanges are.
-  if (!isUnknown) account.failure = createFailure(account.failure, error, 'exchange');
+  if (!isUnknown) account.failure = createFailure(account.failure, error, EXCHANGE);
   throw error;
 }
 
