@@ -4,8 +4,10 @@
  * @module
  */
 import type { SessionTokenSource } from './config/config.ts';
-import type { Account, AccountInUse, SessionStore } from './session/account.ts';
-import { current, isInUse, letGo, reset } from './session/account.ts';
+import type { OAuthToken } from './platform/token.ts';
+import { asText } from './platform/token.ts';
+import type { Account } from './session/account.ts';
+import { current, letGo, reset } from './session/account.ts';
 import { failure } from './session/failures.ts';
 import { giveUp, use } from './session/heldSession.ts';
 import { isBearerFault, isLapse, saysLapsed } from './session/lapse.ts';
@@ -66,8 +68,10 @@ export interface Session extends SessionTokenSource {
  *
  * With a `store`, processes with the same account share the record. While one logs in, the others wait for it, at most three
  * times the login's limit and 10 s each; one that was killed is waited for that long once, and its login stays counted.
- * No more logins are sent than counted, whatever processes, disks and networks do. Where the store itself fails (an
- * operation has 5 s) a process sends one login at most, none after that one failed, and none once it has read of another's.
+ * No more logins are sent than counted, whatever processes, disks and networks do. A process that is stopped just between
+ * looking at the clock and sending sends its login late, when another one may have been refused meanwhile; it has been
+ * counted all the same. Where the store itself fails (an operation has 5 s) a process sends one login at most, none after
+ * that one failed, and none once it has read of another's.
  *
  * @throws `TypeError` for a missing user name or password, an unknown option, or a store without `compareAndSet`
  * @see https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/start-connectivity-management-session.html
@@ -78,11 +82,11 @@ export function createSession(options: SessionOptions): Session {
   const account = createAccount(options);
   return Object.freeze<Session>({
     getSessionToken(client, signal) {
-      const inUse = attach(account, client as TokenSource); // what createClient hands in
-      return use(inUse) ?? obtain(inUse, signal);
+      attach(account, client as TokenSource); // what createClient hands in
+      return use(account) ?? obtain(account, signal);
     },
     isLapse,
-    giveUp: (sent, use) => !isInUse(account) || giveUp(account, sent, use),
+    giveUp: (sent, use) => giveUp(account, sent, use),
     logout: () => logOut(account),
     reset: () => reset(account),
     current: () => current(account)?.token,
@@ -90,36 +94,35 @@ export function createSession(options: SessionOptions): Session {
 }
 
 function createAccount(options: SessionOptions): Account {
-  const { username, password, store, ...unknown } = Object(options) as SessionOptions;
-  if (![username, password].every((text) => typeof text === 'string' && text)) {
-    throw new TypeError('username and password must be non-empty strings');
-  }
+  const { username, password, store = memoryStore(), ...unknown } = Object(options) as SessionOptions;
+  if (!asText(username) || !asText(password)) throw new TypeError('username and password must be non-empty strings');
   // A misspelt store would leave each process with a count of its own.
   for (const name in unknown) throw new TypeError(`${name} is not username, password or store`);
-  const isShared = store !== undefined;
-  if (isShared && typeof Object(store).compareAndSet !== 'function') throw new TypeError('store must have compareAndSet');
-  const used = isShared ? (store as SessionStore) : memoryStore();
-  return { username, password, store: used, isShared, id: '', key: '', known: {} };
+  if (typeof Object(store).compareAndSet !== 'function') throw new TypeError('store must have compareAndSet');
+  const key = options.store ? '' : 'alone';
+  // Its name, the client and the session endpoint come with the first call.
+  return { username, password, store, key, known: {} } as Partial<Account> as Account;
 }
 
-/** The account with the client that uses it. A session token is a secret between its account and its server. */
-function attach(account: Account, client: TokenSource): AccountInUse {
-  if (client === account.client && isInUse(account)) return account;
-  const { sessionUrl: url = new URL('/api/m2m/v1/session', client.settings.tokenUrl).href } = client.settings;
-  if (account.url && account.url !== url) throw new TypeError('sessionUrl must be the same for all clients of a session');
+/** Takes the client that uses the session. A session token is a secret between its account and its server. */
+function attach(account: Account, client: TokenSource): void {
+  if (client === account.client) return;
+  const { sessionUrl = new URL('/api/m2m/v1/session', client.settings.tokenUrl).href } = client.settings;
+  account.url ||= sessionUrl;
+  if (account.url !== sessionUrl) throw new TypeError('sessionUrl must be the same for all clients');
   // A login under way keeps the client that it was begun with: its limit is what has been counted.
-  return account.flight && isInUse(account) ? account : Object.assign(account, { client, url });
+  if (!account.flight) account.client = client;
 }
 
 async function logOut(account: Account): Promise<void> {
   const held = current(account);
-  if (!held || !isInUse(account)) return;
+  if (!held) return;
   letGo(account, false);
+  const end = (bearer: OAuthToken) => send(account, '/logout', bearer, '', { 'vz-m2m-token': held.token });
   const bearer = await getToken(account.client);
   await remove(account, held.token);
-  const headers = { 'vz-m2m-token': held.token };
-  let reply = await send(account, '/logout', bearer, '', headers);
+  let reply = await end(bearer);
   const renewed = isBearerFault(reply) && (await renewBearer(account, bearer));
-  if (renewed) reply = await send(account, '/logout', renewed, '', headers);
+  if (renewed) reply = await end(renewed);
   if (!reply.response?.ok && !saysLapsed(reply.text)) throw failure(account, '/logout', reply);
 }

@@ -234,7 +234,7 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
     'TypeError: username and password must be non-empty strings'],
   ['a wrong password for the M2M login',
     () => logIn({ users: { 'invented-user': 'right' } }),
-    `ApiError session_refused: M2M session: ${LOGIN} refused the username and password (401). No further login is sent, since five failures lock the account: make a session with the right password; reset() sends the same username and password again`],
+    `ApiError session_refused: M2M session: ${LOGIN} refused the username and password (401). No further login is sent, since five failures lock the account: use the right password, or reset() to send this one again`],
   ['an M2M service that is down',
     () => logIn({}, text(503, 'text/plain', 'later')),
     `ApiError session_failed: M2M session: ${LOGIN} answered 503; try again later`],

@@ -4,22 +4,25 @@
  * @module
  */
 import type { ApiError } from '../platform/errors.ts';
+import type { Rejections } from '../platform/rejections.ts';
 import type { TokenStore } from '../stores/tokenStore.ts';
 import type { Failure } from '../token/outageGuard.ts';
 import type { TokenSource } from '../token/renewal.ts';
 import type { Self, SessionRecord } from './record.ts';
 import { isAlive } from './record.ts';
 
+/** A record that holds a session. */
+export type StoredSession = SessionRecord & { readonly token: string; readonly usedAtMs: number };
+
 /** The session held. Times are in milliseconds of Unix time. */
-export interface Held {
+export interface Held extends Rejections {
   readonly token: string;
   usedAtMs: number;
-  readonly replacedAtMs?: number | undefined;
   rejectedAgainAtMs?: number | undefined;
   /** The last use that the store has been told of, or was to be. */
   savedAtMs: number;
-  /** What this session is still to be written over in the store; absent once it has been. */
-  over?: { readonly text: string | undefined } | undefined;
+  /** The record that this session is still to be written over in the store; absent once it has been. */
+  over?: SessionRecord | undefined;
 }
 
 /** A login under way, shared by all who wait. */
@@ -30,8 +33,8 @@ export interface Flight {
   aliveAtMs: number;
 }
 
-/** How a login ended for those who waited. */
-export type Outcome = { readonly token: string } | { readonly error: unknown };
+/** How a login ended for those who waited: gives the session token, or throws. */
+export type Outcome = () => string;
 
 /** What a session asks of a store. */
 export type SessionStore = Required<Pick<TokenStore, 'get' | 'compareAndSet'>>;
@@ -42,13 +45,13 @@ export interface Account extends Self {
   readonly password: string;
   /** The one given, or one in memory. */
   readonly store: SessionStore;
-  readonly isShared: boolean;
-  /** Its name in counts, and the account's key in the store: empty until they are first needed. */
+  /** Its name in counts, from the first call on, and the account's key in the store, empty until it is first needed. */
   id: string;
   key: string;
-  /** The client that used the session last, where no login is under way, and the session endpoint. */
-  client?: TokenSource;
-  url?: string;
+  /** The client that used the session last, where no login is under way: there is one before anything is asked of it. */
+  client: TokenSource;
+  /** The session endpoint, the same for all clients; there as soon as there is one. */
+  url: string;
   held?: Held | undefined;
   spent?: Self['spent'];
   /** The record as it was last read or written; nothing after a reset. */
@@ -65,15 +68,8 @@ export interface Account extends Self {
   flight?: Flight | undefined;
 }
 
-/** One that a client has asked for its session. */
-export type AccountInUse = Account & Required<Pick<Account, 'client' | 'url'>>;
-
-export function isInUse(account: Account): account is AccountInUse {
-  return account.client !== undefined;
-}
-
 /** Where the login or the logout is sent: below the session endpoint, whether that ends with a slash or has a query. */
-export function endpointOf({ url }: AccountInUse, path: string): string {
+export function endpointOf(url: string, path: string): string {
   const endpoint = new URL(url);
   endpoint.pathname = endpoint.pathname.replace(/\/?$/, path);
   return endpoint.href;
@@ -84,16 +80,18 @@ export function current({ held }: Account): Held | undefined {
   return held && isAlive(held, Date.now()) ? held : undefined;
 }
 
-/** Holds a session that the record has, or is to have. */
-export function hold(account: Account, record: SessionRecord): Held {
-  const { token = '', usedAtMs = 0 } = record;
-  // Clocks of a fleet differ: none has been used in the future.
-  const atMs = Math.min(usedAtMs, Date.now());
+/** Takes a record as what is known, whatever was known before. */
+export function learn(account: Account, record: SessionRecord, isUnwritten = false): void {
   account.known = record;
-  account.isUnwritten = false;
-  account.refusal = account.failure = undefined;
-  account.held = { ...record, token, usedAtMs: atMs, savedAtMs: atMs };
-  return account.held;
+  account.isUnwritten = isUnwritten;
+}
+
+/** Holds a session that the record has, or is to have. */
+export function hold(account: Account, record: StoredSession): Held {
+  // Clocks of a fleet differ: none has been used in the future.
+  const usedAtMs = Math.min(record.usedAtMs, Date.now());
+  begin(account, record);
+  return (account.held = { ...record, usedAtMs, savedAtMs: usedAtMs });
 }
 
 /** Holds no session any more, and takes this one from no store. */
@@ -105,8 +103,12 @@ export function letGo(account: Account, isLapse: boolean): void {
 /** Forgets session, refusal and count. */
 export function reset(account: Account): void {
   letGo(account, false);
-  account.known = {};
-  account.isUnwritten = false;
+  begin(account, {});
   account.isReset = true;
+}
+
+/** What failed before counts no more. */
+function begin(account: Account, record: SessionRecord): void {
+  learn(account, record);
   account.refusal = account.failure = undefined;
 }

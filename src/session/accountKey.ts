@@ -2,6 +2,7 @@
  * Where an account's record lies in a store.
  * @module
  */
+import type { Account } from './account.ts';
 
 /**
  * The key of an account's record: a changed password is another one, and from it neither user name nor password can be read,
@@ -9,7 +10,7 @@
  *
  * @see RFC 8018 section 5.2
  */
-export async function deriveKey(url: string, username: string, password: string): Promise<string> {
+export async function deriveKey({ url, username, password }: Account): Promise<string> {
   const encoder = new TextEncoder();
   const salt = encoder.encode(JSON.stringify([url, username]));
   const secret = await crypto.subtle.importKey('raw', encoder.encode(password), 'PBKDF2', false, ['deriveBits']);

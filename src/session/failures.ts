@@ -2,11 +2,12 @@
  * How a login that brought no session is told: to `onEvent`, and to the one who reads the error in a log at night.
  * @module
  */
+import type { ApiErrorFields } from '../platform/errors.ts';
 import { ApiError } from '../platform/errors.ts';
-import { report } from '../platform/events.ts';
+import { describeFailure, report } from '../platform/events.ts';
 import type { Answer } from '../platform/transport.ts';
 import { nameOf } from '../platform/transport.ts';
-import type { AccountInUse } from './account.ts';
+import type { Account } from './account.ts';
 import { endpointOf } from './account.ts';
 
 /** What has come of a request, and why no more has. */
@@ -15,28 +16,28 @@ export interface Reply extends Answer {
 }
 
 /** A login, or a logout, that did not succeed this time. `what` says why none was sent, or, with a reply, its path. */
-export function failure(account: AccountInUse, what: string, reply?: Reply): ApiError {
+export function failure(account: Account, what: string, reply?: Reply): ApiError {
   const { response, text: _, ...cause } = reply ?? {};
   const { status: statusCode, headers } = response ?? {};
-  const code = 'session_failed';
-  report(account.client.settings, { type: code, code, statusCode });
   const answered = statusCode ? `answered ${statusCode}` : 'gave no answer';
-  const message = reply ? `${nameOf(endpointOf(account, what))} ${answered}; try again later` : what;
-  return new ApiError(`M2M session: ${message}`, { ...cause, code, statusCode, headers });
+  const happened = reply ? `${nameOf(endpointOf(account.url, what))} ${answered}` : what;
+  return tell(account, 'session_failed', `${happened}; try again later`, { ...cause, code: 'session_failed', statusCode, headers });
 }
 
 /** From now on all calls get this error, the first one of the kind. */
-export function refusal(account: AccountInUse, status: unknown): ApiError {
-  if (account.refusal) return account.refusal;
-  const statusCode = Number(status) || undefined;
-  const code = 'session_refused';
-  report(account.client.settings, { type: 'session_latched', code, statusCode });
-  const where = nameOf(endpointOf(account, '/login'));
+export function refusal(account: Account, statusCode: number | undefined): ApiError {
   const what = statusCode ? `refused the username and password (${statusCode})` : 'gave no answer twice';
-  account.refusal = new ApiError(
-    `M2M session: ${where} ${what}. No further login is sent, since five failures lock the account: ` +
-      'make a session with the right password; reset() sends the same username and password again',
-    { code, statusCode },
-  );
-  return account.refusal;
+  return (account.refusal ??= tell(
+    account,
+    'session_latched',
+    `${nameOf(endpointOf(account.url, '/login'))} ${what}. No further login is sent, since five failures lock the account: ` +
+      'use the right password, or reset() to send this one again',
+    { code: 'session_refused', statusCode },
+  ));
+}
+
+function tell({ client }: Account, type: 'session_failed' | 'session_latched', what: string, fields: ApiErrorFields): ApiError {
+  const error = new ApiError(`M2M session: ${what}`, fields);
+  report(client.settings, { type, ...describeFailure(error) });
+  return error;
 }

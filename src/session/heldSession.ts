@@ -5,7 +5,7 @@
 import { callHook } from '../platform/events.ts';
 import type { RejectedUse } from '../platform/rejections.ts';
 import { isWorthReplacing } from '../platform/rejections.ts';
-import type { AccountInUse, Held } from './account.ts';
+import type { Account, Held } from './account.ts';
 import { current, letGo } from './account.ts';
 import { save } from './sharedRecord.ts';
 
@@ -14,7 +14,7 @@ const SAVE_EVERY_MS = 60_000;
 const OFFER_EVERY_MS = 1_000;
 
 /** The token held, for a call about to be sent. */
-export function use(account: AccountInUse): string | undefined {
+export function use(account: Account): string | undefined {
   const held = current(account);
   if (!held) return undefined;
   held.usedAtMs = Date.now();
@@ -23,21 +23,19 @@ export function use(account: AccountInUse): string | undefined {
 }
 
 /** Told of a lapse of `sent`. True: the next call for a session brings another one. */
-export function giveUp(account: AccountInUse, sent: string, rejected: RejectedUse): boolean {
+export function giveUp(account: Account, sent: string, rejected: RejectedUse): boolean {
   const { held } = account;
   if (held?.token !== sent) return true;
-  if (isWorthReplacing(held, rejected)) {
-    letGo(account, true);
-    return true;
-  }
-  if (rejected === 'replay' && isWorthReplacing(held, 'call')) {
+  const isSpent = isWorthReplacing(held, rejected);
+  if (isSpent) letGo(account, true);
+  else if (rejected === 'replay' && isWorthReplacing(held, 'call')) {
     held.rejectedAgainAtMs = Date.now();
     saveBeside(account, held);
   }
-  return false;
+  return isSpent;
 }
 
-function saveBeside(account: AccountInUse, held: Held): void {
+function saveBeside(account: Account, held: Held): void {
   held.savedAtMs = held.usedAtMs;
-  if (account.isShared) void callHook(account.client.settings.waitUntil, save(account, held));
+  void callHook(account.client.settings.waitUntil, save(account, held));
 }

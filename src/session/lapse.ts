@@ -15,7 +15,7 @@ const LOOK_MS = 5_000;
 
 /** Whether an answer of an API says that the session has lapsed. The answer can still be read afterwards. */
 export async function isLapse(response: Response): Promise<boolean> {
-  const isCandidate = /^40[01].*json/i.test(response.status + (response.headers.get('content-type') ?? ''));
+  const isCandidate = /^40[01].*json/i.test(`${response.status} ${response.headers.get('content-type')}`);
   // One that breaks off, or is aborted, does so for the caller: platforms do not let it read the original any more.
   return isCandidate && saysLapsed(await waitFor(readText(response.clone()), undefined, LOOK_MS));
 }

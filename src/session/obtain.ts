@@ -4,7 +4,7 @@
  */
 import { callHook } from '../platform/events.ts';
 import { isRequestBound, sleep, throwIfAborted, waitFor } from '../platform/waiting.ts';
-import type { AccountInUse, Flight, Outcome } from './account.ts';
+import type { Account, Flight, Outcome, StoredSession } from './account.ts';
 import { hold } from './account.ts';
 import { deriveKey } from './accountKey.ts';
 import { failure, refusal } from './failures.ts';
@@ -24,7 +24,7 @@ const MOST_WAITS = 3;
  * that another request has begun dies with it and never settles, or rejects with the runtime's refusal: then it is lost, and
  * stays counted. One that is only slow goes on giving signs of life; a second one beside it would count too.
  */
-export async function obtain(account: AccountInUse, signal: AbortSignal | null | undefined): Promise<string> {
+export async function obtain(account: Account, signal: AbortSignal | null | undefined): Promise<string> {
   for (;;) {
     throwIfAborted(signal);
     const held = use(account);
@@ -35,23 +35,18 @@ export async function obtain(account: AccountInUse, signal: AbortSignal | null |
       throwIfAborted(signal);
       flight.aliveAtMs = 0;
     });
-    if (outcome) return bring(account, outcome);
+    if (outcome) return outcome();
     if (account.flight === flight && Date.now() - flight.aliveAtMs >= LOST_AFTER_MS) account.flight = undefined;
   }
 }
 
-/** Those who have waited for a session get it, though it has been forgotten meanwhile. */
-function bring(account: AccountInUse, outcome: Outcome): string {
-  if ('error' in outcome) throw outcome.error;
-  return use(account) ?? outcome.token;
-}
-
-function begin(account: AccountInUse): Flight {
+function begin(account: Account): Flight {
   const pulse = isRequestBound() ? setInterval(() => (flight.aliveAtMs = Date.now()), 1_000) : undefined;
-  // In a turn of its own: what it calls of the caller's may ask for the session too, and must find this one under way.
-  const outcome = Promise.resolve()
-    .then(() => findOrLogIn(account))
-    .then((token) => ({ token }), (error: unknown) => ({ error }))
+  const outcome = findOrLogIn(account)
+    // Those who have waited for a session get it, though it has been forgotten meanwhile.
+    .then((token): Outcome => () => use(account) ?? token, (error): Outcome => () => {
+      throw error;
+    })
     .finally(() => {
       clearInterval(pulse);
       if (account.flight === flight) account.flight = undefined;
@@ -63,10 +58,12 @@ function begin(account: AccountInUse): Flight {
 }
 
 /** Brings a session, from the store or by one login, and never beside another's. */
-async function findOrLogIn(account: AccountInUse): Promise<string> {
+async function findOrLogIn(account: Account): Promise<string> {
+  // In a turn of its own: what it calls of the caller's may ask for the session too, and must find this login under way.
+  await undefined;
   const attempt: Attempt = { startedAtMs: Date.now() };
   account.id ||= `${crypto.getRandomValues(new Uint32Array(4))}`;
-  if (account.isShared) account.key ||= await deriveKey(account.url, account.username, account.password);
+  account.key ||= await deriveKey(account);
   for (;;) {
     const token = await step(account, attempt);
     if (token) return token;
@@ -74,24 +71,16 @@ async function findOrLogIn(account: AccountInUse): Promise<string> {
 }
 
 /** Does what the record says: a session token, or `undefined` where it is to be looked at again. */
-async function step(account: AccountInUse, attempt: Attempt): Promise<string | undefined> {
-  const finding = await look(account);
-  const { record, isFailing } = finding;
-  const decision = decide(record, Date.now(), account);
+async function step(account: Account, attempt: Attempt): Promise<string | undefined> {
+  const stored = await look(account);
+  const { known } = account;
+  const decision = decide(known, Date.now(), account);
+  if (decision === 'use') return hold(account, known as StoredSession).token;
+  if (decision === 'stop') throw refusal(account, known.status);
   // Nobody can be waited for where the store fails; the login that may be under way then bars this process's own.
-  switch (isFailing && decision === 'wait' ? 'login' : decision) {
-    case 'use':
-      return hold(account, record).token;
-    case 'stop':
-      throw refusal(account, record.status);
-    case 'wait':
-      attempt.countingSinceMs = undefined;
-      if (Date.now() - attempt.startedAtMs >= MOST_WAITS * waitMs(limitMs(account))) {
-        throw failure(account, 'another login is under way; try again later');
-      }
-      await sleep(LOOK_EVERY_MS);
-      return undefined;
-    case 'login':
-      return logIn(account, attempt, finding);
-  }
+  if (decision === 'login' || !stored) return logIn(account, attempt, stored);
+  attempt.countingSinceMs = undefined;
+  if (Date.now() - attempt.startedAtMs >= MOST_WAITS * waitMs(limitMs(account))) throw failure(account, 'another login is under way');
+  await sleep(LOOK_EVERY_MS);
+  return undefined;
 }

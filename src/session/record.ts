@@ -13,7 +13,7 @@ export interface SessionRecord extends Rejections {
   readonly token?: string;
   readonly usedAtMs?: number;
   /** Logins since the last success or reset that failed, may have failed, or are under way. */
-  readonly failures?: number;
+  readonly failures?: number | undefined;
   /** Who counted the last one, and when. It makes each count's text another. */
   readonly owner?: string;
   readonly countedAtMs?: number;
@@ -44,24 +44,23 @@ export const SEND_WITHIN_MS = 5_000;
 const CLOCKS_DIFFER_MS = 5_000;
 
 export function decide(record: SessionRecord, nowMs: number, self: Self): Decision {
-  if (record.token) return isUsable(record, nowMs, self) ? 'use' : 'login';
-  if (record.status !== undefined) return 'stop';
+  if (isUsable(record, nowMs, self)) return 'use';
+  if (record.status) return 'stop';
   // One of its own that is still counted is none that it waits for: it was lost with the request that began it.
   if (isUnderWay(record, nowMs) && record.owner !== self.id) return 'wait';
-  return (record.failures ?? 0) >= MOST_FAILURES ? 'stop' : 'login';
+  return (record.failures ?? 0) < MOST_FAILURES ? 'login' : 'stop';
 }
 
 /** Whether it holds a session that is alive and has not been given up. */
 export function isUsable(record: SessionRecord, nowMs: number, { spent }: Self): boolean {
-  if (!isAlive(record, nowMs)) return false;
-  if (!spent || record.token !== spent.token) return true;
-  // Another process may have found meanwhile that a login in the place of this session does not help.
-  return spent.isLapse && !isWorthReplacing(record, 'call');
+  // Another process may have found meanwhile that a login in the place of the spent session does not help.
+  if (record.token === spent?.token && (!spent?.isLapse || isWorthReplacing(record, 'call'))) return false;
+  return isAlive(record, nowMs);
 }
 
 /** Whether it holds a session that is not 20 minutes idle. Clocks of a fleet differ: none has been used in the future. */
-export function isAlive({ token, usedAtMs = -Infinity }: SessionRecord, nowMs: number): boolean {
-  return token !== undefined && nowMs - usedAtMs < IDLE_MS;
+export function isAlive({ usedAtMs = -Infinity }: SessionRecord, nowMs: number): boolean {
+  return nowMs - usedAtMs < IDLE_MS;
 }
 
 /** Whether a login may still be sent, on its way or being answered. */
@@ -74,19 +73,14 @@ export function waitMs(limitMs: number): number {
   return limitMs + SEND_WITHIN_MS + CLOCKS_DIFFER_MS;
 }
 
-/** One more login counted, to be sent within {@link SEND_WITHIN_MS}. */
-export function countLogin({ failures = 0 }: SessionRecord, owner: string, countedAtMs: number, limitMs: number): SessionRecord {
-  return { failures: failures + 1, owner, countedAtMs, limitMs };
-}
-
-/** Of a record that the store does not hold any more, what holds all the same: logins that failed, or may have. */
-export function remembered(known: SessionRecord, { id }: Self): SessionRecord {
-  return known.failures && (known.limitMs === undefined || known.owner === id) ? known : {};
+/** A record's text; none for one that holds nothing. */
+export function textOf(record: SessionRecord): string | undefined {
+  return record.token || record.failures ? JSON.stringify(record) : undefined;
 }
 
 /** A record from its text, which is outside data: what is none is an empty one. Throws where it is no JSON. */
 export function parseRecord(text: string): SessionRecord {
   const record = Object(JSON.parse(text));
-  const isSession = asHeaderText(record.token) && Number.isFinite(record.usedAtMs);
-  return isSession || (!record.token && record.failures > 0) ? record : {};
+  const isValid = record.token ? asHeaderText(record.token) && Number.isFinite(record.usedAtMs) : record.failures > 0;
+  return isValid ? record : {};
 }

@@ -6,25 +6,16 @@
 import { report } from '../platform/events.ts';
 import { waitFor } from '../platform/waiting.ts';
 import { reasonOf } from '../stores/storeFailure.ts';
-import type { AccountInUse, Held, SessionStore } from './account.ts';
+import type { Account, Held, SessionStore } from './account.ts';
+import { learn } from './account.ts';
 import type { SessionRecord } from './record.ts';
-import { IDLE_MS, isUnderWay, isUsable, parseRecord, remembered } from './record.ts';
+import { IDLE_MS, isUnderWay, isUsable, parseRecord, textOf } from './record.ts';
 
-/** A record and its text, which is what is compared; no text: nothing is there. */
-export interface Entry {
+/** What the store holds: a record, and its text, which is what is compared. No text: nothing is there. */
+export interface Stored {
   readonly record: SessionRecord;
   readonly text: string | undefined;
 }
-
-/** What was found, as it counts for this process. */
-export interface Finding extends Entry {
-  /** The text that the store holds, to be written over; `text` is what is to be put back. */
-  readonly found: string | undefined;
-  /** Whether the store fails; then the record is the one last known. */
-  readonly isFailing: boolean;
-}
-
-export const NOTHING: Entry = { record: {}, text: undefined };
 
 /** A store for one session object alone: one text. */
 export function memoryStore(): SessionStore {
@@ -39,52 +30,40 @@ export function memoryStore(): SessionStore {
   };
 }
 
-export function entryOf(record: SessionRecord): Entry {
-  return { record, text: JSON.stringify(record) };
-}
-
-/** What the store holds, as it counts for this process. */
-export async function look(account: AccountInUse): Promise<Finding> {
+/** Brings up to date what is known, and says what the store holds; `undefined` where it fails. */
+export async function look(account: Account): Promise<Stored | undefined> {
   const stored = await read(account);
-  const { record, text } = stored ? weigh(account, stored) : { record: account.known, text: undefined };
+  const record = stored ? weigh(account, stored) : account.known;
   // What could not be written holds until the store has a session.
-  if (!account.isUnwritten || isUsable(record, Date.now(), account)) {
-    account.known = record;
-    account.isUnwritten = false;
-  }
-  return { record: account.known, text, found: stored?.text, isFailing: !stored };
+  if (!account.isUnwritten || isUsable(record, Date.now(), account)) learn(account, record);
+  return stored;
 }
 
 /**
- * Writes an entry, if the store still holds `expected`. `false`: it holds something else; `undefined`: it fails.
+ * Writes a record, if the store still holds the text `expected`. `false`: it holds something else; `undefined`: it fails.
  * Sessions are kept for as long as they live, all else for ever.
  */
-export async function write(
-  account: AccountInUse,
-  expected: string | undefined,
-  { record, text }: Entry,
-): Promise<boolean | undefined> {
+export function write(account: Account, expected: string | undefined, record: SessionRecord): Promise<boolean | undefined> {
   const ttlSeconds = record.token ? IDLE_MS / 1000 : undefined;
-  return ask(account, 'compareAndSet', async (store) => {
-    const isWritten = await store.compareAndSet(account.key, expected, text, ttlSeconds);
-    return Boolean(isWritten);
-  });
+  const text = textOf(record);
+  return ask(account, 'compareAndSet', async (store) => store.compareAndSet(account.key, expected, text, ttlSeconds));
 }
 
 /** Takes the session of this token out of the store, if it is still there. */
-export async function remove(account: AccountInUse, token: string): Promise<void> {
+export async function remove(account: Account, token: string): Promise<void> {
   const stored = await read(account);
-  if (stored?.record.token === token) await write(account, stored.text, NOTHING);
+  if (stored?.record.token === token) await write(account, stored.text, {});
 }
 
 /** Tells the store of the last use, or of a session that it could not be told of, but never over anything else. */
-export async function save(account: AccountInUse, held: Held): Promise<void> {
+export async function save(account: Account, held: Held): Promise<void> {
   for (let tries = 3; tries > 0; tries--) {
     const stored = await read(account);
     if (!stored || account.held !== held) return;
-    const isWanted = stored.record.token === held.token || (held.over && held.over.text === stored.text);
-    const isWritten = isWanted ? await write(account, stored.text, entryOf(merge(held, stored.record))) : true;
+    const { record, text } = stored;
+    const isWanted = record.token === held.token || (held.over && textOf(held.over) === text);
     // Whatever else lies there is newer, and this session stays this process's own.
+    const isWritten = !isWanted || (await write(account, text, merge(held, record)));
     if (isWritten) held.over = undefined;
     if (isWritten !== false) return;
   }
@@ -97,44 +76,48 @@ function merge(held: Held, { usedAtMs = 0, rejectedAgainAtMs = 0 }: SessionRecor
   return { ...record, usedAtMs: Math.max(held.usedAtMs, usedAtMs) };
 }
 
-/** What is stored counts for nothing if it was read first after a reset and has not changed, but for a login under way. */
-function weigh(account: AccountInUse, stored: Entry): Entry {
-  const { record, text } = stored;
+/**
+ * What is stored counts for nothing if it was read first after a reset and has not changed, but for a login under way. Where
+ * nothing is stored any more, logins that failed, or may have, hold all the same.
+ */
+function weigh(account: Account, { record, text }: Stored): SessionRecord {
+  const { known, id } = account;
   if (account.isReset) account.voided = text;
   account.isReset = false;
-  if (text === undefined) return { record: remembered(account.known, account), text };
-  return text === account.voided && !isUnderWay(record, Date.now()) ? NOTHING : stored;
+  if (!text) return known.failures && (!known.limitMs || known.owner === id) ? known : {};
+  return text === account.voided && !isUnderWay(record, Date.now()) ? {} : record;
 }
 
 /** What the store holds; `undefined` where it fails. */
-async function read(account: AccountInUse): Promise<Entry | undefined> {
-  const text = await ask(account, 'get', async (store) => (await store.get(account.key)) ?? null);
-  if (!text) return text === undefined ? text : NOTHING;
+async function read(account: Account): Promise<Stored | undefined> {
+  const text = await ask(account, 'get', async (store) => (await store.get(account.key)) || '');
+  if (!text) return text === undefined ? text : { record: {}, text: undefined };
   try {
     return { record: parseRecord(text), text };
   } catch {
-    report(account.client.settings, { type: 'store_failed', operation: 'get', reason: 'junk' });
+    fails(account, 'get', 'junk');
     return { record: {}, text };
   }
 }
 
 /** Asks the store: its answer, or `undefined` where it throws or takes too long. */
-async function ask<T>(
-  { client, store }: AccountInUse,
-  operation: 'get' | 'compareAndSet',
-  act: (store: SessionStore) => Promise<T>,
-): Promise<T | undefined> {
-  let reason = 'timeout';
+async function ask<T>(account: Account, operation: Operation, act: (store: SessionStore) => Promise<T>): Promise<T | undefined> {
   try {
-    const asked = act(store);
+    const asked = act(account.store);
     // In slices: a process that gets no time for a while finds its timers due before the answer that lies there.
     for (let slices = 5; slices > 0; slices--) {
       const answer = await waitFor(asked, undefined, 1_000);
       if (answer !== undefined) return answer;
     }
+    fails(account, operation, 'timeout');
   } catch (error) {
-    reason = reasonOf(error);
+    fails(account, operation, reasonOf(error));
   }
-  report(client.settings, { type: 'store_failed', operation, reason });
   return undefined;
+}
+
+type Operation = keyof SessionStore;
+
+function fails({ client }: Account, operation: Operation, reason: string): void {
+  report(client.settings, { type: 'store_failed', operation, reason });
 }
