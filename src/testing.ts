@@ -7,6 +7,14 @@
  * @module
  */
 
+import type { Assertion, ClientKey } from './testing/assertions.ts';
+import { assertionFault, readAssertion } from './testing/assertions.ts';
+import type { PublicJwk, VerificationKey } from './testing/jws.ts';
+import type { Proof } from './testing/proofs.ts';
+import { proofFault, readProof } from './testing/proofs.ts';
+
+export type { PublicJwk, VerificationKey } from './testing/jws.ts';
+
 type FetchInput = Parameters<typeof fetch>[0];
 type FetchInit = Parameters<typeof fetch>[1];
 
@@ -16,8 +24,16 @@ export interface MockServerOptions {
   readonly expiresIn?: number;
   /** The scopes that may be granted; others are `invalid_scope`. All of them when none is asked for. Absent: any. */
   readonly scopes?: readonly string[];
-  /** Client ids with their secrets; others are `invalid_client`. Absent: any. */
-  readonly clients?: Readonly<Record<string, string>>;
+  /**
+   * Client ids, each with its secret (for Basic, or for an assertion by `client_secret_jwt`) or its public key (a `CryptoKey` or
+   * a JWK, for an assertion by `private_key_jwt`); others are `invalid_client`. Absent: any, whatever signs an assertion.
+   */
+  readonly clients?: Readonly<Record<string, string | VerificationKey | PublicJwk>>;
+  /**
+   * Whether tokens are bound to a key (DPoP, RFC 9449): every request then needs a proof, with the nonce that the answer to one
+   * without brings. Nonces are kept apart by endpoint and origin. @default false
+   */
+  readonly dpop?: boolean;
   /** User names with their passwords for the M2M login; five wrong passwords in a row lock a user. Absent: any. */
   readonly users?: Readonly<Record<string, string>>;
   /** Whether a request for a client and scopes repeats their token until it ends or is revoked. @default true */
@@ -33,7 +49,10 @@ export interface MockServerOptions {
    * Absent: it stays.
    */
   readonly tokenResponse?: (body: Record<string, unknown>) => unknown;
-  /** Replaces the Basic check, the default, and `clients` (secret in the body, public clients): the id; `undefined` refuses. */
+  /**
+   * Replaces the check of Basic and assertions, the default, and `clients` (secret in the body, public clients): the id;
+   * `undefined` refuses.
+   */
   readonly identifyClient?: (request: Omit<MockRequest, 'status'>) => string | undefined;
 }
 
@@ -66,9 +85,12 @@ export interface MockServer {
     (input: FetchInput, init?: FetchInit): Promise<Response>;
     (request: Request, ...platform: unknown[]): Promise<Response>;
   };
-  /** Every request whose body has arrived, in that order. Set its `length` to 0 to start afresh. */
+  /**
+   * Every request whose body has arrived, in that order; one with an assertion or a proof once its signatures are verified. Set
+   * its `length` to 0 to start afresh.
+   */
   readonly requests: MockRequest[];
-  /** Moves the server's clock: tokens and idle sessions end. */
+  /** Moves the server's clock: tokens and idle sessions end, and assertions of a client whose clock stays behind. */
   advance(seconds: number): void;
   /**
    * Queues the answer to the next `count` requests of this kind, which then have no other effect: a status (with a
@@ -80,13 +102,17 @@ export interface MockServer {
   revokeAll(): void;
   /** Ends every M2M session. */
   lapseSessions(): void;
+  /** With `dpop`: other nonces from now on; the next request is told so. */
+  rotateNonces(): void;
 }
 
 type Received = Omit<MockRequest, 'status'>;
 type Failure = { readonly answer: number | Response | Error; count: number };
 type State = ReturnType<typeof createState>;
+/** What of a request takes time to verify. */
+type Evidence = { readonly assertion: Assertion | undefined; readonly proof: Proof | undefined };
 
-const SESSION_IDLE_MS = 20 * 60_000;
+const SESSION_IDLE_MS = 1_200_000; // 20 minutes
 const LOGIN_FAILURES_TO_LOCK = 5;
 
 const RESOURCES: Readonly<Record<string, unknown>> = {
@@ -104,7 +130,8 @@ const RESOURCES: Readonly<Record<string, unknown>> = {
  * `POST …/session/login` and `…/session/logout` keep M2M sessions, which end after 20 idle minutes; paths below
  * `/api/m2m/v1/`, `/api/loc/v1/` and `/api/cc/v1/` want one, and refuse each in its own words. Edge Discovery and the
  * device list answer with invented data, any other path with its `{ method, path }`. The wording of refused and locked
- * logins is invented.
+ * logins is invented. A `GET` of `/.well-known/oauth-authorization-server` or `/.well-known/openid-configuration` says where
+ * the two OAuth endpoints are, for an issuer without a path or with one (RFC 8414 section 3).
  *
  * @see https://thingspace.verizon.com/documentation/apis/software-management/getting-started/get-credentials.html
  *
@@ -116,13 +143,13 @@ const RESOURCES: Readonly<Record<string, unknown>> = {
 export function createMockServer(options: MockServerOptions = {}): MockServer {
   const requests: MockRequest[] = [];
   const state = createState(options);
-  return Object.freeze({ fetch, requests, advance, failNext, revokeAll, lapseSessions });
+  return Object.freeze({ fetch, requests, advance, failNext, revokeAll, lapseSessions, rotateNonces });
 
   async function fetch(input: FetchInput, init?: unknown): Promise<Response> {
     const request = toRequest(input, init);
     request.signal?.throwIfAborted(); // workerd may have no signal here
     const received = await receive(request);
-    const answer = answerTo(state, received);
+    const answer = answerTo(state, received, await readEvidence(options, received));
     requests.push(Object.freeze({ ...received, status: answer instanceof Response ? answer.status : 0 }));
     if (options.latencyMs) await wait(options.latencyMs, request);
     if (answer instanceof Response) return answer;
@@ -145,16 +172,23 @@ export function createMockServer(options: MockServerOptions = {}): MockServer {
   function lapseSessions(): void {
     state.sessions.clear();
   }
+
+  function rotateNonces(): void {
+    state.nonceCount += 1;
+  }
 }
 
 function createState(options: MockServerOptions) {
   return {
     options,
-    tokens: new Map<string, { key: string; clientId: string; endsMs: number }>(),
+    // `thumbprint`: that of the key it is bound to.
+    tokens: new Map<string, { key: string; clientId: string; endsMs: number; thumbprint: string | undefined }>(),
+    seenIds: new Set<string>(), // of assertions and proofs
     sessions: new Map<string, number>(), // session token: time of its last use
     failedLogins: new Map<string, number>(), // user name: failures in a row
     failures: { token: [] as Failure[], api: [] as Failure[], login: [] as Failure[] },
     advancedMs: 0,
+    nonceCount: 1,
     tokenCount: 0,
     sessionCount: 0,
   };
@@ -186,13 +220,59 @@ function wait(ms: number, request: Request): Promise<void> {
   });
 }
 
-function answerTo(state: State, request: Received): Response | Error {
-  const { path } = request;
+async function readEvidence({ clients, dpop }: MockServerOptions, { path, headers, body }: Received): Promise<Evidence> {
+  const assertion = isClientEndpoint(path) ? await readAssertion(new URLSearchParams(body), clients) : undefined;
+  const proof = dpop ? await readProof(headers['dpop'], tokenOf(headers, 'DPoP') ?? '') : undefined;
+  return { assertion, proof };
+}
+
+function isClientEndpoint(path: string): boolean {
+  return /\/oauth2\/(token|revoke)$/.test(path);
+}
+
+function tokenOf(headers: Received['headers'], scheme: string): string | undefined {
+  const [, given, token] = /^(\S+) (.+)$/.exec(headers['authorization'] ?? '') ?? [];
+  return given === scheme ? token : undefined;
+}
+
+function answerTo(state: State, request: Received, evidence: Evidence): Response | Error {
+  const { method, path } = request;
   const isToken = path.endsWith('/oauth2/token');
   const target = isToken ? 'token' : path.endsWith('/session/login') ? 'login' : 'api';
   const failure = nextFailure(state.failures[target]);
   if (failure !== undefined) return failure;
-  return isToken || path.endsWith('/oauth2/revoke') ? answerClient(state, request) : answerBearer(state, request);
+  const issuer = method === 'GET' ? issuerOf(request) : undefined;
+  if (issuer !== undefined) return describe(state, issuer);
+  const answer = isClientEndpoint(path) ? answerClient(state, request, evidence) : answerBearer(state, request, evidence);
+  if (state.options.dpop) answer.headers.set('dpop-nonce', nonceFor(state, request));
+  return answer;
+}
+
+/** The issuer whose metadata is asked for: its path stands behind the well-known part, or before that of OpenID Connect. */
+function issuerOf({ url, path }: Received): string | undefined {
+  const oauth = /^\/\.well-known\/oauth-authorization-server(\/.+)?$/.exec(path);
+  const found = oauth ?? /^(.*)\/\.well-known\/openid-configuration$/.exec(path);
+  return found ? new URL(url).origin + (found[1] ?? '') : undefined;
+}
+
+function describe({ options: { scopes, dpop } }: State, issuer: string): Response {
+  const algorithms = ['ES256', 'ES384', 'ES512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'EdDSA'];
+  return json(200, {
+    issuer,
+    token_endpoint: `${issuer}/oauth2/token`,
+    revocation_endpoint: `${issuer}/oauth2/revoke`,
+    grant_types_supported: ['client_credentials'],
+    response_types_supported: [],
+    token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_jwt', 'private_key_jwt'],
+    token_endpoint_auth_signing_alg_values_supported: ['HS256', ...algorithms],
+    ...(scopes && { scopes_supported: scopes }),
+    ...(dpop && { dpop_signing_alg_values_supported: algorithms }),
+  });
+}
+
+/** One for each origin, of the authorization server and of the resource (RFC 9449 section 8.2). */
+function nonceFor({ nonceCount }: State, { url, path }: Received): string {
+  return `mock-${isClientEndpoint(path) ? 'token' : 'api'}-nonce-${nonceCount}@${new URL(url).host}`;
 }
 
 function nextFailure(queue: Failure[]): Response | Error | undefined {
@@ -205,19 +285,33 @@ function nextFailure(queue: Failure[]): Response | Error | undefined {
   return answer instanceof Response ? answer.clone() : answer;
 }
 
-/** The two OAuth endpoints: who is asking, then what for. */
-function answerClient(state: State, request: Received): Response {
-  const { clients, identifyClient } = state.options;
+/** The two OAuth endpoints: who is asking, with which key, then what for. */
+function answerClient(state: State, request: Received, { assertion, proof }: Evidence): Response {
+  const { clients, dpop, identifyClient } = state.options;
   const { method, path, headers } = request;
   if (method !== 'POST') return gatewayAnswer(400);
-  if (!identifyClient && !headers['authorization']) return missingCredentials();
-  const clientId = identifyClient ? identifyClient(request) : basicClient(headers['authorization'], clients);
+  const form = new URLSearchParams(request.body);
+  if (!identifyClient && !assertion && !headers['authorization']) return missingCredentials();
+  // An assertion is used up also where a nonce is asked for.
+  const fault = assertion && !identifyClient && assertionFault(assertion, form, audiencesOf(request), nowMs(state), state.seenIds);
+  if (fault) return oauthError(401, 'invalid_client', fault);
+  const asserted: string | undefined = assertion?.jws?.claims.sub;
+  const clientId = identifyClient ? identifyClient(request) : (asserted ?? basicClient(headers['authorization'], clients));
   if (clientId === undefined) return oauthError(401, 'invalid_client', 'Client authentication failed.');
   if (!headers['content-type']?.startsWith('application/x-www-form-urlencoded')) {
     return oauthError(400, 'invalid_request', 'The body is no form.');
   }
-  const form = new URLSearchParams(request.body);
-  return path.endsWith('/token') ? grantToken(state, clientId, form) : revokeToken(state, clientId, form);
+  if (path.endsWith('/revoke')) return revokeToken(state, clientId, form);
+  const unproven = dpop && proofFault(proof, { ...request, hasToken: false, nonce: nonceFor(state, request) }, state.seenIds);
+  if (unproven) return oauthError(400, ...unproven);
+  return grantToken(state, clientId, form, proof?.thumbprint);
+}
+
+/** Whom an assertion may be for: the token endpoint, the endpoint asked, the issuer. */
+function audiencesOf({ url }: Received): string[] {
+  const [asked = ''] = url.split('?');
+  const issuer = asked.replace(/\/oauth2\/\w+$/, '');
+  return [...new Set([`${issuer}/oauth2/token`, asked, issuer])];
 }
 
 /** The id, where it belongs to a known client and its secret. Both are form-encoded (RFC 6749 section 2.3.1). */
@@ -236,11 +330,11 @@ function formDecode(text: string): string {
   return decodeURIComponent(text.replaceAll('+', ' '));
 }
 
-function isKnown(known: Readonly<Record<string, string>> | undefined, name: string, secret: string): boolean {
+function isKnown(known: Readonly<Record<string, ClientKey>> | undefined, name: string, secret: string): boolean {
   return known === undefined || (Object.hasOwn(known, name) && known[name] === secret);
 }
 
-function grantToken(state: State, clientId: string, form: URLSearchParams): Response {
+function grantToken(state: State, clientId: string, form: URLSearchParams, thumbprint: string | undefined): Response {
   const { scopes, tokenResponse } = state.options;
   const grantType = form.get('grant_type');
   if (!grantType) return oauthError(400, 'invalid_request', 'grant_type is missing.');
@@ -249,14 +343,19 @@ function grantToken(state: State, clientId: string, form: URLSearchParams): Resp
   const asked = scope?.split(' ') ?? [];
   if (scopes && !asked.every((each) => scopes.includes(each))) return oauthError(400, 'invalid_scope', 'Not granted.');
 
-  const token = currentToken(state, clientId, JSON.stringify([clientId, ...asked.sort()]));
-  const body = { ...token, token_type: 'Bearer', ...(scope !== undefined && { scope }) };
+  const token = currentToken(state, clientId, JSON.stringify([clientId, thumbprint, ...asked.sort()]), thumbprint);
+  const body = { ...token, token_type: thumbprint ? 'DPoP' : 'Bearer', ...(scope !== undefined && { scope }) };
   const answer = tokenResponse ? tokenResponse(body) : body;
   if (answer instanceof Response) return answer;
   return typeof answer === 'string' ? new Response(answer) : json(200, answer, { 'cache-control': 'no-store' });
 }
 
-function currentToken(state: State, clientId: string, key: string): { access_token: string; expires_in: number } {
+function currentToken(
+  state: State,
+  clientId: string,
+  key: string,
+  thumbprint: string | undefined,
+): { access_token: string; expires_in: number } {
   const { expiresIn = 3600, sameToken = true, countsDown = true } = state.options;
   const now = nowMs(state);
   const held = sameToken && [...state.tokens].find(([, token]) => token.key === key && token.endsMs > now);
@@ -265,7 +364,7 @@ function currentToken(state: State, clientId: string, key: string): { access_tok
     return { access_token: accessToken, expires_in: countsDown ? Math.floor((endsMs - now) / 1000) : expiresIn };
   }
   const accessToken = `mock-access-token-${++state.tokenCount}`;
-  state.tokens.set(accessToken, { key, clientId, endsMs: now + expiresIn * 1000 });
+  state.tokens.set(accessToken, { key, clientId, thumbprint, endsMs: now + expiresIn * 1000 });
   return { access_token: accessToken, expires_in: expiresIn };
 }
 
@@ -281,13 +380,17 @@ function revokeToken(state: State, clientId: string, form: URLSearchParams): Res
   return new Response(null);
 }
 
-/** Everything that wants a bearer. */
-function answerBearer(state: State, request: Received): Response {
+/** Everything that wants a token. */
+function answerBearer(state: State, request: Received, { proof }: Evidence): Response {
   const { method, path, headers } = request;
-  const bearer = /^Bearer (.+)$/.exec(headers['authorization'] ?? '')?.[1];
+  const { dpop } = state.options;
+  const bearer = tokenOf(headers, dpop ? 'DPoP' : 'Bearer');
   if (bearer === undefined) return missingCredentials();
+  const unproven = dpop && proofFault(proof, { ...request, hasToken: true, nonce: nonceFor(state, request) }, state.seenIds);
+  if (unproven) return challenge(...unproven);
   const token = state.tokens.get(bearer);
-  if (token === undefined || token.endsMs <= nowMs(state)) return gatewayAnswer(401);
+  const isGood = token !== undefined && token.endsMs > nowMs(state) && token.thumbprint === proof?.thumbprint;
+  if (!isGood) return dpop ? challenge('invalid_token', 'It has ended, is unknown, or is bound to another key.') : gatewayAnswer(401);
   if (path.endsWith('/session/login')) return logIn(state, request.body);
 
   const isLogout = path.endsWith('/session/logout');
@@ -350,6 +453,11 @@ function connectivityError(status: number, code: string, errorMessage: string): 
 function oauthError(status: number, error: string, description: string): Response {
   const challenge = status === 401 ? { 'www-authenticate': 'Basic realm="mock"' } : {};
   return json(status, { error, error_description: description }, challenge);
+}
+
+/** RFC 9449 section 7.1. */
+function challenge(error: string, description: string): Response {
+  return json(401, { error, error_description: description }, { 'www-authenticate': `DPoP error="${error}", error_description="${description}"` });
 }
 
 /** The gateway's own errors: a fault, which comes without `WWW-Authenticate`, or from 500 on a page. */

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
+import { createHash, sign } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import type { MockServerOptions } from 'thingspace-auth/testing';
 import { createMockServer } from 'thingspace-auth/testing';
+import { jwkOf, keysFor } from './keys.ts';
 import type { Outcome } from './standIn.ts';
 import { runProgram, startStandIn } from './standIn.ts';
 
@@ -176,6 +177,57 @@ test('console-events prints each event on a line', async (t) => {
 
   assert.match(stdout, /\[thingspace-auth\] retry_waiting attempt=1 delayMs=\d+ code=gateway_fault statusCode=503\n/);
   assert.match(stdout, /\[thingspace-auth\] token_obtained source=exchange .*attempts=2\n200/);
+});
+
+test('private-key-jwt signs with the key of its file, which the server verifies', async (t) => {
+  const { privatePem, publicPem } = keysFor('ES256');
+  const runWith = async (pem: string): Promise<Outcome & { mock: Mock }> => {
+    const mock = createMockServer({ clients: { 'my-service': jwkOf(publicPem) } });
+    const folder = await mkdtemp(join(tmpdir(), 'thingspace-auth-'));
+    t.after(() => rm(folder, { recursive: true }));
+    await writeFile(join(folder, 'private-key.pem'), pem);
+    return { ...(await runProgram(join(examples, 'private-key-jwt.js'), await startStandIn(t, mock), {}, folder)), mock };
+  };
+
+  const { stdout, stderr, mock } = await runWith(privatePem);
+  assert.match(stdout + stderr, /^200 .*\/orders/);
+  assert.deepEqual(seen(mock), ['/oauth2/token 200', '/orders 200']);
+  assert.match((await runWith(keysFor('RS256').privatePem)).stderr, /invalid_client/);
+});
+
+test('kms-signer has the assertion signed elsewhere, and asks again where that fails once', async (t) => {
+  const { privatePem, publicPem } = keysFor('ES256');
+  const mock = createMockServer({ clients: { 'my-service': jwkOf(publicPem) } });
+  let asked = 0;
+  const fetch = async (request: Request): Promise<Response> => {
+    if (!request.url.startsWith('https://vault.example.com/')) return mock.fetch(request);
+    assert.equal(request.headers.get('x-vault-token'), 'invented-token');
+    if (asked++ === 0) return new Response('sealed', { status: 503 });
+    const { input } = (await request.json()) as { input: string };
+    const signature = sign('sha256', Buffer.from(input, 'base64'), { key: privatePem, dsaEncoding: 'ieee-p1363' });
+    return Response.json({ data: { signature: `vault:v1:${signature.toString('base64url')}` } });
+  };
+  const standIn = await startStandIn(t, { fetch: fetch as Mock['fetch'] });
+
+  const { stdout, stderr } = await runProgram(join(examples, 'kms-signer.js'), standIn, { VAULT_TOKEN: 'invented-token' });
+
+  assert.match(stdout + stderr, /^200 .*\/orders/);
+  assert.equal(asked, 2);
+  assert.deepEqual(seen(mock), ['/oauth2/token 200', '/orders 200']);
+});
+
+test('dpop answers both servers’ questions for a nonce, and proves each request', async (t) => {
+  const { stdout, stderr, mock } = await run(t, 'dpop', { dpop: true, clients: { 'my-service': 'invented-secret' } });
+
+  assert.match(stdout + stderr, /^200 .*\/orders/);
+  assert.deepEqual(seen(mock), ['/oauth2/token 400', '/oauth2/token 200', '/orders 401', '/orders 200']);
+});
+
+test('discovery finds the endpoints by the issuer', async (t) => {
+  const { stdout, stderr, mock } = await run(t, 'discovery', { clients: { 'my-service': 'invented-secret' } });
+
+  assert.match(stdout + stderr, /^https:\/\/auth\.example\.com\/tenant-1\/oauth2\/token\n200 .*\/orders/);
+  assert.deepEqual(seen(mock), ['/.well-known/oauth-authorization-server/tenant-1 200', '/tenant-1/oauth2/token 200', '/orders 200']);
 });
 
 test('every example but the demo is at most 40 lines, and each is run by a test', () => {

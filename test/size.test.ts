@@ -6,7 +6,16 @@ import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
 /** What each import may add to an application, minified, gzip -9, in bytes. Ceilings, not places to fill. */
-const MOST_BYTES = { createClient: 7_500, createSession: 3_300, storedToken: 1_200, redisStore: 450, fileStore: 1_300 };
+const MOST_BYTES = {
+  createClient: 7_500,
+  createSession: 3_300,
+  storedToken: 1_200,
+  redisStore: 450,
+  fileStore: 1_300,
+  'clientSecretJwt, privateKeyJwt, importKey': 1_300,
+  createDpop: 1_200,
+  discover: 600,
+};
 
 const root = join(import.meta.dirname, '../..');
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
@@ -37,6 +46,9 @@ describe('a bundle', async () => {
     ['storedToken', 'thingspace-auth/stores'],
     ['redisStore', 'thingspace-auth/stores/redis'],
     ['fileStore', 'thingspace-auth/stores/file'],
+    ['clientSecretJwt, privateKeyJwt, importKey', 'thingspace-auth/jwt'],
+    ['createDpop', 'thingspace-auth/dpop'],
+    ['discover', 'thingspace-auth/discover'],
   ] as const) {
     it(`of { createClient, ${name} } weighs at most ${MOST_BYTES[name]} bytes more than one of { createClient }`, async () => {
       const alone = await measure(use('createClient'));
@@ -46,12 +58,12 @@ describe('a bundle', async () => {
     });
   }
 
-  it('of { createClient } holds nothing of sessions, stores, testing, revocation or other ways to authenticate', async () => {
+  it('of { createClient } holds nothing of sessions, stores, testing, revocation, discovery, signed tokens or other ways to authenticate', async () => {
     const { code, parts } = await measure(use('createClient'));
     const paths = parts.filter(({ bytes }) => bytes > 0).map(({ path }) => path);
     assert.ok(paths.some((path) => path.endsWith('dist/client.js')));
-    assert.deepEqual(paths.filter((path) => /session|stores|testing|revocation|environmentVariables|scopes/.test(path)), []);
-    for (const word of ['node:', 'session/login', 'createMockServer', 'client_secret', 'THINGSPACE_', 'AES-GCM', 'discovery:read']) {
+    assert.deepEqual(paths.filter((path) => /session|stores|testing|revocation|environmentVariables|scopes|jwt|jws|dist\/dpop|discover/.test(path)), []);
+    for (const word of ['node:', 'session/login', 'createMockServer', 'client_secret', 'THINGSPACE_', 'AES-GCM', 'discovery:read', 'jwt', 'crypto.', 'PRIVATE KEY', 'htu', 'well-known']) {
       // The name of a reserved form field is all that may remain of it.
       const text = word === 'client_secret' ? code.replace(/client_\(id\|secret[^/]*/, '') : code;
       assert.ok(!text.includes(word), word);

@@ -11,7 +11,7 @@ const root = join(import.meta.dirname, '../..');
  * The folders in the order of imports: a file imports from its own folder and from those on a later line. The entries and
  * the client stand above all folders.
  */
-const FOLDERS = ['', 'call', 'session', 'stores', 'token', 'config', 'platform'];
+const FOLDERS = ['', 'testing', 'call', 'session', 'stores', 'token', 'config', 'platform'];
 
 describe('the sources', async () => {
   const files = await readGraph();
@@ -27,6 +27,17 @@ describe('the sources', async () => {
       }
     });
   }
+
+  it('leave the mock server to itself, so that neither it nor the client hides mistakes of the other', () => {
+    const mock = [...files].filter(([name]) => /^testing\b/.test(name));
+    assert.ok(mock.length > 2);
+    for (const [name, { imports, types }] of mock) {
+      assert.deepEqual([...imports, ...types].filter((path) => !path.startsWith('testing/')), [], name);
+    }
+    for (const [name, { imports, types }] of files) {
+      if (!mock.some(([each]) => each === name)) assert.deepEqual([...imports, ...types].filter((path) => /^testing\b/.test(path)), [], name);
+    }
+  });
 
   it('import nothing in a circle, types included', () => {
     const below = new Map([...files].map(([name, { imports, types }]) => [name, new Set([...imports, ...types])]));

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { createHash, createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { createMockServer, type MockServer } from 'thingspace-auth/testing';
+import { jwkOf, keysFor, signToken } from './keys.ts';
 
 const HOST = 'https://thingspace.verizon.com';
 const REGIONS = '/api/mec/eds/regions';
@@ -268,6 +270,263 @@ test('revokes everything at once', async () => {
 
   await assertFault(await call(server, REGIONS, token), 401, '900901');
   assert.equal(await accessToken(server), 'mock-access-token-2');
+});
+
+// Assertions
+
+const TOKEN_URL = `${HOST}/api/ts/v1/oauth2/token`;
+const ES256 = { alg: 'ES256', typ: 'JWT' };
+const JWT_BEARER = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+
+test('takes an assertion for the token endpoint, the issuer or the endpoint asked, signed as its header says', async () => {
+  for (const [algorithm, header, hash] of [['ES256', ES256, 'sha256'], ['RS256', { alg: 'RS256' }, 'sha256'], ['EdDSA', { alg: 'EdDSA' }, null]] as const) {
+    const { privatePem, publicPem } = keysFor(algorithm);
+    const server = createMockServer({ clients: { 'mock-id': jwkOf(publicPem) } });
+    for (const aud of [TOKEN_URL, `${HOST}/api/ts/v1`, ['another', TOKEN_URL]]) {
+      assert.equal((await requestByAssertion(server, signToken(header, claims({ aud }), privatePem, hash))).status, 200, `${algorithm} ${aud}`);
+    }
+    const revoked = await server.fetch(TOKEN_URL.replace('token', 'revoke'), assertionInit(signToken(header, claims(), privatePem, hash), { token: 'mock-access-token-1' }));
+    assert.equal(revoked.status, 200);
+  }
+});
+
+test('refuses an assertion that is not what it must be, and says why', async () => {
+  const { privatePem, publicPem } = keysFor('ES256');
+  const server = createMockServer({ clients: { 'mock-id': jwkOf(publicPem), secret: 'mock-secret', p384: jwkOf(keysFor('ES384').publicPem) } });
+  const signed = (more: object = {}, header: object = ES256, key: string = privatePem) => signToken(header, claims(more), key);
+  const now = Math.floor(Date.now() / 1000);
+  const cases: [assertion: string, reason: RegExp, form?: Record<string, string>][] = [
+    ['no.assertion', /no signed JWT/],
+    ['a.b.c', /no signed JWT/],
+    [`${signed()}=`, /no signed JWT/],
+    [signed(), /client_assertion_type/, { client_assertion_type: 'another' }],
+    [signed({ iss: 'another' }), /iss and sub/],
+    [signed({ sub: undefined }), /iss and sub/],
+    [signed(), /client_id/, { client_id: 'another' }],
+    [signed({ aud: 'https://elsewhere.example/oauth2/token' }), /another audience.*oauth2\/token/],
+    [signed({ aud: undefined }), /another audience/],
+    [signed({}, { alg: 'none' }), /not signed with its key/],
+    [signed({}, { alg: 'ES512' }), /not signed with its key/],
+    [signed({}, { alg: 'RS256' }), /not signed with its key/],
+    [signed().replace(/.{8}$/, 'AAAAAAAA'), /not signed with its key/],
+    [signed({}, ES256, keysFor('RS256').privatePem), /not signed with its key/],
+    [signed({ iss: 'stranger', sub: 'stranger' }), /unknown/],
+    [signed({ iss: 'toString', sub: 'toString' }), /unknown/],
+    [signed({ iss: 'secret', sub: 'secret' }), /not signed with its key/],
+    [hmacToken(claims({ iss: 'secret', sub: 'secret' }), 'another'), /not signed with its key/],
+    [hmacToken(claims(), publicPem), /not signed with its key/],
+    [signed({ iss: 'p384', sub: 'p384' }), /not signed with its key/],
+    [signed({ exp: now - 1 }), /has ended, by the clock of this server/],
+    [signed({ exp: undefined }), /has ended/],
+    [signed({ iat: now + 120 }), /from the future/],
+    [signed({ jti: undefined }), /no jti/],
+  ];
+  for (const [assertion, reason, form] of cases) {
+    const response = await requestByAssertion(server, assertion, form);
+    const { error, error_description } = (await response.json()) as { error: string; error_description: string };
+    assert.deepEqual([response.status, error], [401, 'invalid_client'], String(reason));
+    assert.match(error_description, reason);
+  }
+  assert.equal((await requestByAssertion(server, signed())).status, 200);
+  assert.equal((await requestByAssertion(server, hmacToken(claims({ iss: 'secret', sub: 'secret' }), 'mock-secret'))).status, 200);
+});
+
+test('takes an assertion once', async () => {
+  const { privatePem } = keysFor('ES256');
+  const server = createMockServer();
+  const assertion = signToken(ES256, claims(), privatePem);
+
+  assert.equal((await requestByAssertion(server, assertion)).status, 200);
+  await assertOAuthError(await requestByAssertion(server, assertion), 401, 'invalid_client');
+});
+
+test('judges assertions by its own clock, which advance moves', async () => {
+  const { privatePem } = keysFor('ES256');
+  const server = createMockServer();
+
+  server.advance(600);
+  await assertOAuthError(await requestByAssertion(server, signToken(ES256, claims(), privatePem)), 401, 'invalid_client');
+});
+
+test('takes any key where it was given no clients, and leaves assertions to identifyClient where there is one', async () => {
+  const assertion = () => signToken(ES256, claims(), keysFor('ES256').privatePem);
+  const own = createMockServer({ identifyClient: ({ body }) => (body.includes('client_assertion=') ? 'mock-id' : undefined) });
+
+  assert.equal((await requestByAssertion(createMockServer(), assertion())).status, 200);
+  assert.equal((await requestByAssertion(own, 'no.jwt')).status, 200);
+});
+
+test('knows a client by its key only, where it was given one', async () => {
+  const server = createMockServer({ clients: { 'mock-id': jwkOf(keysFor('ES256').publicPem) } });
+
+  await assertOAuthError(await requestToken(server), 401, 'invalid_client');
+});
+
+function claims(more: object = {}): object {
+  const now = Math.floor(Date.now() / 1000);
+  return { iss: 'mock-id', sub: 'mock-id', aud: TOKEN_URL, iat: now, exp: now + 60, jti: crypto.randomUUID(), ...more };
+}
+
+function hmacToken(payload: object, secret: string): string {
+  const input = [{ alg: 'HS256' }, payload].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
+  return `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`;
+}
+
+function assertionInit(assertion: string, form: Record<string, string> = {}): RequestInit {
+  const fields = { grant_type: 'client_credentials', client_assertion_type: JWT_BEARER, client_assertion: assertion, ...form };
+  return { method: 'POST', body: new URLSearchParams(fields) };
+}
+
+/** A token request with an assertion. */
+function requestByAssertion(server: MockServer, assertion: string, form?: Record<string, string>): Promise<Response> {
+  return server.fetch(TOKEN_URL, assertionInit(assertion, form));
+}
+
+// Proofs
+
+test('asks for a proof with a nonce, and binds the token to its key', async () => {
+  const server = createMockServer({ dpop: true });
+
+  const missing = await requestToken(server);
+  const challenged = await requestToken(server, {}, { dpop: proof({}) });
+  const nonce = challenged.headers.get('dpop-nonce')!;
+  const granted = await requestToken(server, {}, { dpop: proof({ nonce }) });
+
+  await assertOAuthError(missing, 400, 'invalid_dpop_proof');
+  await assertOAuthError(challenged, 400, 'use_dpop_nonce');
+  assert.equal(nonce, 'mock-token-nonce-1@thingspace.verizon.com');
+  assert.equal(granted.headers.get('dpop-nonce'), nonce);
+  const body = (await granted.json()) as Record<string, unknown>;
+  assert.deepEqual([body['token_type'], body['access_token']], ['DPoP', 'mock-access-token-1']);
+});
+
+test('wants a proof for each call, with a nonce of its own for each origin', async () => {
+  const server = createMockServer({ dpop: true });
+  const token = await boundToken(server);
+  const other = 'https://5gedge.verizon.com';
+
+  const challenged = await callBound(server, HOST + REGIONS, token);
+  const nonce = challenged.headers.get('dpop-nonce')!;
+  const answered = await callBound(server, `${HOST}${REGIONS}?query`, token, { nonce });
+  const elsewhere = await callBound(server, other + REGIONS, token, { nonce, htu: other + REGIONS });
+
+  assert.equal(challenged.status, 401);
+  assert.match(challenged.headers.get('www-authenticate')!, /^DPoP error="use_dpop_nonce"/);
+  assert.equal(nonce, 'mock-api-nonce-1@thingspace.verizon.com');
+  assert.equal(answered.status, 200);
+  assert.deepEqual([elsewhere.status, elsewhere.headers.get('dpop-nonce')], [401, 'mock-api-nonce-1@5gedge.verizon.com']);
+});
+
+test('has other nonces when told to', async () => {
+  const server = createMockServer({ dpop: true });
+  const token = await boundToken(server);
+  const nonce = 'mock-api-nonce-1@thingspace.verizon.com';
+
+  assert.equal((await callBound(server, HOST + REGIONS, token, { nonce })).status, 200);
+  server.rotateNonces();
+  const refused = await callBound(server, HOST + REGIONS, token, { nonce });
+
+  assert.match(refused.headers.get('www-authenticate')!, /use_dpop_nonce/);
+  assert.equal(refused.headers.get('dpop-nonce'), 'mock-api-nonce-2@thingspace.verizon.com');
+  await assertOAuthError(await requestToken(server, {}, { dpop: proof({ nonce: 'mock-token-nonce-1@thingspace.verizon.com' }) }), 400, 'use_dpop_nonce');
+});
+
+test('refuses a proof that is not what it must be, and says why', async () => {
+  const server = createMockServer({ dpop: true });
+  const token = await boundToken(server);
+  const nonce = 'mock-api-nonce-1@thingspace.verizon.com';
+  const ath = createHash('sha256').update(token).digest('base64url');
+  const good = { nonce, ath, htm: 'GET', htu: HOST + REGIONS };
+  const used = proof(good);
+  const { publicPem, privatePem } = keysFor('ES256');
+  const withPrivateKey = { typ: 'dpop+jwt', alg: 'ES256', jwk: { ...jwkOf(publicPem), d: 'AAAA' } };
+  const cases: [header: string | undefined, reason: RegExp][] = [
+    [undefined, /header is missing/],
+    ['no.proof', /no signed JWT/],
+    [proof(good, { typ: 'JWT' }), /typ dpop\+jwt/],
+    [signToken(withPrivateKey, { ...good, jti: 'a', iat: 1 }, privatePem), /private key/],
+    [proof(good, { jwk: jwkOf(keysFor('ES384').publicPem) }), /not signed with the key in it/],
+    [proof(good, { jwk: undefined }), /not signed with the key in it/],
+    [proof({ ...good, htm: 'POST' }), /another method than GET/],
+    [proof({ ...good, htu: `${HOST}/another` }), /another URL than https:\/\/thingspace\.verizon\.com\/api\/mec/],
+    [proof({ ...good, htu: 'none' }), /another URL/],
+    [proof({ ...good, iat: undefined }), /when it was made/],
+    [proof({ ...good, ath: undefined }), /ath/],
+    [proof({ ...good, ath: ath.slice(1) }), /ath/],
+    [proof({ ...good, jti: undefined }), /no jti/],
+  ];
+  for (const [header, reason] of cases) {
+    const response = await server.fetch(HOST + REGIONS, { headers: { authorization: `DPoP ${token}`, ...(header && { dpop: header }) } });
+    assert.equal(response.status, 401, String(reason));
+    assert.match(response.headers.get('www-authenticate')!, /^DPoP error="invalid_dpop_proof"/);
+    assert.match(((await response.json()) as { error_description: string }).error_description, reason);
+  }
+  const send = (header: string) => server.fetch(HOST + REGIONS, { headers: { authorization: `DPoP ${token}`, dpop: header } });
+  assert.deepEqual([(await send(used)).status, (await send(used)).status], [200, 401]);
+  await assertOAuthError(await requestToken(server, {}, { dpop: proof({ ath, nonce: 'mock-token-nonce-1@thingspace.verizon.com' }) }), 400, 'invalid_dpop_proof');
+});
+
+test('takes a bound token with the key that it is bound to, and never as a bearer', async () => {
+  const server = createMockServer({ dpop: true });
+  const token = await boundToken(server);
+  const nonce = 'mock-api-nonce-1@thingspace.verizon.com';
+  const stranger = proof({ nonce, htm: 'GET', htu: HOST + REGIONS, ath: createHash('sha256').update(token).digest('base64url') }, {}, 'EdDSA');
+
+  const response = await server.fetch(HOST + REGIONS, { headers: { authorization: `DPoP ${token}`, dpop: stranger } });
+
+  assert.match(response.headers.get('www-authenticate')!, /^DPoP error="invalid_token"/);
+  await assertFault(await call(server, REGIONS, token), 401, '900902');
+  server.revokeAll();
+  assert.match((await callBound(server, HOST + REGIONS, token, { nonce })).headers.get('www-authenticate')!, /invalid_token/);
+});
+
+test('has one token for each key', async () => {
+  const server = createMockServer({ dpop: true });
+
+  assert.equal(await boundToken(server), 'mock-access-token-1');
+  assert.equal(await boundToken(server, 'EdDSA'), 'mock-access-token-2');
+  assert.equal(await boundToken(server), 'mock-access-token-1');
+});
+
+function proof(payload: object, header: object = {}, algorithm: 'ES256' | 'EdDSA' = 'ES256'): string {
+  const { privatePem, publicPem } = keysFor(algorithm);
+  const full = { jti: crypto.randomUUID(), htm: 'POST', htu: TOKEN_URL, iat: Math.floor(Date.now() / 1000), ...payload };
+  return signToken({ typ: 'dpop+jwt', alg: algorithm, jwk: jwkOf(publicPem), ...header }, full, privatePem, algorithm === 'EdDSA' ? null : 'sha256');
+}
+
+async function boundToken(server: MockServer, algorithm?: 'EdDSA'): Promise<string> {
+  const dpop = proof({ nonce: 'mock-token-nonce-1@thingspace.verizon.com' }, {}, algorithm);
+  return String((await tokenBody(server, {}, { dpop }))['access_token']);
+}
+
+function callBound(server: MockServer, url: string, token: string, payload: object = {}): Promise<Response> {
+  const ath = createHash('sha256').update(token).digest('base64url');
+  return server.fetch(url, { headers: { authorization: `DPoP ${token}`, dpop: proof({ htm: 'GET', htu: HOST + REGIONS, ath, ...payload }) } });
+}
+
+// Metadata
+
+test('says where its endpoints are, for issuers without a path and with one', async () => {
+  const server = createMockServer({ scopes: ['read'], dpop: true });
+  const paths = [
+    ['/.well-known/oauth-authorization-server', ''],
+    ['/.well-known/openid-configuration', ''],
+    ['/.well-known/oauth-authorization-server/a/b', '/a/b'],
+    ['/a/b/.well-known/openid-configuration', '/a/b'],
+  ] as const;
+  for (const [path, suffix] of paths) {
+    const response = await server.fetch(HOST + path);
+    const body = (await response.json()) as Record<string, unknown>;
+    assert.equal(response.status, 200);
+    assert.deepEqual([body['issuer'], body['token_endpoint'], body['revocation_endpoint']], [
+      HOST + suffix, `${HOST}${suffix}/oauth2/token`, `${HOST}${suffix}/oauth2/revoke`,
+    ]);
+    assert.deepEqual(body['scopes_supported'], ['read']);
+    assert.ok(Array.isArray(body['dpop_signing_alg_values_supported']));
+  }
+  server.failNext('api', 404);
+  assert.equal((await server.fetch(`${HOST}/.well-known/openid-configuration`)).status, 404);
+  assert.equal((await server.fetch(`${HOST}/x/.well-known/another`)).status, 401);
 });
 
 // API calls

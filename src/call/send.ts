@@ -33,6 +33,8 @@ export async function send(source: TokenSource, call: Call, token: OAuthToken, i
     for (let redirects = 0; ; redirects++) {
       const proof = proofOf(source.settings, hop, token);
       if (proof) hop.headers.set('dpop', `${await dpop?.createProof(proof)}`);
+      // The one made before would be for another token.
+      else if (dpop) hop.headers.delete('dpop');
       const isPlain = !limit && !isAgain && redirects === 0;
       const response = assertResponse(await (isPlain ? sendPlain(source.settings, call) : sendHop(source.settings, call, hop, redirects, signal)));
       const asksForNonce = proof !== undefined && dpop?.noteNonce(proof, response) === 'nonce';

@@ -159,25 +159,31 @@ export interface SessionTokenSource {
   giveUp(sent: string, use: RejectedUse): boolean;
 }
 
-/** One request that a proof is made for (RFC 9449 section 4.2). Without `accessToken` it goes to the authorization server. */
+/** One request that a proof is made for. Without `accessToken` it goes to the authorization server. */
 export interface ProofRequest {
-  /** The method as it is sent. */
+  /** The request's method, as sent. */
   readonly method: string;
-  /** The URL as it is sent. */
+  /** The request's URL, as sent. */
   readonly url: string;
-  /** The access token that goes along. */
+  /** The access token that the request carries; absent: it goes to the authorization server. */
   readonly accessToken?: string | undefined;
 }
 
-/** Proofs of the possession of a key: what `createDpop` of `thingspace-auth/dpop` returns. */
+/** What `createDpop` of `thingspace-auth/dpop` returns. Frozen. */
 export interface Dpop {
-  /** The value of the `DPoP` header for one request (RFC 9449 section 4.2). */
+  /**
+   * The value of the `DPoP` header for one request (RFC 9449 section 4.2). Makes the key where there is none yet; touches no
+   * network. Rejects with what WebCrypto rejects with.
+   */
   readonly createProof: (request: ProofRequest) => Promise<string>;
   /**
-   * Keeps a nonce that an answer brings (RFC 9449 section 8). `'nonce'` for a 401 which asks for the proof to be made anew
-   * with the nonce that it brings.
+   * Keeps the nonce that an answer brings for the proofs to come (RFC 9449 section 8). `'nonce'` for an answer 401 that asks
+   * for one (`use_dpop_nonce`) and brings it. Never throws.
    */
   readonly noteNonce: (request: ProofRequest, answer: Response) => 'nonce' | undefined;
-  /** The thumbprint of the key (RFC 7638), base64url. */
+  /**
+   * The key's thumbprint, base64url (RFC 7638 section 3). Makes the key where there is none yet; touches no network. Rejects
+   * with what WebCrypto rejects with.
+   */
   readonly getThumbprint: () => Promise<string>;
 }

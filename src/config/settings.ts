@@ -123,7 +123,8 @@ function freezeParams(params: Settings['params']): Settings['params'] {
   return Object.freeze(copy);
 }
 
-function settleEnvironment(environment: string | CustomEnvironment) {
+/** Checks an environment's endpoints and origins. Throws a `TypeError` that names the option and the rule. */
+export function settleEnvironment(environment: string | CustomEnvironment): Pick<Settings, 'tokenUrl' | 'apiOrigins' | 'revocationUrl' | 'sessionUrl'> {
   const chosen = typeof environment === 'string' ? ENVIRONMENTS[environment] : environment;
   const { allowInsecureRequests = false, ...given } = check<CustomEnvironment>(chosen, ENVIRONMENT);
   const { tokenUrl, apiOrigins, revocationUrl, sessionUrl } = given;
@@ -151,10 +152,10 @@ interface AnyConfig extends ClientOptions {
  * only looked at where it must be given.
  */
 type Rule = readonly [isGood: (value: unknown) => boolean, words: string, isRequired?: 'required'];
-type Rules<T> = { readonly [K in keyof T]-?: Rule };
+export type Rules<T> = { readonly [K in keyof T]-?: Rule };
 
 /** A copy of an options object, each of its options checked. */
-function check<T extends object>(given: unknown, rules: Rules<T>): T {
+export function check<T extends object>(given: unknown, rules: Rules<T>): T {
   const options = { ...(given as T) };
   const known = Object.keys(rules) as (keyof T & string)[];
   const unknown = Object.keys(options).find((name) => !Object.hasOwn(rules, name));
@@ -167,7 +168,7 @@ function check<T extends object>(given: unknown, rules: Rules<T>): T {
   return options;
 }
 
-const TEXT = 'a non-empty string';
+export const TEXT = 'a non-empty string';
 const AMOUNT = 'a finite number, 0 or more';
 const CALLABLE = 'a function';
 const PLAIN_HTTP = 'http needs a loopback host or allowInsecureRequests';
@@ -201,7 +202,7 @@ const ENVIRONMENT: Rules<CustomEnvironment> = {
   allowInsecureRequests: [(value) => typeof value === 'boolean', 'a boolean'],
 };
 
-const OPTIONS: Rules<AnyConfig> = {
+export const OPTIONS: Rules<AnyConfig> = {
   clientCredentialsAuthCredentials: [isObject, 'an object', 'required'],
   vZM2mToken: [isSessionToken, 'visible ASCII, or from createSession'],
   timeout: [isAmount, AMOUNT],
@@ -213,7 +214,7 @@ const OPTIONS: Rules<AnyConfig> = {
   onEvent: [isCallable, CALLABLE],
 };
 
-function isText(value: unknown): value is string {
+export function isText(value: unknown): value is string {
   return asText(value) !== undefined;
 }
 
@@ -247,7 +248,7 @@ function isObject(value: unknown): value is object {
 }
 
 /** The origin of a URL that secrets may go to; `undefined` where there is none. */
-function safeOrigin(value: string, allowInsecureRequests: boolean): string | undefined {
+export function safeOrigin(value: string, allowInsecureRequests: boolean): string | undefined {
   try {
     const url = new URL(value);
     const safe = allowInsecureRequests ? /^http/ : /^https:|^http:\/\/((.+\.)?localhost|127[\d.]+|\[::1])(:|$)/;

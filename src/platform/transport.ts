@@ -138,7 +138,8 @@ export function isDenied(word: string): boolean {
   return word === 'NotCapable' || word === 'ERR_ACCESS_DENIED';
 }
 
-function networkError(url: string, cause: unknown): ApiError {
+/** What a failure of `fetch` is: a permission that is denied, a proxy, a wrong URL. */
+export function networkError(url: string, cause: unknown): ApiError {
   const word = reasonWord(cause);
   const advice = isDenied(word) ? 'the runtime denies network access; start it with --allow-net' : 'check URL, network and proxy';
   return new ApiError(`No answer from ${nameOf(url)}${word && ` (${word})`}: ${advice}`, { code: 'network', cause });

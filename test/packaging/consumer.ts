@@ -9,6 +9,12 @@ import type {
   NamedEnvironmentConfig, OauthScope, OAuthToken, OAuthTokenProvider, Report, RetryOptions, SessionTokenSource,
   TokenOptions, TokenRequest,
 } from 'thingspace-auth';
+import { discover } from 'thingspace-auth/discover';
+import type { DiscoverOptions } from 'thingspace-auth/discover';
+import { createDpop } from 'thingspace-auth/dpop';
+import type { Dpop, DpopKeyPair, DpopOptions, ProofRequest } from 'thingspace-auth/dpop';
+import { clientSecretJwt, importKey, privateKeyJwt } from 'thingspace-auth/jwt';
+import type { JwtOptions, PrivateKeyJwtOptions, Signer, SignerJwtOptions, SigningAlgorithm, SigningKey } from 'thingspace-auth/jwt';
 import { createSession } from 'thingspace-auth/session';
 import type { Session, SessionOptions } from 'thingspace-auth/session';
 import { encryptedStore, storedToken } from 'thingspace-auth/stores';
@@ -19,7 +25,7 @@ import { kvStore } from 'thingspace-auth/stores/kv';
 import { redisStore } from 'thingspace-auth/stores/redis';
 import { webStore } from 'thingspace-auth/stores/web';
 import { createMockServer } from 'thingspace-auth/testing';
-import type { MockRequest, MockServer, MockServerOptions, MockTarget } from 'thingspace-auth/testing';
+import type { MockRequest, MockServer, MockServerOptions, MockTarget, PublicJwk, VerificationKey } from 'thingspace-auth/testing';
 
 type Has<Value extends Expected, Expected> = Value;
 
@@ -68,6 +74,24 @@ export const session: Session = createSession({ username: 'invented', password: 
 export const source: SessionTokenSource = session;
 export const logout = async (): Promise<string | undefined> => session.logout().then(session.reset).then(session.current);
 
+export const algorithm: SigningAlgorithm = 'ES256';
+export const sign: Signer = async (input: Uint8Array) => (await crypto.subtle.digest('SHA-256', new Uint8Array(input)));
+export const byKey = async (): Promise<ClientAuthentication> => {
+  const key: SigningKey = await importKey('invented', algorithm);
+  return privateKeyJwt({ key, keyId: 'invented', audience: ({ url }) => url } satisfies PrivateKeyJwtOptions);
+};
+export const bySigner = (): ClientAuthentication => privateKeyJwt({ key: sign, algorithm, lifetime: 30 } satisfies SignerJwtOptions);
+export const bySecret: ClientAuthentication = clientSecretJwt({ audience: 'https://auth.example.com' } satisfies JwtOptions);
+export const makePair = async (): Promise<DpopKeyPair> =>
+  (await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign', 'verify'])) as DpopKeyPair;
+export const prove = async (request: ProofRequest): Promise<string> => {
+  const dpop: Dpop = createDpop({ keyPair: await makePair() } satisfies DpopOptions);
+  return `${await dpop.createProof(request)} ${await dpop.getThumbprint()} ${dpop.noteNonce(request, new Response(null))}`;
+};
+export const withDpop: ClientOptions = { dpop: createDpop() };
+export const found = (signal: AbortSignal): Promise<CustomEnvironment> =>
+  discover('https://auth.example.com', { apiOrigins: [], signal, timeout: 1_000 } satisfies DiscoverOptions);
+
 export const memory: TokenStore = { get: () => null, set: () => undefined, delete: () => undefined };
 declare const key: StoreKey;
 declare const namespace: Parameters<typeof kvStore>[0];
@@ -81,7 +105,9 @@ export const stores: () => readonly TokenStore[] = () => [
 export const providers: () => readonly OAuthTokenProvider[] = () => stores().map(storedToken);
 export class Tokens extends TokenStoreObject {}
 
-const mockOptions: MockServerOptions = { expiresIn: 60, scopes: ['read'] };
+declare const publicKey: VerificationKey;
+declare const publicJwk: PublicJwk;
+const mockOptions: MockServerOptions = { expiresIn: 60, scopes: ['read'], dpop: true, clients: { one: publicKey, two: publicJwk, three: 'secret' } };
 export const server: MockServer = createMockServer(mockOptions);
 export const asConfig: ClientOptions = { fetch: server.fetch };
 export const handler: (request: Request) => Promise<Response> = server.fetch;
@@ -96,4 +122,8 @@ export const wrongStatus = async (): Promise<string> => (await server.fetch('htt
 export const wrongToken = (token: OAuthToken): unknown => token.access_token;
 // @ts-expect-error a store key is a CryptoKey
 export const wrongKey: StoreKey = 'secret';
+// @ts-expect-error a function does not say what it signs with
+export const wrongSigner = (): ClientAuthentication => privateKeyJwt({ key: sign });
+// @ts-expect-error a key is no text
+export const wrongSigningKey: SigningKey = 'secret';
 export const failNext = (target: MockTarget): void => server.failNext(target, 503);

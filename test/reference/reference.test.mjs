@@ -77,6 +77,7 @@ const CANNOT_FAIL = new Set([
   'MockServer.failNext',
   'MockServer.lapseSessions',
   'MockServer.revokeAll',
+  'MockServer.rotateNonces',
   'MockServerOptions.tokenResponse',
   'MockServerOptions.identifyClient',
   'createMockServer',
@@ -120,6 +121,18 @@ const SOURCES = {
   createSession: LINK,
   encryptedStore: LINK,
   createMockServer: /@see https:/,
+  clientSecretJwt: RFC,
+  privateKeyJwt: RFC,
+  importKey: RFC,
+  SigningAlgorithm: RFC,
+  'JwtOptions.audience': RFC,
+  'PrivateKeyJwtOptions.keyId': RFC,
+  'SignerJwtOptions.key': RFC,
+  createDpop: RFC,
+  'Dpop.createProof': RFC,
+  'Dpop.noteNonce': RFC,
+  'Dpop.getThumbprint': RFC,
+  discover: RFC,
 };
 
 for (const [sentence, check] of Object.entries(checks)) {

@@ -2,10 +2,12 @@
 // and reads there what the servers saw; nothing but HTTP joins a runtime with this process.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { formatKey, judgeAssertion, judgeProof } from './signatures.mjs';
 
 const CORS = {
   'access-control-allow-origin': '*',
-  'access-control-allow-headers': 'authorization, content-type, vz-m2m-token',
+  'access-control-allow-headers': 'authorization, content-type, dpop, vz-m2m-token',
+  'access-control-expose-headers': 'dpop-nonce, www-authenticate',
   'access-control-allow-methods': 'GET, POST, PUT',
   'access-control-max-age': '600',
 };
@@ -40,8 +42,8 @@ export async function startServers() {
     if (!folders.has(folder)) folders.set(folder, { seen: [], tokens: 0, sessions: 0 });
     const state = folders.get(folder);
     if (path === 'seen') return send(200, state.seen);
-    const { authorization, 'vz-m2m-token': session, 'content-type': type } = request.headers;
-    const seen = { place, method: request.method, path, authorization, session, type, body };
+    const { authorization, 'vz-m2m-token': session, 'content-type': type, dpop: proof } = request.headers;
+    const seen = { place, method: request.method, path, authorization, session, type, body, proof };
     state.seen.push(seen);
     await ROUTES[path]?.({ state, seen, send, request, response, searchParams });
     if (!ROUTES[path]) send(404, { path });
@@ -63,6 +65,32 @@ const ROUTES = {
   'api/echo': ({ seen, send }) => send(200, seen),
   'api/first-token-revoked': ({ seen, send }) => (seen.authorization === 'Bearer invented-token-1' ? send(401, { fault: {} }) : send(200, seen)),
   'api/moved': ({ send, searchParams }) => send(Number(searchParams.get('status')), '', { location: searchParams.get('to') }),
+  keys: ({ send, searchParams }) => send(200, formatKey(searchParams.get('algorithm'), searchParams.get('format'))),
+  'token/asserted': ({ state, seen, send, request }) => {
+    const { alg, fault } = judgeAssertion(new URLSearchParams(seen.body), { id: 'invented-id', secret: 'invented/secret', audience: urlOf(request) });
+    if (fault) send(401, { error: 'invalid_client', error_description: fault });
+    else send(200, { ...grant(state), scope: `asserted with ${alg}` });
+  },
+  'token/proven': ({ state, seen, send, request }) => {
+    const { fault, thumbprint } = judgeProof(seen.proof, { method: seen.method, url: urlOf(request), nonce: 'token-nonce' });
+    const headers = { 'dpop-nonce': 'token-nonce' };
+    if (fault) return send(400, { error: fault === 'nonce' ? 'use_dpop_nonce' : 'invalid_dpop_proof', error_description: fault }, headers);
+    state.thumbprint = thumbprint;
+    send(200, { ...grant(state), token_type: 'DPoP' }, headers);
+  },
+  'api/proven': ({ state, seen, send, request }) => {
+    const accessToken = /^DPoP (.+)/.exec(seen.authorization)?.[1];
+    const { fault, thumbprint } = judgeProof(seen.proof, { method: seen.method, url: urlOf(request), nonce: 'api-nonce', accessToken });
+    const error = fault === 'nonce' ? 'use_dpop_nonce' : fault ? 'invalid_dpop_proof' : thumbprint !== state.thumbprint ? 'invalid_token' : undefined;
+    const headers = { 'dpop-nonce': 'api-nonce', ...(error && { 'www-authenticate': `DPoP error="${error}"` }) };
+    send(error ? 401 : 200, { error: fault ?? error }, headers);
+  },
+  'issuer/.well-known/openid-configuration': ({ send, request }) => {
+    const issuer = urlOf(request).replace('/.well-known/openid-configuration', '');
+    const at = (path) => issuer.replace(/issuer$/, path);
+    send(200, { issuer, token_endpoint: at('token'), revocation_endpoint: at('revoke') });
+  },
+  'moved-issuer/.well-known/openid-configuration': ({ send, request }) => send(302, '', { location: urlOf(request).replace('moved-', '') }),
   'api/hung': () => {},
   'api/body-hung': ({ response }) => void response.writeHead(200, CORS).write('the first words '),
   'api/first-session-lapsed': ({ seen, send }) =>
@@ -74,6 +102,11 @@ const ROUTES = {
   'refused/login': ({ send }) => send(401, { errorCode: 'UnifiedWebService.REQUEST_FAILED.Credentials.Invalid', errorMessage: 'Wrong.' }),
   revoke: ({ send }) => send(200, ''),
 };
+
+/** A request's URL without its query. */
+function urlOf({ headers: { host }, url }) {
+  return `http://${host}${url.split('?')[0]}`;
+}
 
 function grant(state) {
   return { access_token: `invented-token-${++state.tokens}`, token_type: 'Bearer', expires_in: 3600, scope: 'read' };

@@ -1,5 +1,8 @@
 // What a user does, in every runtime: no import but the package's, nothing but the web platform.
 import { ApiError, clientSecretPost, createClient, isExpired, OAuthProviderError, reviveToken, revokeToken } from 'thingspace-auth';
+import { discover } from 'thingspace-auth/discover';
+import { createDpop } from 'thingspace-auth/dpop';
+import { clientSecretJwt, importKey, privateKeyJwt } from 'thingspace-auth/jwt';
 import { createSession } from 'thingspace-auth/session';
 import { encryptedStore, storedToken } from 'thingspace-auth/stores';
 import { kvStore } from 'thingspace-auth/stores/kv';
@@ -13,7 +16,7 @@ import { createMockServer } from 'thingspace-auth/testing';
 export async function runSuite({ origin, other, run, ...platform }) {
   const results = [];
   for (const [index, [name, test, need]] of CASES.entries()) {
-    const lacking = need && !NEEDS[need](platform) ? need : undefined;
+    const lacking = need && !(await NEEDS[need](platform)) ? need : undefined;
     const result = lacking ? { lacking } : await runCase(test, createPlace(origin, other, `${run}-${index}`), platform);
     results.push({ name, ...result });
   }
@@ -29,7 +32,20 @@ const NEEDS = {
   'streamed request bodies': ({ isBrowser }) => !isBrowser,
   'visible redirects': ({ isBrowser }) => !isBrowser,
   'hidden redirects': ({ isBrowser }) => isBrowser === true,
+  Ed25519: () => canSign({ name: 'Ed25519' }),
+  'P-521': () => canSign({ name: 'ECDSA', namedCurve: 'P-521' }),
 };
+
+/** Whether a platform has keys of a kind, and signs with them: Deno 2.0 has keys of P-521 and does not. */
+async function canSign(algorithm) {
+  try {
+    const { privateKey } = await crypto.subtle.generateKey(algorithm, false, ['sign', 'verify']);
+    await crypto.subtle.sign({ ...algorithm, hash: 'SHA-512' }, privateKey, new Uint8Array(1));
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** [what the client does, the test, what it needs]. */
 const CASES = [
@@ -298,6 +314,75 @@ const CASES = [
 
     equal([await place.count('refused/login'), await place.count('api/echo')], [1, 0]);
   }],
+  // Assertions, proofs and metadata; what is signed here the server verifies, by Node's own crypto.
+  ...['ES256', 'ES384', 'ES512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'EdDSA'].map((algorithm) => [`signs an assertion: ${algorithm}`, async (place) => {
+    const [pem, jwk] = await Promise.all(['pem', 'jwk'].map((format) => place.key(algorithm, format)));
+    for (const key of [await importKey(pem, algorithm), await importKey(jwk, algorithm)]) {
+      const clientAuthentication = privateKeyJwt({ key, keyId: algorithm });
+      const { getToken } = place.createClient({}, { clientAuthentication }, { tokenUrl: place.url('token/asserted') });
+      equal((await getToken()).scope, `asserted with ${algorithm}`);
+    }
+  }, { ES512: 'P-521', EdDSA: 'Ed25519' }[algorithm]]),
+  ['knows the kind of a key, and refuses all but private ones', async (place) => {
+    for (const algorithm of ['ES256', 'ES384', 'RS256']) privateKeyJwt({ key: await importKey(await place.key(algorithm, 'pem')), algorithm });
+    privateKeyJwt({ key: await importKey(await place.key('PS512', 'jwk-with-alg')), algorithm: 'PS512' });
+
+    for (const format of ['public', 'public-jwk', 'encrypted', 'pkcs1', 'sec1']) {
+      const [ec, rsa] = await Promise.all(['ES256', 'RS256'].map((algorithm) => place.key(algorithm, format)));
+      for (const text of [ec, rsa]) equal(await failure(importKey(text)), 'TypeError undefined');
+    }
+    equal(await failure(importKey(await place.key('ES256', 'pem'), 'ES384')), 'TypeError undefined');
+    equal(await failure(importKey(await place.key('ES256', 'pem'), 'RS256')), 'TypeError undefined');
+  }],
+  ['signs an assertion with the client’s secret', async (place) => {
+    const { getToken } = place.createClient({}, { clientAuthentication: clientSecretJwt() }, { tokenUrl: place.url('token/asserted') });
+    equal((await getToken()).scope, 'asserted with HS256');
+  }],
+  ['proves that it holds the key of its token, with the nonce that each server asks for', async (place) => {
+    const options = { dpop: createDpop() };
+    const { authorizedFetch, getToken } = place.createClient(options, {}, { tokenUrl: place.url('token/proven') });
+
+    const responses = await Promise.all([1, 2, 3].map(() => authorizedFetch(`${place.url('api/proven')}?query`, { method: 'POST', body: 'text' })));
+
+    equal(responses.map(({ status }) => status), [200, 200, 200]);
+    equal([(await getToken()).tokenType, await place.count('token/proven'), await place.count('api/proven')], ['DPoP', 2, 6]);
+  }],
+  ['takes no proof along to another origin', async (place) => {
+    const { authorizedFetch, fetchToken } = place.createClient({ dpop: createDpop() }, {}, { tokenUrl: place.url('token/proven') });
+    await fetchToken();
+
+    const response = await authorizedFetch(place.moved(302, place.otherUrl('api/echo')));
+
+    const { place: where, authorization, proof } = await response.json();
+    equal([where, authorization, proof], ['outside', undefined, undefined]);
+  }, 'visible redirects'],
+  ['refuses a redirect of a call with a proof', async (place) => {
+    const { authorizedFetch } = place.createClient({ dpop: createDpop() }, {}, { tokenUrl: place.url('token/proven') });
+
+    equal(await failure(authorizedFetch(place.moved(302, place.url('api/echo')))), 'TypeError undefined');
+
+    equal(await place.count('api/echo'), 0);
+  }, 'hidden redirects'],
+  ['finds the endpoints of an issuer', async (place) => {
+    const environment = await discover(place.url('issuer'), { apiOrigins: [place.other] });
+
+    equal(environment, { tokenUrl: place.url('token'), apiOrigins: [place.other], revocationUrl: place.url('revoke') });
+    equal(await failure(discover(place.url('nobody'), { apiOrigins: [] })), 'ApiError invalid_response');
+    equal(await failure(discover(place.url('moved-issuer'), { apiOrigins: [] })), 'ApiError invalid_response');
+  }],
+  ['works against the mock server with an assertion and proofs', async (place) => {
+    const [pem, jwk] = await Promise.all(['pem', 'public-jwk'].map((format) => place.key('ES256', format)));
+    const { fetch, requests, rotateNonces } = createMockServer({ clients: { 'invented-id': JSON.parse(jwk) }, dpop: true });
+    const clientAuthentication = privateKeyJwt({ key: await importKey(pem) });
+    const { authorizedFetch } = createClient({ clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', clientAuthentication }, dpop: createDpop(), fetch });
+    const regions = 'https://5gedge.verizon.com/api/mec/eds/regions';
+
+    await authorizedFetch(regions).then(drain);
+    rotateNonces();
+    await authorizedFetch(regions).then(drain);
+
+    equal(requests.map(({ path, status }) => `${path.split('/').at(-1)} ${status}`), ['token 400', 'token 200', 'regions 401', 'regions 200', 'regions 401', 'regions 200']);
+  }],
   ['works against the mock server as its fetch', async () => {
     const { fetch, requests, revokeAll, failNext } = createMockServer({ clients: { 'invented-id': 'invented-secret' } });
     const { authorizedFetch } = createClient({
@@ -339,6 +424,7 @@ function createPlace(origin, other, folder) {
     count,
     config,
     createClient: (options, credentials, environment) => createClient(config(options, credentials, environment)),
+    key: async (algorithm, format) => (await fetch(url(`keys?algorithm=${algorithm}&format=${format}`))).text(),
     moved: (status, to) => `${url('api/moved')}?status=${status}&to=${encodeURIComponent(to)}`,
     arrival: async (path) => {
       while ((await count(path)) === 0) await new Promise((resolve) => setTimeout(resolve, 10));

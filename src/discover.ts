@@ -1,0 +1,119 @@
+/**
+ * A server's endpoints, read from its metadata (RFC 8414, OpenID Connect Discovery 1.0).
+ * @module
+ */
+import type { CustomEnvironment } from './config/environments.ts';
+import { check, OPTIONS, safeOrigin, settleEnvironment } from './config/settings.ts';
+import { ApiError } from './platform/errors.ts';
+import { withoutAbsent } from './platform/record.ts';
+import { asText } from './platform/token.ts';
+import type { Fetch } from './platform/transport.ts';
+import { assertFetch, assertResponse, globalFetch, limited, networkError, readText } from './platform/transport.ts';
+import { runWithin } from './platform/waiting.ts';
+
+/** Where the tokens may go, and how the metadata is fetched. */
+export interface DiscoverOptions {
+  /** As in a custom environment: the origins that `authorizedFetch` may send credentials to. Metadata does not name them. */
+  readonly apiOrigins: readonly string[];
+  /** The `fetch` to use. Default: the global one. */
+  readonly fetch?: Fetch | undefined;
+  /** Milliseconds for the whole. Default, and for `0`: 30 s. */
+  readonly timeout?: number | undefined;
+  /** Ends the discovery, with its own reason. Absent: nothing ends it early. */
+  readonly signal?: AbortSignal | null | undefined;
+}
+
+/**
+ * Asks an authorization server where its endpoints are: an `environment` for `createClient`, with `tokenUrl`, `revocationUrl`
+ * where the server has one, and the `apiOrigins` given. One request, or two: `/.well-known/oauth-authorization-server` with
+ * the issuer's path behind it, then the issuer's path with `/.well-known/openid-configuration` behind it. Follows no redirect,
+ * reads 64 KiB at most, and takes only metadata of this very issuer. Nothing is remembered: call it once, at the start.
+ *
+ * @param issuer the server's issuer, exactly as its metadata writes it: https or loopback, without credentials, query and
+ *   fragment
+ * @throws `TypeError` for a bad issuer or option, before any request
+ * @throws `ApiError` (`invalid_response` where there is no usable metadata, `response_too_large`, `network`, `timeout`), or the
+ *   reason of the signal
+ * @see RFC 8414 section 3
+ *
+ * @example
+ * const environment = await discover('https://auth.example.com', { apiOrigins: ['https://api.example.com'] });
+ */
+export async function discover(issuer: string, options: DiscoverOptions): Promise<CustomEnvironment> {
+  const { apiOrigins, fetch = globalFetch, timeout, signal } = check<DiscoverOptions>(options, {
+    apiOrigins: [Array.isArray, 'an array of origins', 'required'],
+    fetch: OPTIONS.fetch,
+    timeout: OPTIONS.timeout,
+    signal: [(value) => value === null || 'aborted' in Object(value), 'an AbortSignal'],
+  });
+  if (!asText(issuer) || !safeOrigin(issuer, false) || /[?#]/.test(issuer)) throw new TypeError(`issuer must be ${ISSUER_RULE}`);
+  settleEnvironment({ tokenUrl: issuer, apiOrigins });
+  const { origin, pathname } = new URL(issuer);
+  const path = pathname.replace(/\/$/, '');
+  const urls = [`${origin}/.well-known/oauth-authorization-server${path}`, `${origin}${path}/.well-known/openid-configuration`];
+  return runWithin(limited(issuer), timeout || 30_000, signal, (within) =>
+    firstOf(urls, async (url) => toEnvironment(issuer, apiOrigins, await ask(url, fetch, within))),
+  );
+}
+
+const ISSUER_RULE = 'an https or loopback URL without credentials, query and fragment';
+
+/** What `read` makes of the first URL that it can make something of; else what was wrong with each. */
+async function firstOf<T>(urls: readonly string[], read: (url: string) => Promise<T>): Promise<T> {
+  const failures: ApiError[] = [];
+  for (const url of urls) {
+    try {
+      return await read(url);
+    } catch (error) {
+      failures.push(error as ApiError);
+    }
+  }
+  throw new ApiError(failures.map(({ message }) => message).join('; '), failures.at(-1)!);
+}
+
+/** What came from an address. */
+interface Reply {
+  readonly url: string;
+  readonly response: Response;
+  /** `undefined` where there is more than is read. */
+  readonly text: string | undefined;
+}
+
+async function ask(url: string, fetch: Fetch, signal: AbortSignal): Promise<Reply> {
+  const fail = (cause: unknown) => {
+    throw networkError(url, cause);
+  };
+  assertFetch(fetch);
+  // A redirect could lead to metadata of somebody else.
+  const init: RequestInit = { redirect: 'manual', headers: { accept: 'application/json' }, signal };
+  const response = assertResponse(await (async () => fetch(url, init))().catch(fail));
+  return { url, response, text: await readText(response).catch(fail) };
+}
+
+function toEnvironment(issuer: string, apiOrigins: readonly string[], reply: Reply): CustomEnvironment {
+  if (reply.text === undefined) throw createFailure(reply, 'is larger than 64 KiB');
+  const metadata = parse(reply.text);
+  if (!reply.response.ok || !metadata.issuer) throw createFailure(reply, 'is no metadata');
+  // RFC 8414 section 3.3: exactly, last slash included.
+  if (metadata.issuer !== issuer) throw createFailure(reply, `is that of issuer ${JSON.stringify(metadata.issuer).slice(0, 200)}`);
+  try {
+    const { token_endpoint: tokenUrl, revocation_endpoint } = metadata;
+    const environment = settleEnvironment({ tokenUrl, apiOrigins, revocationUrl: revocation_endpoint ?? undefined });
+    return Object.freeze(withoutAbsent<CustomEnvironment>(environment as CustomEnvironment));
+  } catch (cause) {
+    throw createFailure(reply, `is of no use: ${(cause as Error).message}`);
+  }
+}
+
+function createFailure({ url, response: { status: statusCode, headers }, text }: Reply, what: string): ApiError {
+  const code = text === undefined ? 'response_too_large' : 'invalid_response';
+  return new ApiError(`${url} ${what} (status ${statusCode})`, { code, statusCode, headers });
+}
+
+function parse(text: string): Readonly<Record<string, any>> {
+  try {
+    return Object(JSON.parse(text));
+  } catch {
+    return {};
+  }
+}

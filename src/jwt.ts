@@ -1,0 +1,178 @@
+/**
+ * Client authentication by a signed assertion (RFC 7523): with the client's secret, or with a private key, of which the
+ * server knows only the public half. WebCrypto signs, or a function of yours.
+ * @module
+ */
+import type { ClientAuthentication, ClientAuthenticationRequest } from './config/clientAuthentication.ts';
+import type { Signer, SigningAlgorithm, SigningKey } from './platform/jws.ts';
+import { ALGORITHMS, algorithmOf, canSign, signerOf, signToken, toBytes } from './platform/jws.ts';
+import type { Rules } from './config/settings.ts';
+import { check, isText, TEXT } from './config/settings.ts';
+
+export type { Signer, SigningAlgorithm, SigningKey } from './platform/jws.ts';
+
+/** What an assertion says besides who makes it. */
+export interface JwtOptions {
+  /**
+   * Whom the assertion is for, its `aud` (RFC 7523 section 3). Default: the token endpoint's URL, at revocation too. Some
+   * servers want their issuer; better-auth and Glewlwyd want the endpoint that is asked: `({ url }) => url`. What a function
+   * throws reaches the caller.
+   */
+  readonly audience?: string | ((request: ClientAuthenticationRequest) => string) | undefined;
+  /** Seconds from its making to its end. A whole number, 1 or more. Default 60. */
+  readonly lifetime?: number | undefined;
+}
+
+/** Signs with a key that this program holds. */
+export interface PrivateKeyJwtOptions extends JwtOptions {
+  /** A private key that may sign: what {@link importKey} makes of a file's text, or one of WebCrypto's own. */
+  readonly key: SigningKey;
+  /** The key's name at the server, sent as `kid` (RFC 7515 section 4.1.4). Absent: none is sent. */
+  readonly keyId?: string | undefined;
+  /** The key's own algorithm. Absent: it is read from the key. */
+  readonly algorithm?: SigningAlgorithm | undefined;
+}
+
+/** Signs with a key that lies elsewhere: in a KMS, an HSM, an agent. */
+export interface SignerJwtOptions extends JwtOptions {
+  /**
+   * Gets the bytes to be signed, and gives the signature in the form that RFC 7518 section 3.4 has: of ECDSA r and s, not the
+   * DER that many KMSs give, which is refused with a `TypeError`. What it throws or rejects with reaches the caller; an
+   * `ApiError` `network` is retried like any other.
+   */
+  readonly key: Signer;
+  /** The key's name at the server, sent as `kid` (RFC 7515 section 4.1.4). Absent: none is sent. */
+  readonly keyId?: string | undefined;
+  /** What the function signs with. */
+  readonly algorithm: SigningAlgorithm;
+}
+
+/**
+ * Client authentication by an assertion signed with the client's secret, HS256 (`client_secret_jwt`). The secret itself is
+ * never sent. Each request has an assertion of its own. Touches no network.
+ *
+ * @throws `TypeError` for a bad option
+ * @see RFC 7523 section 2.2
+ */
+export function clientSecretJwt(options?: JwtOptions): ClientAuthentication {
+  const authenticate = createMethod(check<JwtOptions>(options, CLAIMS), { alg: 'HS256' }, ({ clientSecret }) => async (input) => {
+    const algorithm = { name: 'HMAC', hash: 'SHA-256' };
+    const key = await crypto.subtle.importKey('raw', toBytes(clientSecret) as BufferSource, algorithm, false, ['sign']);
+    return crypto.subtle.sign(algorithm, key, input as BufferSource);
+  });
+  return Object.assign(authenticate, { needsSecret: true });
+}
+
+/**
+ * Client authentication by an assertion signed with a private key (`private_key_jwt`): no secret is shared with the server,
+ * and none needs to be configured. Each request has an assertion of its own. Touches no network, unless the signer does.
+ *
+ * @throws `TypeError` for a key that is not private, may not sign, is an RSA key below 2048 bits or one of another algorithm,
+ *   and for a bad option
+ * @see RFC 7523 section 2.2
+ *
+ * @example
+ * const clientAuthentication = privateKeyJwt({ key: await importKey(pem), keyId: 'key-1' });
+ */
+export function privateKeyJwt(options: PrivateKeyJwtOptions | SignerJwtOptions): ClientAuthentication {
+  const { key, keyId, algorithm, ...claims } = check<PrivateKeyJwtOptions | SignerJwtOptions>(options, {
+    ...CLAIMS,
+    key: [(value) => typeof value === 'function' || canSign(value), 'a function or a private CryptoKey that may sign, RSA from 2048 bits on', 'required'],
+    keyId: [isText, TEXT],
+    algorithm: [isText, TEXT],
+  });
+  const own = algorithmOf(key);
+  const alg = algorithm ?? own;
+  if (!alg || !Object.hasOwn(ALGORITHMS, alg) || alg !== (own ?? alg)) throw new TypeError('algorithm must be that of the key');
+  const sign = typeof key === 'function' ? refuseDer(key, alg) : signerOf(key);
+  return createMethod(claims, { alg, kid: keyId }, () => sign);
+}
+
+/**
+ * Makes a key for {@link privateKeyJwt} of a private key's text: PEM (PKCS #8, `BEGIN PRIVATE KEY`), or a JWK. The key cannot
+ * be exported. Touches no network.
+ *
+ * @param algorithm what the key signs with. Absent: what the JWK's `alg` says, else `RS256` for RSA; other keys have only one
+ * @throws `TypeError` for all else: a public or encrypted key, PKCS #1 and SEC 1, a key of another algorithm, or one that the
+ *   platform does not know. The message shows nothing of the text
+ * @see RFC 5958 section 2, RFC 7517 section 4
+ */
+export async function importKey(text: string, algorithm?: SigningAlgorithm): Promise<SigningKey> {
+  try {
+    const [format, key, curve, alg] = readKey(text);
+    const [, usual] = CURVES[curve!] ?? ['', 'RS256' as const];
+    const chosen = algorithm ?? alg ?? usual;
+    // workerd takes a key of one curve for one of another, and Deno 2.0 crashes over it: no platform is asked to try.
+    const fits = ALGORITHMS[chosen].namedCurve === ALGORITHMS[usual].namedCurve;
+    if (fits) return await crypto.subtle.importKey(format as 'jwk', key as JsonWebKey, ALGORITHMS[chosen], false, ['sign']);
+  } catch {
+    // What the platform says may quote the key.
+  }
+  throw new TypeError('importKey takes a private key: JWK, or PEM of openssl pkcs8 -topk8 -nocrypt');
+}
+
+/** Of a text: its form, the key, its curve by the name in a JWK (absent: RSA), what a JWK says that it signs with. */
+type KeyText = readonly [format: 'pkcs8' | 'jwk', key: object, curve?: string | undefined, alg?: SigningAlgorithm];
+
+/** Throws for what is neither PEM nor JWK. */
+function readKey(text: string): KeyText {
+  const pem = /BEGIN PRIVATE KEY-----([^-]+)/.exec(text)?.[1];
+  if (!pem) {
+    const { alg, ...jwk } = JSON.parse(text);
+    // `EdDSA` has a younger name (RFC 9864), which not every platform knows.
+    return ['jwk', jwk, jwk.crv, alg === 'Ed25519' ? 'EdDSA' : alg];
+  }
+  const der = atob(pem);
+  const bytes = Uint8Array.from(der, (character) => character.charCodeAt(0));
+  // The first ones say what the key is, those behind them are the key.
+  return ['pkcs8', bytes, Object.keys(CURVES).find((each) => der.slice(0, 30).includes(CURVES[each]![0]))];
+}
+
+/** The curves: their object identifiers in DER (RFC 8410 section 3, RFC 5480 section 2.1.1.1), and what signs with them. */
+const CURVES: Readonly<Record<string, readonly [objectId: string, algorithm: SigningAlgorithm]>> = {
+  Ed25519: ['\x2b\x65\x70', 'EdDSA'],
+  'P-256': ['\x2a\x86\x48\xce\x3d\x03\x01\x07', 'ES256'],
+  'P-384': ['\x2b\x81\x04\x00\x22', 'ES384'],
+  'P-521': ['\x2b\x81\x04\x00\x23', 'ES512'],
+};
+
+const CLAIMS: Rules<JwtOptions> = {
+  audience: [(value) => isText(value) || typeof value === 'function', 'a non-empty string or a function'],
+  lifetime: [(value) => Number.isInteger(value) && Number(value) > 0, 'a whole number, 1 or more'],
+};
+
+/** A method that signs an assertion for each request (RFC 7523 section 3). */
+function createMethod(
+  { audience, lifetime = 60 }: JwtOptions,
+  header: object,
+  signerFor: (request: ClientAuthenticationRequest) => Signer,
+): (request: ClientAuthenticationRequest) => Promise<void> {
+  return async (request) => {
+    const { clientId, tokenUrl, body } = request;
+    const iat = Math.floor(Date.now() / 1000);
+    const claims = {
+      iss: clientId,
+      sub: clientId,
+      aud: typeof audience === 'function' ? audience(request) : (audience ?? tokenUrl),
+      // Servers refuse an assertion that they have seen before.
+      jti: crypto.randomUUID(),
+      iat,
+      exp: iat + lifetime,
+    };
+    const assertion = await signToken(header, claims, signerFor(request));
+    // Optional by RFC 7521 section 4.2; LemonLDAP::NG refuses a request without it.
+    body.set('client_id', clientId);
+    body.set('client_assertion_type', 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer');
+    body.set('client_assertion', assertion);
+  };
+}
+
+/** Many KMSs return DER, of which a server would say no more than that it does not know the client. */
+function refuseDer(sign: Signer, algorithm: SigningAlgorithm): Signer {
+  const expected = { ES256: 64, ES384: 96, ES512: 132 }[algorithm as string];
+  return async (input) => {
+    const signature = await sign(input);
+    if (expected && signature.byteLength !== expected) throw new TypeError('key must return r and s, not DER');
+    return signature;
+  };
+}

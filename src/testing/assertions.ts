@@ -1,0 +1,56 @@
+/**
+ * How the mock server judges a client's assertion (RFC 7523 section 3). What it says of a bad one is for the person who writes
+ * the client.
+ * @module
+ */
+import type { Jws, PublicJwk, VerificationKey } from './jws.ts';
+import { isSignedWith, parseJws } from './jws.ts';
+
+/** How a client is known: by a secret, or by a public key. */
+export type ClientKey = string | VerificationKey | PublicJwk;
+
+const TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+const CLOCK_TOLERANCE_SECONDS = 60;
+
+/** An assertion that came with a form; absent: there was none. */
+export interface Assertion {
+  readonly jws: Jws | undefined;
+  /** Whether its signature is that of the client that it names. */
+  readonly isSigned: boolean;
+}
+
+/** Verifies the signature only, the one thing that takes time. Without known clients any will do. */
+export async function readAssertion(
+  form: URLSearchParams,
+  clients: Readonly<Record<string, ClientKey>> | undefined,
+): Promise<Assertion | undefined> {
+  const text = form.get('client_assertion');
+  if (text === null) return undefined;
+  const jws = parseJws(text);
+  const name = String(jws?.claims.sub);
+  const isSigned = jws !== undefined && (!clients || (Object.hasOwn(clients, name) && (await isSignedWith(jws, clients[name]!))));
+  return { jws, isSigned };
+}
+
+/** What is wrong with an assertion; `undefined`: nothing. `seen` holds the ids of all that came before, and gets this one's. */
+export function assertionFault(
+  { jws, isSigned }: Assertion,
+  form: URLSearchParams,
+  audiences: readonly string[],
+  nowMs: number,
+  seen: Set<string>,
+): string | undefined {
+  if (form.get('client_assertion_type') !== TYPE) return 'client_assertion_type is another.';
+  if (!jws) return 'The assertion is no signed JWT.';
+  const { iss, sub, aud, exp, iat, jti } = jws.claims;
+  const nowSeconds = nowMs / 1000;
+  if (typeof sub !== 'string' || iss !== sub) return 'The assertion must name the client as iss and sub.';
+  if ((form.get('client_id') ?? sub) !== sub) return 'client_id is not that of the assertion.';
+  if (![aud].flat().some((each) => audiences.includes(each))) return `The assertion is for another audience than ${audiences.join(', ')}.`;
+  if (!isSigned) return 'The client is unknown, or its assertion is not signed with its key.';
+  if (typeof exp !== 'number' || exp <= nowSeconds) return 'The assertion has ended, by the clock of this server.';
+  if (typeof iat === 'number' && iat > nowSeconds + CLOCK_TOLERANCE_SECONDS) return 'The assertion is from the future, by the clock of this server.';
+  if (typeof jti !== 'string' || seen.has(jti)) return 'The assertion has been used before, or has no jti.';
+  seen.add(jti);
+  return undefined;
+}
