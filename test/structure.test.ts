@@ -15,6 +15,7 @@ const FOLDERS = ['', 'testing', 'call', 'session', 'stores', 'token', 'config', 
 
 describe('the sources', async () => {
   const files = await readGraph();
+  const entries = Object.values<any>(readManifest().exports).map(({ default: code }) => code.replace(/^\.\/dist\/|\.js$/g, ''));
 
   it('all lie in a folder that has its place in the order of imports', () => {
     assert.deepEqual([...files.keys()].map(folderOf).filter((folder) => !FOLDERS.includes(folder)), []);
@@ -52,9 +53,15 @@ describe('the sources', async () => {
     assert.deepEqual([...below.keys()], []);
   });
 
-  it('name Node’s modules in the file store only', () => {
+  it('name Node’s modules in the file store and the command only', () => {
     const users = [...files].filter(([, { imports }]) => imports.some((path) => path.startsWith('node:')));
-    assert.deepEqual(users.map(([name]) => name), ['stores/file']);
+    assert.deepEqual(users.map(([name]) => name), ['command', 'stores/file']);
+  });
+
+  it('import the command nowhere, and the command imports entries only', () => {
+    const { imports } = files.get('command')!;
+    assert.deepEqual(imports.filter((path) => !path.startsWith('node:') && !entries.includes(path)), []);
+    assert.deepEqual([...files].filter(([, source]) => [...source.imports, ...source.types].includes('command')).map(([name]) => name), []);
   });
 
   it('keep no state at module level, but listeners under the caller’s own signals', () => {
@@ -77,6 +84,10 @@ describe('the sources', async () => {
     }
   });
 });
+
+function readManifest(): any {
+  return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+}
 
 describe('the functions of the sources', () => {
   const files = measureSources(root);
@@ -148,8 +159,7 @@ function folderOf(name: string): string {
 
 /** What esbuild says of each file's imports once the types are gone. */
 async function readGraph(): Promise<Map<string, Source>> {
-  const entries = Object.keys(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).exports);
-  assert.ok(entries.length > 5);
+  assert.ok(Object.keys(readManifest().exports).length > 5);
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: ['src/**/*.ts'],
