@@ -26,8 +26,10 @@ export interface Call {
   readonly isOneShot: boolean;
   /** The caller's own session token: empty for none, `null` where the call says nothing of it. */
   readonly sessionToken: string | null;
-  /** A clone of a `Request` that has a body, which is used up by sending it. */
-  readonly spare: Request | undefined;
+  /** Whether the body is that of a `Request`, which is used up by sending it. */
+  readonly isUsedUp: boolean;
+  /** A clone of such a `Request`, made right before it is sent. */
+  spare?: Request | undefined;
 }
 
 /**
@@ -39,12 +41,13 @@ export function readCall(apiOrigins: readonly string[], input: Parameters<Fetch>
   const request = input instanceof Request ? input : undefined;
   const url = guard(apiOrigins, request ? urlOf(request) : `${input as string}`);
   if (init != null && Object(init) !== init) throw new TypeError('init must be an object');
-  const options: Record<string, any> & RequestInit = request ? settingsOf(request, url) : {};
+  const given: Record<string, unknown> = {};
   // Not only own properties: `fetch(url, request)` works, and a Request's are getters of its prototype.
-  for (const name in init) options[name] = init[name as keyof RequestInit];
+  for (const name in init) given[name] = init[name as keyof RequestInit];
+  const options: Record<string, any> & RequestInit = Object.assign(request ? settingsOf(request, url, given) : {}, given);
   const {
     body,
-    headers: given = request?.headers,
+    headers: own = request?.headers,
     method = request?.method ?? 'GET',
     redirect = request?.redirect ?? 'follow',
     integrity = request?.integrity,
@@ -52,9 +55,9 @@ export function readCall(apiOrigins: readonly string[], input: Parameters<Fetch>
   } = options;
   if (!/^(follow|manual|error)$/.test(redirect)) throw new TypeError('redirect must be follow, manual or error');
   assertSignal(signal);
-  const headers = new Headers(given);
-  const sessionToken = given ? headers.get(SESSION_HEADER) : null;
-  if (given) headers.delete(SESSION_HEADER);
+  const headers = new Headers(own);
+  const sessionToken = own ? headers.get(SESSION_HEADER) : null;
+  if (own) headers.delete(SESSION_HEADER);
   return {
     url,
     request,
@@ -68,7 +71,7 @@ export function readCall(apiOrigins: readonly string[], input: Parameters<Fetch>
     isOneShot: isStream(body),
     sessionToken,
     // Firefox has no `request.body`.
-    spare: request && request.body !== null && body == null && !isSafe(request.method) ? request.clone() : undefined,
+    isUsedUp: request !== undefined && request.body !== null && body == null && !isSafe(request.method),
   };
 }
 
@@ -77,8 +80,9 @@ export function readCall(apiOrigins: readonly string[], input: Parameters<Fetch>
  *
  * @throws `TypeError`, as `fetch` does
  */
-export function assertSendable({ url, options, body, isOneShot }: Call): void {
-  if (isOneShot && (body as ReadableStream).locked) throw new TypeError('body must not be locked');
+export function assertSendable({ url, request, options, body, isOneShot, isUsedUp }: Call): void {
+  const isSpent = isOneShot ? (body as ReadableStream).locked : isUsedUp && request?.bodyUsed;
+  if (isSpent) throw new TypeError('body must not be used or locked');
   // Not the body itself, which would be used up.
   const probe = body == null ? body : isOneShot ? new ReadableStream() : '';
   new Request(url, { ...options, body: probe, signal: null } as RequestInit);
@@ -106,11 +110,12 @@ function urlOf(request: Request): string {
 
 /**
  * What a `Request` says of how it is sent, as far as it differs from one that says nothing, since platforms do not take all of
- * it: a hop goes without the `Request`, and even with it `fetch` forgets the referrer where there are options.
+ * it: a hop goes without the `Request`. The referrer holds where the caller gives no options: `fetch` forgets it beside any.
  */
-function settingsOf(request: any, url: string): Record<string, unknown> {
+function settingsOf(request: any, url: string, given: object): Record<string, unknown> {
   const blank: any = new Request(url);
-  const names = ['cache', 'credentials', 'keepalive', 'mode', 'referrer', 'referrerPolicy'];
+  const isAlone = Object.values(given).every((value) => value === undefined);
+  const names = ['cache', 'credentials', 'keepalive', 'mode', ...(isAlone ? ['referrer', 'referrerPolicy'] : [])];
   const said = names.filter((name) => request[name] !== blank[name] && request[name] !== 'navigate');
   // undici keeps a proxy's dispatcher here, up to Node 22; later ones do not show it.
   const key = Object.getOwnPropertySymbols(request).find(({ description }) => description === 'dispatcher');

@@ -33,8 +33,9 @@ export async function send(source: TokenSource, call: Call, token: OAuthToken, i
   try {
     for (let redirects = 0; ; redirects++) {
       const proof = dpop && (await prove(dpop, hop, token));
+      if (call.spare) call.body ??= await call.spare.arrayBuffer();
+      else if (call.isUsedUp) keepClone(call);
       // The options of most calls are complete, and each further member would cost `fetch` time.
-      if (needsSpare(call, redirects)) call.body ??= await call.spare?.arrayBuffer();
       const options = limit || isAgain || redirects ? optionsOf(call, hop, redirects, signal) : call.options;
       const response = assertResponse(await fetch(hop.target, options));
       const asksForNonce = proof && dpop?.noteNonce(proof, response) === 'nonce';
@@ -63,9 +64,9 @@ async function prove(dpop: Dpop, { url, method, headers }: Hop, token: OAuthToke
   return request;
 }
 
-/** Whether the body of a `Request` is to be read from its clone. */
-function needsSpare({ spare, request }: Call, redirects: number): boolean {
-  return Boolean(spare && (redirects || request?.bodyUsed));
+/** For a `Request` that is used up by sending it. A body that is not to be sent is let go by `fetch`, and there is no clone of it. */
+function keepClone(call: Call): void {
+  if (!call.signal?.aborted) call.spare = call.request?.clone();
 }
 
 /** For a replay, a hop, or a sending with a limit. They are made anew: tracing libraries change those that they get. */
