@@ -259,6 +259,28 @@ test('says so too when the token endpoint cannot be reached', async (t) => {
   });
 });
 
+test('refuses what can never be sent before it asks for a token', async (t) => {
+  const server = await startServer(t);
+  const { authorizedFetch } = createClient(server.config());
+  const stream = () => new ReadableStream();
+  const locked = stream();
+  locked.getReader();
+  const unsendable: [init: object, message?: RegExp][] = [
+    [{ signal: {} }, /signal must be an AbortSignal/],
+    [{ signal: { aborted: false } }, /signal must be an AbortSignal/],
+    [{ method: 'POST', body: locked, duplex: 'half' }, /body must/],
+    [{ method: 'POST', body: stream() }],
+    [{ method: 'GET', body: 'text' }],
+    [{ method: 'CONNECT' }],
+  ];
+
+  for (const [init, message = /./] of unsendable) {
+    await assert.rejects(authorizedFetch(server.origin, init as RequestInit), (error) => error instanceof TypeError && message.test(error.message));
+  }
+
+  assert.deepEqual([server.tokenRequests.length, server.apiRequests.length], [0, 0]);
+});
+
 test('says so too when the token endpoint does not answer in time', async (t) => {
   const clock = fakeClock(t);
   const server = await startServer(t, { api: () => rejection, token: () => {} });

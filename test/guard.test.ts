@@ -49,6 +49,12 @@ test('names the origin that it refuses, and nothing else of the URL', async (t) 
   });
 });
 
+test('says so where it allows no origin', async (t) => {
+  const { authorizedFetch } = createClient((await startServer(t)).config({}, {}, { apiOrigins: [] }));
+
+  await assert.rejects(authorizedFetch('https://elsewhere.invalid/'), /^TypeError: No credentials for https:\/\/elsewhere\.invalid.*allows no origin$/);
+});
+
 test('sends to the URL that it has checked, whatever becomes of the input while a token is fetched', async (t) => {
   const [inside, outside] = [await startServer(t), await startServer(t)];
   const { authorizedFetch } = createClient(inside.config());

@@ -80,6 +80,38 @@ test('refuses a redirect for a call with integrity', async (t) => {
   assert.equal(server.apiRequests.filter(({ url }) => url === '/end').length, 1);
 });
 
+test('keeps headers whose names only resemble those that it drops', async (t) => {
+  const [a, outside] = [await startServer(t), await startServer(t)];
+  a.api = ({ url }) => ({ status: 303, headers: { location: url === '/out' ? `${outside.origin}/end` : '/end' } });
+  const { authorizedFetch } = createClient(a.config({}, { oauthToken: HELD }));
+  const own = Object.fromEntries(
+    ['cookie', 'host', 'proxy-own', 'authorization', 'dpop', 'vz-m2m-token', 'content-type'].flatMap((name) => [
+      [`x-${name}`, 'own'],
+      ...(/^(proxy|content)-/.test(name) ? [] : [[`${name}-own`, 'own']]),
+    ]),
+  );
+
+  const response = await authorizedFetch(`${a.origin}/out`, { method: 'POST', body: 'own', headers: own });
+
+  assert.equal(response.status, 200);
+  const [{ headers, method }] = outside.apiRequests as [Received];
+  assert.deepEqual([method, headers.authorization], ['GET', undefined]);
+  assert.deepEqual(Object.fromEntries(Object.keys(own).map((name) => [name, headers[name]])), own);
+});
+
+for (const [method, status, expected] of [
+  ['WIDGET', 303, 'GET'], ['GETTER', 303, 'GET'], ['HEADER', 303, 'GET'], ['AHEAD', 303, 'GET'], ['REPOST', 301, 'REPOST'], ['POSTER', 302, 'POSTER'],
+] as const) {
+  test(`takes ${method} at a ${status} for what it is, though its name holds another method's`, async (t) => {
+    const server = await startServer(t, { api: ({ url }) => (url === '/from' ? { status, headers: { location: '/to' } } : {}) });
+    const { authorizedFetch } = createClient(server.config({ fetch: viaAnyMethod }, { oauthToken: HELD }));
+
+    await authorizedFetch(`${server.origin}/from`, { method });
+
+    assert.deepEqual(server.apiRequests.map((request) => [request.headers['x-method'], request.url]), [[method, '/from'], [expected, '/to']]);
+  });
+}
+
 test('keeps cookies and proxy credentials within an origin, and drops them on the way to another', async (t) => {
   const [a, b] = [await startServer(t), await startServer(t)];
   a.api = ({ url }) => {
@@ -268,6 +300,9 @@ for (const [header, expected] of [
   ['invented', 'strict-origin'],
   ['', 'strict-origin'],
   ['Origin', 'strict-origin'],
+  ['no-origin', 'strict-origin'],
+  ['original', 'strict-origin'],
+  ['same-origin ,\t origin', 'origin'],
 ] as const) {
   test(`obeys the Referrer-Policy '${header}' of a redirect from the next hop on`, async () => {
     const { fetch, sent } = spyOnSettings([307, { ...FAR, 'referrer-policy': header }], [307, FAR], [200]);
@@ -330,3 +365,10 @@ function essenceOf({ method, url, headers, body }: Received): Essence {
   assert.equal(bearerOf(headers), 'held-token');
   return { method, url, ...withoutBoundary(headers['content-type'], body), language: headers['content-language'], own: headers['x-own'] };
 }
+
+/** Node's servers refuse methods that they do not know: they come as a header. */
+const viaAnyMethod: Fetch = (input, init = {}) => {
+  const headers = new Headers(init.headers);
+  headers.set('x-method', `${init.method}`);
+  return fetch(input, { ...init, method: 'POST', headers });
+};

@@ -170,6 +170,17 @@ describe('a call that can be sent again', () => {
     assert.equal(server.apiRequests.length, 2 + 59 + 2);
   });
 
+  it('costs one exchange where the clock has been set back since a replay was refused: that is not lately', async (t) => {
+    const { clock, server, client } = await start(t, { oauthToken: HELD });
+    server.api = () => rejection;
+    assert.equal((await post(client, server)).status, 401);
+    clock.jump(-60 * MINUTE_MS);
+    server.api = ({ headers }) => (bearerOf(headers) === 'token-1' ? rejection : {});
+
+    assert.equal((await post(client, server)).status, 200);
+    assert.deepEqual(bearersOf(server), ['held-token', 'token-1', 'token-1', 'token-2']);
+  });
+
   it('is served by an API that takes the token which another API refuses, without a word to the server', async (t) => {
     const { server, client } = await start(t);
     server.api = ({ url }) => (url === '/strict' ? rejection : {});

@@ -2,14 +2,16 @@
 //   npm run mutate                               all of src
 //   npm run mutate -- src/session.ts src/call    all mutants of these files
 //   npm run mutate -- --sample 300 --seed 7      so many of all, drawn with this seed
+//   --list survivors.json   only the mutants of a list in the form of reviewed.json, such as --draft writes
 //   --quick      leaves out tests that take more than a second; what survives is then no verdict
 //   --nearest 5  shows a mutant to its five nearest test files only; what survives is then no verdict
 //   --without sessionFleet,examples   leaves out these test files
 //   --only config,token                only these test files
 //   --jobs 2     so many processes at a time; default: one for each core
 //   --reviewed   runs the mutants of the reviewed list too, and says which of them a test does notice
-//   --draft      prints the survivors as entries for reviewed.json
+//   --draft survivors.json   writes the survivors there, as entries for reviewed.json
 //   --told       prints what noticed each mutant
+import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { hunt } from './hunt.mjs';
@@ -21,6 +23,7 @@ import { prepare } from './workplace.mjs';
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
+    list: { type: 'string' },
     sample: { type: 'string' },
     seed: { type: 'string', default: '1' },
     only: { type: 'string' },
@@ -29,7 +32,7 @@ const { values: options, positionals } = parseArgs({
     nearest: { type: 'string', default: 'Infinity' },
     quick: { type: 'boolean', default: false },
     reviewed: { type: 'boolean', default: false },
-    draft: { type: 'boolean', default: false },
+    draft: { type: 'string' },
     told: { type: 'boolean', default: false },
     least: { type: 'string', default: '100' },
   },
@@ -78,6 +81,10 @@ function choose(all) {
     if (!all.some(({ file }) => file.startsWith(path))) throw new Error(`No mutant is in ${path}.`);
   }
   const named = known.length ? all.filter(({ file }) => known.some((path) => file.startsWith(path))) : all;
+  if (options.list) {
+    const { entries: listed } = readReviewed(named, JSON.parse(readFileSync(options.list, 'utf8')));
+    return named.filter(({ id }) => listed.has(id));
+  }
   return options.sample ? drawSample(named, Number(options.sample), Number(options.seed)) : named;
 }
 
@@ -93,7 +100,7 @@ function report() {
   }
   const survivors = results.filter(({ noticed, reviewed }) => !noticed && !reviewed).map(({ mutant }) => mutant);
   if (survivors.length) console.log(`\nNo test notices:\n${survivors.map((each) => `${say(each)}${isReached(each) ? '' : ' (no test reaches it)'}`).join('\n')}`);
-  if (options.draft) console.log(draft(survivors));
+  if (options.draft) writeFileSync(options.draft, draft(survivors));
   const wronged = results.filter(({ noticed, reviewed }) => noticed && reviewed);
   wronged.forEach(({ mutant, noticed }) => faults.push(`${say(mutant)} is noticed by ${noticed.testFile}: ${noticed.failed}`));
   if (faults.length) console.log(`\nWrong in reviewed.json:\n${faults.join('\n')}`);
