@@ -429,7 +429,7 @@ export function createOracle(config, clock, isApiError) {
     afterStep() {
       countEnds();
       for (const renewal of [...openExchanges(), ...providerCalls.filter(isRunning)]) isSuperseded(renewal);
-      openExchanges().forEach(checkChallenge);
+      if (lastAnswered) checkChallenge(lastAnswered);
       heldBefore = held;
       heldLately = held ? [held] : [];
       arrivals.clear();
