@@ -37,7 +37,7 @@ const unbundled = { ...esm, ...maps, plugins: [keepModules] };
 const sparse = { minifyWhitespace: true, minifySyntax: true, lineLimit: 120, outExtension: { '.js': '.mjs' } };
 const forNode = { ...esm, ...maps, ...sparse, outdir: 'dist/node', outbase: 'src', external: ['node:*'] };
 
-const { exports } = JSON.parse(readFileSync('package.json', 'utf8'));
+const { exports, bin } = JSON.parse(readFileSync('package.json', 'utf8'));
 
 rmSync('dist', { recursive: true, force: true });
 await build({ ...unbundled, entryPoints: filesOf('src'), outdir: 'dist', outbase: 'src' });
@@ -76,5 +76,9 @@ function emitDeclarations() {
 
 /** package.json is what users see: every file it names must have been built. */
 function checkEntries() {
-  for (const conditions of Object.values(exports)) Object.values(conditions).forEach((path) => readFileSync(path));
+  for (const target of Object.values({ exports, bin })) filesNamedIn(target).forEach((path) => readFileSync(path));
+
+  function filesNamedIn(target) {
+    return typeof target === 'string' ? [target] : Object.values(target).flatMap(filesNamedIn);
+  }
 }

@@ -102,11 +102,13 @@ interface Service {
 
 function realService(): Service {
   const config = configFromEnvironment();
-  const apiUrl = {
+  const { environment = 'Production' } = config;
+  const known = {
     Production: 'https://5gedge.verizon.com',
     MockServerForLimitedAvailabilitySeeQuickStart: 'https://mock.thingspace.verizon.com',
     Staging: 'https://staging.5gedge.verizon.com',
-  }[config.environment ?? 'Production'];
+  };
+  const apiUrl = typeof environment === 'object' ? environment.apiOrigins[0]! : known[environment];
   return { config, apiUrl, stop: () => {} };
 }
 

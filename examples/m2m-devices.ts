@@ -3,8 +3,8 @@ import { ApiError, configFromEnvironment, createClient } from 'thingspace-auth';
 import { createSession } from 'thingspace-auth/session';
 
 const session = createSession({
-  username: process.env.UWS_USERNAME ?? '', // the account's "UWS" credentials, not the portal's key
-  password: process.env.UWS_PASSWORD ?? '',
+  username: process.env.THINGSPACE_USERNAME ?? '', // the account's "UWS" credentials, not the portal's key
+  password: process.env.THINGSPACE_PASSWORD ?? '',
 });
 const { authorizedFetch } = createClient({ ...configFromEnvironment(), vZM2mToken: session });
 

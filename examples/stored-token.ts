@@ -1,17 +1,17 @@
-// Keeps the token in a file of a folder, so that the next run, and every other process on this machine, starts with it.
-import { createClient, OauthScopeEnum } from 'thingspace-auth';
+// Keeps the token in a folder, so that the next run, and every other process on this machine, starts with it.
+import { configFromEnvironment, createClient } from 'thingspace-auth';
 import { storedToken } from 'thingspace-auth/stores';
 import { fileStore } from 'thingspace-auth/stores/file';
 
+const { clientCredentialsAuthCredentials, ...config } = configFromEnvironment();
 const { authorizedFetch } = createClient({
+  ...config,
   clientCredentialsAuthCredentials: {
-    oauthClientId: process.env.THINGSPACE_CLIENT_ID!,
-    oauthClientSecret: process.env.THINGSPACE_CLIENT_SECRET,
-    oauthScopes: [OauthScopeEnum.Discoveryread],
+    ...clientCredentialsAuthCredentials,
     oauthTokenProvider: storedToken(fileStore('.thingspace-tokens')),
   },
   onEvent: (event) => {
-    if (event.type === 'token_obtained') console.log(event.attempts === 0 ? 'token from the file' : 'token from the server');
+    if (event.type === 'token_obtained') console.log(event.attempts === 0 ? 'token from the store' : 'token from the server');
   },
 });
 

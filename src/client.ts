@@ -8,7 +8,7 @@ import type { Settings } from './config/settings.ts';
 import { assertUsable, resolveConfig } from './config/settings.ts';
 import type { OAuthToken } from './platform/token.ts';
 import { reviveToken } from './platform/token.ts';
-import { createTokenSource, fetchToken, getToken } from './token/tokenSource.ts';
+import { createTokenSource, getToken } from './token/tokenSource.ts';
 import type { Fetch } from './platform/transport.ts';
 
 /** Options of a call for a token. */
@@ -77,7 +77,7 @@ export function createClient(config: ClientConfig): Client {
 function connect(settings: Settings, token: OAuthToken | undefined): Client {
   const source = createTokenSource(settings, token);
   return Object.freeze<Client>({
-    fetchToken: (options) => fetchToken(source, options?.signal),
+    fetchToken: (options) => getToken(source, options?.signal, true),
     getToken: (options) => getToken(source, options?.signal),
     withToken: (other) => connect(settings, assertUsable(reviveToken(other), settings.dpop)),
     authorizedFetch: (input, init) => authorizedFetch(source, input, init),

@@ -8,7 +8,7 @@ import { ApiError } from './platform/errors.ts';
 import { withoutAbsent } from './platform/record.ts';
 import { asText } from './platform/token.ts';
 import type { Fetch } from './platform/transport.ts';
-import { assertFetch, assertResponse, globalFetch, limited, networkError, readText } from './platform/transport.ts';
+import { assertResponse, limited, networkError, readText } from './platform/transport.ts';
 import { runWithin } from './platform/waiting.ts';
 
 /** Where the tokens may go, and how the metadata is fetched. */
@@ -40,13 +40,13 @@ export interface DiscoverOptions {
  * const environment = await discover('https://auth.example.com', { apiOrigins: ['https://api.example.com'] });
  */
 export async function discover(issuer: string, options: DiscoverOptions): Promise<CustomEnvironment> {
-  const { apiOrigins, fetch = globalFetch, timeout, signal } = check<DiscoverOptions>(options, {
-    apiOrigins: [Array.isArray, 'an array of origins', 'required'],
+  const { apiOrigins, fetch, timeout, signal } = check<DiscoverOptions, 'apiOrigins' | 'fetch' | 'timeout'>(options, {
+    apiOrigins: [Array.isArray, 'an array of origins', null],
     fetch: OPTIONS.fetch,
     timeout: OPTIONS.timeout,
     signal: [(value) => value === null || 'aborted' in Object(value), 'an AbortSignal'],
   });
-  if (!asText(issuer) || !safeOrigin(issuer, false) || /[?#]/.test(issuer)) throw new TypeError(`issuer must be ${ISSUER_RULE}`);
+  if (!asText(issuer) || !safeOrigin(issuer, {}) || /[?#]/.test(issuer)) throw new TypeError(`issuer must be ${ISSUER_RULE}`);
   settleEnvironment({ tokenUrl: issuer, apiOrigins });
   const { origin, pathname } = new URL(issuer);
   const path = pathname.replace(/\/$/, '');
@@ -65,7 +65,8 @@ async function firstOf<T>(urls: readonly string[], read: (url: string) => Promis
     try {
       return await read(url);
     } catch (error) {
-      failures.push(error as ApiError);
+      if (!(error instanceof ApiError)) throw error;
+      failures.push(error);
     }
   }
   throw new ApiError(failures.map(({ message }) => message).join('; '), failures.at(-1)!);
@@ -80,14 +81,13 @@ interface Reply {
 }
 
 async function ask(url: string, fetch: Fetch, signal: AbortSignal): Promise<Reply> {
-  const fail = (cause: unknown) => {
+  try {
+    // A redirect could lead to metadata of somebody else.
+    const response = assertResponse(await fetch(url, { redirect: 'manual', headers: { accept: 'application/json' }, signal }));
+    return { url, response, text: await readText(response) };
+  } catch (cause) {
     throw networkError(url, cause);
-  };
-  assertFetch(fetch);
-  // A redirect could lead to metadata of somebody else.
-  const init: RequestInit = { redirect: 'manual', headers: { accept: 'application/json' }, signal };
-  const response = assertResponse(await (async () => fetch(url, init))().catch(fail));
-  return { url, response, text: await readText(response).catch(fail) };
+  }
 }
 
 function toEnvironment(issuer: string, apiOrigins: readonly string[], reply: Reply): CustomEnvironment {

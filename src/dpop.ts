@@ -43,47 +43,57 @@ export function createDpop(options?: DpopOptions): Dpop {
   const { keyPair } = check<DpopOptions>(options, {
     keyPair: [isUsable, 'a private CryptoKey that may sign (RSA from 2048 bits on), and its public one, extractable'],
   });
+  const state: ProofState = { keyPair, nonces: new Map(), key: undefined };
+  return Object.freeze<Dpop>({
+    createProof: (request) => createProof(state, request),
+    noteNonce: (request, answer) => noteNonce(state, request, answer),
+    getThumbprint: () => getThumbprint(state),
+  });
+}
+
+/** The state of one object. */
+interface ProofState {
+  readonly keyPair: DpopKeyPair | undefined;
   /** By the kind of server and its origin. */
-  const nonces = new Map<string, string>();
-  let key: ProofKey | undefined;
-  return Object.freeze<Dpop>({ createProof, noteNonce, getThumbprint });
+  readonly nonces: Map<string, string>;
+  key: ProofKey | undefined;
+}
 
-  async function createProof(request: ProofRequest): Promise<string> {
-    const { accessToken } = request;
-    const { jwk, pair } = await getKey();
-    const { origin, pathname } = new URL(request.url);
-    const header = { alg: algorithmOf(pair.privateKey), typ: 'dpop+jwt', jwk };
-    const claims = {
-      jti: crypto.randomUUID(),
-      htm: methodAsSent(request.method),
-      htu: origin + pathname,
-      iat: Math.floor(Date.now() / 1000),
-      ath: accessToken && (await sha256(accessToken)),
-      nonce: nonces.get(serverOf(request)),
-    };
-    return signToken(header, claims, signerOf(pair.privateKey));
-  }
+async function createProof(state: ProofState, request: ProofRequest): Promise<string> {
+  const { accessToken } = request;
+  const { jwk, pair } = await getKey(state);
+  const { origin, pathname } = new URL(request.url);
+  const header = { alg: algorithmOf(pair.privateKey), typ: 'dpop+jwt', jwk };
+  const claims = {
+    jti: crypto.randomUUID(),
+    htm: methodAsSent(request.method),
+    htu: origin + pathname,
+    iat: Math.floor(Date.now() / 1000),
+    ath: accessToken && (await sha256(accessToken)),
+    nonce: state.nonces.get(serverOf(request)),
+  };
+  return signToken(header, claims, signerOf(pair.privateKey));
+}
 
-  function noteNonce(request: ProofRequest, { status, headers }: Response): 'nonce' | undefined {
-    const nonce = headers.get('dpop-nonce');
-    // RFC 9449 section 8.1. Of two headers the platform makes one with a space in it.
-    if (!nonce || !/^[!#-[\]-~]+$/.test(nonce)) return undefined;
-    nonces.set(serverOf(request), nonce);
-    const isAsked = status === 401 && /\berror="?use_dpop_nonce\b/i.test(headers.get('www-authenticate') ?? '');
-    return isAsked ? 'nonce' : undefined;
-  }
+function noteNonce({ nonces }: ProofState, request: ProofRequest, { status, headers }: Response): 'nonce' | undefined {
+  const nonce = headers.get('dpop-nonce');
+  // RFC 9449 section 8.1. Of two headers the platform makes one with a space in it.
+  if (!nonce || !/^[!#-[\]-~]+$/.test(nonce)) return undefined;
+  nonces.set(serverOf(request), nonce);
+  const isAsked = status === 401 && /\berror="?use_dpop_nonce\b/i.test(headers.get('www-authenticate') ?? '');
+  return isAsked ? 'nonce' : undefined;
+}
 
-  async function getThumbprint(): Promise<string> {
-    const { jwk } = await getKey();
-    return sha256(JSON.stringify(jwk));
-  }
+async function getThumbprint(state: ProofState): Promise<string> {
+  const { jwk } = await getKey(state);
+  return sha256(JSON.stringify(jwk));
+}
 
-  /** No promise is shared, since one begun in a request may never settle in another: of keys made at once the first stays. */
-  async function getKey(): Promise<ProofKey> {
-    if (key) return key;
-    const made = await createKey(keyPair);
-    return (key ??= made);
-  }
+/** No promise is shared, since one begun in a request may never settle in another: of keys made at once the first stays. */
+async function getKey(state: ProofState): Promise<ProofKey> {
+  if (state.key) return state.key;
+  const made = await createKey(state.keyPair);
+  return (state.key ??= made);
 }
 
 interface ProofKey {

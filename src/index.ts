@@ -24,6 +24,7 @@ export type {
   RetryOptions,
   SessionTokenSource,
   TokenRequest,
+  VariablesConfig,
 } from './config/config.ts';
 export type { CustomEnvironment } from './config/environments.ts';
 export { Environment } from './config/environments.ts';

@@ -6,8 +6,9 @@
 import type { ClientAuthentication, ClientAuthenticationRequest } from './config/clientAuthentication.ts';
 import type { Signer, SigningAlgorithm, SigningKey } from './platform/jws.ts';
 import { ALGORITHMS, algorithmOf, canSign, signerOf, signToken, toBytes } from './platform/jws.ts';
+import { asText } from './platform/token.ts';
 import type { Rules } from './config/settings.ts';
-import { check, isText, TEXT } from './config/settings.ts';
+import { check, TEXT } from './config/settings.ts';
 
 export type { Signer, SigningAlgorithm, SigningKey } from './platform/jws.ts';
 
@@ -75,11 +76,11 @@ export function clientSecretJwt(options?: JwtOptions): ClientAuthentication {
  * const clientAuthentication = privateKeyJwt({ key: await importKey(pem), keyId: 'key-1' });
  */
 export function privateKeyJwt(options: PrivateKeyJwtOptions | SignerJwtOptions): ClientAuthentication {
-  const { key, keyId, algorithm, ...claims } = check<PrivateKeyJwtOptions | SignerJwtOptions>(options, {
+  const { key, keyId, algorithm, ...claims } = check<PrivateKeyJwtOptions | SignerJwtOptions, 'key'>(options, {
     ...CLAIMS,
-    key: [(value) => typeof value === 'function' || canSign(value), 'a function or a private CryptoKey that may sign, RSA from 2048 bits on', 'required'],
-    keyId: [isText, TEXT],
-    algorithm: [isText, TEXT],
+    key: [(value: unknown) => typeof value === 'function' || canSign(value), 'a function or a private CryptoKey that may sign, RSA from 2048 bits on', null],
+    keyId: [asText, TEXT],
+    algorithm: [asText, TEXT],
   });
   const own = algorithmOf(key);
   const alg = algorithm ?? own;
@@ -137,7 +138,7 @@ const CURVES: Readonly<Record<string, readonly [objectId: string, algorithm: Sig
 };
 
 const CLAIMS: Rules<JwtOptions> = {
-  audience: [(value) => isText(value) || typeof value === 'function', 'a non-empty string or a function'],
+  audience: [(value) => asText(value) || typeof value === 'function', 'a non-empty string or a function'],
   lifetime: [(value) => Number.isInteger(value) && Number(value) > 0, 'a whole number, 1 or more'],
 };
 

@@ -253,9 +253,25 @@ test('says so too when the token endpoint cannot be reached', async (t) => {
 
   await assert.rejects(authorizedFetch(server.origin), (error) => {
     assert.ok(error instanceof ApiError && error.cause instanceof TypeError);
+    assert.ok(!(error instanceof OAuthProviderError));
     assert.match(error.message, /API.* answered 401/);
     return error.code === 'network';
   });
+});
+
+test('says so too when the token endpoint does not answer in time', async (t) => {
+  const clock = fakeClock(t);
+  const server = await startServer(t, { api: () => rejection, token: () => {} });
+  const { authorizedFetch } = createClient(server.config({ retry: { attempts: 1 } }, { oauthToken: HELD }));
+
+  const failing = rejectionOf(authorizedFetch(server.origin));
+  await clock.until(() => server.tokenRequests.length === 1);
+  clock.advance(30_000);
+
+  const error = await failing;
+  assert.ok(error instanceof ApiError && !(error instanceof OAuthProviderError));
+  assert.match(error.message, /API.* answered 401/);
+  assert.deepEqual([error.name, error.code], ['ApiError', 'timeout']);
 });
 
 test('leaves the error of a provider as it is', async (t) => {

@@ -598,6 +598,28 @@ describe('configFromEnvironment', () => {
     createClient(config);
   });
 
+  it('reads a custom environment', () => {
+    const config = configFromEnvironment({
+      THINGSPACE_CLIENT_ID: 'invented-id',
+      THINGSPACE_TOKEN_URL: 'https://auth.example.com/token',
+      THINGSPACE_API_ORIGINS: ' https://api.example.com  https://*.eu.example.com ',
+      THINGSPACE_ENVIRONMENT: '',
+    });
+    const apiOrigins = ['https://api.example.com', 'https://*.eu.example.com'];
+    assert.deepEqual(config.environment, { tokenUrl: 'https://auth.example.com/token', apiOrigins });
+    createClient(config);
+  });
+
+  it('refuses half of a custom environment, and a named one beside it', () => {
+    const THINGSPACE_CLIENT_ID = 'invented-id';
+    const [THINGSPACE_TOKEN_URL, THINGSPACE_API_ORIGINS] = [`https://${MARKER}.example/`, `https://${MARKER}.example`];
+    const both = { THINGSPACE_TOKEN_URL, THINGSPACE_API_ORIGINS, THINGSPACE_ENVIRONMENT: 'Staging' };
+    for (const wrong of [{ THINGSPACE_TOKEN_URL }, { THINGSPACE_API_ORIGINS }, both]) {
+      const { message } = catchTypeError(() => configFromEnvironment({ THINGSPACE_CLIENT_ID, ...wrong }), MARKER);
+      assert.equal(message, 'THINGSPACE_TOKEN_URL and THINGSPACE_API_ORIGINS must be set together, and without THINGSPACE_ENVIRONMENT');
+    }
+  });
+
   it('takes an empty variable for an absent one', async () => {
     const config = configFromEnvironment({
       THINGSPACE_CLIENT_ID: 'invented-id',

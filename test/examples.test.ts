@@ -87,7 +87,7 @@ test('complete-example says when the credentials are refused', async (t) => {
   assert.match(stderr, /The server refused the credentials: invalid_client/);
 });
 
-test('stored-token takes the token from the file in the second run', async (t) => {
+test('stored-token takes the token from the store in the second run', async (t) => {
   const mock = createMockServer();
   const standIn = await startStandIn(t, mock);
   const folder = await mkdtemp(join(tmpdir(), 'thingspace-auth-'));
@@ -97,7 +97,7 @@ test('stored-token takes the token from the file in the second run', async (t) =
   const second = await runProgram(join(examples, 'stored-token.js'), standIn, CREDENTIALS, folder);
 
   assert.match(first.stdout, /token from the server\n200/);
-  assert.match(second.stdout, /token from the file\n200/);
+  assert.match(second.stdout, /token from the store\n200/);
   assert.deepEqual(seen(mock), [`${TOKEN} 200`, `${EDS_REGIONS} 200`, `${EDS_REGIONS} 200`]);
 });
 
@@ -107,7 +107,7 @@ test('custom-environment authenticates in the body, sends its parameters and kee
   });
 
   assert.equal(exitCode, 0);
-  assert.match(stdout, /200 .*\/orders[\s\S]*elsewhere\.example\.org is not among/);
+  assert.match(stdout, /200 .*\/orders[\s\S]*No credentials for https:\/\/elsewhere\.example\.org/);
   assert.deepEqual(mock.requests.map(({ url }) => url), ['https://auth.example.com/oauth2/token', 'https://api.example.com/orders']);
   assert.match(mock.requests[0]!.body, /scope=orders%3Aread&audience=https%3A%2F%2Fapi\.example\.com&client_id=my-service/);
   assert.match(mock.requests[1]!.body, /"item":"sensor"/);
@@ -136,7 +136,7 @@ test('m2m-devices logs in, lists the devices and logs out, and stops at a refuse
   const runWith = async (password: string): Promise<Outcome & { mock: Mock }> => {
     const mock = createMockServer({ users });
     const standIn = await startStandIn(t, mock);
-    const account = { UWS_USERNAME: 'invented-user', UWS_PASSWORD: password };
+    const account = { THINGSPACE_USERNAME: 'invented-user', THINGSPACE_PASSWORD: password };
     return { ...(await runProgram(join(examples, 'm2m-devices.js'), standIn, { ...CREDENTIALS, ...account })), mock };
   };
 
@@ -160,7 +160,7 @@ test('error-handling explains each failure by its code', async (t) => {
 
   assert.match(await explain({}), /mock-region-1/);
   assert.match(await explain({ clients: {} }), /^Check key and secret\./);
-  assert.match(await explain({}, (mock) => mock.failNext('token', html)), /^Something else than the token endpoint answered \(status 200\)/);
+  assert.match(await explain({}, (mock) => mock.failNext('token', html, 3)), /^Something else than the token endpoint answered \(status 200\)/);
   assert.match(await explain({}, (mock) => mock.failNext('api', 503)), /the API answered 503/);
 });
 

@@ -462,7 +462,7 @@ describe('a failing provider', () => {
     await client.getToken();
     server.revoked.add('a');
     const error = await rejectionOf(client.authorizedFetch(`${server.origin}/x`));
-    assert.deepEqual([error.code, error.statusCode, error.message], ['network', 503, 'The API answered 401, and its token could not be renewed: the broker is down']);
+    assert.deepEqual([error.code, error.statusCode, error.message], ['network', 503, 'The API answered 401, then: the broker is down']);
   });
 
   it('lets its own error through after a 401, too, and the old token stays', async (t) => {

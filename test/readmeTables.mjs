@@ -1,19 +1,23 @@
-// Fills the generated tables of README.md, each between `<!-- name -->` and `<!-- /name -->`.
-// `node test/readmeTables.mjs` writes them; `test/readme.test.ts` compares them.
+// Fills the generated tables of the pages that have some, each between `<!-- name -->` and `<!-- /name -->`.
+// `node test/readmeTables.mjs` writes them; `test/pages.test.ts` compares them.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { benchmarks } from './bench/readmeTable.mjs';
+import { costs, counts, limits, situations, trouble } from './bench/tables.mjs';
 import { measure, use } from './size.mjs';
 
-const README = join(import.meta.dirname, '../README.md');
+const root = join(import.meta.dirname, '..');
 
-/** By name: a function that makes the table. */
-export const tables = { sizes, benchmarks };
+/** By page and by name: a function that makes the table. */
+export const pages = {
+  'test/bench/README.md': { sizes, counts, trouble, situations, costs, limits },
+};
+
+const kilobytes = (bytes) => (bytes / 1000).toFixed(1);
 
 /** What lies between the markers of a table. */
-export function tableIn(readme, name) {
-  const found = new RegExp(`<!-- ${name} -->\n(.*?)<!-- /${name} -->`, 's').exec(readme);
-  if (!found) throw new Error(`README.md has no table <!-- ${name} -->`);
+export function tableIn(page, name) {
+  const found = new RegExp(`<!-- ${name} -->\n(.*?)<!-- /${name} -->`, 's').exec(readFileSync(join(root, page), 'utf8'));
+  if (!found) throw new Error(`${page} has no table <!-- ${name} -->`);
   return found[1];
 }
 
@@ -46,15 +50,16 @@ const ADDITIONS = [
 ];
 
 function row(label, { minified, weight }, base) {
-  const [code, gzip] = [minified - base.minified, weight - base.weight].map((bytes) => (bytes / 1000).toFixed(1));
+  const [code, gzip] = [minified - base.minified, weight - base.weight].map(kilobytes);
   return `| ${label} | ${code} kB | ${gzip} kB |\n`;
 }
 
 if (process.argv[1] === import.meta.filename) {
-  let readme = readFileSync(README, 'utf8');
-  for (const [name, make] of Object.entries(tables)) {
-    const table = await make();
-    readme = readme.replace(`<!-- ${name} -->\n${tableIn(readme, name)}`, () => `<!-- ${name} -->\n${table}`);
+  for (const [page, tables] of Object.entries(pages)) {
+    for (const [name, make] of Object.entries(tables)) {
+      const [before, after] = [tableIn(page, name), await make()];
+      const text = readFileSync(join(root, page), 'utf8');
+      writeFileSync(join(root, page), text.replace(`<!-- ${name} -->\n${before}`, () => `<!-- ${name} -->\n${after}`));
+    }
   }
-  writeFileSync(README, readme);
 }

@@ -35,6 +35,41 @@ describe('where a promise may die with the request that began it', () => {
     assert.deepEqual(updates, ['second']);
   });
 
+  it('of two late exchanges the second is held, whichever answers last', async (t) => {
+    enterEdgeRuntime(t);
+    const clock = fakeClock(t);
+    const gates = [hold(), hold(), hold()];
+    const server = await startServer(t);
+    server.token = async () => {
+      const { length } = server.tokenRequests;
+      await gates[length - 1]?.promise;
+      return tokenAnswer(`token-${length}`);
+    };
+    const client = createClient(server.config());
+    const first = client.getToken();
+    await clock.until(() => server.tokenRequests.length === 1);
+    clock.advance(5_000);
+    const second = client.getToken();
+    clock.advance(1);
+    await clock.until(() => server.tokenRequests.length === 2);
+    // Both count as lost when the third begins, and nothing is held yet.
+    clock.advance(5_000);
+    const third = client.getToken();
+    clock.advance(1);
+    await clock.until(() => server.tokenRequests.length === 3);
+
+    gates[1]!.open();
+    assert.equal((await second).accessToken, 'token-2');
+    gates[0]!.open();
+    assert.equal((await first).accessToken, 'token-1');
+    assert.equal((await client.getToken()).accessToken, 'token-2');
+
+    gates[2]!.open();
+    assert.equal((await third).accessToken, 'token-3');
+    assert.equal((await client.getToken()).accessToken, 'token-3');
+    assert.equal(server.tokenRequests.length, 3);
+  });
+
   it('one that comes when those 5 s are over waits no longer', async (t) => {
     enterEdgeRuntime(t);
     const clock = fakeClock(t);

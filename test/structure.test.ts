@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { build } from 'esbuild';
+import { type MeasuredFile, measureSources } from './functions.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -14,6 +15,7 @@ const FOLDERS = ['', 'testing', 'call', 'session', 'stores', 'token', 'config', 
 
 describe('the sources', async () => {
   const files = await readGraph();
+  const entries = Object.values<any>(readManifest().exports).map(({ default: code }) => code.replace(/^\.\/dist\/|\.js$/g, ''));
 
   it('all lie in a folder that has its place in the order of imports', () => {
     assert.deepEqual([...files.keys()].map(folderOf).filter((folder) => !FOLDERS.includes(folder)), []);
@@ -51,9 +53,15 @@ describe('the sources', async () => {
     assert.deepEqual([...below.keys()], []);
   });
 
-  it('name Node’s modules in the file store only', () => {
+  it('name Node’s modules in the file store and the command only', () => {
     const users = [...files].filter(([, { imports }]) => imports.some((path) => path.startsWith('node:')));
-    assert.deepEqual(users.map(([name]) => name), ['stores/file']);
+    assert.deepEqual(users.map(([name]) => name), ['command', 'stores/file']);
+  });
+
+  it('import the command nowhere, and the command imports entries only', () => {
+    const { imports } = files.get('command')!;
+    assert.deepEqual(imports.filter((path) => !path.startsWith('node:') && !entries.includes(path)), []);
+    assert.deepEqual([...files].filter(([, source]) => [...source.imports, ...source.types].includes('command')).map(([name]) => name), []);
   });
 
   it('keep no state at module level, but listeners under the caller’s own signals', () => {
@@ -66,14 +74,74 @@ describe('the sources', async () => {
         if (isVariable || isCollection || changes.test(text.replace(line, ''))) found.push(`${name}: ${constant}`);
       }
     }
-    assert.deepEqual(found, ['platform/waiting: followed']);
+    assert.deepEqual(found, ['platform/waiting: followers']);
   });
 
   it('ask for the clock, randomness and timers at call time only', () => {
     for (const [name, { text }] of files) {
-      const topLevel = text.split('\n').filter((line) => /^(?:export )?const \w+[^=]*= (?!\/\* @__PURE__ \*\/)[^(=]*\(/.test(line) && !line.includes('=>'));
+      const topLevel = text.split('\n').filter((line) => /^(?:export )?const \w+[^=]*= (?![\/`])[^(=]*\(/.test(line) && !line.includes('=>'));
       assert.deepEqual(topLevel.filter((line) => !/= new WeakMap\(\);/.test(line)), [], name);
     }
+  });
+});
+
+function readManifest(): any {
+  return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+}
+
+describe('the functions of the sources', () => {
+  const files = measureSources(root);
+  const parts = {
+    core: files.filter(({ name }) => !/^(session|stores|testing)\b/.test(name)),
+    session: files.filter(({ name }) => /^session\b/.test(name)),
+    'stores and testing': files.filter(({ name }) => /^(stores|testing)\b/.test(name)),
+  };
+  const limits = { lines: 40, branches: 22, lets: 4 };
+
+  for (const [part, ofPart] of Object.entries(parts)) {
+    for (const [measure, limit] of Object.entries(limits) as [keyof typeof limits, number][]) {
+      const most = part === 'session' && measure === 'lets' ? 5 : limit;
+      it(`have at most ${most} ${measure} each (${part})`, (t) => {
+        const functions = ofPart.flatMap(({ name: file, functions }) => functions.map((each) => ({ place: `${file}: ${each.name}`, count: each[measure] })));
+        const largest = functions.sort((one, other) => other.count - one.count);
+        assert.ok(largest.length > 20);
+        t.diagnostic(`${part}: ${largest[0]!.count} ${measure} in ${largest[0]!.place}`);
+        assert.deepEqual(largest.filter(({ count }) => count > most), []);
+      });
+    }
+  }
+
+  for (const part of ['core', 'session'] as const) {
+    it(`say of fewer than 0.7 values in 100 lines that they cannot be missing (${part})`, (t) => {
+      const sum = (measure: (file: MeasuredFile) => number) => parts[part].reduce((total, file) => total + measure(file), 0);
+      const share = (100 * sum(({ nonNulls }) => nonNulls)) / sum(({ codeLines }) => codeLines);
+      t.diagnostic(`${part}: ${share.toFixed(2)} non-null \`!\` in 100 code lines`);
+      assert.ok(share < 0.7, parts[part].filter(({ nonNulls }) => nonNulls).map(({ name, nonNulls }) => `${name} ${nonNulls}`).join(', '));
+    });
+  }
+});
+
+describe('the map in CONTRIBUTING.md', () => {
+  const map = readFileSync(join(root, '.github/CONTRIBUTING.md'), 'utf8').split('\n## What is tested where\n')[1]?.split('\n## ')[0] ?? '';
+  const [subjects = '', packages = ''] = map.split('Private packages');
+  const test = readdirSync(join(root, 'test'), { withFileTypes: true });
+
+  it('names each file of tests once, and no other', () => {
+    const named = [...subjects.matchAll(/^\|.*\| (`.*`) \|$/gm)].flatMap(([, cell]) => cell!.replaceAll('`', '').split(', '));
+    const files = test.filter(({ name }) => name.endsWith('.test.ts')).map(({ name }) => name.replace('.test.ts', ''));
+    assert.deepEqual(named.sort(), files.sort());
+  });
+
+  it('names each private package once, and no other', () => {
+    const named = [...packages.matchAll(/^\| `(\w+)` \| .+ \|.*\|$/gm)].map(([, name]) => name!);
+    const folders = test.filter(({ name }) => existsSync(join(root, 'test', name, 'package.json'))).map(({ name }) => name);
+    assert.deepEqual(named.sort(), folders.sort());
+  });
+
+  it('names packages that CI runs, each of them', () => {
+    const [, list] = /^for package in (.*); do$/m.exec(readFileSync(join(root, '.ci/run'), 'utf8'))!;
+    const named = [...packages.matchAll(/^\| `(\w+)` /gm)].map(([, name]) => name!);
+    assert.deepEqual(list!.split(' ').sort(), named.sort());
   });
 });
 
@@ -91,8 +159,7 @@ function folderOf(name: string): string {
 
 /** What esbuild says of each file's imports once the types are gone. */
 async function readGraph(): Promise<Map<string, Source>> {
-  const entries = Object.keys(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).exports);
-  assert.ok(entries.length > 5);
+  assert.ok(Object.keys(readManifest().exports).length > 5);
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: ['src/**/*.ts'],

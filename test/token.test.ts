@@ -102,6 +102,8 @@ describe('a token response', () => {
     ['in gzip', { headers: { 'content-encoding': 'gzip' }, body: gzipSync(JSON_TEXT) }],
     ['as a form', { headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: FORM_TEXT }],
     ['as a form that says it is HTML', { headers: { 'content-type': 'text/html' }, body: FORM_TEXT }],
+    ['with an angle bracket in a member', { body: { access_token: 'a', expires_in: 60, realm: ' <b>' } }],
+    ['with an angle bracket on a line of its own', { body: '{"access_token":"a","expires_in":60,"realm":"x"\n,"note":\n"<"}' }],
     ['with members of no standard', { body: { access_token: 'a', expires_in: 60, expires_at: 5, created_at: 4, id_token: 'x' } }],
   ];
   for (const [label, answer] of WRITINGS) {

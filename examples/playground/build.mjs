@@ -15,7 +15,7 @@ const { outputFiles } = await build({
   write: false,
 });
 const page = read('index.html')
-  .replace('<link rel="stylesheet" href="style.css">', () => `<style>\n${read('style.css')}</style>`)
+  .replace(/<link rel="stylesheet" href="(.*)">/g, (_link, name) => `<style>\n${read(name)}</style>`)
   .replace('<script type="module" src="main.ts"></script>', () => `<script type="module">${outputFiles[0].text}</script>`);
 mkdirSync(folder, { recursive: true });
 writeFileSync(join(folder, 'index.html'), page);

@@ -16,30 +16,28 @@ export interface Choice {
   readonly minutes: number;
 }
 
+/** Valid JavaScript and strict TypeScript, and runs without an account: it talks to the mock. */
 export function codeFor(choice: Choice): string {
-  const { api, switches, picked } = choice;
-  const isMock = switches.isSlow || switches.isDown || !switches.isSame || !['call', 'burst', 'fetchToken'].includes(picked);
+  const { api, picked } = choice;
   const isM2m = api === 'm2m' || picked === 'wrongPassword' || picked === 'lapse';
-  const call = callOf(isM2m ? 'm2m' : 'edge');
   const name = picked === 'fetchToken' ? 'fetchToken' : 'authorizedFetch';
   return [
     `import { createClient${choice.scopes.length ? ', OauthScopeEnum' : ''} } from 'thingspace-auth';`,
     ...(isM2m ? ["import { createSession } from 'thingspace-auth/session';"] : []),
-    ...(isMock ? ["import { createMockServer } from 'thingspace-auth/testing';"] : []),
+    "import { createMockServer } from 'thingspace-auth/testing';",
     '',
-    ...(isMock ? [mockOf(choice)] : []),
-    ...(switches.isDown ? ["mock.failNext('token', 503, Infinity);"] : []),
+    mockOf(choice),
     `const { ${name} } = createClient({`,
     '  clientCredentialsAuthCredentials: {',
-    '    oauthClientId: process.env.THINGSPACE_CLIENT_ID!,',
-    '    oauthClientSecret: process.env.THINGSPACE_CLIENT_SECRET,',
+    "    oauthClientId: 'your-key',",
+    "    oauthClientSecret: 'your-secret',",
     ...(choice.scopes.length ? [`    oauthScopes: [${choice.scopes.map(scopeName).join(', ')}],`] : []),
     '  },',
-    ...(isM2m ? ['  vZM2mToken: createSession({ username: process.env.UWS_USERNAME!, password: process.env.UWS_PASSWORD! }),'] : []),
-    ...(isMock ? ['  fetch: mock.fetch,'] : []),
+    ...(isM2m ? ["  vZM2mToken: createSession({ username: 'your-user', password: 'your-password' }),"] : []),
+    '  fetch: mock.fetch, // without this line: the real service',
     '});',
     '',
-    ...bodyOf(choice, call),
+    ...bodyOf(choice, callOf(isM2m ? 'm2m' : 'edge')),
     '',
   ].join('\n');
 }
@@ -70,16 +68,24 @@ function callOf(api: Api): string {
   ].join('\n');
 }
 
-function bodyOf({ picked, minutes }: Choice, call: string): string[] {
-  const show = ['const response = await call();', 'console.log(response.status, await response.json());'];
+function bodyOf({ picked, minutes, switches }: Choice, call: string): string[] {
   const define = `const call = () => ${call};`;
+  const goDown = switches.isDown ? ["mock.failNext('token', 503, Infinity); // the token endpoint is down"] : [];
+  const show = switches.isDown
+    ? [...goDown, 'console.log(await call().then(({ status }) => status, (error) => error.code));']
+    : ['const response = await call();', 'console.log(response.status, await response.json());'];
   switch (picked) {
     case 'call':
-      return [`const response = await ${call};`, show[1]!];
+      return [define, ...show];
     case 'burst':
-      return [define, 'const responses = await Promise.all(Array.from({ length: 100 }, call));', 'console.log(responses.length);'];
+      return [
+        define,
+        ...goDown,
+        'const outcomes = await Promise.allSettled(Array.from({ length: 100 }, call));',
+        "console.log(outcomes.filter(({ status }) => status === 'fulfilled').length, 'answered,', mock.requests.length, 'requests in all');",
+      ];
     case 'fetchToken':
-      return ['const token = await fetchToken();', 'console.log(token.expiresIn, token.scope);'];
+      return [...goDown, 'console.log(await fetchToken().then(({ expiresIn }) => expiresIn, (error) => error.code));'];
     case 'revoke':
       return [define, 'await call();', 'mock.revokeAll();', ...show];
     case 'lapse':

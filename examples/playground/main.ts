@@ -3,22 +3,28 @@ import type { OauthScope } from 'thingspace-auth';
 import { OauthScopeEnum } from 'thingspace-auth';
 import type { Picked } from './code.ts';
 import { codeFor } from './code.ts';
-import { drawHeads, drawRows } from './diagram.ts';
-import type { Api, HeldToken } from './simulation.ts';
+import { drawHeads, drawRows, PARTIES, svgOf } from './diagram.ts';
+import type { Api, HeldToken, Row, Switches } from './simulation.ts';
 import { createSimulation } from './simulation.ts';
+import { sentenceOf, termsIn } from './words.ts';
 
 const SKEW_SECONDS = 10;
+const STEPS_LOGGED = 50;
+/** The moment of the third thing to try: the token has four minutes left, and a refresh ahead is due. */
+const OUTAGE_MINUTES = 56;
 
 const clock = moveableClock();
 const scopes = find('#scopes');
+const lines = new WeakMap<Row, HTMLElement>();
 let isScheduled = true; // the first drawing is made below
 let picked: Picked = 'call';
 let minutes = 0;
 
 for (const scope of Object.values(OauthScopeEnum)) scopes.append(createScope(scope));
-const simulation = createSimulation(requestDraw, log, clock);
+const simulation = createSimulation({ onChange: requestDraw, onRow: logRow, onOutcome: (text) => logLine(text, 'outcome') }, clock);
 listen();
 choose();
+void simulation.call(1);
 draw();
 setInterval(showLife, 1000);
 new ResizeObserver(requestDraw).observe(find('#rows'));
@@ -47,6 +53,24 @@ function listen(): void {
   for (const button of document.querySelectorAll<HTMLElement>('[data-minutes]')) {
     onPress(button, 'advance', () => simulation.advance((minutes = Number(button.dataset.minutes))));
   }
+  onPress('#tryBurst', 'burst', () => {
+    beginAnew();
+    return simulation.call(100);
+  });
+  onPress('#tryRevoke', 'revoke', async () => {
+    beginAnew();
+    await simulation.call(1);
+    simulation.revoke();
+    await simulation.call(1);
+  });
+  onPress('#tryOutage', 'advance', async () => {
+    beginAnew();
+    await simulation.call(1);
+    setSwitch('isDown', true);
+    simulation.advance((minutes = OUTAGE_MINUTES));
+    showCode();
+    await simulation.call(1);
+  });
   find('#restart').addEventListener('click', () => simulation.restart());
   find('#copy').addEventListener('click', () => void copyCode());
   for (const name of ['isSlow', 'isDown', 'isSame'] as const) {
@@ -66,6 +90,19 @@ function onPress(target: string | HTMLElement, what: Picked, act: () => void | P
     void act();
     showCode();
   });
+}
+
+/** The three things to try begin without a token, with a server that is well. */
+function beginAnew(): void {
+  setSwitch('isDown', false);
+  setSwitch('isSlow', false);
+  setSwitch('isSame', true);
+  simulation.restart();
+}
+
+function setSwitch(name: keyof Switches, isOn: boolean): void {
+  find<HTMLInputElement>(`#${name}`).checked = isOn;
+  if (simulation.switches[name] !== isOn) simulation.setSwitch(name, isOn);
 }
 
 /** Sessions are for M2M calls only. */
@@ -109,11 +146,22 @@ function draw(): void {
   for (const [name, count] of Object.entries(simulation.counts)) find(`#${name}`).textContent = String(count);
   showLife();
   const box = find('#rows');
-  const width = box.clientWidth;
-  find('#heads').replaceChildren(drawHeads(width));
+  const plan = { width: box.clientWidth, parties: PARTIES.map(([party]) => party) };
+  find('#heads').innerHTML = svgOf(drawHeads(plan), plan.width);
   find('#empty').hidden = simulation.rows.length > 0;
-  find('#drawn').replaceChildren(drawRows(simulation.rows, width));
+  find('#drawn').innerHTML = svgOf(drawRows(simulation.rows, plan), plan.width);
+  showTerms();
   box.scrollTop = box.scrollHeight;
+}
+
+/** Below the picture, and only for what is in it. */
+function showTerms(): void {
+  const terms = termsIn(simulation.rows).map(([term, meaning]) => {
+    const entry = document.createElement('div');
+    entry.append(createElement('dt', term), createElement('dd', meaning));
+    return entry;
+  });
+  find('#terms').replaceChildren(...terms);
 }
 
 function showLife(): void {
@@ -160,19 +208,40 @@ async function copyCode(): Promise<void> {
   const code = find('#code code');
   try {
     await navigator.clipboard.writeText(code.textContent);
-    log('The code is in the clipboard.');
+    logLine('The code is in the clipboard.', 'outcome');
   } catch {
     getSelection()?.selectAllChildren(code);
-    log('The browser keeps the clipboard to itself: the code is selected, copy it with the keyboard.');
+    logLine('The browser keeps the clipboard to itself: the code is selected, copy it with the keyboard.', 'outcome');
   }
 }
 
-function log(text: string): void {
-  const line = document.createElement('p');
-  line.textContent = text;
+/** Each step is a paragraph group of its own, the newest on top; its rows follow in their order, as in the picture. */
+function logRow(row: Row): void {
+  if (row.kind === 'step') {
+    const box = find('#log');
+    box.prepend(document.createElement('div'));
+    if (box.children.length > STEPS_LOGGED) box.lastElementChild!.remove();
+    logLine(`${row.label}, ${row.time}`, 'step');
+    return;
+  }
+  const line = lines.get(row);
+  if (line) line.textContent = sentenceOf(row);
+  else lines.set(row, logLine(sentenceOf(row)));
+}
+
+function logLine(text: string, kind = ''): HTMLElement {
+  const line = createElement('p', text);
+  line.className = kind;
   const box = find('#log');
-  box.prepend(line);
-  if (box.children.length > 50) box.lastElementChild!.remove();
+  if (!box.firstElementChild) box.append(document.createElement('div'));
+  box.firstElementChild!.append(line);
+  return line;
+}
+
+function createElement(name: string, text: string): HTMLElement {
+  const element = document.createElement(name);
+  element.textContent = text;
+  return element;
 }
 
 function find<T extends HTMLElement = HTMLElement>(selector: string): T {

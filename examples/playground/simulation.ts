@@ -60,8 +60,18 @@ const INVENTED = { username: 'invented-user', password: 'invented-password' };
 
 export type Simulation = ReturnType<typeof createSimulation>;
 
-/** `onChange` is called after whatever happens, `onLog` with a sentence about it. `clock` moves the page's time. */
-export function createSimulation(onChange: () => void, onLog: (text: string) => void, clock: { shiftMs: number }) {
+/** What the simulation tells whoever shows it. */
+export interface Observer {
+  /** After whatever happens. */
+  readonly onChange: () => void;
+  /** A row is new, or has another count. */
+  readonly onRow: (row: Row) => void;
+  /** How an action went, in a sentence. */
+  readonly onOutcome: (text: string) => void;
+}
+
+/** `clock` moves the time that everything here lives by. */
+export function createSimulation({ onChange, onRow, onOutcome }: Observer, clock: { shiftMs: number }) {
   // The mock looks at its options with each request.
   const options = { sameToken: true, users: { [INVENTED.username]: INVENTED.password } };
   const switches: Switches = { isSlow: false, isDown: false, isSame: true };
@@ -206,7 +216,7 @@ export function createSimulation(onChange: () => void, onLog: (text: string) => 
     client = connect(session);
     rows = [];
     counts = { calls: 0, exchanges: 0, replays: 0, logins: 0 };
-    onLog('Started afresh: no token, no session.');
+    onOutcome('Started afresh: no token, no session.');
     onChange();
   }
 
@@ -234,7 +244,7 @@ export function createSimulation(onChange: () => void, onLog: (text: string) => 
         [counts.replays - before.replays, 'replay'],
       ] as const;
       const costs = used.flatMap(([count, what]) => (count ? [`${count} ${what}${count > 1 ? 's' : ''}`] : []));
-      onLog(outcomes ? `${label}: ${tally(outcomes)}; ${costs.length ? `meanwhile ${costs.join(', ')}` : 'no token request'}.` : `${label}.`);
+      onOutcome(outcomes ? `${label}: ${tally(outcomes)}; ${costs.length ? `meanwhile ${costs.join(', ')}` : 'no token request'}.` : `${label}.`);
     };
   }
 
@@ -246,6 +256,7 @@ export function createSimulation(onChange: () => void, onLog: (text: string) => 
     const same = findSame(rows.slice(-CLOSE), row);
     if (same) same.count++;
     else rows = [...rows.slice(-ROWS_KEPT), row];
+    onRow(same ?? row);
     onChange();
   }
 }

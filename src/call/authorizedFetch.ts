@@ -4,7 +4,6 @@
  */
 import type { SessionTokenSource } from '../config/config.ts';
 import { report } from '../platform/events.ts';
-import type { RejectedUse } from '../platform/rejections.ts';
 import type { OAuthToken } from '../platform/token.ts';
 import type { Fetch } from '../platform/transport.ts';
 import { discard } from '../platform/transport.ts';
@@ -17,7 +16,7 @@ import type { Sent } from './send.ts';
 import { send } from './send.ts';
 
 /** What an answer finds spent: the M2M session, the bearer, or the nonce of the proof. */
-type Spent = 'session' | 'token' | 'nonce';
+type Kind = 'session' | 'token' | 'nonce';
 
 /** What was sent along. */
 interface Credentials {
@@ -34,74 +33,60 @@ export async function authorizedFetch(
 ): Promise<Response> {
   const { settings } = source;
   const call = readCall(settings.apiOrigins, input, init);
+  const { signal } = call;
   // The caller's own session token wins; an empty one means that none is sent.
   const session = call.sessionToken ?? settings.sessionToken;
-  const replaced: Spent[] = [];
+  const replaced: Kind[] = [];
   let token = typeof session === 'object' ? undefined : validToken(source);
   let sent: Sent | undefined;
   try {
-    if (!token || call.signal?.aborted) assertSendable(call);
+    if (!token || signal?.aborted) assertSendable(call);
     for (;;) {
-      const sessionToken = typeof session === 'object' ? await session.getSessionToken(source, call.signal) : session;
+      const sessionToken = typeof session === 'object' ? await session.getSessionToken(source, signal) : session;
       // After the session, since a login may take longer than a bearer lives.
-      token ??= validToken(source) ?? (await getToken(source, call.signal));
-      authorize(call, token, sessionToken);
+      token ??= validToken(source) ?? (await getToken(source, signal));
+      call.headers.set('authorization', `${token.tokenType} ${token.accessToken}`);
+      if (sessionToken) call.headers.set(SESSION_HEADER, sessionToken);
       const reason = replaced.at(-1);
       if (reason) report(settings, { type: 'request_replayed', reason });
       sent = await send(source, call, token, reason !== undefined);
-      const spent = sent.response.ok ? undefined : await findSpent(settings.apiOrigins, session, sent);
-      const use = spent && replaced.includes(spent) ? 'replay' : call.isOneShot ? 'stream' : 'call';
-      const next = spent && (await replace(source, call, { token, session, sessionToken }, spent, use));
-      if (!next) return sent.response;
+      const spent = sent.response.ok ? undefined : await replace(source, call, sent, { token, session, sessionToken }, replaced);
+      if (!spent) return sent.response;
+      sent.limit?.end();
       discard(sent.response.body);
-      replaced.push(spent);
-      token = next.token;
+      replaced.push(spent.kind);
+      token = spent.next;
     }
   } catch (error) {
-    abandon(call, sent);
+    // As `fetch` does: an answer that nobody will get, and a body that an abort has kept from being sent, are let go.
+    discard(sent?.response.body);
+    if (signal?.aborted) discard((call.body ?? call.request?.body) as ReadableStream | null | undefined, error);
     throw error;
   } finally {
-    discard(call.spare?.clone.body);
+    discard(call.spare?.body);
   }
 }
 
-function authorize({ headers }: Call, { tokenType, accessToken }: OAuthToken, sessionToken: string | undefined): void {
-  headers.set('authorization', `${tokenType} ${accessToken}`);
-  if (sessionToken) headers.set(SESSION_HEADER, sessionToken);
-}
-
-/** Which of the credentials an answer finds spent. Where redirects have led outside, it is no answer to them. */
-async function findSpent(
-  apiOrigins: readonly string[],
-  session: Credentials['session'],
-  { response, hop, asksForNonce }: Sent,
-): Promise<Spent | undefined> {
-  if (!hop.headers.has('authorization') || !isAllowed(apiOrigins, new URL(response.url, hop.url).origin)) return undefined;
-  if (asksForNonce) return 'nonce';
-  if (typeof session === 'object' && (await session.isLapse(response))) return 'session';
-  return response.status === 401 ? 'token' : undefined;
-}
-
-/** With what the call is to be sent again, a token looked for anew where it has none; nothing where its answer is the caller's. */
+/**
+ * What an answer finds spent, and the token that the call is sent again with; absent: it is looked for anew. Nothing where the
+ * answer is the caller's, or, after redirects that have led outside, none to the credentials.
+ */
 async function replace(
   source: TokenSource,
-  { signal }: Call,
+  call: Call,
+  { response, hop, asksForNonce }: Sent,
   { token, session, sessionToken = '' }: Credentials,
-  spent: Spent,
-  use: RejectedUse,
-): Promise<Partial<Credentials> | undefined> {
-  if (spent === 'nonce') return use === 'call' ? { token } : undefined;
-  if (spent === 'session') return typeof session === 'object' && session.giveUp(sessionToken, use) && use === 'call' ? {} : undefined;
-  if (use === 'call') {
-    const renewed = await renewToken(source, token, signal);
-    return renewed && { token: renewed };
-  }
-  rejectToken(source, token.accessToken, use);
-  return undefined;
-}
-
-/** As `fetch` does: an answer that nobody will get, and a body that an abort has kept from being sent, are let go. */
-function abandon({ signal, body, request }: Call, sent: Sent | undefined): void {
-  discard(sent?.response.body);
-  if (signal?.aborted) discard((body ?? request?.body) as ReadableStream | null | undefined);
+  replaced: readonly Kind[],
+): Promise<{ readonly kind: Kind; readonly next?: OAuthToken | undefined } | undefined> {
+  const { origin } = new URL(response.url, hop.url);
+  if (!hop.headers.has('authorization') || !isAllowed(source.settings.apiOrigins, origin)) return undefined;
+  const lapsed = !asksForNonce && typeof session === 'object' && (await session.isLapse(response)) ? session : undefined;
+  const kind = asksForNonce ? 'nonce' : lapsed ? 'session' : 'token';
+  if (kind === 'token' && response.status !== 401) return undefined;
+  const use = replaced.includes(kind) ? 'replay' : call.isOneShot ? 'stream' : 'call';
+  const isWorthIt = asksForNonce || (lapsed ? lapsed.giveUp(sessionToken, use) : rejectToken(source, token.accessToken, use));
+  if (!isWorthIt || use !== 'call') return undefined;
+  if (lapsed) return { kind };
+  const next = asksForNonce ? token : await renewToken(source, token, call.signal);
+  return next && { kind, next };
 }

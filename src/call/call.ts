@@ -17,22 +17,19 @@ export interface Call {
   /** A copy of `init`, with the call's headers; redirects are followed by hand. Tracing libraries change what they get of it. */
   readonly options: RequestInit;
   readonly headers: Headers;
-  readonly body: RequestInit['body'];
   readonly method: string;
   readonly redirect: RequestRedirect;
   readonly signal: AbortSignal | null | undefined;
+  /** That of `init`; that of a `Request` once it has been read from its clone. */
+  body: RequestInit['body'] | ArrayBuffer;
   /** Whether the body is a stream, gone once it is sent. */
   readonly isOneShot: boolean;
   /** The caller's own session token: empty for none, `null` where the call says nothing of it. */
   readonly sessionToken: string | null;
-  /** The body of a `Request`, which is used up by sending it; absent where there is none. */
-  readonly spare: Spare | undefined;
-}
-
-/** A clone that stays, and its body, read once. */
-export interface Spare {
-  readonly clone: Request;
-  readonly read: () => Promise<ArrayBuffer>;
+  /** Whether the body is that of a `Request`, which is used up by sending it. */
+  readonly isUsedUp: boolean;
+  /** A clone of such a `Request`, made right before it is sent. */
+  spare?: Request | undefined;
 }
 
 /**
@@ -41,29 +38,40 @@ export interface Spare {
  * @throws `TypeError` for an origin outside `apiOrigins`, and for what `fetch` refuses of `init`
  */
 export function readCall(apiOrigins: readonly string[], input: Parameters<Fetch>[0], init: RequestInit | null | undefined): Call {
-  const request = isRequest(input) ? input : undefined;
+  const request = input instanceof Request ? input : undefined;
   const url = guard(apiOrigins, request ? urlOf(request) : `${input as string}`);
-  const options = copyInit(init);
-  const { body, method = request?.method ?? 'GET', signal = request?.signal, integrity = request?.integrity } = options;
-  const redirect = readRedirect(options.redirect === undefined ? request?.redirect : options.redirect);
-  const given = options.headers === undefined ? request?.headers : options.headers;
-  const headers = new Headers(given);
-  const sessionToken = given ? headers.get(SESSION_HEADER) : null;
-  if (given) headers.delete(SESSION_HEADER);
+  if (init != null && Object(init) !== init) throw new TypeError('init must be an object');
+  const given: Record<string, unknown> = {};
+  // Not only own properties: `fetch(url, request)` works, and a Request's are getters of its prototype.
+  for (const name in init) given[name] = init[name as keyof RequestInit];
+  const options: Record<string, any> & RequestInit = Object.assign(request ? settingsOf(request, url, given) : {}, given);
+  const {
+    body,
+    headers: own = request?.headers,
+    method = request?.method ?? 'GET',
+    redirect = request?.redirect ?? 'follow',
+    integrity = request?.integrity,
+    signal = request?.signal,
+  } = options;
+  if (!/^(follow|manual|error)$/.test(redirect)) throw new TypeError('redirect must be follow, manual or error');
+  assertSignal(signal);
+  const headers = new Headers(own);
+  const sessionToken = own ? headers.get(SESSION_HEADER) : null;
+  if (own) headers.delete(SESSION_HEADER);
   return {
     url,
     request,
-    options: Object.assign(options, { headers, redirect: 'manual' as const }),
+    options: Object.assign(options, { headers, redirect: 'manual' }),
     headers,
-    body,
-    method: normalizeMethod(`${method}`),
+    method: `${method}`,
     // A redirect's body would not be the one that `integrity` was made for.
     redirect: redirect === 'follow' && integrity ? 'error' : redirect,
     signal,
+    body,
     isOneShot: isStream(body),
     sessionToken,
     // Firefox has no `request.body`.
-    spare: request && request.body !== null && body == null && !isSafe(request.method) ? createSpare(request.clone()) : undefined,
+    isUsedUp: request !== undefined && request.body !== null && body == null && !isSafe(request.method),
   };
 }
 
@@ -72,9 +80,9 @@ export function readCall(apiOrigins: readonly string[], input: Parameters<Fetch>
  *
  * @throws `TypeError`, as `fetch` does
  */
-export function assertSendable({ url, options, body, isOneShot, signal }: Call): void {
-  if (signal && !(typeof signal.aborted === 'boolean' && 'addEventListener' in signal)) throw new TypeError('signal must be an AbortSignal');
-  if (isOneShot && (body as ReadableStream).locked) throw new TypeError('body must be a stream that nobody has read from');
+export function assertSendable({ url, request, options, body, isOneShot, isUsedUp }: Call): void {
+  const isSpent = isOneShot ? (body as ReadableStream).locked : isUsedUp && request?.bodyUsed;
+  if (isSpent) throw new TypeError('body must not be used or locked');
   // Not the body itself, which would be used up.
   const probe = body == null ? body : isOneShot ? new ReadableStream() : '';
   new Request(url, { ...options, body: probe, signal: null } as RequestInit);
@@ -85,40 +93,35 @@ export function isSafe(method: string): boolean {
   return /^(get|head)$/i.test(method);
 }
 
-function createSpare(clone: Request): Spare {
-  let bytes: Promise<ArrayBuffer> | undefined;
-  return { clone, read: () => (bytes ??= clone.arrayBuffer()) };
-}
-
-function isRequest(input: unknown): input is Request {
-  return typeof input === 'object' && input instanceof Request;
+/** Also of older make (npm's `abort-controller`). */
+function assertSignal(signal: AbortSignal | null | undefined): void {
+  if (signal && !(typeof signal.aborted === 'boolean' && 'addEventListener' in signal)) throw new TypeError('signal must be an AbortSignal');
 }
 
 /** What the platform itself will send, whatever a subclass says. */
 function urlOf(request: Request): string {
-  const getter = Object.getOwnPropertyDescriptor(Request.prototype, 'url')?.get;
-  return getter ? getter.call(request) : request.url;
+  try {
+    return Reflect.get(Request.prototype, 'url', request) ?? request.url;
+  } catch {
+    // workerd of 2023 lets nobody ask like that.
+    return request.url;
+  }
 }
 
-/** Not only own properties: `fetch(url, request)` works, and a Request's are getters of its prototype. */
-function copyInit(init: RequestInit | null | undefined): RequestInit {
-  if (init != null && typeof init !== 'object' && typeof init !== 'function') throw new TypeError('init must be an object');
-  const options: Record<string, unknown> = {};
-  for (const name in init) options[name] = init[name as keyof RequestInit];
-  return options;
+/**
+ * What a `Request` says of how it is sent, as far as it differs from one that says nothing, since platforms do not take all of
+ * it: a hop goes without the `Request`. The referrer holds where the caller gives no options: `fetch` forgets it beside any.
+ */
+function settingsOf(request: any, url: string, given: object): Record<string, unknown> {
+  const blank: any = new Request(url);
+  const isAlone = Object.values(given).every((value) => value === undefined);
+  const names = ['cache', 'credentials', 'keepalive', 'mode', ...(isAlone ? ['referrer', 'referrerPolicy'] : [])];
+  const said = names.filter((name) => request[name] !== blank[name] && request[name] !== 'navigate');
+  // undici keeps a proxy's dispatcher here, up to Node 22; later ones do not show it.
+  const key = Object.getOwnPropertySymbols(request).find(({ description }) => description === 'dispatcher');
+  return { ...Object.fromEntries(said.map((name) => [name, request[name]])), ...(key && { dispatcher: request[key] }) };
 }
 
-function readRedirect(given: unknown = 'follow'): RequestRedirect {
-  const redirect = `${given}`;
-  if (redirect === 'follow' || redirect === 'manual' || redirect === 'error') return redirect;
-  throw new TypeError('redirect must be follow, manual or error');
-}
-
-/** As `fetch` does it; others are sent as they are written. */
-function normalizeMethod(method: string): string {
-  return /^(delete|get|head|options|post|put)$/i.test(method) ? method.toUpperCase() : method;
-}
-
-function isStream(body: unknown): boolean {
-  return typeof body === 'object' && body !== null && ('getReader' in body || Symbol.asyncIterator in body);
+function isStream(body: any): boolean {
+  return Boolean(body?.getReader ?? body?.[Symbol.asyncIterator]);
 }

@@ -17,16 +17,10 @@ export function guard(apiOrigins: readonly string[], url: string): string {
   throw new TypeError(`No credentials for ${origin}: environment.apiOrigins allows ${apiOrigins.join(', ') || 'no origin'}`);
 }
 
-/** Whether credentials may be sent to an origin; `*` switches the guard off. */
+/** Whether credentials may be sent to an origin: `*` is each, `https://*.example.com` each subdomain; an origin ends with its host. */
 export function isAllowed(apiOrigins: readonly string[], origin: string): boolean {
-  return apiOrigins.includes('*') || isNamed(apiOrigins, origin);
-}
-
-/** Whether an origin is among those named. `https://*.example.com` names each subdomain; an origin ends with its host. */
-export function isNamed(apiOrigins: readonly string[], origin: string): boolean {
   return apiOrigins.some((entry) => {
     const [start = '', end] = entry.split('*');
-    const isWildcard = entry !== '*' && end !== undefined;
-    return entry === origin || (isWildcard && origin.startsWith(start) && origin.endsWith(end));
+    return entry === origin || (end !== undefined && origin.startsWith(start) && origin.endsWith(end));
   });
 }

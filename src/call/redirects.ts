@@ -7,10 +7,12 @@ import { isBare } from '../config/environments.ts';
 import { discard, nameOf } from '../platform/transport.ts';
 import type { Call } from './call.ts';
 import { isSafe, SESSION_HEADER } from './call.ts';
-import { isNamed } from './origins.ts';
+import { isAllowed } from './origins.ts';
 
 /** One request of a chain. */
 export interface Hop {
+  /** What `fetch` gets: the URL, or the caller's `Request` for it. */
+  readonly target: Request | string;
   readonly url: string;
   readonly method: string;
   readonly headers: Headers;
@@ -26,15 +28,24 @@ export interface Hop {
  * @throws `TypeError` where `fetch` would, and where following could not be done safely
  */
 export function nextHop(apiOrigins: readonly string[], call: Call, hop: Hop, response: Response, redirects: number): Hop | undefined {
-  const location = locationOf(response);
-  const isHidden = response.type === 'opaqueredirect';
-  const isRedirect = isHidden || ((location !== undefined || call.redirect === 'error') && isRedirectStatus(response.status));
+  const { status, headers, type, body } = response;
+  const location = locationOf(headers);
+  const isRefused = call.redirect === 'error';
+  // Browsers do not say where a redirect leads.
+  const isHidden = type === 'opaqueredirect';
+  const isRedirect = isHidden || ((location !== null || isRefused) && /^30[12378]$/.test(`${status}`));
   if (!isRedirect || call.redirect === 'manual') return undefined;
-  discard(response.body);
-  const isAllowed = call.redirect === 'follow' && redirects < 20;
-  const next = !isAllowed ? undefined : isHidden ? leaveToBrowser(hop) : follow(apiOrigins, call, hop, response, `${location}`);
-  if (next) return next;
-  throw new TypeError(`The redirect of ${nameOf(hop.url)} is refused: over 20, not allowed by redirect or integrity, or not safe`);
+  discard(body);
+  const url = new URL(isHidden || isRefused ? hop.url : `${location}`, hop.url);
+  // A plain GET or HEAD is sent again for the browser to follow, which drops `Authorization` when the origin changes, and
+  // nothing else.
+  const isUnsafe = isHidden
+    ? !isSafe(hop.method) || hop.headers.has(SESSION_HEADER) || hop.headers.has('dpop')
+    : !isBare(url) || (call.isOneShot && status !== 303 && !isSafe(hop.method)) || (call.options.mode === 'same-origin' && url.origin !== new URL(hop.url).origin);
+  if (isRefused || redirects > 19 || isUnsafe) {
+    throw new TypeError(`The redirect of ${nameOf(hop.url)} is refused: over 20, not safe, or against redirect or integrity`);
+  }
+  return isHidden ? { ...hop, redirect: 'follow' } : follow(apiOrigins, hop, status, headers, url);
 }
 
 /** Makes `redirected` true, as `fetch` itself would have; of clones too. */
@@ -46,55 +57,36 @@ export function markRedirected(response: Response): Response {
   });
 }
 
-function isRedirectStatus(status: number): boolean {
-  return [301, 302, 303, 307, 308].includes(status);
-}
-
 /** Where a redirect leads. Platforms read the header's bytes as Latin-1; servers write UTF-8. */
-function locationOf({ headers }: Response): string | undefined {
-  const location = headers.get('location') ?? undefined;
-  if (!location || !/[\x80-\xff]/.test(location) || /[^\0-\xff]/.test(location)) return location;
+function locationOf(headers: Headers): string | null {
+  const location = headers.get('location');
+  if (!location || /[^\0-\xff]/.test(location)) return location;
   return new TextDecoder().decode(Uint8Array.from(location, (character) => character.charCodeAt(0)));
 }
 
-/**
- * Browsers do not say where a redirect leads. A plain GET or HEAD is sent again for the browser to follow, which drops
- * `Authorization` when the origin changes, and nothing else.
- */
-function leaveToBrowser(hop: Hop): Hop | undefined {
-  const isPlain = isSafe(hop.method) && !hop.headers.has(SESSION_HEADER) && !hop.headers.has('dpop');
-  return isPlain ? { ...hop, redirect: 'follow' } : undefined;
-}
-
-function follow(apiOrigins: readonly string[], call: Call, hop: Hop, response: Response, location: string): Hop | undefined {
-  const { status, headers } = response;
-  const url = new URL(location, hop.url);
-  const isSentAgain = status !== 303 && !isSafe(hop.method);
-  if (!isBare(url) || (isSentAgain && call.isOneShot)) return undefined;
-  const becomesGet = (status === 303 && !isSafe(hop.method)) || (status < 303 && hop.method === 'POST');
-  const policy = referrerPolicyOf(headers) ?? hop.referrerPolicy;
-  return {
-    url: url.href,
-    method: becomesGet ? 'GET' : hop.method,
-    headers: keepHeaders(hop, url.origin, becomesGet, isNamed(apiOrigins, url.origin)),
-    redirect: 'manual',
-    ...(policy && { referrerPolicy: policy }),
-  };
-}
-
 /** What goes along: nothing of a body that does not, nothing of a host at another one, and credentials inside only. */
-function keepHeaders(hop: Hop, origin: string, becomesGet: boolean, isNamedOrigin: boolean): Headers {
-  const isSameOrigin = origin === new URL(hop.url).origin;
+function follow(apiOrigins: readonly string[], hop: Hop, status: number, answered: Headers, { href, origin }: URL): Hop {
+  const becomesGet = status === 303 ? !isSafe(hop.method) : status < 303 && /^post$/i.test(hop.method);
+  const isElsewhere = origin !== new URL(hop.url).origin;
+  // `*` allows each call, but no redirect to take credentials along.
+  const isOutside = isElsewhere && !isAllowed(apiOrigins.filter((entry) => entry !== '*'), origin);
   const isKept = ([name]: [string, string]) =>
     !(becomesGet && /^content-/.test(name)) &&
-    (isSameOrigin || !/^(cookie|host|proxy-.*)$/.test(name)) &&
-    (isSameOrigin || isNamedOrigin || !/^(authorization|dpop|vz-m2m-token)$/.test(name));
-  return new Headers([...hop.headers].filter(isKept));
+    !(isElsewhere && /^(cookie|host|proxy-.*)$/.test(name)) &&
+    !(isOutside && /^(authorization|dpop|vz-m2m-token)$/.test(name));
+  const referrerPolicy = referrerPolicyOf(answered) ?? hop.referrerPolicy;
+  return {
+    target: href,
+    url: href,
+    method: becomesGet ? 'GET' : hop.method,
+    headers: new Headers([...hop.headers].filter(isKept)),
+    redirect: 'manual',
+    ...(referrerPolicy && { referrerPolicy }),
+  };
 }
 
 /** The last policy that is known (Referrer Policy section 8.1); workerd knows none. */
 function referrerPolicyOf(headers: Headers): ReferrerPolicy | undefined {
-  const known = /^(no-referrer(-when-downgrade)?|same-origin|(strict-)?origin(-when-cross-origin)?|unsafe-url)$/;
-  const policies = headers.get('referrer-policy')?.split(/[\s,]+/) ?? [];
-  return 'referrerPolicy' in Request.prototype ? (policies.filter((policy) => known.test(policy)).pop() as ReferrerPolicy) : undefined;
+  const known = /(?<![^\s,])(no-referrer(-when-downgrade)?|same-origin|(strict-)?origin(-when-cross-origin)?|unsafe-url)(?![^\s,])/g;
+  return 'referrerPolicy' in Request.prototype ? (headers.get('referrer-policy')?.match(known)?.at(-1) as ReferrerPolicy) : undefined;
 }

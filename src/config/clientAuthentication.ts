@@ -78,6 +78,6 @@ function setBasic(headers: Headers, credentials: string): void {
 }
 
 /** The form serializer of the platform: RFC 6749 appendix B, and `-` and `.` stay, which eBay and Google ids need. */
-function formEncode(text: string): string {
+export function formEncode(text: string): string {
   return `${new URLSearchParams({ '': text })}`.slice(1);
 }

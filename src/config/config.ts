@@ -138,8 +138,16 @@ export interface CustomEnvironmentConfig extends ClientOptions {
   readonly environment: CustomEnvironment;
 }
 
+/** A configuration whose environment is known at run time only: what `configFromEnvironment` returns. */
+export interface VariablesConfig extends ClientOptions {
+  /** Who the client is. */
+  readonly clientCredentialsAuthCredentials: ClientCredentials<OauthScope>;
+  /** The environment's name, or a server of your own. Default `'Production'`. */
+  readonly environment?: Environment | CustomEnvironment | undefined;
+}
+
 /** What `createClient` takes. */
-export type ClientConfig = NamedEnvironmentConfig | CustomEnvironmentConfig;
+export type ClientConfig = NamedEnvironmentConfig | CustomEnvironmentConfig | VariablesConfig;
 
 /** The client that a session works for, as far as its configuration knows of it: what the session makes of it is its own. */
 export interface SessionClient {

@@ -6,7 +6,7 @@
 import type { ClientEvent } from '../platform/events.ts';
 import { withoutAbsent } from '../platform/record.ts';
 import type { OAuthToken } from '../platform/token.ts';
-import { asHeaderText, asText, reviveToken } from '../platform/token.ts';
+import { asHeaderText, asText, isTexts, reviveToken } from '../platform/token.ts';
 import type { Transport } from '../platform/transport.ts';
 import { globalFetch } from '../platform/transport.ts';
 import type { ClientAuthentication } from './clientAuthentication.ts';
@@ -39,14 +39,14 @@ export interface Settings extends Transport {
   readonly sessionToken: string | SessionTokenSource | undefined;
   readonly tokenUrl: string;
   readonly apiOrigins: readonly string[];
-  readonly revocationUrl: string | undefined;
-  readonly sessionUrl: string | undefined;
+  readonly revocationUrl?: string | undefined;
+  readonly sessionUrl?: string | undefined;
   readonly attempts: number;
-  readonly baseDelayMs: number;
-  readonly maxDelayMs: number;
-  readonly waitUntil: ((promise: Promise<unknown>) => unknown) | undefined;
-  readonly dpop: Dpop | undefined;
-  readonly onEvent: ((event: ClientEvent) => unknown) | undefined;
+  readonly baseDelay: number;
+  readonly maxDelay: number;
+  readonly waitUntil?: ((promise: Promise<unknown>) => unknown) | undefined;
+  readonly dpop?: Dpop | undefined;
+  readonly onEvent?: ((event: ClientEvent) => unknown) | undefined;
 }
 
 /**
@@ -56,27 +56,41 @@ export interface Settings extends Transport {
  */
 export function resolveConfig(config: ClientConfig): Settings {
   const {
-    clientCredentialsAuthCredentials,
+    clientCredentialsAuthCredentials: credentials,
     vZM2mToken: sessionToken,
-    timeout: timeoutMs = 0,
-    environment = 'Production',
-    fetch = globalFetch,
-    retry = {},
-    waitUntil,
-    dpop,
-    onEvent,
-  } = check<AnyConfig>(config ?? {}, OPTIONS);
-  if (dpop && typeof sessionToken === 'object') throw new TypeError('dpop must be absent beside createSession: its login takes a bearer');
+    timeout: timeoutMs,
+    environment,
+    retry,
+    ...hooks
+  } = check(config ?? {}, OPTIONS);
+  const {
+    oauthClientId: clientId,
+    oauthClientSecret: clientSecret,
+    oauthScopes: scopes,
+    oauthToken,
+    oauthClockSkew: clockSkewSeconds,
+    oauthParams: params,
+    oauthTokenProvider: tokenProvider,
+    oauthOnTokenUpdate: onTokenUpdate,
+    clientAuthentication,
+  } = check(credentials, CREDENTIALS);
+  if (hooks.dpop && typeof sessionToken === 'object') throw new TypeError('dpop must be absent beside createSession, whose login takes a bearer');
   return {
-    ...settleCredentials(clientCredentialsAuthCredentials, dpop),
+    ...check(retry, RETRY),
     ...settleEnvironment(environment),
-    ...settleRetry(retry),
+    ...hooks,
+    clientId,
+    clientSecret,
+    clientAuthentication,
+    canRenew: Boolean(clientSecret || !clientAuthentication.needsSecret || tokenProvider),
+    scope: scopes.join(' ') || undefined,
+    params: freezeParams(params),
+    clockSkewSeconds,
+    token: oauthToken && assertUsable(reviveToken(oauthToken), hooks.dpop),
+    tokenProvider,
+    onTokenUpdate,
     sessionToken,
     timeoutMs,
-    fetch,
-    waitUntil,
-    dpop,
-    onEvent,
   };
 }
 
@@ -86,59 +100,21 @@ export function resolveConfig(config: ClientConfig): Settings {
  * @throws `TypeError` for a token that is bound to a key, where there is none
  */
 export function assertUsable(token: OAuthToken, dpop: Dpop | undefined): OAuthToken {
-  if (token.tokenType === 'DPoP' && !dpop) throw new TypeError('oauthToken.tokenType must be Bearer where no dpop is given');
+  if (token.tokenType === 'DPoP' && !dpop) throw new TypeError('oauthToken.tokenType must be Bearer without dpop');
   return token;
-}
-
-function settleCredentials(credentials: ClientCredentials, dpop: Dpop | undefined) {
-  const {
-    oauthClientId: clientId,
-    oauthClientSecret: clientSecret,
-    oauthScopes: scopes = [],
-    oauthToken,
-    oauthClockSkew: clockSkewSeconds = 10,
-    oauthParams: params = {},
-    oauthTokenProvider: tokenProvider,
-    oauthOnTokenUpdate: onTokenUpdate,
-    clientAuthentication = clientSecretBasic,
-  } = check<ClientCredentials>(credentials, CREDENTIALS);
-  return {
-    clientId,
-    clientSecret,
-    clientAuthentication,
-    canRenew: Boolean(clientSecret || !clientAuthentication.needsSecret || tokenProvider),
-    scope: scopes.join(' ') || undefined,
-    params: freezeParams(params),
-    clockSkewSeconds,
-    token: oauthToken && assertUsable(reviveToken(oauthToken), dpop),
-    tokenProvider,
-    onTokenUpdate,
-  };
 }
 
 /** A copy that a provider cannot change either. */
 function freezeParams(params: Settings['params']): Settings['params'] {
   const copy = withoutAbsent(params);
-  for (const value of Object.values(copy)) Object.freeze(value);
+  Object.values(copy).forEach(Object.freeze);
   return Object.freeze(copy);
 }
 
-/** Checks an environment's endpoints and origins. Throws a `TypeError` that names the option and the rule. */
-export function settleEnvironment(environment: string | CustomEnvironment): Pick<Settings, 'tokenUrl' | 'apiOrigins' | 'revocationUrl' | 'sessionUrl'> {
-  const chosen = typeof environment === 'string' ? ENVIRONMENTS[environment] : environment;
-  const { allowInsecureRequests = false, ...given } = check<CustomEnvironment>(chosen, ENVIRONMENT);
-  const { tokenUrl, apiOrigins, revocationUrl, sessionUrl } = given;
-  for (const [name, url] of Object.entries({ tokenUrl, revocationUrl, sessionUrl })) {
-    if (url !== undefined && !safeOrigin(url, allowInsecureRequests)) throw new TypeError(`${name} ${URL_RULE}`);
-  }
-  const isGood = (entry: string) => entry === '*' || isOrigin(entry, allowInsecureRequests);
-  if (!apiOrigins.every(isGood)) throw new TypeError(`apiOrigins must be ${ORIGIN_RULE}`);
-  return { tokenUrl, apiOrigins: [...apiOrigins], revocationUrl, sessionUrl };
-}
-
-function settleRetry(retry: RetryOptions) {
-  const { attempts = 3, baseDelay: baseDelayMs = 500, maxDelay: maxDelayMs = 5_000 } = check<RetryOptions>(retry, RETRY);
-  return { attempts, baseDelayMs, maxDelayMs };
+/** Checks and copies an environment, which may be given by its name. */
+export function settleEnvironment(environment: string | CustomEnvironment): CustomEnvironment {
+  const chosen = check(typeof environment === 'string' ? ENVIRONMENTS[environment] : environment, ENVIRONMENT);
+  return { ...chosen, apiOrigins: [...chosen.apiOrigins] };
 }
 
 /** Either of the two kinds of configuration. */
@@ -147,92 +123,82 @@ interface AnyConfig extends ClientOptions {
   readonly environment?: string | CustomEnvironment | undefined;
 }
 
-/**
- * Whether an option is good (it may also throw what is wrong itself), and the rule in words. An option without a value is
- * only looked at where it must be given.
- */
-type Rule = readonly [isGood: (value: unknown) => boolean, words: string, isRequired?: 'required'];
-export type Rules<T> = { readonly [K in keyof T]-?: Rule };
+/** Whether an option is good beside the others (it may also throw what is wrong itself), and the rule in words. */
+type Rule<T> = readonly [isGood: (value: unknown, options: Partial<T>) => unknown, words: string];
+/** The rules for the options of `T`; those for `D` end with a default. One that must be given has `null`, which breaks its rule. */
+export type Rules<T, D extends keyof T = never> = {
+  readonly [K in keyof T]-?: K extends D ? readonly [...rule: Rule<T>, standard: Exclude<T[K], undefined> | null] : Rule<T>;
+};
+type Complete<T, D extends keyof T> = Omit<T, D> & { readonly [K in D]-?: Exclude<T[K], undefined> };
 
-/** A copy of an options object, each of its options checked. */
-export function check<T extends object>(given: unknown, rules: Rules<T>): T {
+/** A copy of an options object, complete with the defaults, each of its options checked. */
+export function check<T extends object, D extends keyof T = never>(given: unknown, rules: Rules<T, D>): Complete<T, D> {
   const options = { ...(given as T) };
-  const known = Object.keys(rules) as (keyof T & string)[];
   const unknown = Object.keys(options).find((name) => !Object.hasOwn(rules, name));
-  if (unknown) throw new TypeError(`${unknown} is no option; known are ${known.join(', ')}`);
-  for (const name of known) {
-    const [isGood, words, isRequired] = rules[name];
-    const value = options[name];
-    if (value === undefined ? isRequired : !isGood(value)) throw new TypeError(`${name} must be ${words}`);
+  if (unknown) throw new TypeError(`${unknown} is no option; known are ${Object.keys(rules).join(', ')}`);
+  for (const name of Object.keys(rules) as (keyof T & string)[]) {
+    const [isGood, words, standard] = rules[name] as readonly [...rule: Rule<T>, standard?: T[typeof name]];
+    const { [name]: value = standard as T[typeof name] } = options;
+    if (value !== undefined && !isGood(value, options)) throw new TypeError(`${name} must be ${words}`);
+    options[name] = value;
   }
-  return options;
+  return options as unknown as Complete<T, D>;
 }
 
 export const TEXT = 'a non-empty string';
 const AMOUNT = 'a finite number, 0 or more';
 const CALLABLE = 'a function';
-const PLAIN_HTTP = 'http needs a loopback host or allowInsecureRequests';
-const URL_RULE = `must be an https URL without credentials; ${PLAIN_HTTP}`;
-const ORIGIN_RULE = `an array of https origins like https://api.example.com, without path or last slash; ${PLAIN_HTTP}`;
-const RESERVED = /^(grant_type|scope|client_(id|secret|assertion(_type)?))$/;
+const ENDPOINT = 'an https URL without credentials; http needs a loopback host or allowInsecureRequests';
 
-const CREDENTIALS: Rules<ClientCredentials> = {
-  oauthClientId: [isText, TEXT, 'required'],
-  oauthClientSecret: [isText, TEXT],
-  oauthScopes: [(value) => isTexts(value) && value.every((scope) => /^[!#-[\]-~]+$/.test(scope)), 'an array of scopes, each without spaces'],
-  oauthToken: [(value) => Boolean(reviveToken(value)), 'a token'],
-  oauthClockSkew: [isAmount, AMOUNT],
-  oauthParams: [isParams, "an object of strings or arrays of them, without the grant's own fields (grant_type, scope, client_…)"],
+const CREDENTIALS: Rules<ClientCredentials, 'oauthClientId' | 'oauthScopes' | 'oauthClockSkew' | 'oauthParams' | 'clientAuthentication'> = {
+  oauthClientId: [asText, TEXT, null],
+  oauthClientSecret: [asText, TEXT],
+  oauthScopes: [(value) => isTexts(value) && value.every((scope) => /^[!#-[\]-~]+$/.test(scope)), 'an array of scopes, each without spaces', []],
+  oauthToken: [reviveToken, 'a token'],
+  oauthClockSkew: [isAmount, AMOUNT, 10],
+  oauthParams: [isParams, 'an object of strings or arrays of them, without grant_type, scope and client_…', {}],
   oauthTokenProvider: [isCallable, CALLABLE],
   oauthOnTokenUpdate: [isCallable, CALLABLE],
-  clientAuthentication: [isCallable, CALLABLE],
+  clientAuthentication: [isCallable, CALLABLE, clientSecretBasic],
 };
 
-const RETRY: Rules<RetryOptions> = {
-  attempts: [(value) => Number.isInteger(value) && Number(value) > 0, 'a whole number, 1 or more'],
-  baseDelay: [isAmount, AMOUNT],
-  maxDelay: [isAmount, AMOUNT],
+const RETRY: Rules<RetryOptions, keyof RetryOptions> = {
+  attempts: [(value) => Number.isInteger(value) && Number(value) > 0, 'a whole number, 1 or more', 3],
+  baseDelay: [isAmount, AMOUNT, 500],
+  maxDelay: [isAmount, AMOUNT, 5_000],
 };
 
-const ENVIRONMENT: Rules<CustomEnvironment> = {
-  tokenUrl: [isText, TEXT, 'required'],
-  apiOrigins: [isTexts, ORIGIN_RULE, 'required'],
-  revocationUrl: [isText, TEXT],
-  sessionUrl: [isText, TEXT],
+const ENVIRONMENT: Rules<CustomEnvironment, 'tokenUrl' | 'apiOrigins'> = {
+  tokenUrl: [safeOrigin, ENDPOINT, null],
+  apiOrigins: [
+    (value, options) => isTexts(value) && value.every((entry) => entry === '*' || isOrigin(entry, options)),
+    'an array of https origins like https://api.example.com, without path or last slash; http needs a loopback host or allowInsecureRequests',
+    null,
+  ],
+  revocationUrl: [safeOrigin, ENDPOINT],
+  sessionUrl: [safeOrigin, ENDPOINT],
   allowInsecureRequests: [(value) => typeof value === 'boolean', 'a boolean'],
 };
 
-export const OPTIONS: Rules<AnyConfig> = {
-  clientCredentialsAuthCredentials: [isObject, 'an object', 'required'],
-  vZM2mToken: [isSessionToken, 'visible ASCII, or from createSession'],
-  timeout: [isAmount, AMOUNT],
-  environment: [isEnvironment, 'a name or an object'],
-  fetch: [isCallable, CALLABLE],
-  retry: [isObject, 'an object like { attempts: 1 }'],
+export const OPTIONS: Rules<AnyConfig, 'clientCredentialsAuthCredentials' | 'timeout' | 'environment' | 'fetch' | 'retry'> = {
+  clientCredentialsAuthCredentials: [isObject, 'an object', null],
+  vZM2mToken: [(value) => asHeaderText(value) ?? isCallable(Object(value).getSessionToken), 'visible ASCII, or from createSession'],
+  timeout: [isAmount, AMOUNT, 0],
+  environment: [
+    (value) => isObject(value) || Object.hasOwn(ENVIRONMENTS, String(value)),
+    'Production, MockServerForLimitedAvailabilitySeeQuickStart, Staging, or an object',
+    'Production',
+  ],
+  fetch: [isCallable, CALLABLE, globalFetch],
+  retry: [isObject, 'an object like { attempts: 1 }', {}],
   waitUntil: [isCallable, CALLABLE],
-  dpop: [(value) => isObject(value) && isCallable((value as Partial<Dpop>).createProof), 'what createDpop returns'],
+  dpop: [(value) => isCallable(Object(value).createProof), 'what createDpop returns'],
   onEvent: [isCallable, CALLABLE],
 };
 
-export function isText(value: unknown): value is string {
-  return asText(value) !== undefined;
-}
-
-function isTexts(value: unknown): value is string[] {
-  return Array.isArray(value) && value.every(isText);
-}
-
 function isParams(value: unknown): boolean {
-  return isObject(value) && Object.entries(value).every(([name, field]) => isTexts([field].flat()) && !RESERVED.test(name));
-}
-
-function isEnvironment(value: unknown): boolean {
-  if (isObject(value) || Object.hasOwn(ENVIRONMENTS, String(value))) return true;
-  throw new TypeError(`environment must be ${Object.keys(ENVIRONMENTS).join(', ')}, or an object`);
-}
-
-function isSessionToken(value: unknown): boolean {
-  return asHeaderText(value) !== undefined || (isObject(value) && isCallable((value as Partial<SessionTokenSource>).getSessionToken));
+  const reserved = /^(grant_type|scope|client_(id|secret|assertion(_type)?))$/;
+  return isObject(value) && Object.entries(value).every(([name, field]) => isTexts([field].flat()) && !reserved.test(name));
 }
 
 function isAmount(value: unknown): boolean {
@@ -247,19 +213,19 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The origin of a URL that secrets may go to; `undefined` where there is none. */
-export function safeOrigin(value: string, allowInsecureRequests: boolean): string | undefined {
+/** The origin of a URL that secrets may go to; nothing where there is none. */
+export function safeOrigin(value: unknown, { allowInsecureRequests }: Partial<CustomEnvironment>): string | false {
   try {
-    const url = new URL(value);
+    const url = new URL(asText(value) ?? '');
     const safe = allowInsecureRequests ? /^http/ : /^https:|^http:\/\/((.+\.)?localhost|127[\d.]+|\[::1])(:|$)/;
-    return isBare(url) && safe.test(url.origin) ? url.origin : undefined;
+    return isBare(url) && safe.test(url.origin) && url.origin;
   } catch {
-    return undefined;
+    return false;
   }
 }
 
 /** As `URL` writes it; `*` is for all that stands before the first dot, and Chromium would escape it. */
-function isOrigin(entry: string, allowInsecureRequests: boolean): boolean {
+function isOrigin(entry: string, environment: Partial<CustomEnvironment>): boolean {
   const origin = entry.replace('//*.', '//');
-  return safeOrigin(origin, allowInsecureRequests) === origin && !origin.includes('*');
+  return safeOrigin(origin, environment) === origin && !origin.includes('*');
 }

@@ -68,9 +68,8 @@ export class ApiError extends Error {
   constructor(message: string, fields: ApiErrorFields) {
     // `Error` takes the cause, if there is one.
     super(message, fields as ErrorOptions);
-    const { headers, cause, ...rest } = fields;
-    Object.defineProperty(this, 'headers', { value: headers });
-    Object.assign(this, withoutAbsent(rest));
+    Object.assign(this, withoutAbsent({ ...fields, headers: undefined, cause: undefined }));
+    Object.defineProperty(this, 'headers', { value: fields.headers });
   }
 }
 

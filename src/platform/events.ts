@@ -78,8 +78,7 @@ export function report(
 
 /** What an event says of an error. */
 export function describeFailure(error: unknown): { readonly code: EventCode; readonly statusCode?: number | undefined } {
-  const { code = 'other', statusCode }: { code?: EventCode; statusCode?: number } = error instanceof ApiError ? error : {};
-  return { code, statusCode };
+  return error instanceof ApiError ? { code: error.code, statusCode: error.statusCode } : { code: 'other' };
 }
 
 /** An event with absent fields still to be left out. */

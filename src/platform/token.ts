@@ -52,16 +52,16 @@ export function reviveToken(value: unknown): OAuthToken {
  * @throws `TypeError` that names the member and the rule, never the value
  */
 export function parseToken(body: Readonly<Record<string, unknown>>, requestedAtMs: number): OAuthToken {
-  const { access_token: accessToken, token_type: tokenType, scope, refresh_token: refreshToken } = body;
+  const { scope } = body;
   return createToken(
     {
-      accessToken,
-      tokenType,
+      accessToken: body.access_token,
+      tokenType: body.token_type,
       // PayPal sends a string; what cannot be read is absent.
       expiresIn: asSeconds(body.expires_in),
       // Twitch sends an array.
-      scope: asText(Array.isArray(scope) ? scope.join(' ') : scope),
-      refreshToken: asText(refreshToken),
+      scope: asText(isTexts(scope) ? scope.join(' ') : scope),
+      refreshToken: asText(body.refresh_token),
     },
     requestedAtMs,
   );
@@ -70,18 +70,14 @@ export function parseToken(body: Readonly<Record<string, unknown>>, requestedAtM
 /** What {@link reviveToken} makes; one that has a lifetime and no end gets one: it began at `startMs`. */
 export function createToken(value: unknown, startMs?: number): OAuthToken {
   const given = Object(value) as { readonly [K in keyof OAuthToken]?: unknown };
-  if (!(given.accessToken ?? '')) {
-    throw new TypeError('oauthToken must be an object with accessToken, as fetchToken gives it: neither JSON text nor { access_token }');
-  }
-  const token: Record<string, unknown> = {};
+  const token: Record<string, unknown> = { accessToken: '', tokenType: 'Bearer' };
   for (const name of Object.keys(FIELDS) as (keyof OAuthToken)[]) {
     const [parse, words] = FIELDS[name];
     const field = given[name] ?? '';
-    if (field === '') continue;
+    if (field === '' && name !== 'accessToken') continue;
     token[name] = parse(field);
     if (token[name] === undefined) throw new TypeError(`oauthToken.${name} must be ${words}`);
   }
-  token['tokenType'] ??= 'Bearer';
   const { expiresIn } = token;
   if (startMs !== undefined && expiresIn !== undefined) token['expiry'] ??= Math.floor(startMs / 1000 + Number(expiresIn));
   return Object.freeze(token as unknown as OAuthToken);
@@ -91,7 +87,7 @@ const SECONDS = 'a number of seconds';
 
 /** How each field is read, and the rule in words. */
 const FIELDS: { readonly [K in keyof Required<OAuthToken>]: readonly [parse: (value: unknown) => unknown, words: string] } = {
-  accessToken: [asHeaderText, 'visible ASCII without spaces'],
+  accessToken: [asHeaderText, 'visible ASCII without spaces (no { access_token }, no JSON text)'],
   tokenType: [asTokenType, 'Bearer or DPoP'],
   expiresIn: [asSeconds, SECONDS],
   scope: [asText, 'a string'],
@@ -109,12 +105,17 @@ export function asText(value: unknown): string | undefined {
   return typeof value === 'string' && value ? value : undefined;
 }
 
+/** Whether a value is an array of texts, none of them empty. */
+export function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every(asText);
+}
+
 /** In whatever case the server writes it. */
 function asTokenType(value: unknown): string | undefined {
-  return ['Bearer', 'DPoP'].find((type) => type.toLowerCase() === String(value).toLowerCase());
+  return /^bearer$/i.test(String(value)) ? 'Bearer' : /^dpop$/i.test(String(value)) ? 'DPoP' : undefined;
 }
 
 /** A number, also as text or `BigInt`; beyond some 3,000 years it is cut. */
 function asSeconds(value: any): number | undefined {
-  return /^\s*\d+(\.\d+)?\s*$/.test(String(value)) ? Math.floor(Math.min(Number(value), 1e11)) : undefined;
+  return typeof value !== 'object' && /^\s*\d+(\.\d+)?\s*$/.test(String(value)) ? Math.floor(Math.min(Number(value), 1e11)) : undefined;
 }

@@ -3,7 +3,7 @@
  * @module
  */
 import { ApiError } from './errors.ts';
-import { runWithin } from './waiting.ts';
+import { isRequestBound, runWithin } from './waiting.ts';
 
 /** The platform's `fetch`, or one that answers and rejects like it. */
 export type Fetch = (...parameters: Parameters<typeof fetch>) => ReturnType<typeof fetch>;
@@ -61,22 +61,21 @@ export async function sendOnce(
   answer: Answer,
   signal: AbortSignal,
 ): Promise<Required<Answer>> {
-  const fail = (cause: unknown) => {
+  try {
+    // `manual`, since platforms resend the body and custom headers to any host; `omit`, since Chromium and WebKit
+    // otherwise leave the call pending behind a login dialog when a 401 asks for Basic. workerd of 2023 refuses it.
+    const credentials = 'credentials' in Request.prototype ? 'omit' : undefined;
+    const response = assertResponse(await fetch(url, { method: 'POST', redirect: 'manual', headers, body, signal, credentials } as RequestInit));
+    // A stream is what can be read to a limit: node-fetch and some mocks have none.
+    if (response.body !== null && !response.body?.getReader) throw new TypeError(FETCH_RULE);
+    answer.response = response;
+    const text = await readText(response);
+    answer.text = text;
+    await nextTurn();
+    return { response, text };
+  } catch (cause) {
     throw networkError(url, cause);
-  };
-  assertFetch(fetch);
-  // `manual`, since platforms resend the body and custom headers to any host; `omit`, since Chromium and WebKit
-  // otherwise leave the call pending behind a login dialog when a 401 asks for Basic. workerd of 2023 refuses it.
-  const credentials = 'credentials' in Request.prototype ? { credentials: 'omit' as const } : {};
-  const init: RequestInit = { method: 'POST', redirect: 'manual', headers, body, signal, ...credentials };
-  const response = assertResponse(await (async () => fetch(url, init))().catch(fail));
-  // A stream is what can be read to a limit: node-fetch and some mocks have none.
-  if (response.body !== null && !response.body?.getReader) throw new TypeError(FETCH_RULE);
-  answer.response = response;
-  const text = await readText(response).catch(fail);
-  answer.text = text;
-  await nextTurn();
-  return { response, text };
+  }
 }
 
 const FETCH_RULE = "fetch must be a function that answers like the platform's: a Response with status, headers, and a stream or null as body";
@@ -91,14 +90,14 @@ export function assertResponse(response: Response): Response {
   return response;
 }
 
-/** The global `fetch`, looked up at call time and called unbound from any object. */
+/**
+ * The global `fetch`, looked up at call time and called unbound from any object.
+ *
+ * @throws `TypeError` where the platform has none
+ */
 export function globalFetch(...parameters: Parameters<Fetch>): ReturnType<Fetch> {
+  if (typeof fetch !== 'function') throw new TypeError(FETCH_RULE);
   return fetch(...parameters);
-}
-
-/** @throws `TypeError` where the platform has no `fetch`, and none is given */
-export function assertFetch(used: Fetch): void {
-  if (used === globalFetch && typeof fetch !== 'function') throw new TypeError(FETCH_RULE);
 }
 
 /** Reads a body as text, but no more than 64 KiB: `undefined` when there is more. Rejects when it breaks off. */
@@ -118,8 +117,8 @@ export async function readText({ body }: Response): Promise<string | undefined> 
 }
 
 /** Lets go of a body that nobody will read, so that its connection is free; how that ends is of no interest. */
-export function discard(body: { cancel?(): Promise<void> } | null | undefined): void {
-  body?.cancel?.().catch(() => {});
+export function discard(body: { cancel?(reason?: unknown): Promise<void> } | null | undefined, reason?: unknown): void {
+  body?.cancel?.(reason).catch(() => {});
 }
 
 /** A URL as errors show it: a query may hold a secret. */
@@ -127,22 +126,22 @@ export function nameOf(url: string): string {
   return url.replace(/[?#].*/s, '');
 }
 
-/** The platform's own word for why there is no answer, where it has one: `ECONNREFUSED`, or Deno's `NotCapable`. */
-export function reasonWord(error: unknown): string {
+/** The platform's own word for why there is no answer: `ECONNREFUSED`, or the error's name. */
+function reasonWord(error: unknown): unknown {
   const { name, cause } = Object(error) as { name?: unknown; cause?: { code?: unknown } };
-  return `${name === 'NotCapable' ? name : (cause?.code ?? '')}`;
+  return cause?.code ?? name;
 }
 
-/** Whether the runtime denies the permission to use the network. */
-export function isDenied(word: string): boolean {
-  return word === 'NotCapable' || word === 'ERR_ACCESS_DENIED';
+/** Whether the runtime denies the permission to use the network: Deno, and Node. */
+export function isDenied(error: unknown): boolean {
+  return /^(NotCapable|ERR_ACCESS_DENIED)$/.test(`${reasonWord(error)}`);
 }
 
-/** What a failure of `fetch` is: a permission that is denied, a proxy, a wrong URL. */
-export function networkError(url: string, cause: unknown): ApiError {
-  const word = reasonWord(cause);
-  const advice = isDenied(word) ? 'the runtime denies network access; start it with --allow-net' : 'check URL, network and proxy';
-  return new ApiError(`No answer from ${nameOf(url)}${word && ` (${word})`}: ${advice}`, { code: 'network', cause });
+/** What is thrown where a request of ours has brought no answer: of what is used for `fetch`, that it is none. */
+export function networkError(url: string, cause: unknown): unknown {
+  if (cause instanceof TypeError && cause.message === FETCH_RULE) return cause;
+  const advice = isDenied(cause) ? 'start the runtime with --allow-net' : 'check URL, network and proxy';
+  return new ApiError(`No answer from ${nameOf(url)} (${reasonWord(cause)}): ${advice}`, { code: 'network', cause });
 }
 
 /**
@@ -151,6 +150,8 @@ export function networkError(url: string, cause: unknown): ApiError {
  * `setImmediate`; and no token waits for it where the platform has none, or one that throws (Next's edge routes).
  */
 async function nextTurn(): Promise<void> {
+  // There another request's message may never come.
+  if (isRequestBound()) return;
   try {
     const { port1, port2 } = new MessageChannel();
     await new Promise((resolve) => {

@@ -10,7 +10,7 @@ import { asHeaderText } from '../platform/token.ts';
 import { post } from '../platform/transport.ts';
 import { sleep } from '../platform/waiting.ts';
 import { parseBody } from '../token/answer.ts';
-import { barring, createFailure } from '../token/outageGuard.ts';
+import { barring, createFailure, EXCHANGE } from '../token/outageGuard.ts';
 import { getToken, renewToken } from '../token/tokenSource.ts';
 import type { AccountInUse } from './account.ts';
 import { current, endpointOf, hold } from './account.ts';
@@ -45,7 +45,7 @@ export const LOOK_EVERY_MS = 200;
 /** Sends one login, if it can be counted: the session token, or `undefined` where the record is to be looked at again. */
 export async function logIn(account: AccountInUse, attempt: Attempt, finding: Finding): Promise<string | undefined> {
   const { client, username, password } = account;
-  const last = barring(account.failure, 'exchange');
+  const last = barring(account.failure, EXCHANGE);
   if (last) throw last.error;
   const bearer = await getToken(client);
   const counted = await count(account, attempt, finding);
@@ -173,6 +173,6 @@ async function conclude(account: AccountInUse, counted: Counted, failed?: Pick<S
 /** 429, 5xx and the like are spaced out as failed exchanges are. */
 function spaceOut(account: AccountInUse, reply: Reply): ApiError {
   const error = failure(account, '/login', reply);
-  account.failure = createFailure(account.failure, error, 'exchange');
+  account.failure = createFailure(account.failure, error, EXCHANGE);
   return error;
 }

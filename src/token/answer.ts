@@ -5,6 +5,7 @@
  */
 import type { ApiErrorCode } from '../platform/errors.ts';
 import { ApiError, OAuthProviderError } from '../platform/errors.ts';
+import { formEncode } from '../config/clientAuthentication.ts';
 import { asText } from '../platform/token.ts';
 import { nameOf } from '../platform/transport.ts';
 
@@ -21,19 +22,38 @@ export interface Reply {
 }
 
 /** What `read` makes of a good answer; an error for any other. GitHub and Slack send an `error` with 200. */
-export function judge<T>(reply: Reply, read: (body: Body) => T): T {
-  const { text, response } = reply;
+export function judge<T>({ url, response, text, secrets }: Reply, read: (body: Body) => T): T {
+  const { status: statusCode, headers, ok } = response;
   const body = parseBody(text);
-  if (asText(body?.['error'])) throw createRefusal(reply, body ?? {});
-  const fail = (code: ApiErrorCode, advice: string) => createFailure(reply, body, code, `${advice}; check the URL`);
-  if (text === undefined) throw fail('response_too_large', 'over 64 KiB');
-  if (body?.['fault'] || /^\s*</.test(text)) throw fail('gateway_fault', 'a gateway answered, not the OAuth server');
-  try {
-    if (response.ok) return read(body ?? {});
-  } catch {
-    if (body) throw fail('invalid_response', 'no usable Bearer token');
+  const say = (value: unknown) => asText(value) && mask(`${value}`, secrets).slice(0, 200);
+  const error = say(body?.['error']);
+  if (error) {
+    const errorDescription = say(body?.['error_description']);
+    const message = [`${nameOf(url)} refused with ${error}${adviceOn(error)}`, errorDescription].filter(Boolean).join(': ');
+    const errorUri = say(body?.['error_uri']);
+    throw new OAuthProviderError(message, { code: 'oauth_error', statusCode, headers, error, errorDescription, errorUri });
   }
-  throw fail('invalid_response', 'no OAuth answer');
+  let code: ApiErrorCode = 'invalid_response';
+  let help = 'no OAuth answer';
+  if (text === undefined) {
+    code = 'response_too_large';
+    help = 'over 64 KiB';
+  } else if (body?.['fault'] || /^\s*</.test(text)) {
+    code = 'gateway_fault';
+    help = 'a gateway answered, not the OAuth server';
+  } else if (ok) {
+    try {
+      return read(body ?? {});
+    } catch {
+      if (body) help = 'no usable Bearer token';
+    }
+  }
+  help = statusCode === 429 ? 'it throttles; try again later' : statusCode < 500 ? `${help}; check the URL` : 'it is unavailable; try again later';
+  // Browsers answer a redirect with status 0.
+  const what = [statusCode || 'a redirect', headers.get('content-type'), faultOf(body, text)].filter(Boolean).join(' ');
+  // Cut off, it may come whole the next time. The platform's own error is not shown, since it may quote the body.
+  const cause = ok && !body && text !== undefined ? new SyntaxError('the body is no JSON') : undefined;
+  throw new ApiError(`${nameOf(url)} answered ${say(what)}: ${help}`, { code, statusCode, headers, cause });
 }
 
 /** JSON under whatever content type, or a form (GitHub without `Accept`); `undefined` for anything else. */
@@ -45,37 +65,20 @@ export function parseBody(text = ''): Body | undefined {
   }
 }
 
-/** The server's own words (RFC 6749 section 5.2). */
-function createRefusal({ url, response, secrets }: Reply, body: Body): OAuthProviderError {
-  const say = (name: string) => asText(body[name]) && mask(body[name], secrets).slice(0, 200);
-  const error = say('error');
-  const errorDescription = say('error_description');
-  const advice = error === 'invalid_client' ? ' (check oauthClientId, oauthClientSecret and environment)' : error === 'invalid_scope' ? ' (check oauthScopes)' : '';
-  return new OAuthProviderError(`${nameOf(url)} refused with ${error}${advice}${errorDescription ? `: ${errorDescription}` : ''}`, {
-    code: 'oauth_error',
-    statusCode: response.status,
-    headers: response.headers,
-    error,
-    errorDescription,
-    errorUri: say('error_uri'),
-  });
+function adviceOn(error: string): string {
+  if (error === 'invalid_client') return ' (check oauthClientId, oauthClientSecret and environment)';
+  return error === 'invalid_scope' ? ' (check oauthScopes)' : '';
 }
 
-function createFailure({ url, response, text = '', secrets }: Reply, body: Body | undefined, code: ApiErrorCode, advice: string): ApiError {
-  const { status: statusCode, headers, ok } = response;
-  const fault = body?.['fault']?.code ?? /<(?:\w+:)?code>([^<]*)</.exec(text)?.[1];
-  const faultCode = /^(string|number)$/.test(typeof fault) ? `(fault ${fault})`.slice(0, 60) : '';
-  // Browsers answer a redirect with status 0.
-  const what = [statusCode || 'a redirect', headers.get('content-type'), faultCode].filter(Boolean).join(' ');
-  const help = statusCode === 429 ? 'it throttles; try again later' : statusCode < 500 ? advice : 'it is unavailable; try again later';
-  // Cut off, it may come whole the next time. The platform's own error is not shown, since it may quote the body.
-  const cause = ok && !body && code !== 'response_too_large' ? new SyntaxError('the body is no JSON') : undefined;
-  return new ApiError(`${nameOf(url)} answered ${mask(what, secrets)}: ${help}`, { code, statusCode, headers, cause });
+/** The code of a gateway's fault, in JSON or XML. */
+function faultOf(body: Body | undefined, text = ''): unknown {
+  const code = body?.['fault']?.code ?? /<(?:\w+:)?code>([^<]*)</.exec(text)?.[1];
+  return /^(string|number)$/.test(typeof code) && `(fault ${code})`;
 }
 
 /** The text with each secret masked, also where it stands there form-encoded. */
 function mask(text: string, secrets: readonly string[]): string {
-  const all = secrets.flatMap((secret) => [secret, `${new URLSearchParams({ '': secret })}`.slice(1)]);
+  const all = secrets.flatMap((secret) => [secret, formEncode(secret)]).filter(Boolean);
   // Long ones first, since a short one may be a part of them.
-  return all.sort((one, other) => other.length - one.length).reduce((masked, secret) => masked.replaceAll(secret || '\0', '***'), text);
+  return all.sort((one, other) => other.length - one.length).reduce((masked, secret) => masked.replaceAll(secret, '***'), text);
 }

@@ -4,30 +4,26 @@
  * @module
  */
 import type { Settings } from '../config/settings.ts';
-import type { RejectedUse, Rejections } from '../platform/rejections.ts';
-import { isWorthReplacing } from '../platform/rejections.ts';
 import type { OAuthToken } from '../platform/token.ts';
 import { createToken, GRACE_SECONDS, isExpired } from '../platform/token.ts';
 
-/** A token and what is known of it. */
+/** A token and what is known of it; the facts about its rejections are those of `Rejections`. */
 export interface HeldToken {
   readonly token: OAuthToken;
-  /** Absent until its first use: `createClient` reads no clock. */
-  schedule?: Schedule;
-  rejections: Rejections;
-  /** Whether a call that could not be sent again met a 401 with it: it serves no further call that can have another. */
-  isGivenUp: boolean;
-}
-
-interface Schedule {
   readonly validUntilMs: number;
-  /** From when on a call refreshes the token beside itself. */
-  readonly refreshAtMs: number;
+  /** From when on a call refreshes it beside itself. Absent before the first use of a token given: `createClient` reads no clock. */
+  refreshAtMs?: number;
+  /** Whether it is another one than the client had, or the same past its end. */
+  readonly isNews?: boolean;
+  /** Whether a call that could not be sent again met a 401 with it: it serves no further call that can have another. */
+  isGivenUp?: boolean;
+  readonly replacedAtMs?: number;
+  rejectedAgainAtMs?: number;
 }
 
 /** Holds a token given by the configuration. Reads no clock. */
-export function holdGiven(token: OAuthToken): HeldToken {
-  return { token, rejections: {}, isGivenUp: false };
+export function holdGiven(settings: Settings, token: OAuthToken): HeldToken {
+  return { token, validUntilMs: endMs(token, settings.clockSkewSeconds) };
 }
 
 /**
@@ -37,65 +33,29 @@ export function holdGiven(token: OAuthToken): HeldToken {
 export function holdNew(settings: Settings, given: OAuthToken, last: HeldToken | undefined, isReplacement: boolean): HeldToken {
   const nowMs = Date.now();
   const isRepeated = last?.token.accessToken === given.accessToken;
-  const knownEnd = isRepeated && !hasSurelyEnded(last.token) ? last.token.expiry : undefined;
-  const isEarlier = knownEnd !== undefined && knownEnd < (given.expiry ?? Infinity);
-  const token = isEarlier ? createToken({ ...given, expiry: knownEnd }) : given;
-  const replaced = isReplacement ? { replacedAtMs: nowMs } : {};
+  const isNews = !isRepeated || isExpired(last.token, -GRACE_SECONDS);
+  const knownEnd = isNews ? undefined : last.token.expiry;
+  const token = knownEnd !== undefined && endMs(given) > knownEnd * 1000 ? createToken({ ...given, expiry: knownEnd }) : given;
   return {
+    ...(isRepeated && last),
     token,
-    schedule: isRepeated ? scheduleRepeated(token, nowMs) : scheduleNew(settings, token, nowMs, nowMs + 1_000),
-    rejections: isRepeated ? { ...last.rejections, ...replaced } : replaced,
+    isNews,
     isGivenUp: false,
+    // Each token serves every call for a second. A repeated one is valid to its very end, and asked for again a little later,
+    // since it goes on for as long as the server's clock is behind; refreshing it ahead would bring the same.
+    validUntilMs: Math.max(endMs(token, isRepeated ? 0 : settings.clockSkewSeconds), nowMs + (isRepeated ? 2_000 : 1_000)),
+    refreshAtMs: isRepeated ? Infinity : refreshAtMs(settings, token, nowMs),
+    ...(isReplacement && { replacedAtMs: nowMs }),
   };
 }
 
-/** Whether a token that has come is news: another one, or the same past its end. */
-export function isNews(given: OAuthToken, last: HeldToken | undefined): boolean {
-  return last?.token.accessToken !== given.accessToken || hasSurelyEnded(last.token);
+function endMs({ expiry = Infinity }: OAuthToken, clockSkewSeconds = 0): number {
+  return (expiry - clockSkewSeconds) * 1000;
 }
 
-/** Whether it can serve a call that may have another. */
-export function isValid(settings: Settings, held: HeldToken): boolean {
-  return !held.isGivenUp && Date.now() < scheduleOf(settings, held).validUntilMs;
-}
-
-/** Whether it is time to refresh it ahead of its end. */
-export function isDue(settings: Settings, held: HeldToken): boolean {
-  return Date.now() >= scheduleOf(settings, held).refreshAtMs;
-}
-
-/** Takes note of a 401 that the token met; whether another one may help. One that a stream met is given up then. */
-export function noteRejection(held: HeldToken, use: RejectedUse): boolean {
-  const isWorthIt = isWorthReplacing(held.rejections, use);
-  if (use === 'stream') held.isGivenUp ||= isWorthIt;
-  else if (use === 'replay') held.rejections = { ...held.rejections, rejectedAgainAtMs: Date.now() };
-  return isWorthIt;
-}
-
-function hasSurelyEnded(token: OAuthToken): boolean {
-  return isExpired(token, -GRACE_SECONDS);
-}
-
-function scheduleOf(settings: Settings, held: HeldToken): Schedule {
-  return (held.schedule ??= scheduleNew(settings, held.token, Date.now(), 0));
-}
-
-/** Valid until its end less the skew, but no earlier than `earliestMs`: each token serves every call for a second. */
-function scheduleNew({ clockSkewSeconds, canRenew }: Settings, token: OAuthToken, nowMs: number, earliestMs: number): Schedule {
+/** When to refresh it ahead of its end: never within the first second. The jitter keeps a fleet from asking in the same one. */
+export function refreshAtMs(settings: Settings, token: OAuthToken, nowMs: number): number {
   const { expiry = Infinity, expiresIn = expiry - nowMs / 1000 } = token;
-  const untilMs = (expiry - clockSkewSeconds) * 1000;
-  // The jitter keeps a fleet from asking in the same second.
-  const windowMs = Math.min(300, expiresIn / 5) * (1000 + Math.random() * 500);
-  return {
-    validUntilMs: Math.max(untilMs, earliestMs),
-    refreshAtMs: canRenew ? Math.max(untilMs - windowMs, nowMs + 1_000) : Infinity,
-  };
-}
-
-/**
- * A repeated token is valid to its very end, and not refreshed ahead again, since that would bring the same. It is asked for
- * again a little later than a new one, since it goes on for as long as the server's clock is behind.
- */
-function scheduleRepeated({ expiry = Infinity }: OAuthToken, nowMs: number): Schedule {
-  return { validUntilMs: Math.max(expiry * 1000, nowMs + 2_000), refreshAtMs: Infinity };
+  const aheadMs = Math.min(300, expiresIn / 5) * (1000 + Math.random() * 500);
+  return settings.canRenew ? Math.max(endMs(token, settings.clockSkewSeconds) - aheadMs, nowMs + 1_000) : Infinity;
 }

@@ -5,10 +5,12 @@
  */
 import { retryAfterMs } from './retry.ts';
 
-/** What is tried, from the most dispensable on: a failure bars what it says and all that comes before it. */
-const TRIED = ['refreshAhead', 'exchange', 'provider'] as const;
+/** What is tried, from the most dispensable on: a failure bars what it says and all that is less. */
+export const AHEAD = 1;
+export const EXCHANGE = 2;
+export const PROVIDER = 3;
 
-export type Tried = (typeof TRIED)[number];
+export type Tried = typeof AHEAD | typeof EXCHANGE | typeof PROVIDER;
 
 /** The last failure of a client. Times are in milliseconds. */
 export interface Failure {
@@ -20,17 +22,13 @@ export interface Failure {
 
 /** The failure that follows `last` (`undefined` after a success): it holds twice as long, or as long as the server asks. */
 export function createFailure(last: Failure | undefined, error: unknown, bars: Tried): Failure {
-  const doubledMs = last ? Math.min(last.delayMs * 2, 30_000) : 1_000;
-  return { error, bars, atMs: Date.now(), delayMs: Math.max(doubledMs, retryAfterMs(error) ?? 0) };
+  const delayMs = Math.min((last?.delayMs ?? 500) * 2, 30_000);
+  return { error, bars, atMs: Date.now(), delayMs: Math.max(delayMs, retryAfterMs(error) ?? 0) };
 }
 
-/** The failure because of which something is not tried now. */
+/** The failure because of which something is not tried now. One in the future (the clock was set back) holds nothing. */
 export function barring(failure: Failure | undefined, tried: Tried): Failure | undefined {
-  return failure && TRIED.indexOf(failure.bars) >= TRIED.indexOf(tried) && holds(failure) ? failure : undefined;
-}
-
-/** A time in the future (the clock was set back) holds nothing. */
-function holds({ atMs, delayMs }: Failure): boolean {
-  const elapsedMs = Date.now() - atMs;
-  return elapsedMs >= 0 && elapsedMs < delayMs;
+  if (!failure || failure.bars < tried) return undefined;
+  const elapsedMs = Date.now() - failure.atMs;
+  return elapsedMs >= 0 && elapsedMs < failure.delayMs ? failure : undefined;
 }

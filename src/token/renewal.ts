@@ -14,9 +14,9 @@ import { createToken, isExpired } from '../platform/token.ts';
 import { runWithin } from '../platform/waiting.ts';
 import { exchange } from './exchange.ts';
 import type { HeldToken } from './heldToken.ts';
-import { holdNew, isNews } from './heldToken.ts';
+import { holdNew } from './heldToken.ts';
 import type { Failure, Tried } from './outageGuard.ts';
-import { barring, createFailure } from './outageGuard.ts';
+import { AHEAD, barring, createFailure, EXCHANGE, PROVIDER } from './outageGuard.ts';
 import { withRetries } from './retry.ts';
 
 /** The state of one client. All clients share the functions on it: closures would treble a client's memory. */
@@ -24,11 +24,11 @@ export interface TokenSource {
   readonly settings: Settings;
   held: HeldToken | undefined;
   /** The renewal under way. */
-  renewal: Renewal | undefined;
+  renewal?: Renewal | undefined;
   /** The last failure, until a success. */
-  failure: Failure | undefined;
+  failure?: Failure | undefined;
   /** Ends the time limits of calls whose bodies nobody holds any more; absent until there is one. */
-  openBodies: FinalizationRegistry<() => void> | undefined;
+  openBodies?: FinalizationRegistry<() => void>;
 }
 
 /** How a renewal ended. Its promise always fulfils, so that a rejection can only be the runtime's. */
@@ -48,21 +48,22 @@ export interface Renewal {
   isReplacement: boolean;
   /** Requests made. */
   attempts: number;
-  /** The failure of its exchange, which has been counted. */
-  failed?: Failure;
+  /** Whether the failure of its exchange has been counted. */
+  isCounted?: boolean;
   /** The failure because of which its exchange was not made. */
-  barredBy?: Failure;
+  barredBy?: Failure | undefined;
 }
 
 /** Starts a renewal. Whoever joins it finds it in `source.renewal` from here on. */
-export function startRenewal(source: TokenSource, kind: 'needed' | 'forced' | 'ahead'): Renewal {
-  let settle: (outcome: Outcome | PromiseLike<Outcome>) => void = () => {};
+export function startRenewal(source: TokenSource, isForced: boolean, isAhead: boolean): Renewal {
+  const { held, settings } = source;
+  let settle: (outcome: Promise<Outcome>) => void = () => {};
   const renewal: Renewal = {
-    isForced: kind === 'forced',
-    isAhead: kind === 'ahead',
-    isReplacement: source.held?.isGivenUp ?? false,
+    isForced,
+    isAhead,
+    isReplacement: held?.isGivenUp ?? false,
     startedAtMs: Date.now(),
-    held: source.held,
+    held,
     attempts: 0,
     // It exists before a provider runs, which may ask this client for a token.
     outcome: new Promise((resolve) => (settle = resolve)),
@@ -70,38 +71,41 @@ export function startRenewal(source: TokenSource, kind: 'needed' | 'forced' | 'a
   source.renewal = renewal;
   // A provider's error may be made so that looking at it throws.
   settle(renew(source, renewal).catch((error: unknown) => ({ error })));
-  void callHook(source.settings.waitUntil, renewal.outcome);
+  void callHook(settings.waitUntil, renewal.outcome);
   return renewal;
 }
 
 async function renew(source: TokenSource, renewal: Renewal): Promise<Outcome> {
-  const ask = source.settings.tokenProvider ? askProvider : makeExchange;
+  const { settings } = source;
+  const tell = (event: object) =>
+    report(settings, { ...event, durationMs: Date.now() - renewal.startedAtMs, attempts: renewal.attempts } as ClientEvent);
   try {
-    const given = await runWithin(RENEWAL, 60_000, undefined, (signal) => ask(source, renewal, signal));
-    return succeed(source, renewal, given);
+    const given = await runWithin('a renewal: check network, oauthTokenProvider and clientAuthentication', 60_000, undefined, (signal) =>
+      (settings.tokenProvider ? askProvider : makeExchange)(source, renewal, signal),
+    );
+    // A late one does not replace what a later renewal has brought meanwhile.
+    const isLate = source.renewal !== renewal && source.held !== renewal.held;
+    const token = isLate ? given : remember(source, renewal, given);
+    if (!renewal.isCounted && !renewal.barredBy) source.failure = undefined;
+    tell({ type: 'token_obtained', source: renewal.attempts ? 'exchange' : 'provider', expiresIn: token.expiresIn });
+    return { token };
   } catch (error) {
-    return fail(source, renewal, error);
+    // A provider that was told the last error again has not failed anew.
+    if (renewal.isCounted || !renewal.barredBy || renewal.barredBy.error !== error) {
+      if (!renewal.isCounted) count(source, renewal, error, renewal.attempts ? EXCHANGE : PROVIDER);
+      tell({ type: renewal.isAhead ? 'refresh_ahead_failed' : 'token_failed', ...describeFailure(error) });
+    }
+    return { error };
   } finally {
     if (source.renewal === renewal) source.renewal = undefined;
   }
 }
 
-const RENEWAL = 'a renewal: check network, oauthTokenProvider and clientAuthentication';
-
-function succeed(source: TokenSource, renewal: Renewal, given: OAuthToken): Outcome {
-  // A late one does not replace what a later renewal has brought meanwhile.
-  const isLate = source.renewal !== renewal && source.held !== renewal.held;
-  const token = isLate ? given : remember(source, renewal, given);
-  if (!renewal.failed && !renewal.barredBy) source.failure = undefined;
-  tell(source, renewal, { type: 'token_obtained', source: renewal.attempts ? 'exchange' : 'provider', expiresIn: token.expiresIn });
-  return { token };
-}
-
 function remember(source: TokenSource, { isReplacement }: Renewal, given: OAuthToken): OAuthToken {
-  const { settings, held: last } = source;
-  const held = holdNew(settings, given, last, isReplacement);
+  const { settings } = source;
+  const held = holdNew(settings, given, source.held, isReplacement);
   source.held = held;
-  if (isNews(given, last)) {
+  if (held.isNews) {
     void callHook(settings.onTokenUpdate, held.token, (error) =>
       report(settings, { type: 'token_update_failed', code: describeFailure(error).code }),
     );
@@ -109,65 +113,47 @@ function remember(source: TokenSource, { isReplacement }: Renewal, given: OAuthT
   return held.token;
 }
 
-function fail(source: TokenSource, renewal: Renewal, error: unknown): Outcome {
-  // A provider that was told the last error again has not failed anew.
-  if (renewal.barredBy && renewal.barredBy.error === error) return { error };
-  if (!renewal.failed) count(source, renewal, error, renewal.attempts ? 'exchange' : 'provider');
-  tell(source, renewal, { type: renewal.isAhead ? 'refresh_ahead_failed' : 'token_failed', ...describeFailure(error) });
-  return { error };
-}
-
 /** An exchange in vain bars no provider: another process may have stored a token meanwhile. */
-function count(source: TokenSource, { isAhead }: Renewal, error: unknown, tried: Tried): Failure {
-  source.failure = createFailure(source.failure, error, isAhead ? 'refreshAhead' : tried);
-  return source.failure;
-}
-
-function tell({ settings }: TokenSource, { startedAtMs, attempts }: Renewal, event: object): void {
-  report(settings, { ...event, durationMs: Date.now() - startedAtMs, attempts } as ClientEvent);
+function count(source: TokenSource, renewal: Renewal, error: unknown, tried: Tried): void {
+  source.failure = createFailure(source.failure, error, renewal.isAhead ? AHEAD : tried);
+  renewal.isCounted = true;
 }
 
 async function makeExchange(source: TokenSource, renewal: Renewal, signal: AbortSignal): Promise<OAuthToken> {
+  const { settings } = source;
   // Over its limit, a renewal neither asks nor counts any more, whatever a provider still does.
   signal.throwIfAborted();
-  const barred = renewal.isForced ? undefined : barring(source.failure, renewal.isAhead ? 'refreshAhead' : 'exchange');
-  if (barred) {
-    renewal.barredBy = barred;
-    throw barred.error;
-  }
+  renewal.barredBy = renewal.isForced ? undefined : barring(source.failure, renewal.isAhead ? AHEAD : EXCHANGE);
+  if (renewal.barredBy) throw renewal.barredBy.error;
   try {
-    return await withRetries(source.settings, signal, () => exchange(source.settings, signal, () => renewal.attempts++));
+    return await withRetries(settings, signal, () => exchange(settings, signal, () => renewal.attempts++));
   } catch (error) {
-    if (!signal.aborted) renewal.failed = count(source, renewal, error, 'exchange');
+    if (!signal.aborted) count(source, renewal, error, EXCHANGE);
     throw error;
   }
 }
 
 async function askProvider(source: TokenSource, renewal: Renewal, signal: AbortSignal): Promise<OAuthToken> {
   const { settings } = source;
-  const request = await createRequest(settings, renewal, () => makeExchange(source, renewal, signal));
-  const given = await settings.tokenProvider?.(renewal.held?.token, request);
-  try {
-    const token = assertUsable(createToken(given, Date.now()), settings.dpop);
-    // What an exchange has just brought serves those who waited, however short its life.
-    if (isExpired(token) && (renewal.failed || !renewal.attempts)) throw new TypeError('it has ended');
-    return token;
-  } catch (error) {
-    throw new ApiError(`oauthTokenProvider returned no usable token: ${(error as Error).message}`, { code: 'invalid_response' });
-  }
-}
-
-async function createRequest(settings: Settings, { isForced }: Renewal, fetchToken: () => Promise<OAuthToken>): Promise<TokenRequest> {
   const { tokenUrl, clientId, scope, params, clockSkewSeconds: clockSkew, dpop } = settings;
-  return Object.freeze({
+  const request: TokenRequest = Object.freeze({
     tokenUrl,
     clientId,
     scope,
     params,
     clockSkew,
-    isForced,
-    fetchToken,
+    isForced: renewal.isForced,
+    fetchToken: () => makeExchange(source, renewal, signal),
     report: (event: ClientEvent) => report(settings, event),
     ...(dpop && { binding: await dpop.getThumbprint() }),
   });
+  const given = await settings.tokenProvider?.(renewal.held?.token, request);
+  try {
+    const token = assertUsable(createToken(given, Date.now()), dpop);
+    // What an exchange has just brought serves those who waited, however short its life.
+    if (isExpired(token) && (renewal.isCounted || !renewal.attempts)) throw new TypeError('it has ended');
+    return token;
+  } catch (error) {
+    throw new ApiError(`oauthTokenProvider returned no usable token: ${(error as Error).message}`, { code: 'invalid_response' });
+  }
 }

@@ -5,7 +5,7 @@
 import type { Settings } from '../config/settings.ts';
 import { ApiError } from '../platform/errors.ts';
 import { describeFailure, report } from '../platform/events.ts';
-import { isDenied, reasonWord } from '../platform/transport.ts';
+import { isDenied } from '../platform/transport.ts';
 import { sleep } from '../platform/waiting.ts';
 
 /**
@@ -13,13 +13,12 @@ import { sleep } from '../platform/waiting.ts';
  * a `Retry-After` wins, and one beyond `maxDelay` ends the tries. Rejects with the last error, or the signal's reason.
  */
 export async function withRetries<T>(settings: Settings, signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
-  const { attempts, baseDelayMs, maxDelayMs } = settings;
   for (let tries = 1; ; tries++) {
     try {
       return await attempt();
     } catch (error) {
-      const delayMs = retryAfterMs(error) ?? Math.random() * Math.min(maxDelayMs, baseDelayMs * 2 ** (tries - 1));
-      if (tries >= attempts || delayMs > maxDelayMs || !isPassing(error)) throw error;
+      const delayMs = retryAfterMs(error) ?? Math.random() * Math.min(settings.maxDelay, settings.baseDelay * 2 ** (tries - 1));
+      if (tries >= settings.attempts || delayMs > settings.maxDelay || !(error instanceof ApiError && isPassing(error))) throw error;
       report(settings, { type: 'retry_waiting', attempt: tries, delayMs: Math.round(delayMs), ...describeFailure(error) });
       await sleep(delayMs, signal);
     }
@@ -27,12 +26,9 @@ export async function withRetries<T>(settings: Settings, signal: AbortSignal, at
 }
 
 /** Network errors, overload, and answers cut off pass; a time-out has cost enough already, and a refusal stays one. */
-function isPassing(error: unknown): boolean {
-  if (!(error instanceof ApiError)) return false;
-  const { code, statusCode = 0, cause } = error;
-  if (code === 'network') return !isDenied(reasonWord(cause));
-  const isCutOff = cause instanceof SyntaxError;
-  return isCutOff || [408, 429, 500, 502, 503, 504].includes(statusCode);
+function isPassing({ code, statusCode, cause }: ApiError): boolean {
+  if (code === 'network') return !isDenied(cause);
+  return cause instanceof SyntaxError || /^(408|429|50[0234])$/.test(`${statusCode}`);
 }
 
 /** The milliseconds that an answer asks to wait (RFC 9110 section 10.2.3), at most 300 s; `undefined` where it asks for nothing sensible. */

@@ -8,20 +8,33 @@ const [WIDTH, LEFT, RIGHT, ROW, TOP] = [760, 230, 90, 26, 44];
 
 export function writeCharts(results) {
   mkdirSync(FOLDER, { recursive: true });
-  const { stampede, firstOutage, secondOutage, coldStart, throughput, size, quoted } = results;
+  const { stampede, repeatedLeft, repeatedFull, secondOutage, coldStart, throughput, size, quoted } = results;
   const sdk = quoted.name;
-  const sum = ({ cold, expired, revoked }) => [cold, expired, revoked].reduce((all, each) => all + (each?.tokenRequests ?? each ?? 0), 0);
-  const failed = (first, second) => first.failed + second.failed;
+  const sum = ({ cold, expired, revoked }) => [cold, expired, revoked].reduce((all, each) => all + (each.to ?? each), 0);
   draw('stampede', 'Token requests of 1,000 calls at once: no token, expired, revoked (logarithmic)', true, [
     ...bars(ROWS, (name) => sum(stampede[name])),
     [sdk, sum(quoted.stampede)],
   ]);
-  draw('outages', 'Failed calls of 97,200 in two outages of four minutes (logarithmic)', true, [
-    ...bars(ROWS, (name) => failed(firstOutage[name], secondOutage[name])),
-    [sdk, failed(quoted.firstOutage, quoted.secondOutage)],
+  draw(
+    'repeatedToken', 'Token requests of a day, the server repeats its token (logarithmic)', true,
+    bars(ROWS, (name) => repeatedLeft[name].tokenRequests),
+  );
+  draw(
+    'failedCalls', 'Calls of a day that fail, the server repeats its token and says 3600 (logarithmic)', true,
+    bars(ROWS, (name) => repeatedFull[name].failed),
+  );
+  draw('outage', 'Calls that fail while no token can be had for four minutes (logarithmic)', true, [
+    ...bars(ROWS, (name) => secondOutage[name].failed),
+    [sdk, quoted.secondOutage.failed],
   ]);
-  draw('coldStart', 'First answer of a fresh process, compared with by hand', false, bars([BARE[0], ...ROWS], (name) => coldStart[name].ratio));
-  draw('throughput', 'Calls over loopback, 64 at a time, compared with bare fetch', false, bars(ROWS, (name) => throughput[name].at64));
+  draw(
+    'coldStart', 'Processor time to the first answer of a process, compared with a shared promise by hand', false,
+    bars([BARE[0], ...ROWS], (name) => coldStart[name].cpu.median),
+  );
+  draw(
+    'throughput', 'Calls for the same processor time, 64 at a time, compared with bare fetch', false,
+    bars([BARE[1], ...ROWS], (name) => throughput[name].at64.median),
+  );
   draw('size', 'Browser bundle, minified, gzip, in kB', false, [
     ...bars(ROWS, (name) => kilobytes(size[name])),
     [sdk, kilobytes(quoted.size)],
@@ -33,7 +46,7 @@ const kilobytes = ({ gzip }) => Number((gzip / 1000).toFixed(1));
 
 function draw(name, title, isLogarithmic, all) {
   const scale = (value) => (isLogarithmic ? Math.log10(value + 1) : value);
-  const longest = Math.max(...all.map(([, value]) => scale(value)));
+  const longest = Math.max(...all.map(([, value]) => scale(value))) || 1;
   const lines = all.map(([label, value], index) => {
     const y = TOP + index * ROW;
     const width = ((WIDTH - LEFT - RIGHT) * scale(value)) / longest;

@@ -1,6 +1,7 @@
 // Each row is measured in a process of its own, so that none suffers from another's timers, memory or death.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 
 /** Runs a script of this folder; resolves to the JSON values it printed, one a line, and how it died, if it did. */
 export async function runChild(script, args = [], flags = []) {
@@ -24,7 +25,29 @@ export function median(values) {
   return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
 }
 
-/** Reads an answer's body: axios and Azure have done so. */
+/** The median of several processes, and how far they lie apart. */
+export function spread(values, digits) {
+  const sorted = values.toSorted((a, b) => a - b);
+  return { median: round(median(values), digits), from: round(sorted[0], digits), to: round(sorted.at(-1), digits) };
+}
+
+/** The median of many samples, and between which values the middle half of them lies. */
+export function quartiles(values, digits) {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (share) => round(sorted[Math.floor(share * (sorted.length - 1))], digits);
+  return { median: round(median(values), digits), from: at(0.25), to: at(0.75) };
+}
+
+/** Bytes of what is in use. Needs --expose-gc. */
+export async function usedHeap() {
+  for (let index = 0; index < 4; index++) {
+    await turn();
+    globalThis.gc();
+  }
+  return process.memoryUsage().heapUsed;
+}
+
+/** Reads an answer's body: axios has done so. */
 export const readBody = async (response) => (response.arrayBuffer ? response.arrayBuffer() : undefined);
 
 export const round = (value, digits) => Number(value.toFixed(digits));

@@ -21,7 +21,7 @@ for (let index = 0; index < ROUNDS; index++) {
 // The first blocks are for the compiler.
 const costs = Object.entries(samples).map(([name, all]) => [name, median(all.slice(ROUNDS / 4))]);
 const { stub, ...others } = Object.fromEntries(costs);
-const result = { stubUs: round(stub, 2), overStubUs: {}, ratio: round(others.call / stub, 1) };
+const result = { overStubUs: {} };
 for (const name in others) result.overStubUs[name] = round(others[name] - stub, 2);
 if (isOurs) result.growth = median([await growth(), await growth(), await growth()]);
 print(result);

@@ -1,4 +1,5 @@
-// One call a second on a fake clock, tokens of an hour, a token endpoint that takes 200 ms, and perhaps an outage.
+// One call a second on a fake clock, tokens of an hour, a token endpoint that takes 200 ms and perhaps repeats
+// its tokens, and perhaps an outage.
 import { mock } from 'node:test';
 import { childArguments, print } from './children.mjs';
 import { connectRow } from './rows.mjs';
@@ -7,11 +8,11 @@ import { memoryWorld } from './worlds.mjs';
 
 const STEP_MS = 100;
 const START_MS = Date.UTC(2026, 0, 1);
-const [file, { seconds, outage, seed = 1 }] = childArguments();
+const [file, { seconds, outage, repeats, seed = 1 }] = childArguments();
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 Math.random = seeded(seed);
-const service = createService({ latencyMs: 200 });
+const service = createService({ latencyMs: 200, repeats });
 if (outage) service.isDown = (nowMs) => nowMs >= START_MS + outage[0] * 1000 && nowMs < START_MS + outage[1] * 1000;
 const row = await connectRow(file, await memoryWorld(service));
 mock.timers.enable({ apis: ['setTimeout', 'Date'], now: START_MS });

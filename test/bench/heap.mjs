@@ -1,6 +1,5 @@
 // Needs --expose-gc. What a client with a token holds; what a finished call with a time limit still holds.
-import { setImmediate as turn } from 'node:timers/promises';
-import { childArguments, print } from './children.mjs';
+import { childArguments, print, usedHeap } from './children.mjs';
 import { connectRow } from './rows.mjs';
 import { createService } from './service.mjs';
 import { memoryWorld } from './worlds.mjs';
@@ -42,12 +41,4 @@ async function heldBy(count, make) {
   const bytes = (await usedHeap()) - before;
   // Used here, so that it lives until here.
   return kept === null ? undefined : Math.round(bytes / count);
-}
-
-async function usedHeap() {
-  for (let index = 0; index < 4; index++) {
-    await turn();
-    globalThis.gc();
-  }
-  return process.memoryUsage().heapUsed;
 }

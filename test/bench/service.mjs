@@ -6,7 +6,11 @@ export const CREDENTIALS = { clientId: 'invented-client', clientSecret: 'invente
 /** In the place of a status: the connection ends without an answer, as where nothing listens. */
 export const CUT_OFF = 0;
 
-export function createService({ expiresIn = 3600, latencyMs = 0 } = {}) {
+/**
+ * `repeats`: a live token is handed out again until it ends, as ThingSpace does it; `expires_in` is then what is `'left'` of
+ * it, or always the `'full'` lifetime (which of the two ThingSpace says is documented nowhere).
+ */
+export function createService({ expiresIn = 3600, latencyMs = 0, repeats } = {}) {
   const ends = new Map();
   const service = {
     tokenRequests: 0,
@@ -26,7 +30,8 @@ export function createService({ expiresIn = 3600, latencyMs = 0 } = {}) {
     const nowMs = Date.now();
     const isDown = service.isDown(nowMs);
     service.requestedAtMs.push(nowMs);
-    const token = `invented-token-${++service.tokenRequests}`;
+    const token = (repeats && liveToken()) || `invented-token-${service.tokenRequests + 1}`;
+    service.tokenRequests++;
     if (latencyMs) {
       service.pending++;
       await new Promise((resolve) => setTimeout(resolve, latencyMs));
@@ -36,8 +41,13 @@ export function createService({ expiresIn = 3600, latencyMs = 0 } = {}) {
       service.refused++;
       return { status: CUT_OFF };
     }
-    ends.set(token, nowMs + expiresIn * 1000);
-    return { status: 200, body: { access_token: token, token_type: 'Bearer', expires_in: expiresIn } };
+    if (!(ends.get(token) > nowMs)) ends.set(token, nowMs + expiresIn * 1000);
+    const leftSeconds = repeats === 'left' ? Math.ceil((ends.get(token) - nowMs) / 1000) : expiresIn;
+    return { status: 200, body: { access_token: token, token_type: 'Bearer', expires_in: leftSeconds } };
+  }
+
+  function liveToken() {
+    return [...ends.keys()].findLast((token) => ends.get(token) > Date.now());
   }
 
   function serve(authorization = '') {

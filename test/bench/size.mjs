@@ -4,6 +4,7 @@ import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
+import { measure, use } from '../size.mjs';
 
 const root = import.meta.dirname;
 const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
@@ -31,6 +32,12 @@ export async function sizeOf({ file, packages }) {
     packages: folders.length,
     unpackedKB: Math.round(bytes / 1000),
   };
+}
+
+/** What `createClient` adds to a bundle, as the table of sizes has it. */
+export async function sizeOfClient() {
+  const { minified, weight } = await measure(use('createClient'));
+  return { minified, gzip: weight };
 }
 
 /** A package by the name of a builtin comes first, as in every bundler; what is left stays an import. */

@@ -1,5 +1,4 @@
 // 1,000 concurrent calls of one row over loopback; the token endpoint takes 50 ms. Counts token requests.
-import { setImmediate as turn } from 'node:timers/promises';
 import { mock } from 'node:test';
 import { childArguments, print, readBody } from './children.mjs';
 import { connectRow } from './rows.mjs';
@@ -19,7 +18,6 @@ await scenario('expired', together, async (row) => {
   await settle(row);
   mock.timers.setTime(Date.now() + 3_700_000);
 });
-await scenario('staggered', staggered);
 process.exit();
 
 async function scenario(name, run, prepare) {
@@ -38,18 +36,6 @@ async function scenario(name, run, prepare) {
 async function together(row) {
   const statuses = await Promise.all(Array.from({ length: CALLS }, () => settle(row)));
   return { outcomes: tally(statuses) };
-}
-
-/** One call each turn of the event loop, until the first is answered. */
-async function staggered(row) {
-  let isAnswered = false;
-  const calls = [];
-  while (!isAnswered && calls.length < CALLS) {
-    calls.push(settle(row).then(() => (isAnswered = true)));
-    await turn();
-  }
-  await Promise.all(calls);
-  return { calls: calls.length };
 }
 
 async function settle(row) {

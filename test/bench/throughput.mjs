@@ -17,7 +17,7 @@ for (let index = -1; index < rounds; index++) {
     if (index >= 0) for (const name in rates) ratios[concurrency][name].push(rates[name] / rates['bare fetch']);
   }
 }
-print(rows.map(({ name }) => ({ name, at1: ratio(1, name), at64: ratio(64, name) })));
+print(rows.map(({ name }) => ({ name, ratios: { at1: ratio(1, name), at64: ratio(64, name) } })));
 process.exit();
 
 function ratio(concurrency, name) {

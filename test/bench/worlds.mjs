@@ -29,7 +29,8 @@ export async function memoryWorld(service) {
 /** Serves the loopback world. */
 export async function listen(service) {
   const { createServer } = await import('node:http');
-  const server = createServer(handlerOf(service));
+  // No connection is closed between two rounds, however slow the machine: a call would meet its end.
+  const server = createServer({ keepAliveTimeout: 600_000 }, handlerOf(service));
   await new Promise((resolve) => server.listen({ port: 0, host: '127.0.0.1', backlog: 2000 }, resolve));
   return {
     origin: `http://127.0.0.1:${server.address().port}`,
@@ -43,9 +44,9 @@ export async function listen(service) {
 function handlerOf(service) {
   return async (request, response) => {
     request.resume();
-    const { status, body } = await service.answer(request.url, request.headers.authorization);
+    const { status, body, location } = await service.answer(request.url, request.headers.authorization);
     if (status === CUT_OFF) return response.destroy(new Error('cut off'));
-    response.writeHead(status, { 'content-type': 'application/json' });
+    response.writeHead(status, { 'content-type': 'application/json', ...(location ? { location } : {}) });
     response.end(JSON.stringify(body));
   };
 }

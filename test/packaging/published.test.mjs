@@ -56,7 +56,8 @@ test('every map is named by its file and points at sources that are in the packa
   for (const map of maps) {
     const { sources, mappings } = JSON.parse(readFileSync(map, 'utf8'));
     assert.ok(readFileSync(map.slice(0, -4), 'utf8').includes(`sourceMappingURL=${map.split('/').at(-1)}`), map);
-    assert.ok(mappings.length > 0 && sources.length > 0, map);
+    // The command exports nothing: its declarations have no line to map.
+    if (!map.endsWith('/command.d.ts.map')) assert.ok(mappings.length > 0 && sources.length > 0, map);
     for (const source of sources) assert.ok(existsSync(resolve(dirname(map), source)), `${map} names ${source}`);
   }
 });

@@ -7,17 +7,116 @@ import { openPage } from './page.mjs';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
+const FIRST_CALL = ['One call', 'authorizedFetch', 'POST token', '200', 'new token #1', 'GET regions', '200', '200'];
+const REPLAY = ['One call', 'authorizedFetch', 'GET regions', '401', 'POST token', '200', 'new token #2', 'replay: new token', 'GET regions', '200', '200'];
+
 export async function testControls(name, launch) {
   const browser = await launch('light');
   after(() => browser.close());
-  const open = (t, size) => openPage(t, browser, size);
+  /** A page on which nothing has been called yet. */
+  const open = async (t, size) => {
+    const page = await openPage(t, browser, size);
+    await page.press('#restart');
+    return page;
+  };
+
+  test(`${name}: the first view shows a call that has been made, and three things to try`, async (t) => {
+    const page = await openPage(t, browser);
+    await page.until({ calls: 1, exchanges: 1, replays: 0 });
+
+    assert.deepEqual(await page.drawn(), FIRST_CALL);
+    const inSight = await page.raw.evaluate(() => [...document.querySelectorAll('.next button')].map((button) => button.getBoundingClientRect().bottom < innerHeight));
+    assert.deepEqual(inSight, [true, true, true]);
+  });
+
+  test(`${name}: to try: a hundred calls without a token`, async (t) => {
+    const page = await openPage(t, browser);
+
+    await page.press('#tryBurst');
+    await page.until({ calls: 100, exchanges: 1 });
+
+    assert.equal((await page.logged()).at(-1), '100 calls at once: 100 × 200; meanwhile 1 token request.');
+  });
+
+  test(`${name}: to try: a revoked token`, async (t) => {
+    const page = await openPage(t, browser);
+
+    await page.press('#tryRevoke');
+    await page.until({ calls: 2, exchanges: 2, replays: 1 });
+
+    assert.deepEqual((await page.drawn()).slice(8), ['The server revokes the token', ...REPLAY]);
+    assert.match(await page.text('#code'), /mock\.revokeAll\(\);/);
+  });
+
+  test(`${name}: to try: no token to be had near the end of the one held`, async (t) => {
+    const page = await openPage(t, browser);
+
+    await page.press('#tryOutage');
+    await page.raw.waitForFunction(() => document.querySelector('#drawn').textContent.includes('refresh ahead failed'));
+    await page.until({ calls: 2, exchanges: 4 });
+
+    assert.match(await page.text('#log'), /One call: 1 × 200/);
+    assert.equal(await page.raw.evaluate(() => document.querySelector('#isDown').checked), true);
+    assert.match(await page.text('#life-text'), /^Token #1: (4:00|3:5\d) left\.$/);
+    await page.press('#tryRevoke'); // brings the endpoint up again
+    await page.until({ calls: 2, exchanges: 2, replays: 1 });
+  });
+
+  test(`${name}: the log tells every row of the picture`, async (t) => {
+    const page = await open(t);
+    await page.raw.evaluate(() => {
+      Math.random = () => 0;
+    });
+    await page.press('#call');
+    assert.deepEqual(await page.logged(), [
+      (await page.logged())[0],
+      'Your program calls authorizedFetch.',
+      'The client sends POST token to the token endpoint.',
+      'The token endpoint answers 200.',
+      'Client: new token #1.',
+      'The client sends GET regions to the API.',
+      'The API answers 200.',
+      'Your program gets 200.',
+      'One call: 1 × 200; meanwhile 1 token request.',
+    ]);
+    await page.press('[data-minutes="55"]');
+    await page.press('[data-minutes="20"]');
+    await page.press('#isDown');
+    await page.press('#burst');
+
+    const rows = (await page.drawn()).slice((await page.drawn()).indexOf('100 calls at once') + 1);
+    const [step, ...told] = await page.logged();
+    assert.match(step, /^100 calls at once, \d\d:\d\d:\d\d$/);
+    assert.equal(told.length, rows.length + 1);
+    for (const [index, row] of rows.entries()) {
+      const [, label, count] = /^(.*?)(?: ×(\d+))?$/.exec(row);
+      assert.ok(told[index].includes(label) && told[index].includes(count ?? ''), `${row}: ${told[index]}`);
+    }
+    assert.deepEqual(told.filter((line) => line.includes('retry')), ['Client: retry 1 in 0.0 s.', 'Client: retry 2 in 0.0 s.']);
+    assert.equal(told.at(-1), '100 calls at once: 100 × gateway_fault; meanwhile 3 token requests.');
+  });
+
+  test(`${name}: the terms in the picture are told below it`, async (t) => {
+    const page = await open(t);
+    const terms = () => page.raw.evaluate(() => [...document.querySelectorAll('#terms dt')].map(({ textContent }) => textContent));
+    assert.deepEqual(await terms(), []);
+
+    await page.press('#isDown');
+    await page.press('#call');
+
+    assert.deepEqual(await terms(), ['retry', 'gateway_fault', 'token failed']);
+    await page.press('#wrongPassword');
+    await page.press('#isDown');
+    await page.press('#wrongPassword');
+    assert.ok((await terms()).includes('session latched'));
+  });
 
   test(`${name}: one call fetches a token, the next one uses it`, async (t) => {
     const page = await open(t);
 
     await page.press('#call');
     await page.until({ calls: 1 });
-    assert.deepEqual(await page.drawn(), ['One call', 'authorizedFetch', 'POST token', '200', 'new token #1', 'GET regions', '200', '200']);
+    assert.deepEqual(await page.drawn(), FIRST_CALL);
     await page.press('#call');
     await page.until({ calls: 2, exchanges: 1, replays: 0, logins: 0 });
     assert.deepEqual((await page.drawn()).slice(8), ['One call', 'authorizedFetch', 'GET regions', '200', '200']);
@@ -32,7 +131,7 @@ export async function testControls(name, launch) {
 
     const drawn = await page.drawn();
     assert.ok(drawn.includes('authorizedFetch ×100') && drawn.includes('GET regions ×100') && drawn.at(-1) === '200 ×100', drawn.join());
-    assert.match(await page.text('#log'), /^100 calls at once: 100 × 200; meanwhile 1 token request\./);
+    assert.match(await page.text('#log'), /^100 calls at once: 100 × 200; meanwhile 1 token request\.$/m);
   });
 
   test(`${name}: fetchToken always asks; the server repeats the token, or brings another when told to`, async (t) => {
@@ -60,9 +159,7 @@ export async function testControls(name, launch) {
     await page.press('#call');
     await page.until({ calls: 2, exchanges: 2, replays: 1 });
 
-    assert.deepEqual((await page.drawn()).slice(-11), [
-      'One call', 'authorizedFetch', 'GET regions', '401', 'POST token', '200', 'new token #2', 'replay: new token', 'GET regions', '200', '200',
-    ]);
+    assert.deepEqual((await page.drawn()).slice(-REPLAY.length), REPLAY);
   });
 
   test(`${name}: a token endpoint that is down fails the call after three tries, and calls go on when it is up`, async (t) => {
@@ -98,7 +195,7 @@ export async function testControls(name, launch) {
     assert.deepEqual((await page.drawn()).slice(-2), ['authorizedFetch', 'POST token']);
 
     await page.raw.evaluate(() => window.answer());
-    await page.raw.waitForFunction(() => document.querySelector('#log').textContent.startsWith('One call: 1 × 200'));
+    await page.raw.waitForFunction(() => document.querySelector('#log').textContent.includes('One call: 1 × 200'));
     await page.until({ calls: 1, exchanges: 1 });
 
     assert.equal((await page.drawn()).at(-1), '200');
@@ -194,7 +291,7 @@ export async function testControls(name, launch) {
   });
 
   test(`${name}: works by keyboard alone, with the focus in sight`, async (t) => {
-    const page = await open(t);
+    const page = await openPage(t, browser);
     const reached = new Set();
     for (let count = 0; count < 60; count++) {
       await page.raw.keyboard.press('Tab');
@@ -211,9 +308,9 @@ export async function testControls(name, launch) {
       if (id === 'revoke' || id === 'isSlow') await page.raw.keyboard.press(' ');
     }
 
-    const ids = ['call', 'burst', 'fetchToken', 'restart', 'rows', 'revoke', 'lapse', 'wrongPassword', 'isSlow', 'isDown', 'isSame', '5', '20', '55', 'discovery:read', 'write', 'copy', 'code', 'log'];
+    const ids = ['tryBurst', 'tryRevoke', 'tryOutage', 'call', 'burst', 'fetchToken', 'restart', 'rows', 'meanings', 'revoke', 'lapse', 'wrongPassword', 'isSlow', 'isDown', 'isSame', '5', '20', '55', 'discovery:read', 'write', 'copy', 'code', 'log'];
     for (const id of ids) assert.ok(reached.has(id), `${id} cannot be reached`);
-    await page.until({ calls: 1, exchanges: 1 });
+    await page.until({ calls: 2, exchanges: 1 });
     assert.equal(await page.raw.evaluate(() => document.querySelector('[name=api]:checked').value), 'm2m');
     assert.ok((await page.drawn()).includes('The server revokes the token'));
     assert.equal(await page.raw.evaluate(() => document.querySelector('#isSlow').checked), true);
@@ -242,6 +339,23 @@ export async function testControls(name, launch) {
     assert.deepEqual(cut, []);
   });
 
+  test(`${name}: on a phone the picture stays in sight of every button`, async (t) => {
+    const page = await open(t, { width: 390, height: 740 });
+    const unseen = await page.raw.evaluate(() => {
+      const isInSight = (element) => {
+        const { top, bottom } = element.getBoundingClientRect();
+        return top >= 0 && bottom <= innerHeight + 1; // positions are fractions of a pixel
+      };
+      const buttons = [...document.querySelectorAll('.controls :is(button, input)')];
+      return buttons.filter((button) => {
+        button.scrollIntoView({ block: 'end' });
+        return !isInSight(button) || !isInSight(document.querySelector('#rows'));
+      }).map(({ id, value }) => id || value);
+    });
+
+    assert.deepEqual(unseen, []);
+  });
+
   for (const scheme of ['light', 'dark']) {
     test(`${name}: axe finds nothing in the ${scheme} scheme`, async (t) => {
       const own = name === 'Firefox' && scheme === 'dark' ? await launch('dark') : browser;
@@ -249,7 +363,7 @@ export async function testControls(name, launch) {
       if (own !== browser) t.after(() => own.close());
       await page.press('#isDown');
       await page.press('#call');
-      await page.until({ calls: 1 });
+      await page.until({ calls: 2 });
       assert.equal(await page.raw.evaluate(() => matchMedia('(prefers-color-scheme: dark)').matches), scheme === 'dark');
 
       await page.raw.evaluate(AXE);

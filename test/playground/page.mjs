@@ -37,20 +37,24 @@ export async function openPage(t, browser, { width = 1280, height = 900 } = {}, 
     assert.deepEqual(faults, []);
     assert.doesNotMatch(shown.replace(/<script.*/s, ''), /mock-access-token-\d|mock-session-token-\d/);
   });
-  const counters = () => raw.evaluate(() => Object.fromEntries([...document.querySelectorAll('dd')].map(({ id, textContent }) => [id, Number(textContent)])));
+  const counters = () => raw.evaluate(() => Object.fromEntries([...document.querySelectorAll('.counters dd')].map(({ id, textContent }) => [id, Number(textContent)])));
+  // The first view shows a call that has been made.
+  await raw.waitForFunction(() => document.querySelector('#log .outcome'));
   return {
     raw,
     text: (selector) => raw.evaluate((of) => document.querySelector(of).innerText, selector),
     attribute: (selector, name) => raw.evaluate((of, which) => document.querySelector(of).getAttribute(which), selector, name),
     /** What the diagram says, from the top, without the time of day. */
     drawn: () => raw.evaluate(() => [...document.querySelectorAll('#drawn text:not(.step-time)')].map(({ textContent }) => textContent)),
+    /** What the log says of the last step: its name, a sentence for each row, its outcome. */
+    logged: () => raw.evaluate(() => [...document.querySelector('#log').firstElementChild.children].map(({ textContent }) => textContent)),
     /** Presses a control, and waits until the action has been logged. */
     async press(selector, isAwaited = true) {
-      const lines = () => raw.evaluate(() => document.querySelector('#log').children.length);
+      const lines = () => raw.evaluate(() => document.querySelectorAll('#log .outcome').length);
       const before = await lines();
       const isLogged = await raw.evaluate((of) => document.querySelector(of).matches('button, #isSlow, #isDown, #isSame'), selector);
       await (await raw.$(selector)).click();
-      if (isAwaited && isLogged) await raw.waitForFunction((count) => document.querySelector('#log').children.length > count, {}, before);
+      if (isAwaited && isLogged) await raw.waitForFunction((count) => document.querySelectorAll('#log .outcome').length > count, {}, before);
       await raw.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
     },
     /** Waits for these counters, and for the frame that draws what came with them. */

@@ -1,11 +1,11 @@
-// Runs the suite in every runtime and makes the table of results. Run as a program it prints the table and puts it into
-// README.md; the test compares what stands there.
+// Runs the suite in every runtime and makes the table of results. Run as a program it prints the table and puts it into this
+// folder's README.md; the test compares what stands there.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RUNTIMES } from './drivers.mjs';
 import { startServers } from './server.mjs';
 
-const README = join(import.meta.dirname, '../../README.md');
+const PAGE = join(import.meta.dirname, 'README.md');
 const MARKED = /(?<=<!-- matrix -->\n)[^]*(?=<!-- \/matrix -->)/;
 const NOT_RUN = `Browsers hide redirects, other platforms show them. Not run: Safari, Firefox 115, the production network of Cloudflare Workers.\n`;
 
@@ -43,8 +43,8 @@ export function tableOf(runs) {
   return `| runtime | version | passed | failed | skipped |\n| --- | --- | --- | --- | --- |\n${lines.join('')}\n${NOT_RUN}`;
 }
 
-/** The table as it stands in the README. */
-export const writtenTable = () => MARKED.exec(readFileSync(README, 'utf8'))[0];
+/** The table as it stands in the page. */
+export const writtenTable = () => MARKED.exec(readFileSync(PAGE, 'utf8'))[0];
 
 async function main() {
   const servers = await startServers();
@@ -54,7 +54,7 @@ async function main() {
   const table = tableOf(runs);
   console.log(table);
   for (const run of runs) for (const failure of failuresOf(run)) console.error(`${run.name}: ${failure}`);
-  writeFileSync(README, readFileSync(README, 'utf8').replace(MARKED, () => table));
+  writeFileSync(PAGE, readFileSync(PAGE, 'utf8').replace(MARKED, () => table));
   process.exitCode = runs.some((run) => failuresOf(run).length > 0) ? 1 : 0;
 }
 

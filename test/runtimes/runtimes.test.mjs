@@ -54,7 +54,7 @@ for (const name of Object.keys(RUNTIMES)) {
   });
 }
 
-test('the README has the results, as npm run matrix writes them', () => {
+test('README.md of this folder has the results, as npm run matrix writes them', () => {
   const withoutVersions = (table) => table.replaceAll(/^(\| [^|]+ \|) [\d., ]+ /gm, '$1 ');
 
   assert.equal(withoutVersions(writtenTable()), withoutVersions(tableOf(runs)));

@@ -52,7 +52,7 @@ token.accessToken = 'b';
 token.expiry = 5;
 // THROWS Type 'bigint' is not assignable to type 'number'
 export const bigToken: OAuthToken = { accessToken: 'a', tokenType: 'Bearer', expiry: 5n };
-// THROWS Type '"mac"' is not assignable to type '"Bearer"'
+// THROWS Type '"mac"' is not assignable to type
 export const macToken: OAuthToken = { accessToken: 'a', tokenType: 'mac' };
 // THROWS Argument of type 'undefined' is not assignable to parameter of type 'OAuthToken'
 isExpired(undefined);

@@ -9,6 +9,7 @@ import type {
   CustomEnvironmentConfig,
   Fetch,
   NamedEnvironmentConfig,
+  VariablesConfig,
   OAuthToken,
   OAuthTokenProvider,
   OauthScope,
@@ -71,8 +72,10 @@ const frozen = {
 createClient(frozen);
 createClient(configFromEnvironment());
 createClient(configFromEnvironment({ THINGSPACE_CLIENT_ID: 'a' }));
-isTrue<Same<ReturnType<typeof configFromEnvironment>, NamedEnvironmentConfig>>();
-isTrue<Same<ClientConfig, NamedEnvironmentConfig | CustomEnvironmentConfig>>();
+isTrue<Same<ReturnType<typeof configFromEnvironment>, VariablesConfig>>();
+isTrue<Same<ClientConfig, NamedEnvironmentConfig | CustomEnvironmentConfig | VariablesConfig>>();
+const { clientCredentialsAuthCredentials: fromVariables, ...others } = configFromEnvironment();
+createClient({ ...others, clientCredentialsAuthCredentials: { ...fromVariables, oauthTokenProvider: () => reviveToken({}) } });
 
 // Unions of literals.
 isTrue<Same<Environment, 'Production' | 'MockServerForLimitedAvailabilitySeeQuickStart' | 'Staging'>>();

@@ -1,4 +1,5 @@
 import { ClientCredentials } from 'simple-oauth2';
+import { sharedToken } from '../sharedToken.mjs';
 
 /** The window of its own example. */
 const EXPIRATION_WINDOW_SECONDS = 300;
@@ -10,11 +11,11 @@ export function connect({ tokenUrl, apiUrl, fetch, agent, clientId, clientSecret
     auth: { tokenHost: origin, tokenPath: pathname },
     http: { agent },
   });
-  let token;
+  const getToken = sharedToken(() => client.getToken({}), (token) => !token.expired(EXPIRATION_WINDOW_SECONDS));
   return {
-    async call() {
-      if (!token || token.expired(EXPIRATION_WINDOW_SECONDS)) token = await client.getToken({});
-      return fetch(apiUrl, { headers: { authorization: `Bearer ${token.token.access_token}` } });
+    async call(url = apiUrl, init = {}) {
+      const { token } = await getToken();
+      return fetch(url, { ...init, headers: { ...init.headers, authorization: `Bearer ${token.access_token}` } });
     },
   };
 }

@@ -1,0 +1,32 @@
+// A secret that changes while the program runs: make another client, and let it start from the token that still serves.
+// Calls under way end with the old one. Here a signal says that the secret is new: kill -HUP.
+import { readFileSync } from 'node:fs';
+import { configFromEnvironment, createClient } from 'thingspace-auth';
+import type { OAuthToken } from 'thingspace-auth';
+
+let token: OAuthToken | undefined;
+
+function connect() {
+  const THINGSPACE_CLIENT_SECRET = readFileSync('secret.txt', 'utf8');
+  const { clientCredentialsAuthCredentials, ...config } = configFromEnvironment({ ...process.env, THINGSPACE_CLIENT_SECRET });
+  const oauthOnTokenUpdate = (latest: OAuthToken) => (token = latest);
+  return createClient({
+    ...config,
+    clientCredentialsAuthCredentials: { ...clientCredentialsAuthCredentials, oauthToken: token, oauthOnTokenUpdate },
+  });
+}
+
+let client = connect();
+
+// Everybody asks for the client of the moment.
+async function countRegions(): Promise<void> {
+  const response = await client.authorizedFetch('https://5gedge.verizon.com/api/mec/eds/regions');
+  console.log('regions:', ((await response.json()) as { regions: unknown[] }).regions.length);
+}
+
+process.on('SIGHUP', () => {
+  client = connect();
+  void countRegions();
+});
+setInterval(countRegions, 60_000);
+await countRegions();

@@ -1,0 +1,24 @@
+// A server that stops in order: no new requests, the calls under way end or are cut off, then the session ends. The client
+// itself has no timer and no connection of its own: nothing of it keeps the process alive.
+import { createServer } from 'node:http';
+import { configFromEnvironment, createClient } from 'thingspace-auth';
+import { createSession } from 'thingspace-auth/session';
+
+const { THINGSPACE_USERNAME = '', THINGSPACE_PASSWORD = '' } = process.env;
+const session = createSession({ username: THINGSPACE_USERNAME, password: THINGSPACE_PASSWORD });
+const { authorizedFetch } = createClient({ ...configFromEnvironment(), vZM2mToken: session });
+const cut = new AbortController();
+
+const server = createServer(async (_request, response) => {
+  const answer = await authorizedFetch('https://thingspace.verizon.com/api/m2m/v1/accounts', { signal: cut.signal }).catch(() => undefined);
+  response.writeHead(answer?.status ?? 502).end(await answer?.text());
+});
+server.listen(Number(process.env.PORT ?? 8080), '127.0.0.1', () => console.log('Listening on', server.address()));
+
+process.once('SIGTERM', () => {
+  setTimeout(() => cut.abort(), 5_000).unref();
+  server.close(async () => {
+    await session.logout(); // ends it for every process that shares it: leave this out in a fleet
+    console.log('stopped');
+  });
+});

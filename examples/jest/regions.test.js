@@ -1,0 +1,19 @@
+import { createClient } from 'thingspace-auth';
+import { createMockServer } from 'thingspace-auth/testing';
+
+const REGIONS = 'https://5gedge.verizon.com/api/mec/eds/regions';
+const clientCredentialsAuthCredentials = { oauthClientId: 'any-key', oauthClientSecret: 'any-secret' };
+
+afterEach(() => jest.useRealTimers());
+
+test('an hour later there is another token', async () => {
+  jest.useFakeTimers();
+  const mock = createMockServer(); // reads the clock that Jest moves
+  const { authorizedFetch } = createClient({ clientCredentialsAuthCredentials, fetch: mock.fetch });
+
+  await authorizedFetch(REGIONS);
+  jest.advanceTimersByTime(3_600_000);
+  await authorizedFetch(REGIONS);
+
+  expect(mock.requests.filter(({ path }) => path.endsWith('/token'))).toHaveLength(2);
+});

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { instrument } from './instrument.mjs';
+import { readReviewed } from './reviewed.mjs';
+import { drawSample } from './sample.mjs';
+
+describe('the mutants of a text', async () => {
+  const text = `export async function f(a: string, log: (text: string) => void): Promise<number> {
+  log('begins');
+  await g((a as string)!.trim());
+  return a ? 60 : 0;
+}
+`;
+  const { files, mutants } = await instrument(new Map([['src/f.ts', text]]));
+  const has = (from, to) => mutants.some((each) => each.from === from && each.to === to);
+
+  for (const [from, to] of [
+    ["log('begins');", 'undefined;'],
+    ["'begins'", '""'],
+    ['await g((a as string)!.trim());', 'undefined;'],
+    ['await g((a as string)!.trim());', 'g(a.trim());'],
+    ['(a as string)!.trim()', 'a'],
+    ['a', 'true'],
+    ['a', 'false'],
+    ['60', '120'],
+    ['0', '1'],
+  ]) {
+    it(`turn \`${from}\` into \`${to}\``, () => assert.ok(has(from, to), JSON.stringify(mutants, null, 2)));
+  }
+
+  it('leave types alone', () => assert.ok(mutants.every(({ from }) => from !== 'string')));
+  it('say where they are', () => assert.deepEqual(mutants.filter(({ from }) => from === '60').map(({ file, line, column }) => `${file}:${line}:${column}`), ['src/f.ts:4:14']));
+  it('each have a switch', () => assert.ok(mutants.every(({ id }) => files.get('src/f.ts').includes(`stryMutAct_9fa48("${id}")`))));
+});
+
+describe('the reviewed list', () => {
+  const mutants = [1, 2].map((id) => ({ id, file: 'src/f.ts', line: id, text: 'a + b;', from: 'a + b', to: 'a - b' }));
+  const entry = { in: 'a + b;', from: 'a + b', to: 'a - b', reason: 'b is 0' };
+  const read = (...entries) => readReviewed(mutants, { 'src/f.ts': entries });
+
+  it('takes each mutant that an entry says', () => assert.deepEqual([...read({ ...entry, times: 2 }).entries.keys()], [1, 2]));
+  it('tells of an entry that matches nothing', () => assert.match(read({ ...entry, from: 'a * b' }).faults.join(), /matches 0 mutants, not 1/));
+  it('tells of an entry that matches more than it says', () => assert.match(read(entry).faults.join(), /matches 2 mutants, not 1/));
+  it('tells of an entry without a reason', () => assert.match(read({ ...entry, reason: '', times: 2 }).faults.join(), /no reason/));
+});
+
+it('a sample is the same for the same seed, another for another, and draws nothing twice', () => {
+  const all = Array.from({ length: 1000 }, (_, index) => index);
+  assert.deepEqual(drawSample(all, 40, 7), drawSample(all, 40, 7));
+  assert.notDeepEqual(drawSample(all, 40, 7), drawSample(all, 40, 8));
+  assert.equal(new Set(drawSample(all, 400, 7)).size, 400);
+});
+
+it('what no test notices is printed with its line, and fails the command', () => {
+  const { status, stdout } = mutate('--only', 'redis', 'src/token/revocation.ts');
+  assert.equal(status, 1, stdout);
+  assert.match(stdout, /^No test notices:\nsrc\/token\/revocation\.ts:\d+:\d+ .* \(no test reaches it\)$/m);
+  assert.match(stdout, /^src\/token\/revocation\.ts +(\d+) +0 +0 +0 +\1 +0\.0 %$/m);
+});
+
+it('the tests notice nearly all of a sample of 40', (t) => {
+  const { status, stdout } = mutate('--sample', '40', '--seed', '7', '--quick', '--without', 'sessionFleet,sessionSimulation,examples', '--least', '85');
+  t.diagnostic(stdout);
+  assert.equal(status, 0, stdout);
+  assert.match(stdout, /^all +40 /m);
+});
+
+function mutate(...parameters) {
+  return spawnSync(process.execPath, [join(import.meta.dirname, 'mutate.mjs'), ...parameters], { encoding: 'utf8' });
+}
