@@ -34,7 +34,10 @@ export function createClock(startMs, afterStep) {
     /** Whose work is being done: what is started now belongs to the same request. */
     context: undefined,
     wallMs: () => clock.nowMs + clock.offsetMs,
+    /** What the servers' clock says, which is never wrong. */
+    trueMs: () => clock.nowMs + startMs,
     jump: (byMs) => void (clock.offsetMs += byMs),
+    setOff: (byMs) => void (clock.offsetMs = startMs + byMs),
     setTimeout: (callback, delayMs, context = clock.context) => {
       const timer = {
         callback,

@@ -1,5 +1,6 @@
 // What must hold, by the contract alone: a model of the token that the client should hold, fed with what the world
 // outside sees, and the named invariants that are judged against it. It knows nothing of the client's insides.
+import { THUMBPRINT } from './proofs.mjs';
 
 const RENEWAL_LIMIT_MS = 60_000;
 const REJOIN_MS = 5000;
@@ -26,7 +27,7 @@ const API_ERROR_CODES = new Set(['oauth_error', 'gateway_fault', 'invalid_respon
  * `afterStep` throws when an invariant does not hold.
  */
 export function createOracle(config, clock, isApiError) {
-  const { hasProvider, isEdge, waitUntil, attempts: maxAttempts } = config;
+  const { hasProvider, isEdge, waitUntil, isBound = false, attempts: maxAttempts } = config;
   const skewMs = config.oauthClockSkew * 1000;
   /** Whether the guard's delay can be known from outside to the millisecond. */
   const isPlain = !hasProvider && !isEdge;
@@ -37,6 +38,13 @@ export function createOracle(config, clock, isApiError) {
   const ownErrors = new Set();
   const counts = { fetchTokens: 0, ended: 0, rejections: 0, superseded: 0 };
   const rejections = new Map();
+  /** By access token: when another one in its place was rejected too, or brought nothing; and when the server last gave it out. */
+  const fruitless = new Map();
+  const givenOutAtMs = new Map();
+  const proofIds = new Set();
+  /** By server: the nonce that it told last. */
+  const lastNonces = {};
+  const replays = { told: 0, made: 0 };
   let held;
   /** What was held when the step began, and all since then: callers are told a moment after a change. */
   let heldBefore;
@@ -83,6 +91,7 @@ export function createOracle(config, clock, isApiError) {
    * on an edge runtime a renewal that others have given up may be dropped too, which `oauthOnTokenUpdate` tells.
    */
   function arrive({ number, heldAtBegin }, token) {
+    givenOutAtMs.set(token.accessToken, clock.nowMs);
     const isLate = number < applied;
     if (!isLate && (!isEdge || heldAtBegin === held)) return keep(number, token);
     const servesUntilMs = clock.wallMs() + LEAST_REPEATED_MS;
@@ -117,7 +126,7 @@ export function createOracle(config, clock, isApiError) {
   const openExchanges = () => exchanges.filter(({ isOpen }) => isOpen);
 
   function beginExchange(isExplicit) {
-    const exchange = { number: exchanges.length + 1, atMs: clock.nowMs, atWallMs: clock.wallMs(), requests: 0, isOpen: true, isExplicit, heldAtBegin: held };
+    const exchange = { number: exchanges.length + 1, atMs: clock.nowMs, atWallMs: clock.wallMs(), requests: 0, attempts: 0, isChallenged: false, isOpen: true, isExplicit, heldAtBegin: held };
     exchanges.push(exchange);
     return exchange;
   }
@@ -159,11 +168,39 @@ export function createOracle(config, clock, isApiError) {
   }
 
   function checkRetry(exchange) {
-    const { requests, lastMood, answeredAtMs } = exchange;
+    const { attempts, lastMood, answeredAtMs } = exchange;
     const askedMs = LEAST_ASKED_MS[lastMood] ?? 0;
     check('retriesByTheRules', RETRYABLE.has(lastMood), () => `asked again after ${lastMood}`);
-    check('retriesByTheRules', requests < maxAttempts, () => `request ${requests + 1} of one exchange`);
+    check('retriesByTheRules', attempts < maxAttempts, () => `attempt ${attempts + 1} of one exchange`);
     check('retriesByTheRules', clock.nowMs - answeredAtMs >= askedMs, () => `did not wait ${askedMs} ms as asked`);
+  }
+
+  // --- Proofs and nonces (contract, section 6).
+
+  /** Each request whose token is bound to a key has a proof of its own, with the nonce that its server told last; no other has one. */
+  function checkProof(server, isExpected, proof, { method, url, accessToken }) {
+    check('proofFitsRequest', (proof !== undefined) === isExpected, () => `${server} got ${proof ? 'a' : 'no'} proof`);
+    if (!proof) return;
+    const { jti, htm, htu, ath, iat, nonce } = proof;
+    check('proofFitsRequest', htm === method && htu === url && ath === accessToken, () => `${method} ${url} got ${JSON.stringify(proof)}`);
+    check('proofIsNew', !proofIds.has(jti) && iat === Math.floor(clock.wallMs() / 1000), () => `${server} got ${JSON.stringify(proof)}`);
+    check('sendsLastNonce', nonce === lastNonces[server], () => `${server} got ${nonce}, told ${lastNonces[server]}`);
+    proofIds.add(jti);
+  }
+
+  /** At the token endpoint at once, once for each attempt. */
+  function checkChallenge({ number, isChallenged }) {
+    check('challengeIsAnswered', !isChallenged, () => `exchange ${number} did not answer a nonce challenge`);
+  }
+
+  /** A 401 is handed back only where another token has not helped lately, or is not to be had. */
+  function checkHandedBack(caller) {
+    const { rejectedToken, rejectedAtMs, rejectedAtWallMs, sent } = caller;
+    if (rejectedToken === undefined || sent.length > 1) return;
+    const elapsedMs = rejectedAtWallMs - (fruitless.get(rejectedToken) ?? -Infinity);
+    const isRepeated = givenOutAtMs.get(rejectedToken) >= rejectedAtMs;
+    check('renewsRejectedToken', isRepeated || (elapsedMs >= 0 && elapsedMs < REJECTED_FOR_MS), () => `${rejectedToken} was handed back`);
+    if (isRepeated) fruitless.set(rejectedToken, clock.wallMs());
   }
 
   const oracle = {
@@ -175,12 +212,15 @@ export function createOracle(config, clock, isApiError) {
     holdStored: ({ accessToken, expiresIn, expiry = Infinity }) =>
       hold({ accessToken, endMs: expiry * 1000, ...(expiresIn !== undefined && { lifetimeMs: expiresIn * 1000 }) }, true),
 
-    requestBegun(signal) {
+    requestBegun(signal, proof, target) {
+      checkProof('token', isBound, proof, target);
       const isDue = ({ dueMs, context }) => context === clock.context && Math.abs(dueMs - clock.nowMs) <= ROUNDING_MS;
+      const challenged = openExchanges().find(({ isChallenged, context }) => isChallenged && context === clock.context);
       const waiting = openExchanges().find(isDue);
       const asked = openExchanges().find(({ isAsked }) => isAsked);
-      const exchange = waiting ?? asked ?? beginExchange(isForcedNow());
-      if (waiting) checkRetry(exchange);
+      const exchange = challenged ?? waiting ?? asked ?? beginExchange(isForcedNow());
+      if (exchange === challenged) exchange.isChallenged = false;
+      else if (exchange === waiting) checkRetry(exchange);
       else {
         exchange.context = clock.context;
         exchange.isAsked = false;
@@ -188,13 +228,15 @@ export function createOracle(config, clock, isApiError) {
         checkGuard(exchange);
       }
       exchange.requests++;
+      if (!challenged) exchange.attempts++;
       exchange.dueMs = NaN;
-      return (exchange.request = { exchange, signal, wallMs: clock.wallMs(), isOver: false });
+      return (exchange.request = { exchange, signal, proof, wallMs: clock.wallMs(), isOver: false, isAnswer: challenged !== undefined });
     },
 
-    requestAnswered(request, { mood, granted }) {
+    requestAnswered(request, { mood, granted, isChallenge }) {
       const { exchange } = request;
       request.isOver = true;
+      exchange.isChallenged = isChallenge && !request.isAnswer;
       lastAnswered = exchange;
       exchange.lastMood = mood;
       exchange.answeredAtMs = clock.nowMs;
@@ -216,7 +258,8 @@ export function createOracle(config, clock, isApiError) {
 
     // --- The provider.
 
-    providerCalled(lastToken, { isForced }) {
+    providerCalled(lastToken, { isForced, binding }) {
+      check('providerGetsBinding', binding === (isBound ? THUMBPRINT : undefined), () => `got ${binding}`);
       check('providerGetsHeldToken', lastToken?.accessToken === held?.accessToken, () => `got ${lastToken?.accessToken}, held ${held?.accessToken}`);
       const running = providerCalls.filter(isRunning);
       if (running.length) counts.superseded++;
@@ -237,6 +280,7 @@ export function createOracle(config, clock, isApiError) {
 
     /** Without a request it was barred, and is no exchange. */
     exchangeOver(exchange) {
+      checkChallenge(exchange);
       exchange.isOpen = false;
       if (exchange.requests === 0) exchanges.splice(exchanges.indexOf(exchange), 1);
     },
@@ -253,7 +297,14 @@ export function createOracle(config, clock, isApiError) {
 
     // --- The API.
 
-    apiSent(caller, bearer) {
+    nonceTold(server, nonce) {
+      lastNonces[server] = nonce;
+    },
+
+    apiSent(caller, bearer, proof, { url, method, type, isRightType }) {
+      check('sendsHeldToken', isRightType, () => `${bearer} sent as ${type}`);
+      checkProof('api', type === 'DPoP', proof, { url, method, accessToken: bearer });
+      if (caller.isChallenged) return answerChallenge(caller, bearer);
       const wallMs = clock.wallMs();
       caller.sent.push(bearer);
       const token = heldLately.findLast(({ accessToken }) => accessToken === bearer);
@@ -265,9 +316,10 @@ export function createOracle(config, clock, isApiError) {
       check('onlyReplaysWithAnother', caller.body !== 'stream', () => 'a stream was sent again');
     },
 
-    apiAnswered(caller, bearer, status) {
+    apiAnswered(caller, bearer, status, isChallenge) {
       caller.status = status;
-      if (status !== 401) return;
+      caller.isChallenged = isChallenge;
+      if (status !== 401 || isChallenge) return;
       const lastMs = rejections.get(bearer);
       const isKnown = lastMs !== undefined && clock.wallMs() >= lastMs && clock.wallMs() - lastMs < REJECTED_FOR_MS;
       if (!isKnown) {
@@ -275,7 +327,8 @@ export function createOracle(config, clock, isApiError) {
         rejections.set(bearer, clock.wallMs());
       }
       if (caller.body === 'stream' && bearer === held?.accessToken) held.isSpent = true;
-      else if (caller.sent.length === 1) caller.rejectedToken = bearer;
+      else if (caller.sent.length > 1) fruitless.set(bearer, clock.wallMs());
+      else if (caller.body !== 'stream') Object.assign(caller, { rejectedToken: bearer, rejectedAtMs: clock.nowMs, rejectedAtWallMs: clock.wallMs() });
     },
 
     // --- Hooks.
@@ -290,6 +343,7 @@ export function createOracle(config, clock, isApiError) {
         lastAnswered.dueMs = clock.nowMs + event.delayMs;
         return;
       }
+      if (event.type === 'request_replayed' && event.reason === 'nonce') replays.told++;
       if (!/^(token_obtained|token_failed|refresh_ahead_failed)$/.test(event.type)) return;
       const isExact = isPlain && event.attempts && lastAnswered.isOpen;
       check('eventsCountRequests', !isExact || event.attempts === lastAnswered.requests, () => `${event.attempts} attempts told, ${lastAnswered.requests} made`);
@@ -308,6 +362,8 @@ export function createOracle(config, clock, isApiError) {
         id: callers.length,
         atMs: clock.nowMs,
         sent: [],
+        isChallenged: false,
+        challengesAnswered: 0,
         isSettled: false,
         hadValidToken: isValid(),
         hasJoined: openExchanges().length > 0 || providerCalls.some(isRunning),
@@ -321,6 +377,9 @@ export function createOracle(config, clock, isApiError) {
       settle(caller);
       if (caller.op === 'authorizedFetch') {
         check('answersWithTheAnswer', value.status === caller.status, () => `status ${value.status}, sent ${caller.status}`);
+        const isOwed = caller.isChallenged && caller.body !== 'stream' && !caller.challengesAnswered;
+        check('challengeIsAnswered', !isOwed, () => `call ${caller.id} was handed a nonce challenge`);
+        if (value.status === 401 && !caller.isChallenged) checkHandedBack(caller);
         return;
       }
       const { accessToken, expiry = Infinity } = value;
@@ -370,6 +429,7 @@ export function createOracle(config, clock, isApiError) {
     afterStep() {
       countEnds();
       for (const renewal of [...openExchanges(), ...providerCalls.filter(isRunning)]) isSuperseded(renewal);
+      if (lastAnswered) checkChallenge(lastAnswered);
       heldBefore = held;
       heldLately = held ? [held] : [];
       arrivals.clear();
@@ -385,6 +445,7 @@ export function createOracle(config, clock, isApiError) {
     atEnd() {
       const waiting = callers.filter(({ isSettled }) => !isSettled);
       check('everyCallerIsAnswered', waiting.length === 0, () => `${waiting.map(({ op }) => op)} still wait`);
+      check('tellsOfAnsweredChallenges', replays.told === replays.made, () => `${replays.told} told, ${replays.made} made`);
       check('noTimerStays', clock.countTimers() === 0, () => `${clock.countTimers()} timers keep the process alive`);
       const failed = exchanges.filter(({ granted }) => !granted).length;
       const { fetchTokens, ended, superseded } = counts;
@@ -398,6 +459,16 @@ export function createOracle(config, clock, isApiError) {
     caller.isSettled = true;
     const waitedMs = clock.nowMs - caller.atMs;
     check('everyCallerIsAnswered', waitedMs <= oracle.longestWaitMs(), () => `${caller.op} waited ${waitedMs} ms`);
+  }
+
+  /** At the API with the same token, once for each call, but not where its body is gone. */
+  function answerChallenge(caller, bearer) {
+    caller.isChallenged = false;
+    caller.challengesAnswered++;
+    replays.made++;
+    check('challengeOnceACall', caller.challengesAnswered === 1, () => `call ${caller.id} answered ${caller.challengesAnswered} nonce challenges`);
+    check('challengeOnceACall', caller.body !== 'stream', () => 'a stream was sent again');
+    check('challengeCostsNoToken', bearer === caller.sent.at(-1), () => `answered with ${bearer}, sent ${caller.sent}`);
   }
 
   /** One; on an edge runtime another one beside those that have not answered within five seconds. */

@@ -3,6 +3,8 @@
 import fc from 'fast-check';
 
 const HOUR_MS = 3_600_000;
+/** How wrong a clock is that makes proofs stale. */
+export const CLOCK_ERROR_MS = 600_000;
 
 export const LIFETIMES = [3600, 60, 5, 1, 0, 'missing'];
 /** Which access token the server answers with. */
@@ -13,9 +15,13 @@ export const MOODS = [
   'network', 'refusal', 'hanging', 'bodyHanging', 'gateway', 'oddToken', 'noToken',
 ];
 export const API_MOODS = ['ok', 'rejecting', 'failing', 'network', 'slow'];
+/** Which nonce a server wants in a proof: a new one from now on, a new one each time, one that it does not tell, or none. */
+export const NONCE_MOODS = ['off', 'rotate', 'once', 'mute'];
+/** The servers that judge proofs. */
+export const SERVERS = ['token', 'api'];
 export const PROVIDER_ANSWERS = ['exchange', 'throws', 'hangs', 'last', 'junk', 'another', 'ended', 'slow', 'late', 'fallback'];
 
-const config = fc.record({
+const plainConfig = {
   seed: fc.integer(),
   identity: fc.constantFrom(...IDENTITIES),
   lifetime: fc.constantFrom(...LIFETIMES, 3600, 60, 60),
@@ -30,7 +36,10 @@ const config = fc.record({
   oauthClockSkew: fc.constantFrom(10, 10, 0, 60),
   timeout: fc.constantFrom(0, 0, 8000),
   attempts: fc.constantFrom(3, 3, 1),
-});
+};
+
+/** A client whose tokens are bound to a key. */
+const boundConfig = { ...plainConfig, isBound: fc.constant(true), nonces: fc.constantFrom('off', 'rotate', 'once') };
 
 const signals = ['none', 'none', 'own', 'shared'];
 const bodies = ['none', 'none', 'string', 'stream', 'request'];
@@ -48,23 +57,41 @@ const lostCalls = [0, 2000].flatMap((lostAfterMs) =>
   ['getToken', 'fetchToken', 'authorizedFetch'].map((op) => ({ do: 'call', op, signal: 'none', count: 1, lostAfterMs })),
 );
 
-const event = fc.oneof(
+const events = [
   of(24, [0, 30, 300, 1000, 3000, 7000, 20_000, 47_000, 61_000, 301_000, HOUR_MS].map((ms) => ({ do: 'pass', ms }))),
   of(40, calls),
   of(9, lostCalls),
   of(8, ['oldest', 'newest', 'shared'].flatMap((whose) => ['object', 'default'].map((reason) => ({ do: 'abort', whose, reason })))),
-  of(2, [HOUR_MS, -HOUR_MS].map((ms) => ({ do: 'jump', ms }))),
   of(12, [...MOODS, 'ok', 'ok', 'ok'].map((mood) => ({ do: 'mood', mood }))),
   of(4, LIFETIMES.map((seconds) => ({ do: 'lifetime', seconds }))),
   of(3, [...API_MOODS, 'ok', 'ok'].map((mood) => ({ do: 'api', mood }))),
   of(2, [{ do: 'revoke' }]),
   of(10, [...PROVIDER_ANSWERS, 'exchange'].map((answer) => ({ do: 'provider', answer }))),
+];
+
+/** An hour takes tokens to their end. */
+const plainEvents = [...events, of(2, [HOUR_MS, -HOUR_MS].map((ms) => ({ do: 'jump', ms })))];
+
+/** Ten minutes make proofs stale, for as long as the clock is wrong. */
+const boundEvents = [
+  ...events,
+  of(24, SERVERS.flatMap((at) => [...NONCE_MOODS, 'rotate', 'once', 'mute'].map((mood) => ({ do: 'nonce', at, mood })))),
+  of(12, SERVERS.flatMap((at) => [false, true].map((isRefusing) => ({ do: 'proofs', at, isRefusing })))),
+  of(9, [0, 0, 0, 0, CLOCK_ERROR_MS, -CLOCK_ERROR_MS].map((ms) => ({ do: 'clockOff', ms }))),
+  of(2, [{ do: 'api', mood: 'slow' }]),
+];
+
+/** Most schedules know nothing of proofs; the others hold more events, so that all else occurs in them as often. */
+export const schedules = fc.noBias(
+  fc.oneof(of(3, schedule(plainConfig, plainEvents, 90)), of(2, schedule(boundConfig, boundEvents, 120))),
 );
 
-export const schedules = fc.noBias(fc.record({ config, events: fc.array(event, { maxLength: 90, size: 'max' }) }));
+function schedule(config, eventsOfIt, maxLength) {
+  return fc.record({ config: fc.record(config), events: fc.array(fc.oneof(...eventsOfIt), { maxLength, size: 'max' }) });
+}
 
-function of(weight, events) {
-  return { weight, arbitrary: fc.constantFrom(...events) };
+function of(weight, what) {
+  return { weight, arbitrary: Array.isArray(what) ? fc.constantFrom(...what) : what };
 }
 
 /** Everything that must occur often enough to be tested, as noted while a schedule is played. */
@@ -75,6 +102,7 @@ export const LABELS = [
   ...API_MOODS.map((mood) => `api ${mood}`),
   ...PROVIDER_ANSWERS.map((answer) => `provider ${answer}`),
   ...['getToken', 'fetchToken', ...['none', 'string', 'stream', 'request'].map((body) => `authorizedFetch ${body}`)].map((op) => `call ${op}`),
+  ...SERVERS.flatMap((at) => ['nonce rotate', 'nonce once', 'nonce mute', 'proof refused', 'proof stale'].map((what) => `${what} at ${at}`)),
   'revoked',
   'abort',
   'clock forwards',

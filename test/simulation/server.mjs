@@ -1,5 +1,6 @@
 // The world outside the client: a token endpoint, an API and a token provider, each in the mood of the moment.
 // They know the steady time, so that a wrong wall clock is the client's trouble alone.
+import { createJudge, readProof } from './proofs.mjs';
 
 export const TOKEN_URL = 'https://login.example.com/token';
 export const API_URL = 'https://api.example.com/';
@@ -11,16 +12,19 @@ const VERY_SLOW_MS = 25_000;
 const HALF_AN_HOUR_MS = 1_800_000;
 
 /** `oracle` is told of all that happens; `note` counts what has occurred. */
-export function createServer({ identity, lifetime, isMidHour }, clock, oracle, note) {
+export function createServer({ identity, lifetime, isMidHour, isBound, nonces }, clock, oracle, note) {
   const server = { mood: 'ok', apiMood: 'ok', providerAnswer: 'exchange', identity, lifetime };
+  if (isBound) server.judges = { token: createJudge('token', nonces, clock, oracle, note), api: createJudge('api', nonces, clock, oracle, note) };
   const tokens = new Map();
   let current;
   if (isMidHour) current = issue(3600, clock.nowMs - HALF_AN_HOUR_MS);
 
-  /** Remembers a token; one without a lifetime lasts half an hour, which only the server knows. */
+  /** Remembers a token; one without a lifetime lasts half an hour, which only the server knows. Every fourth is bound to no key. */
   function issue(seconds, atMs = clock.nowMs) {
     const lifetimeMs = seconds === 'missing' ? HALF_AN_HOUR_MS : seconds * 1000;
-    const token = { accessToken: `token-${tokens.size + 1}`, seconds, endMs: atMs + lifetimeMs, isRevoked: false };
+    const number = tokens.size + 1;
+    const type = isBound && number % 4 ? 'DPoP' : 'Bearer';
+    const token = { accessToken: `token-${number}`, type, seconds, endMs: atMs + lifetimeMs, isRevoked: false };
     tokens.set(token.accessToken, token);
     return token;
   }
@@ -34,7 +38,7 @@ export function createServer({ identity, lifetime, isMidHour }, clock, oracle, n
     note(`identity ${isNew ? 'new' : server.identity}`);
     note(`lifetime ${current.seconds}`);
     const remaining = Math.floor((current.endMs - clock.nowMs) / 1000);
-    return { accessToken: current.accessToken, seconds: server.identity === 'countdown' ? remaining : current.seconds };
+    return { accessToken: current.accessToken, type: current.type, seconds: server.identity === 'countdown' ? remaining : current.seconds };
   }
 
   function answerToken(request, settle) {
@@ -44,16 +48,21 @@ export function createServer({ identity, lifetime, isMidHour }, clock, oracle, n
     const delayMs = { slow: SLOW_MS, slowError: VERY_SLOW_MS }[mood] ?? LATENCY_MS;
     after(clock, delayMs, () => {
       if (request.isOver) return;
-      const granted = GRANTING.has(mood) ? grant() : undefined;
-      const answer = TOKEN_ANSWERS[mood]({ granted, signal: request.signal, clock });
-      if (mood !== 'bodyHanging') oracle.requestAnswered(request, { mood, granted });
+      const fault = isBound && GRANTING.has(mood) ? server.judges.token.faultOf(request.proof) : undefined;
+      const granted = GRANTING.has(mood) && !fault ? grant() : undefined;
+      const answer = fault ? json({ error: fault }, 400) : TOKEN_ANSWERS[mood]({ granted, signal: request.signal, clock });
+      const isWhole = fault !== undefined || mood !== 'bodyHanging';
+      const told = isBound && isWhole && !(answer instanceof Error) ? server.judges.token.tell(fault) : {};
+      for (const name in told) answer.headers.set(name, told[name]);
+      const isChallenge = fault === 'use_dpop_nonce' && 'dpop-nonce' in told;
+      if (isWhole) oracle.requestAnswered(request, { mood: fault ?? mood, granted, isChallenge });
       settle(answer);
     });
   }
 
-  function tokenRequest(signal) {
+  function tokenRequest({ signal, headers, method }) {
     return new Promise((resolve, reject) => {
-      const request = oracle.requestBegun(signal);
+      const request = oracle.requestBegun(signal, readProof(headers), { method, url: TOKEN_URL });
       const abort = () => {
         if (!request.isOver) oracle.requestAborted(request);
         reject(signal.reason);
@@ -64,31 +73,34 @@ export function createServer({ identity, lifetime, isMidHour }, clock, oracle, n
     });
   }
 
-  function apiRequest(url, init) {
+  function apiRequest(url, init, method) {
     const caller = oracle.callers[Number(url.slice(API_URL.length))];
-    const bearer = init.headers.get('authorization').slice('Bearer '.length);
+    const [type, bearer] = init.headers.get('authorization').split(' ');
     const { signal } = init;
-    oracle.apiSent(caller, bearer);
+    const proof = readProof(init.headers);
+    oracle.apiSent(caller, bearer, proof, { url, method, type, isRightType: type === tokens.get(bearer)?.type });
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
       let isOver = false;
       onAbort(signal, () => ((isOver = true), reject(signal.reason)));
       const delayMs = server.apiMood === 'slow' ? SLOW_MS : LATENCY_MS;
-      after(clock, delayMs, () => isOver || answerCall(caller, bearer, resolve, reject), caller.context);
+      after(clock, delayMs, () => isOver || answerCall(caller, bearer, proof, resolve, reject), caller.context);
     });
   }
 
-  function answerCall(caller, bearer, resolve, reject) {
+  function answerCall(caller, bearer, proof, resolve, reject) {
     const { apiMood } = server;
     if (apiMood === 'network') {
       note('api network');
       caller.networkError = new TypeError('fetch failed');
       return reject(caller.networkError);
     }
-    const status = apiMood === 'rejecting' || !isGood(bearer) ? 401 : apiMood === 'failing' ? 500 : 200;
-    note(`api ${status === 401 ? 'rejecting' : apiMood}`);
-    oracle.apiAnswered(caller, bearer, status);
-    resolve(new Response(null, { status }));
+    const fault = proof && apiMood !== 'failing' ? server.judges.api.faultOf(proof) : undefined;
+    const status = fault ? 401 : apiMood === 'rejecting' || !isGood(bearer) ? 401 : apiMood === 'failing' ? 500 : 200;
+    if (!fault) note(`api ${status === 401 ? 'rejecting' : apiMood}`);
+    const headers = { ...(fault && { 'www-authenticate': `DPoP error="${fault}"` }), ...(proof && server.judges.api.tell(fault)) };
+    oracle.apiAnswered(caller, bearer, status, fault === 'use_dpop_nonce' && 'dpop-nonce' in headers);
+    resolve(new Response(null, { status, headers }));
   }
 
   /** Two seconds are forgiven, as servers do. */
@@ -100,15 +112,15 @@ export function createServer({ identity, lifetime, isMidHour }, clock, oracle, n
   server.revoke = () => tokens.forEach((token) => (token.isRevoked = true));
   server.fetch = (input, init) => {
     const url = String(input.url ?? input);
-    return url === TOKEN_URL ? tokenRequest(init.signal) : apiRequest(url, init);
+    return url === TOKEN_URL ? tokenRequest(init) : apiRequest(url, init, init.method ?? input.method ?? 'GET');
   };
   server.provider = createProvider(server, issue, clock, oracle, note);
   /** A token from an earlier run, as the application stored it. */
   server.stored = (kind) => {
     const seconds = { valid: 3600, ending: 60, ended: 0, endless: 'missing' }[kind];
-    const { accessToken } = issue(seconds);
+    const { accessToken, type } = issue(seconds);
     const expiry = Math.floor(clock.wallMs() / 1000) + seconds;
-    return { accessToken, tokenType: 'Bearer', ...(seconds !== 'missing' && { expiresIn: seconds, expiry }) };
+    return { accessToken, tokenType: type, ...(seconds !== 'missing' && { expiresIn: seconds, expiry }) };
   };
   return server;
 }
@@ -130,13 +142,13 @@ const TOKEN_ANSWERS = {
   refusal: () => json({ error: 'invalid_client' }, 401),
   bodyHanging: ({ granted, signal }) => new Response(unfinished(JSON.stringify(tokenBody(granted)), signal)),
   gateway: () => new Response('<html>Bad gateway</html>', { status: 502, headers: { 'content-type': 'text/html' } }),
-  oddToken: ({ granted: { accessToken, seconds } }) =>
-    new Response(`\uFEFF${JSON.stringify({ access_token: accessToken, token_type: 'BEARER', expires_in: seconds === 'missing' ? 'soon' : String(seconds), scope: ['a'] })}`),
+  oddToken: ({ granted: { accessToken, type, seconds } }) =>
+    new Response(`\uFEFF${JSON.stringify({ access_token: accessToken, token_type: type.toUpperCase(), expires_in: seconds === 'missing' ? 'soon' : String(seconds), scope: ['a'] })}`),
   noToken: () => json({ access_token: 'two words', token_type: 'Bearer', expires_in: 3600 }),
 };
 
-function tokenBody({ accessToken, seconds }) {
-  return { access_token: accessToken, token_type: 'Bearer', ...(seconds !== 'missing' && { expires_in: seconds }) };
+function tokenBody({ accessToken, type, seconds }) {
+  return { access_token: accessToken, token_type: type, ...(seconds !== 'missing' && { expires_in: seconds }) };
 }
 
 function json(body, status = 200, headers = {}) {
@@ -193,11 +205,11 @@ function createProvider(server, issue, clock, oracle, note) {
 
   /** What another process has stored: half of them know when it was issued. */
   function storedToken() {
-    const { accessToken, seconds } = issue(server.lifetime);
+    const { accessToken, type, seconds } = issue(server.lifetime);
     const expiry = Math.floor(clock.wallMs() / 1000) + seconds;
     return {
       accessToken,
-      tokenType: 'Bearer',
+      tokenType: type,
       ...(seconds !== 'missing' && { expiresIn: seconds, ...(accessToken.length % 2 && { expiry }) }),
     };
   }

@@ -2,6 +2,8 @@
 import { createClock, drain, install } from './clock.mjs';
 import { ApiError, createClient } from 'thingspace-auth';
 import { createOracle } from './oracle.mjs';
+import { createProofs } from './proofs.mjs';
+import { CLOCK_ERROR_MS } from './schedules.mjs';
 import { API_URL, createServer, TOKEN_URL } from './server.mjs';
 
 /** A fixed start: nothing depends on the day the simulation is run. */
@@ -30,7 +32,7 @@ export async function simulate({ config, events }) {
   running = oracle;
   try {
     const server = createServer(config, clock, oracle, note);
-    const client = createClient(configFor(config, server, oracle));
+    const client = createClient(configFor(config, clock, server, oracle));
     const world = { config, clock, oracle, server, client, note, shared: new AbortController() };
     for (const event of events) await EVENTS[event.do](world, event);
     isFinishing = true;
@@ -42,7 +44,7 @@ export async function simulate({ config, events }) {
   }
 }
 
-function configFor(config, server, oracle) {
+function configFor(config, clock, server, oracle) {
   const { hooks, stored, waitUntil, timeout, attempts, oauthClockSkew } = config;
   const fail = HOOKS[hooks];
   const oauthToken = stored === 'none' ? undefined : server.stored(stored);
@@ -63,6 +65,7 @@ function configFor(config, server, oracle) {
     timeout,
     retry: { attempts },
     fetch: server.fetch,
+    ...(config.isBound && { dpop: createProofs(clock) }),
     ...(waitUntil !== 'none' && { waitUntil: () => WAIT_UNTIL[waitUntil]() }),
     onEvent: (event) => {
       oracle.event(event);
@@ -90,6 +93,15 @@ const EVENTS = {
     clock.jump(ms);
     oracle.afterStep();
   },
+  clockOff: async ({ clock, oracle, note }, { ms }) => {
+    const beforeMs = clock.wallMs();
+    oracle.afterStep();
+    clock.setOff(ms);
+    oracle.afterStep();
+    if (clock.wallMs() !== beforeMs) note(`clock ${clock.wallMs() > beforeMs ? 'forwards' : 'backwards'}`);
+  },
+  nonce: async ({ server }, { at, mood }) => server.judges[at].demand(mood),
+  proofs: async ({ server }, { at, isRefusing }) => void (server.judges[at].isRefusing = isRefusing),
   mood: async ({ server }, { mood }) => void (server.mood = mood),
   lifetime: async ({ server }, { seconds }) => void (server.lifetime = seconds),
   api: async ({ server }, { mood }) => void (server.apiMood = mood),
@@ -177,11 +189,12 @@ async function abort(world, { whose, reason }) {
 
 /** Everybody is answered in the end, and once all is well again the next call succeeds. */
 async function finish(world) {
-  const { clock, oracle, server, client } = world;
+  const { config, clock, oracle, server } = world;
   await clock.pass(oracle.longestWaitMs());
   oracle.atEnd();
   oracle.afterStep();
   Object.assign(server, { mood: 'ok', apiMood: 'ok', providerAnswer: 'exchange', identity: 'fresh', lifetime: 3600 });
+  if (config.isBound) await trustProofs(world);
   await clock.pass(LONGEST_GUARD_MS);
   await clock.step(() => {
     const caller = callOnce(world, 'authorizedFetch', 'string', 'none', {});
@@ -191,4 +204,16 @@ async function finish(world) {
   if (world.last.status !== 200) oracle.violate('recovers', `status ${world.last.status} after everything is well again`);
   oracle.afterStep();
   await drain();
+}
+
+/** The next proof is fine but for its nonce, which is a new one everywhere. */
+async function trustProofs(world) {
+  const { clock, server } = world;
+  await EVENTS.clockOff(world, { ms: 0 });
+  // One that was set back comes once more to the moments in which the guard held.
+  await clock.pass(2 * CLOCK_ERROR_MS);
+  for (const judge of Object.values(server.judges)) {
+    judge.isRefusing = false;
+    judge.demand('rotate');
+  }
 }
