@@ -92,6 +92,8 @@ export function createOracle(config, clock, isApiError) {
    */
   function arrive({ number, heldAtBegin }, token) {
     givenOutAtMs.set(token.accessToken, clock.nowMs);
+    // Given up by a stream, and given out again: another renewal would not help.
+    if (heldAtBegin?.isSpent && heldAtBegin.accessToken === token.accessToken) fruitless.set(token.accessToken, clock.wallMs());
     const isLate = number < applied;
     if (!isLate && (!isEdge || heldAtBegin === held)) return keep(number, token);
     const servesUntilMs = clock.wallMs() + LEAST_REPEATED_MS;
