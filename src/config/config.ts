@@ -159,10 +159,14 @@ export interface SessionClient {
 export interface SessionTokenSource {
   /** The session token for one call: the one held, or after a login. Rejects like `getToken`, or as the login does. */
   getSessionToken(client: SessionClient, signal: AbortSignal | null | undefined): string | Promise<string>;
-  /** Whether an answer says that the session has lapsed. The answer can still be read afterwards. */
+  /**
+   * Whether an answer says that the session has lapsed. The answer can still be read afterwards. Rejects where its body
+   * breaks off.
+   */
   isLapse(response: Response): Promise<boolean>;
   /**
    * Is told what met a lapse of `sent`, the session token of the call. `true`: the next `getSessionToken` brings another one.
+   * Never throws.
    */
   giveUp(sent: string, use: RejectedUse): boolean;
 }

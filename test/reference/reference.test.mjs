@@ -71,8 +71,6 @@ const CANNOT_FAIL = new Set([
   'TokenRequest.report',
   'Session.reset',
   'Session.current',
-  'SessionTokenSource.giveUp',
-  'SessionTokenSource.isLapse',
   'MockServer.advance',
   'MockServer.failNext',
   'MockServer.lapseSessions',

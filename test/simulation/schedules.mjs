@@ -75,8 +75,8 @@ const plainEvents = [...events, of(2, [HOUR_MS, -HOUR_MS].map((ms) => ({ do: 'ju
 /** Ten minutes make proofs stale, for as long as the clock is wrong. */
 const boundEvents = [
   ...events,
-  of(24, SERVERS.flatMap((at) => [...NONCE_MOODS, 'rotate', 'once', 'mute'].map((mood) => ({ do: 'nonce', at, mood })))),
-  of(12, SERVERS.flatMap((at) => [false, true].map((isRefusing) => ({ do: 'proofs', at, isRefusing })))),
+  of(26, SERVERS.flatMap((at) => [...NONCE_MOODS, 'rotate', 'once', 'mute', 'mute'].map((mood) => ({ do: 'nonce', at, mood })))),
+  of(12, SERVERS.flatMap((at) => [false, false, true].map((isRefusing) => ({ do: 'proofs', at, isRefusing })))),
   of(9, [0, 0, 0, 0, CLOCK_ERROR_MS, -CLOCK_ERROR_MS].map((ms) => ({ do: 'clockOff', ms }))),
   of(2, [{ do: 'api', mood: 'slow' }]),
 ];
