@@ -49,6 +49,14 @@ test('names the origin that it refuses, and nothing else of the URL', async (t) 
   });
 });
 
+test('takes an entry without a wildcard for that origin alone', async (t) => {
+  const { authorizedFetch } = createClient((await startServer(t)).config({}, { oauthToken: HELD }, { apiOrigins: ['https://api.example.com'] }));
+
+  for (const suffix of ['.undefined', '.invalid', ':1', 'x']) {
+    await assert.rejects(authorizedFetch(`https://api.example.com${suffix}/`), /^TypeError: No credentials for https:\/\/api\.example\.com/);
+  }
+});
+
 test('says so where it allows no origin', async (t) => {
   const { authorizedFetch } = createClient((await startServer(t)).config({}, {}, { apiOrigins: [] }));
 

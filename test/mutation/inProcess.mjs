@@ -35,6 +35,19 @@ if (log) {
   numberTests((run, number, name) => (selected && !selected.has(number) ? undefined : endAtFailure(run, number, name)));
 }
 syncBuiltinESMExports();
+handOn();
+
+/** Also to the processes that a test gives an environment of its own. */
+function handOn() {
+  const { ChildProcess } = createRequire(import.meta.url)('node:child_process');
+  const { spawn } = ChildProcess.prototype;
+  ChildProcess.prototype.spawn = function (options) {
+    const ours = Object.entries(process.env).filter(([name]) => name === 'NODE_OPTIONS' || name.startsWith('MUTATION_'));
+    const isGiven = (name) => options.envPairs.some((pair) => pair.startsWith(`${name}=`));
+    options.envPairs.push(...ours.filter(([name]) => !isGiven(name)).map((pair) => pair.join('=')));
+    return spawn.call(this, options);
+  };
+}
 
 function turnOn(id, limit) {
   Object.assign(space, { activeMutant: id, hitCount: 0, hitLimit: Number(limit) });
