@@ -74,7 +74,7 @@ describe('the sources', async () => {
         if (isVariable || isCollection || changes.test(text.replace(line, ''))) found.push(`${name}: ${constant}`);
       }
     }
-    assert.deepEqual(found, ['platform/waiting: followers']);
+    assert.deepEqual(found, ['platform/waiting: followed']);
   });
 
   it('ask for the clock, randomness and timers at call time only', () => {

@@ -39,8 +39,8 @@ export async function authorizedFetch(
   const replaced: Kind[] = [];
   let token = typeof session === 'object' ? undefined : validToken(source);
   let sent: Sent | undefined;
+  if (!token || signal?.aborted) assertSendable(call);
   try {
-    if (!token || signal?.aborted) assertSendable(call);
     for (;;) {
       const sessionToken = typeof session === 'object' ? await session.getSessionToken(source, signal) : session;
       // After the session, since a login may take longer than a bearer lives.
