@@ -8,8 +8,11 @@ import { pathToFileURL } from 'node:url';
 
 process.chdir(join(import.meta.dirname, '../..'));
 
-/** Tests of papers, types and bundles run nothing of the package. */
-const WITHOUT = /^(types|size|structure|package|readme|examples)\./;
+/**
+ * Tests of papers, types and bundles run nothing of the package; and a process that is stopped in the middle, as those of
+ * `sessionProcesses` are, does not come to write what it has covered.
+ */
+const WITHOUT = /^(types|size|structure|package|readme|pages|examples|sessionProcesses)\./;
 
 run(['build.mjs', '--tests']);
 const scratch = mkdtempSync(join(tmpdir(), 'coverage-'));
