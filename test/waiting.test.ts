@@ -83,11 +83,14 @@ describe("a caller's signal", () => {
 
     it(`has none when it has ended ${name}`, async () => {
       const controller = new AbortController();
-      const pending = [1, 2].map(() => rejectionOf(call(start({ timeout: 60_000 }, false), controller.signal)));
+      const clients = [1, 2].map(() => start({ timeout: 60_000 }, false));
+      const pending = clients.map((started) => rejectionOf(call(started, controller.signal)));
       await turns();
       controller.abort('mine');
 
       assert.deepEqual(await inTime(Promise.all(pending)), ['mine', 'mine']);
+      // Exchanges that nobody waits for go on, and would keep the process.
+      for (const { gate } of clients) gate.open();
       await turns();
 
       assert.equal(listenersOf(controller.signal), 0);
