@@ -27,7 +27,7 @@ describe('a fetch that answers unlike the platform', () => {
       const { authorizedFetch, fetchToken } = createClient(config);
       for (const error of [await rejectionOf(fetchToken()), await rejectionOf(authorizedFetch(API)), await rejectionOf(revokeToken(config, HELD))]) {
         assert.ok(error instanceof TypeError, String(error));
-        assert.match(error.message, /^fetch must be a function that answers like the platform's: a Response with status, headers/);
+        assert.match(error.message, /^fetch must answer like the platform's: a Response with status, headers/);
       }
     });
   }

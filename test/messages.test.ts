@@ -29,7 +29,7 @@ const WRONG_PAIR =
 const WRONG_SCOPE = `OAuthProviderError oauth_error: ${TOKEN} refused with invalid_scope (check oauthScopes): Not granted.`;
 const NO_TOKEN = 'oauthToken.accessToken must be visible ASCII without spaces (no { access_token }, no JSON text)';
 const NO_RESPONSE =
-  'TypeError: fetch must be a function that answers like the platform\'s: a Response with status, headers, and a stream or null as body';
+  'TypeError: fetch must answer like the platform\'s: a Response with status, headers, and a stream or null as body';
 const PLAIN_HTTP = 'http needs a loopback host or allowInsecureRequests';
 const URL_RULE = `must be an https URL without credentials; ${PLAIN_HTTP}`;
 const ORIGIN_RULE = `TypeError: apiOrigins must be an array of https origins like https://api.example.com, without path or last slash; ${PLAIN_HTTP}`;

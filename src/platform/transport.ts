@@ -78,7 +78,7 @@ export async function sendOnce(
   }
 }
 
-const FETCH_RULE = "fetch must be a function that answers like the platform's: a Response with status, headers, and a stream or null as body";
+const FETCH_RULE = "fetch must answer like the platform's: a Response with status, headers, and a stream or null as body";
 
 /**
  * Returns what has the members of a `Response` that are used for every call.
