@@ -7,7 +7,7 @@ import { build } from 'esbuild';
 
 /** What each import may add to an application, minified, gzip -9, in bytes. Ceilings, not places to fill. */
 const MOST_BYTES = {
-  createClient: 9_400,
+  createClient: 9_500,
   createSession: 3_300,
   storedToken: 1_200,
   redisStore: 450,
