@@ -596,3 +596,15 @@ function tokensFrom({ tokenUrl }: TestServer, answers: Fetch): Fetch {
 function through(dispatcher: Dispatcher): Fetch {
   return (input, init) => undiciFetch(input as string, { ...init, dispatcher } as object) as unknown as Promise<Response>;
 }
+
+test('gets its token where the platform refuses a message channel, as edge routes do', async (t) => {
+  const { MessageChannel } = globalThis;
+  t.after(() => void (globalThis.MessageChannel = MessageChannel));
+  globalThis.MessageChannel = class { constructor() { throw new Error('not supported here'); } } as never;
+  const server = await startServer(t);
+
+  const response = await createClient(server.config()).authorizedFetch(`${server.origin}/x`);
+
+  assert.equal(response.status, 200);
+  assert.equal(server.tokenRequests.length, 1);
+});

@@ -211,3 +211,9 @@ describe('discover', () => {
     assert.equal(tokenUrl, 'https://auth.example.com/tenant/oauth2/token');
   });
 });
+
+it('says what fetch must answer where it answers unlike the platform', async () => {
+  const fetch = (async () => ({})) as unknown as typeof globalThis.fetch;
+
+  await assert.rejects(discover('https://auth.example.com', { apiOrigins: [], fetch }), { name: 'TypeError', message: /^fetch must answer/ });
+});

@@ -62,7 +62,7 @@ export async function postForm<T>(
     throw new ApiError('No valid token: give oauthClientSecret or oauthTokenProvider', { code: 'no_credentials' });
   }
   const body = new URLSearchParams();
-  for (const name in fields) [fields[name] ?? []].flat().forEach((value) => body.append(name, value));
+  for (const [name, field] of Object.entries(fields)) [field].flat().forEach((value) => body.append(name, value));
   // workerd of 2023 says no content type for a form by itself.
   const headers = new Headers({ accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' });
   const proof = { method: 'POST', url };
