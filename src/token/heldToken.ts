@@ -45,8 +45,9 @@ export function holdNew(settings: Settings, given: OAuthToken, last: HeldToken |
     // since it goes on for as long as the server's clock is behind; refreshing it ahead would bring the same.
     validUntilMs: Math.max(endMs(token, isRepeated ? 0 : settings.clockSkewSeconds), nowMs + (isRepeated ? 2_000 : 1_000)),
     refreshAtMs: isRepeated ? Infinity : refreshAtMs(settings, token, nowMs),
-    // The same one again in the place of a rejected one: asking once more would not help either.
-    ...(isReplacement && { [isRepeated ? 'rejectedAgainAtMs' : 'replacedAtMs']: nowMs }),
+    ...(isReplacement && { replacedAtMs: nowMs }),
+    // Given up, and given out again: asking once more would not help either.
+    ...(isRepeated && last.isGivenUp && { rejectedAgainAtMs: nowMs }),
   };
 }
 
