@@ -3,6 +3,7 @@
  * exchange or one login a minute, not one a call.
  * @module
  */
+import { isLately } from './lately.ts';
 
 /** What met the rejection: a call that can be sent again, one that cannot (its body was a stream), or the replay of a call. */
 export type RejectedUse = 'call' | 'stream' | 'replay';
@@ -17,13 +18,7 @@ export interface Rejections {
 
 /** Whether another token in the place of the rejected one may help. */
 export function isWorthReplacing({ replacedAtMs, rejectedAgainAtMs }: Rejections, use: RejectedUse): boolean {
-  if (use === 'replay' || isLately(rejectedAgainAtMs)) return false;
+  if (use === 'replay' || isLately(rejectedAgainAtMs, 60_000)) return false;
   // Nobody learns whether a replacement helps a stream: it is not sent again.
-  return use === 'call' || !isLately(replacedAtMs);
-}
-
-/** Within the last minute. A time in the future (the clock was set back) is not. */
-function isLately(atMs = -Infinity): boolean {
-  const elapsedMs = Date.now() - atMs;
-  return elapsedMs >= 0 && elapsedMs < 60_000;
+  return use === 'call' || !isLately(replacedAtMs, 60_000);
 }

@@ -5,6 +5,7 @@
  */
 import type { OAuthTokenProvider, TokenRequest } from '../config/config.ts';
 import type { StoreOperation } from '../platform/events.ts';
+import { isLately } from '../platform/lately.ts';
 import type { OAuthToken } from '../platform/token.ts';
 import { GRACE_SECONDS, isExpired, reviveToken } from '../platform/token.ts';
 import { sleep, waitFor } from '../platform/waiting.ts';
@@ -167,8 +168,7 @@ function openAccess(store: TokenStore, health: Health, request: TokenRequest): A
 
 /** A failure from the future (the clock was set back) does not count. */
 function isDown({ failedAtMs, delayMs }: Health): boolean {
-  const elapsedMs = Date.now() - failedAtMs;
-  return elapsedMs >= 0 && elapsedMs < delayMs;
+  return isLately(failedAtMs, delayMs);
 }
 
 const OPERATION_LIMIT_MS = 2_000;

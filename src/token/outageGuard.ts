@@ -3,6 +3,7 @@
  * and callers in between get the last error at once.
  * @module
  */
+import { isLately } from '../platform/lately.ts';
 import { retryAfterMs } from './retry.ts';
 
 /** What is tried, from the most dispensable on: a failure bars what it says and all that is less. */
@@ -29,6 +30,5 @@ export function createFailure(last: Failure | undefined, error: unknown, bars: T
 /** The failure because of which something is not tried now. One in the future (the clock was set back) holds nothing. */
 export function barring(failure: Failure | undefined, tried: Tried): Failure | undefined {
   if (!failure || failure.bars < tried) return undefined;
-  const elapsedMs = Date.now() - failure.atMs;
-  return elapsedMs >= 0 && elapsedMs < failure.delayMs ? failure : undefined;
+  return isLately(failure.atMs, failure.delayMs) ? failure : undefined;
 }
