@@ -41,10 +41,11 @@ export function readCall(apiOrigins: readonly string[], input: Parameters<Fetch>
   const request = input instanceof Request ? input : undefined;
   const url = guard(apiOrigins, request ? urlOf(request) : `${input as string}`);
   if (init != null && Object(init) !== init) throw new TypeError('init must be an object');
-  const given: Record<string, unknown> = {};
+  const options: Record<string, any> & RequestInit = {};
   // Not only own properties: `fetch(url, request)` works, and a Request's are getters of its prototype.
-  for (const name in init) given[name] = init[name as keyof RequestInit];
-  const options: Record<string, any> & RequestInit = Object.assign(request ? settingsOf(request, url, given) : {}, given);
+  for (const name in init) options[name] = init[name as keyof RequestInit];
+  const isAlone = request && Object.values(options).every((value) => value === undefined);
+  if (isAlone) Object.assign(options, referrerOf(request));
   const {
     body,
     headers: own = request?.headers,
@@ -108,14 +109,18 @@ function urlOf(request: Request): string {
   }
 }
 
+/** The referrer of a `Request`, which `fetch` forgets beside any options: there are always ours. */
+function referrerOf({ referrer, referrerPolicy }: Request): object {
+  return { referrer: referrer === 'about:client' ? undefined : referrer, referrerPolicy };
+}
+
 /**
- * What a `Request` says of how it is sent, as far as it differs from one that says nothing, since platforms do not take all of
- * it: a hop goes without the `Request`. The referrer holds where the caller gives no options: `fetch` forgets it beside any.
+ * How a `Request` is sent, for a hop that goes without it: what differs from one that says nothing, since platforms do not take
+ * all of it.
  */
-function settingsOf(request: any, url: string, given: object): Record<string, unknown> {
+export function settingsOf(request: any, url: string): Record<string, unknown> {
   const blank: any = new Request(url);
-  const isAlone = Object.values(given).every((value) => value === undefined);
-  const names = ['cache', 'credentials', 'keepalive', 'mode', ...(isAlone ? ['referrer', 'referrerPolicy'] : [])];
+  const names = ['cache', 'credentials', 'keepalive', 'mode'];
   const said = names.filter((name) => request[name] !== blank[name] && request[name] !== 'navigate');
   // undici keeps a proxy's dispatcher here, up to Node 22; later ones do not show it.
   const key = Object.getOwnPropertySymbols(request).find(({ description }) => description === 'dispatcher');

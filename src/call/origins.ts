@@ -11,7 +11,7 @@
 export function guard(apiOrigins: readonly string[], url: string): string {
   // What begins with an allowed origin needs no parsing, a fiftieth of a call over loopback: after the `/` nothing can
   // change where a URL leads. All else is parsed, and sent as it was judged: a page's `<base>` would lead it elsewhere.
-  if (apiOrigins.some((entry) => url.startsWith(`${entry}/`))) return url;
+  if (apiOrigins.some((entry) => url.startsWith(entry) && url.charAt(entry.length) === '/')) return url;
   const { href, origin } = new URL(url, globalThis.location?.href);
   if (isAllowed(apiOrigins, origin)) return href;
   throw new TypeError(`No credentials for ${origin}: environment.apiOrigins allows ${apiOrigins.join(', ') || 'no origin'}`);

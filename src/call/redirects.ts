@@ -41,7 +41,7 @@ export function nextHop(apiOrigins: readonly string[], call: Call, hop: Hop, res
   // nothing else.
   const isUnsafe = isHidden
     ? !isSafe(hop.method) || hop.headers.has(SESSION_HEADER) || hop.headers.has('dpop')
-    : !isBare(url) || (call.isOneShot && status !== 303 && !isSafe(hop.method)) || (call.options.mode === 'same-origin' && url.origin !== new URL(hop.url).origin);
+    : !isBare(url) || (call.isOneShot && status !== 303 && !isSafe(hop.method)) || ((call.options.mode ?? call.request?.mode) === 'same-origin' && url.origin !== new URL(hop.url).origin);
   if (isRefused || redirects > 19 || isUnsafe) {
     throw new TypeError(`The redirect of ${nameOf(hop.url)} is refused: over 20, not safe, or against redirect or integrity`);
   }

@@ -9,7 +9,7 @@ import type { Limit } from '../platform/waiting.ts';
 import { reasonOf, startLimit } from '../platform/waiting.ts';
 import type { TokenSource } from '../token/renewal.ts';
 import type { Call } from './call.ts';
-import { isSafe } from './call.ts';
+import { isSafe, settingsOf } from './call.ts';
 import type { Hop } from './redirects.ts';
 import { markRedirected, nextHop } from './redirects.ts';
 
@@ -70,8 +70,9 @@ function keepClone(call: Call): void {
 }
 
 /** For a replay, a hop, or a sending with a limit. They are made anew: tracing libraries change those that they get. */
-function optionsOf({ options, body }: Call, hop: Hop, redirects: number, signal: AbortSignal | null | undefined): RequestInit {
-  return Object.assign({}, options, hop, { signal, body: redirects && isSafe(hop.method) ? null : body });
+function optionsOf({ request, url, options, body }: Call, hop: Hop, redirects: number, signal: AbortSignal | null | undefined): RequestInit {
+  const settings = redirects && request ? settingsOf(request, url) : {};
+  return Object.assign(settings, options, hop, { signal, body: redirects && isSafe(hop.method) ? null : body });
 }
 
 /**
