@@ -1,6 +1,8 @@
 // What the benchmarks have to show, as far as the results hold it.
 import { BARE, BY_HAND, OURS } from './rows.mjs';
 
+const PLATFORM_LIMIT = 'fetch with AbortSignal.timeout';
+
 /** Each goal with the value that was reached: the median, where there are several processes. */
 export function goals(results) {
   const all = [];
@@ -39,9 +41,12 @@ export function goals(results) {
     const { tokenRequests, answered } = ours.fleet;
     add('64 processes at once: 1 token request, all answered', `${tokenRequests}, ${answered}`, tokenRequests === 1 && answered === 64);
   }
-  for (const [variant, { median }] of Object.entries(ours.cost?.overStubUs ?? {})) {
-    const limit = variant.includes('timeout') ? 3.5 : 2.5;
-    add(`warm call over the stub, ${variant}: ≤ ${limit} µs`, median, median <= limit);
+  const { [PLATFORM_LIMIT]: platformLimit, ...variants } = ours.cost?.overStubUs ?? {};
+  for (const [variant, { median }] of Object.entries(variants)) {
+    // A signal of the platform's costs more than all that we do, and how much is the machine's affair.
+    const isTimed = variant.includes('timeout');
+    const limit = isTimed ? 1.15 * platformLimit.median : 2.5;
+    add(`warm call over the stub, ${variant}: ≤ ${isTimed ? `1.15 × ${PLATFORM_LIMIT}, ${limit.toFixed(2)}` : limit} µs`, median, median <= limit);
   }
   if (ours.cost) add('10,000 calls on one signal: no growth (≤ 1.1)', ours.cost.growth.median, ours.cost.growth.median <= 1.1);
   if (ours.throughput) {
