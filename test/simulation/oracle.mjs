@@ -38,8 +38,9 @@ export function createOracle(config, clock, isApiError) {
   const ownErrors = new Set();
   const counts = { fetchTokens: 0, ended: 0, rejections: 0, superseded: 0 };
   const rejections = new Map();
-  /** By access token: when another one in its place was rejected too, or brought nothing; and when the server last gave it out. */
-  const fruitless = new Map();
+  /** When which token was found to be one that another does not help: rejected in the place of another, or given out again. */
+  const fruitless = [];
+  /** By access token: when the server last gave it out. */
   const givenOutAtMs = new Map();
   const proofIds = new Set();
   /** By server: the nonce that it told last. */
@@ -93,7 +94,7 @@ export function createOracle(config, clock, isApiError) {
   function arrive({ number, heldAtBegin }, token) {
     givenOutAtMs.set(token.accessToken, clock.nowMs);
     // Given up by a stream, and given out again: another renewal would not help.
-    if (heldAtBegin?.isSpent && heldAtBegin.accessToken === token.accessToken) fruitless.set(token.accessToken, clock.wallMs());
+    if (heldAtBegin?.isSpent && heldAtBegin.accessToken === token.accessToken) noteFruitless(token.accessToken);
     const isLate = number < applied;
     if (!isLate && (!isEdge || heldAtBegin === held)) return keep(number, token);
     const servesUntilMs = clock.wallMs() + LEAST_REPEATED_MS;
@@ -199,11 +200,15 @@ export function createOracle(config, clock, isApiError) {
   function checkHandedBack(caller) {
     const { rejectedToken, rejectedAtMs, rejectedAtWallMs, sent } = caller;
     if (rejectedToken === undefined || sent.length > 1) return;
-    const elapsedMs = rejectedAtWallMs - (fruitless.get(rejectedToken) ?? -Infinity);
     const isRepeated = givenOutAtMs.get(rejectedToken) >= rejectedAtMs;
-    // Where the clock has been set back meanwhile, the client may know of a later rejection than is known here.
-    check('renewsRejectedToken', isRepeated || elapsedMs < REJECTED_FOR_MS, () => `${rejectedToken} was handed back`);
-    if (isRepeated) fruitless.set(rejectedToken, clock.wallMs());
+    // Any of them: the client need not know all of these times, and a clock that is set back comes to a former one again.
+    const isKnown = fruitless.some(({ accessToken, atMs }) => accessToken === rejectedToken && rejectedAtWallMs >= atMs && rejectedAtWallMs - atMs < REJECTED_FOR_MS);
+    check('renewsRejectedToken', isRepeated || isKnown, () => `${rejectedToken} was handed back`);
+    if (isRepeated) noteFruitless(rejectedToken);
+  }
+
+  function noteFruitless(accessToken) {
+    fruitless.push({ accessToken, atMs: clock.wallMs() });
   }
 
   const oracle = {
@@ -330,7 +335,7 @@ export function createOracle(config, clock, isApiError) {
         rejections.set(bearer, clock.wallMs());
       }
       if (caller.body === 'stream' && bearer === held?.accessToken) held.isSpent = true;
-      else if (caller.sent.length > 1) fruitless.set(bearer, clock.wallMs());
+      else if (caller.sent.length > 1) noteFruitless(bearer);
       else if (caller.body !== 'stream') Object.assign(caller, { rejectedToken: bearer, rejectedAtMs: clock.nowMs, rejectedAtWallMs: clock.wallMs() });
     },
 
