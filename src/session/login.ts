@@ -10,7 +10,7 @@ import { post } from '../platform/transport.ts';
 import { sleep } from '../platform/waiting.ts';
 import { parseBody } from '../token/answer.ts';
 import { barring, createFailure, EXCHANGE } from '../token/outageGuard.ts';
-import { getToken, renewToken } from '../token/tokenSource.ts';
+import { getToken, rejectToken, renewToken } from '../token/tokenSource.ts';
 import type { Account } from './account.ts';
 import { current, endpointOf, hold, learn } from './account.ts';
 import type { Reply } from './failures.ts';
@@ -95,7 +95,8 @@ export function limitMs({ client }: Account): number {
 }
 
 /** Another bearer in the place of one that the gateway did not take, if there is one. */
-export function renewBearer({ client }: Account, bearer: OAuthToken): Promise<OAuthToken | undefined> {
+export async function renewBearer({ client }: Account, bearer: OAuthToken): Promise<OAuthToken | undefined> {
+  if (!rejectToken(client, bearer.accessToken, 'call')) return undefined;
   return renewToken(client, bearer).catch(() => undefined);
 }
 

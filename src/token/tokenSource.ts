@@ -85,16 +85,14 @@ function awaitOutcome({ outcome, startedAtMs }: Renewal, signal: AbortSignal | n
 }
 
 /**
- * Another token than the one that was answered with 401; `undefined` where there is none: nothing to renew with, the
- * same token again, or rejected again within the last minute. An error says that the API had answered 401, unless it is a
- * provider's own.
+ * Another token than the one that was answered with 401, where {@link rejectToken} has said that it may help; `undefined` where
+ * the same one comes again. An error says that the API had answered 401, unless it is a provider's own.
  */
 export async function renewToken(
   source: TokenSource,
   { accessToken: rejected }: OAuthToken,
   signal?: AbortSignal | null,
 ): Promise<OAuthToken | undefined> {
-  if (!rejectToken(source, rejected, 'call')) return undefined;
   try {
     const token = await getToken(source, signal, false, rejected);
     if (token.accessToken !== rejected) return token;
