@@ -1,6 +1,6 @@
 /**
- * The configuration's shape: what a caller may write, in the seed's names, with the docstring of each option. Types only;
- * the rules and the defaults are in `settings.ts`.
+ * The shape of a configuration: what a caller may write, in the names of the vendor's generated SDK, with the docstring of
+ * each option. Types only; the rules and the defaults are in `settings.ts`.
  * @module
  */
 import type { ClientEvent, Report } from '../platform/events.ts';
@@ -14,8 +14,9 @@ import type { OauthScope } from './scopes.ts';
 /** What a token provider gets besides the token that can no longer be used. Frozen. */
 export interface TokenRequest {
   /**
-   * Makes one exchange with its retries. Rejects like the client's own `fetchToken`; between the exchanges that the
-   * outage guard allows, with the last error and without a request.
+   * Makes one exchange with its retries. Rejects like the client's own `fetchToken`. After a failed exchange it
+   * rejects at once with the same error, without a request, until the outage guard allows the next exchange. With
+   * `isForced` it always makes one.
    */
   readonly fetchToken: () => Promise<OAuthToken>;
   /** The token endpoint. */
@@ -28,18 +29,24 @@ export interface TokenRequest {
   readonly params: Readonly<Record<string, string | readonly string[]>>;
   /** `oauthClockSkew`, in seconds. */
   readonly clockSkew: number;
-  /** `true` when the caller used the client's own `fetchToken`: a token from a store will not do. */
+  /**
+   * `true` when the caller called the client's own `fetchToken`, which wants an exchange: a token from a store will not do.
+   */
   readonly isForced: boolean;
-  /** Takes an event for `onEvent`. */
+  /** Passes an event on to `onEvent`. */
   readonly report: Report;
-  /** The thumbprint of the key of `dpop` (RFC 7638), to which tokens are bound; absent without `dpop`. */
+  /** The thumbprint (RFC 7638) of the `dpop` key that tokens are bound to. Absent without `dpop`. */
   readonly binding?: string;
 }
 
 /**
- * Replaces the exchange: a token broker, your own backend, a store. `lastToken` is the token that this client holds and
- * can no longer use (ending, ended or rejected), or `undefined`; giving it back means "there is no newer one".
- * What it throws reaches the caller unchanged. It has 60 s.
+ * Gets tokens in the place of the exchange: from a token broker, from your own backend or from a store. `lastToken`
+ * is the token that this client holds and can no longer use, since it is about to end, has ended or was rejected
+ * (with `request.isForced` it may still be valid). It is `undefined` if the client holds none. To return `lastToken`
+ * means "there is no newer one".
+ *
+ * The provider has 60 s. What it throws or rejects with reaches the caller unchanged. If it returns no usable token, the
+ * caller gets an `ApiError` `invalid_response`.
  */
 export type OAuthTokenProvider = (
   lastToken: OAuthToken | undefined,
@@ -51,19 +58,20 @@ export interface ClientCredentials<Scope extends string = string> {
   /** The OAuth 2 client id (RFC 6749 section 2.2): ThingSpace calls it the key. */
   readonly oauthClientId: string;
   /**
-   * The OAuth 2 client secret (RFC 6749 section 2.3.1). Absent: no exchange is made, unless the authentication method
-   * needs none; a stored token or a provider must serve (browsers).
+   * The OAuth 2 client secret (RFC 6749 section 2.3.1). Absent: no exchange is made, unless the authentication method needs
+   * no secret. A stored token or a provider must then serve, as in browsers.
    */
   readonly oauthClientSecret?: string | undefined;
   /** The scopes to ask for (RFC 6749 section 3.3); absent or empty: none are asked for. */
   readonly oauthScopes?: readonly Scope[] | undefined;
-  /** A token from an earlier run, also one parsed back from JSON, used while it is valid. Absent: the first call gets one. */
+  /** A token from an earlier run; it may be parsed from JSON. Used while it is valid. Absent: the first call gets one. */
   readonly oauthToken?: OAuthToken | undefined;
   /** Seconds before its expiry at which a token counts as expired. Finite, 0 or more. Default 10. */
   readonly oauthClockSkew?: number | undefined;
   /**
-   * Further form fields of every exchange: `audience`, `resource` (RFC 8707 section 2.2); an array repeats the field.
-   * Absent: none. Reserved: `grant_type`, `scope`, `client_id`, `client_secret`, `client_assertion`, `client_assertion_type`.
+   * Further form fields of every exchange, such as `audience` or `resource` (RFC 8707 section 2.2). An array repeats the
+   * field for each of its members. Absent: there are none. These names are refused: `grant_type`, `scope`, `client_id`,
+   * `client_secret`, `client_assertion`, `client_assertion_type`.
    */
   readonly oauthParams?: Readonly<Record<string, string | readonly string[]>> | undefined;
   /**
@@ -72,8 +80,8 @@ export interface ClientCredentials<Scope extends string = string> {
    */
   readonly oauthTokenProvider?: OAuthTokenProvider | undefined;
   /**
-   * Called after every token that is new to this client; absent: nothing is. Not awaited; what it throws or rejects is an event
-   * (`token_update_failed`), never a failed call.
+   * Called with every token that is new to this client. Absent: nothing is called. No call waits for it. If it throws or
+   * rejects, that is an event (`token_update_failed`) and never a failed call.
    */
   readonly oauthOnTokenUpdate?: ((token: OAuthToken) => unknown) | undefined;
   /** How the client proves who it is (RFC 6749 section 2.3). Default `clientSecretBasic`. */
@@ -82,11 +90,14 @@ export interface ClientCredentials<Scope extends string = string> {
 
 /** How often and how patiently the token endpoint is asked. API calls are never retried. */
 export interface RetryOptions {
-  /** Requests of one exchange, the first included. A whole number, 1 or more. Default 3. */
+  /** How many requests one exchange may make, the first included. A whole number, 1 or more. Default 3. */
   readonly attempts?: number | undefined;
-  /** Milliseconds: the first wait is a random part of this, doubled each time. Default 500. */
+  /**
+   * Milliseconds that the first wait may take at most; each further wait may take twice as long as the one before. How long
+   * a wait takes is drawn at random. Default 500.
+   */
   readonly baseDelay?: number | undefined;
-  /** Milliseconds: no wait is longer; a `Retry-After` that asks for more ends the exchange at once. Default 5000. */
+  /** Milliseconds that any wait may take at most. If `Retry-After` asks for more, the exchange ends at once. Default 5000. */
   readonly maxDelay?: number | undefined;
 }
 
@@ -100,25 +111,28 @@ export interface ClientOptions {
    */
   readonly vZM2mToken?: string | SessionTokenSource | undefined;
   /**
-   * How long one HTTP call may take until its body is read, in milliseconds: token requests and API calls alike.
-   * `0` sets no limit of ours; a token request then has 30 s all the same. Default 0.
+   * How long one HTTP call may take until the answer's body has been read, in milliseconds. This holds for token requests
+   * and for API calls. `0` means no limit for API calls, and 30 s for a token request. Default 0.
    */
   readonly timeout?: number | undefined;
-  /** The `fetch` to use for everything; default: the global one, looked up at call time. Called unbound. */
+  /** The `fetch` to use for every request. Default: the global one, looked up at each call. It is called without a `this`. */
   readonly fetch?: Fetch | undefined;
   /** Retries at the token endpoint. Absent: {@link RetryOptions}' own defaults. */
   readonly retry?: RetryOptions | undefined;
   /**
-   * Lets a renewal outlive the request that began it: `waitUntil` from `cloudflare:workers`, or a context's, bound.
-   * Absent: on workers no token is refreshed ahead of its end. What it throws is ignored.
+   * Lets a renewal outlive the request that began it. Give `waitUntil` of `cloudflare:workers`, or that of a context, bound
+   * to the context. Absent: on Workers and edge runtimes no token is refreshed before it ends. What it throws is ignored.
    */
   readonly waitUntil?: ((promise: Promise<unknown>) => unknown) | undefined;
   /**
-   * What `createDpop` of `thingspace-auth/dpop` returns: tokens are then bound to its key, and each request carries a proof
-   * of it (RFC 9449). Not beside a session. Absent: bearer tokens.
+   * What `createDpop` of `thingspace-auth/dpop` returns. Tokens are then bound to its key, and each request carries a proof
+   * that the client has the key (RFC 9449). It cannot be combined with a session of `createSession`. Absent: bearer tokens.
    */
   readonly dpop?: Dpop | undefined;
-  /** Gets frozen, secret-free records of what happens; absent: nobody is told. What it throws is ignored. */
+  /**
+   * Called with a frozen record of each thing that happens, without secrets. Absent: nobody is told.
+   * What it throws is ignored.
+   */
   readonly onEvent?: ((event: ClientEvent) => unknown) | undefined;
 }
 
@@ -149,24 +163,27 @@ export interface VariablesConfig extends ClientOptions {
 /** What `createClient` takes. */
 export type ClientConfig = NamedEnvironmentConfig | CustomEnvironmentConfig | VariablesConfig;
 
-/** The client that a session works for, as far as its configuration knows of it: what the session makes of it is its own. */
+/** The client that a session works for, as this file needs to know it. The session itself knows more about its client. */
 export interface SessionClient {
-  /** The client's configuration, settled. */
+  /** The client's configuration, checked and complete. */
   readonly settings: object;
 }
 
 /** Where a changing M2M session token comes from: what `createSession` of `thingspace-auth/session` returns. */
 export interface SessionTokenSource {
-  /** The session token for one call: the one held, or after a login. Rejects like `getToken`, or as the login does. */
+  /**
+   * Gives the session token for one call: the one that is held, or a new one after a login. Rejects like `getToken`,
+   * or with the login's error.
+   */
   getSessionToken(client: SessionClient, signal: AbortSignal | null | undefined): string | Promise<string>;
   /**
-   * Whether an answer says that the session has lapsed. The answer can still be read afterwards. Rejects where its body
-   * breaks off.
+   * Whether an answer says that the session has lapsed. The answer can still be read afterwards.
+   * Rejects if its body breaks off.
    */
   isLapse(response: Response): Promise<boolean>;
   /**
-   * Is told what met a lapse of `sent`, the session token of the call. `true`: the next `getSessionToken` brings another one.
-   * Never throws.
+   * Tells the session that a call with the session token `sent` found the session lapsed. `use` says what kind of call that
+   * was. Returns `true` if the next `getSessionToken` brings another token. Never throws.
    */
   giveUp(sent: string, use: RejectedUse): boolean;
 }
@@ -177,24 +194,24 @@ export interface ProofRequest {
   readonly method: string;
   /** The request's URL, as sent. */
   readonly url: string;
-  /** The access token that the request carries; absent: it goes to the authorization server. */
+  /** The access token that the request carries. Absent: the request goes to the authorization server. */
   readonly accessToken?: string | undefined;
 }
 
 /** What `createDpop` of `thingspace-auth/dpop` returns. Frozen. */
 export interface Dpop {
   /**
-   * The value of the `DPoP` header for one request (RFC 9449 section 4.2). Makes the key where there is none yet; touches no
+   * The value of the `DPoP` header for one request (RFC 9449 section 4.2). Makes the key if there is none yet. Touches no
    * network. Rejects with what WebCrypto rejects with.
    */
   readonly createProof: (request: ProofRequest) => Promise<string>;
   /**
-   * Keeps the nonce that an answer brings for the proofs to come (RFC 9449 section 8). `'nonce'` for an answer 401 that asks
-   * for one (`use_dpop_nonce`) and brings it. Never throws.
+   * Keeps the nonce that an answer brings, for later proofs (RFC 9449 section 8). Returns `'nonce'` if the answer is a 401
+   * that asks for a nonce (`use_dpop_nonce`) and brings it. Never throws.
    */
   readonly noteNonce: (request: ProofRequest, answer: Response) => 'nonce' | undefined;
   /**
-   * The key's thumbprint, base64url (RFC 7638 section 3). Makes the key where there is none yet; touches no network. Rejects
+   * The key's thumbprint, base64url (RFC 7638 section 3). Makes the key if there is none yet. Touches no network. Rejects
    * with what WebCrypto rejects with.
    */
   readonly getThumbprint: () => Promise<string>;

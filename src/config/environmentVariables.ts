@@ -11,14 +11,15 @@ import type { OauthScope } from './scopes.ts';
 type Read = (name: string) => string | undefined;
 
 /**
- * Makes a configuration from `THINGSPACE_CLIENT_ID`, `THINGSPACE_CLIENT_SECRET`, `THINGSPACE_SCOPES` (separated by
- * spaces), `THINGSPACE_M2M_TOKEN`, `THINGSPACE_ENVIRONMENT` and `THINGSPACE_TIMEOUT` (milliseconds). In the place of
+ * Makes a configuration from `THINGSPACE_CLIENT_ID`, `THINGSPACE_CLIENT_SECRET`, `THINGSPACE_SCOPES` (separated by spaces),
+ * `THINGSPACE_M2M_TOKEN`, `THINGSPACE_ENVIRONMENT` and `THINGSPACE_TIMEOUT` (milliseconds). In the place of
  * `THINGSPACE_ENVIRONMENT`, another server has `THINGSPACE_TOKEN_URL` and `THINGSPACE_API_ORIGINS` (separated by spaces).
  * An empty variable is absent. Touches no network.
  *
  * @param env the variables; default `process.env`, and none where there is no `process`
- * @throws `TypeError` that names the variable when the id is missing, the timeout is no number, the environment is unknown,
- * or a custom environment has one of its two variables only, or `THINGSPACE_ENVIRONMENT` beside them
+ * @throws `TypeError` that names the variable: for a missing id, for a timeout that is no number, for an unknown
+ *   environment, for one of the two variables of another server without the other, and for
+ *   `THINGSPACE_ENVIRONMENT` beside them
  */
 export function configFromEnvironment(env: Readonly<Record<string, string | undefined>> = processEnv()): VariablesConfig {
   const read: Read = (name) => env[`THINGSPACE_${name}`]?.trim() || undefined;

@@ -26,18 +26,27 @@ export type Environment = (typeof Environment)[keyof typeof Environment];
 
 /** An OAuth 2 server of your own, and the APIs that may see its tokens. */
 export interface CustomEnvironment {
-  /** The token endpoint (RFC 6749 section 3.2). https, unless the host is a loopback one. */
+  /**
+   * The token endpoint (RFC 6749 section 3.2). It must be https, except on a loopback host or with `allowInsecureRequests`.
+   */
   readonly tokenUrl: string;
   /**
-   * The origins that `authorizedFetch` may send credentials to: `'https://api.example.com'`, or
-   * `'https://*.example.com'` for its subdomains (not for `example.com` itself). `['*']` switches the guard off.
+   * The origins that `authorizedFetch` may send credentials to: `'https://api.example.com'`, or `'https://*.example.com'`
+   * for its subdomains (not for `example.com` itself). `['*']` allows calls to every origin; only a redirect to another
+   * origin then still loses the credentials.
    */
   readonly apiOrigins: readonly string[];
-  /** The revocation endpoint (RFC 7009 section 2); absent: `revokeToken` is a `TypeError`. */
+  /** The revocation endpoint (RFC 7009 section 2). Absent: `revokeToken` rejects with a `TypeError`. */
   readonly revocationUrl?: string | undefined;
-  /** Where `createSession` finds `/login` and `/logout`; default: `/api/m2m/v1/session` on the token URL's origin. */
+  /**
+   * The URL below which `createSession` finds `/login` and `/logout`. Default: `/api/m2m/v1/session`
+   * on the token URL's origin.
+   */
   readonly sessionUrl?: string | undefined;
-  /** Allows plain http to hosts that are no loopback ones: test networks only, since secrets then travel in the clear. Default `false`. */
+  /**
+   * Allows plain http to every host. For test networks only, since anybody on the way can then read the
+   * secrets. Default `false`.
+   */
   readonly allowInsecureRequests?: boolean | undefined;
 }
 
@@ -48,13 +57,13 @@ export const ENVIRONMENTS: Readonly<Record<string, CustomEnvironment>> = {
   Staging: /* @__PURE__ */ at('https://staging.thingspace.verizon.com', 'https://staging.5gedge.verizon.com'),
 } satisfies Record<Environment, CustomEnvironment>;
 
-/** The first of the origins is the token endpoint's too. */
+/** Makes an environment. The token endpoint is on the first of its origins. */
 function at(...apiOrigins: string[]): CustomEnvironment {
   const url = `${apiOrigins[0]}/api/ts/v1/oauth2/`;
   return { tokenUrl: `${url}token`, revocationUrl: `${url}revoke`, apiOrigins };
 }
 
-/** Whether a URL brings no credentials of its own. */
+/** Whether a URL holds no user name and no password. */
 export function isBare({ href, origin }: URL): boolean {
   return href.startsWith(`${origin}/`);
 }

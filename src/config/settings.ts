@@ -1,6 +1,7 @@
 /**
- * The configuration settled: its rules, its defaults, its short names. The one place that reads the seed's long names;
- * everything below works on the flat {@link Settings}. Nothing here touches the network, a clock or a timer.
+ * The configuration settled: its rules, its defaults, its short names. This is the one place that reads the long
+ * names of the configuration; everything below works on the flat {@link Settings}. Nothing here touches the
+ * network, a clock or a timer.
  * @module
  */
 import type { ClientEvent } from '../platform/events.ts';
@@ -62,7 +63,8 @@ export function resolveConfig(config: ClientConfig): Settings {
   const { vZM2mToken: sessionToken, timeout: timeoutMs, fetch, waitUntil, dpop, onEvent } = options;
   const { oauthClientSecret: clientSecret, oauthTokenProvider: tokenProvider, clientAuthentication, oauthToken } = credentials;
   if (dpop && typeof sessionToken === 'object') throw new TypeError('dpop must be absent beside createSession, whose login takes a bearer');
-  // Each by its name: an object that is put together of others costs twice the memory, and its members twice the time.
+  // Each member is written out: an object that is put together of others takes twice the memory, and reading
+  // its members twice the time.
   return {
     tokenUrl: environment.tokenUrl,
     apiOrigins: environment.apiOrigins,
@@ -93,14 +95,14 @@ export function resolveConfig(config: ClientConfig): Settings {
 /**
  * Refuses a token that this client cannot use.
  *
- * @throws `TypeError` for a token that is bound to a key, where there is none
+ * @throws `TypeError` for a token that is bound to a key, if the client has no `dpop`
  */
 export function assertUsable(token: OAuthToken, dpop: Dpop | undefined): OAuthToken {
   if (token.tokenType === 'DPoP' && !dpop) throw new TypeError('oauthToken.tokenType must be Bearer without dpop');
   return token;
 }
 
-/** A copy that a provider cannot change either. */
+/** A copy that nobody can change, not even a provider. */
 function freezeParams(params: Settings['params']): Settings['params'] {
   const copy = withoutAbsent(params);
   Object.values(copy).forEach(Object.freeze);
@@ -113,21 +115,26 @@ export function settleEnvironment(environment: string | CustomEnvironment): Cust
   return { ...chosen, apiOrigins: [...chosen.apiOrigins] };
 }
 
-/** Either of the two kinds of configuration. */
+/** A configuration of any kind. */
 interface AnyConfig extends ClientOptions {
   readonly clientCredentialsAuthCredentials: ClientCredentials;
   readonly environment?: string | CustomEnvironment | undefined;
 }
 
-/** Whether an option is good beside the others (it may also throw what is wrong itself), and the rule in words. */
+/**
+ * How an option is judged, given the other options, and the rule in words. The function may also throw an error of its own.
+ */
 type Rule<T> = readonly [isGood: (value: unknown, options: Partial<T>) => unknown, words: string];
-/** The rules for the options of `T`; those for `D` end with a default. One that must be given has `null`, which breaks its rule. */
+/**
+ * The rules for the options of `T`. Those for `D` end with a default. An option that must be given has `null`
+ * there, which breaks its rule.
+ */
 export type Rules<T, D extends keyof T = never> = {
   readonly [K in keyof T]-?: K extends D ? readonly [...rule: Rule<T>, standard: Exclude<T[K], undefined> | null] : Rule<T>;
 };
 type Complete<T, D extends keyof T> = Omit<T, D> & { readonly [K in D]-?: Exclude<T[K], undefined> };
 
-/** A copy of an options object, complete with the defaults, each of its options checked. */
+/** A copy of an options object: each option is checked, and the defaults are filled in. */
 export function check<T extends object, D extends keyof T = never>(given: unknown, rules: Rules<T, D>): Complete<T, D> {
   const options = { ...(given as T) };
   const unknown = Object.keys(options).find((name) => !Object.hasOwn(rules, name));
@@ -209,7 +216,7 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The origin of a URL that secrets may go to; nothing where there is none. */
+/** The origin of a URL, if secrets may go there; `false` if not. */
 export function safeOrigin(value: unknown, { allowInsecureRequests }: Partial<CustomEnvironment>): string | false {
   try {
     const url = new URL(asText(value) ?? '');
@@ -220,7 +227,10 @@ export function safeOrigin(value: unknown, { allowInsecureRequests }: Partial<Cu
   }
 }
 
-/** As `URL` writes it; `*` is for all that stands before the first dot, and Chromium would escape it. */
+/**
+ * Whether an entry is an origin, as `URL` writes it. A leading `*.` is taken off first, since Chromium would escape it: it
+ * stands for all that comes before the first dot. No other `*` is allowed.
+ */
 function isOrigin(entry: string, environment: Partial<CustomEnvironment>): boolean {
   const origin = entry.replace('//*.', '//');
   return safeOrigin(origin, environment) === origin && !origin.includes('*');

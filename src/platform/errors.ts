@@ -9,13 +9,15 @@ import { withoutAbsent } from './record.ts';
  * What happened, as a word to switch on:
  * - `oauth_error`: the token endpoint refused with an RFC 6749 error; see {@link OAuthProviderError}.
  * - `gateway_fault`: a gateway in front of the server answered (a JSON `fault`, XML or HTML).
- * - `invalid_response`: the answer, or what a token provider returned, is no usable token.
- * - `response_too_large`: a token response of more than 64 KiB.
+ * - `invalid_response`: the answer of the server, or of a token provider, holds no usable token (for `discover`: no
+ *   usable metadata).
+ * - `response_too_large`: an answer of more than 64 KiB.
  * - `timeout`: one HTTP call took longer than `timeout`, or a whole renewal longer than 60 s.
- * - `network`: the platform's `fetch` failed; `cause` is what it rejected with.
+ * - `network`: `fetch` failed; `cause` is what it rejected with.
  * - `no_credentials`: a token is needed, and there is neither a secret nor a provider to get one with.
- * - `session_refused`: the M2M login was refused and is not repeated before `reset()` or new credentials.
- * - `session_failed`: the M2M login did not succeed this time.
+ * - `session_refused`: the M2M login was refused, or two logins in a row had no answer. To go on, call `reset()`
+ *   or use other credentials.
+ * - `session_failed`: the M2M login, or the logout, did not succeed this time.
  */
 export type ApiErrorCode =
   | 'oauth_error'
@@ -28,7 +30,7 @@ export type ApiErrorCode =
   | 'session_refused'
   | 'session_failed';
 
-/** Any error of this package, told apart by `code`: a test for `'oauth_error'` narrows to {@link OAuthProviderError}. */
+/** Any {@link ApiError}. Its `code` says which: a test for `'oauth_error'` narrows to {@link OAuthProviderError}. */
 export type AnyApiError =
   | OAuthProviderError
   | (ApiError & { readonly code: Exclude<ApiErrorCode, 'oauth_error'> });
@@ -41,7 +43,7 @@ export interface ApiErrorFields {
   readonly statusCode?: number | undefined;
   /** The headers of the answer, where there was one. */
   readonly headers?: Headers | undefined;
-  /** The error behind this one, where there is one: only ever a real exception, never a body. */
+  /** The error behind this one, where there is one. It is always an exception, never the body of an answer. */
   readonly cause?: unknown;
   /** For an {@link OAuthProviderError}: the server's `error` (RFC 6749 section 5.2). */
   readonly error?: string | undefined;
@@ -62,7 +64,10 @@ export class ApiError extends Error {
   declare readonly code: ApiErrorCode;
   /** The HTTP status of the answer; absent where there was none (network, time-out). */
   declare readonly statusCode?: number;
-  /** The headers of the answer (`Retry-After`, request ids), absent where there was none; not enumerable: logs stay short. */
+  /**
+   * The headers of the answer, such as `Retry-After` and request ids; absent where there was none. They are not
+   * enumerable, so that logs stay short.
+   */
   declare readonly headers?: Headers;
 
   constructor(message: string, fields: ApiErrorFields) {
@@ -74,8 +79,9 @@ export class ApiError extends Error {
 }
 
 /**
- * The token endpoint's own refusal (RFC 6749 section 5.2): wrong credentials, an unknown scope and so on.
- * Retried only with a status that passes (408, 429, 500, 502, 503, 504); its `code` is always `'oauth_error'`.
+ * A refusal by the token endpoint itself (RFC 6749 section 5.2): wrong credentials, an unknown scope and so on. Its `code`
+ * is always `'oauth_error'`. A token request is tried again after such a refusal only if the status says that it may pass
+ * (408, 429, 500, 502, 503, 504).
  */
 export class OAuthProviderError extends ApiError {
   /** `'OAuthProviderError'`. */

@@ -1,6 +1,6 @@
 /**
- * What a client tells about its work, and how hooks of the caller's are called: nothing that they throw or
- * reject with ever reaches a call.
+ * What a client tells about its work, and how it calls the caller's hooks. Nothing that a hook throws or rejects
+ * with ever reaches a call.
  * @module
  */
 import type { ApiErrorCode } from './errors.ts';
@@ -10,12 +10,12 @@ import { withoutAbsent } from './record.ts';
 /** The code of a failure in an event: `'other'` for an error that is no {@link ApiError}. */
 export type EventCode = ApiErrorCode | 'other';
 
-/** What a store was asked for. */
+/** The operation that a store was asked for. */
 export type StoreOperation = 'get' | 'set' | 'delete' | 'compareAndSet';
 
-/** A frozen, secret-free record of something that happened; told apart by `type`. Times are in milliseconds. */
+/** A frozen record of something that happened, without secrets. Its `type` says what. Times are in milliseconds. */
 export type ClientEvent =
-  /** A token came. `attempts`: requests made, 0 for none; `expiresIn`: its lifetime in seconds. */
+  /** A token came. `attempts` is the number of requests made, 0 for none. `expiresIn` is its lifetime in seconds. */
   | {
       readonly type: 'token_obtained';
       readonly source: 'exchange' | 'provider';
@@ -23,7 +23,7 @@ export type ClientEvent =
       readonly attempts: number;
       readonly expiresIn?: number;
     }
-  /** No token came after `attempts` requests; `refresh_ahead_failed` where the current token goes on serving. */
+  /** No token came after `attempts` requests. With `refresh_ahead_failed`, the current token is still used. */
   | {
       readonly type: 'token_failed' | 'refresh_ahead_failed';
       readonly code: EventCode;
@@ -31,7 +31,9 @@ export type ClientEvent =
       readonly durationMs: number;
       readonly attempts: number;
     }
-  /** The token endpoint is asked again after `delayMs`; `attempt` is the one that failed, counted from 1. */
+  /**
+   * The token endpoint is asked again after `delayMs`. `attempt` is the number of the attempt that failed, counted from 1.
+   */
   | {
       readonly type: 'retry_waiting';
       readonly attempt: number;
@@ -43,9 +45,15 @@ export type ClientEvent =
   | { readonly type: 'token_update_failed'; readonly code: EventCode }
   /** An API call was sent again: with a new token, a new M2M session, or a proof with the nonce asked for. */
   | { readonly type: 'request_replayed'; readonly reason: 'token' | 'session' | 'nonce' }
-  /** A store failed, hung or returned junk; the call went on without it. `reason`: a word, never more of an error's text. */
+  /**
+   * A store failed, hung or returned junk, and the call went on without it. `reason` is one word, and
+   * no more of an error's text.
+   */
   | { readonly type: 'store_failed'; readonly operation: StoreOperation; readonly reason: string }
-  /** The M2M login: a new session, a failure, or the latch that stops further logins. */
+  /**
+   * `session_obtained`: the M2M login brought a session. `session_failed`: the login, or the logout, failed this time.
+   * `session_latched`: from now on no login is sent.
+   */
   | {
       readonly type: 'session_obtained' | 'session_failed' | 'session_latched';
       readonly code?: EventCode;
@@ -55,7 +63,7 @@ export type ClientEvent =
 /** Takes an event. */
 export type Report = (event: ClientEvent) => void;
 
-/** Calls a hook at once; what it throws or rejects with goes to `onFailure` and no further. */
+/** Calls a hook at once. What it throws or rejects with goes to `onFailure` and no further. */
 export async function callHook<T>(
   hook: ((argument: T) => unknown) | undefined,
   argument: T,
@@ -68,7 +76,7 @@ export async function callHook<T>(
   }
 }
 
-/** Tells the caller's `onEvent`. */
+/** Tells the caller's `onEvent` of an event. */
 export function report(
   { onEvent }: { readonly onEvent?: ((event: ClientEvent) => unknown) | undefined },
   event: LooseEvent,
@@ -81,6 +89,6 @@ export function describeFailure(error: unknown): { readonly code: EventCode; rea
   return error instanceof ApiError ? { code: error.code, statusCode: error.statusCode } : { code: 'other' };
 }
 
-/** An event with absent fields still to be left out. */
+/** An event whose absent fields are still there as `undefined`. */
 type Loose<T> = T extends unknown ? { readonly [K in keyof T]: T[K] | undefined } : never;
 type LooseEvent = Loose<ClientEvent>;

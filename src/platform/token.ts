@@ -7,21 +7,28 @@
 export interface OAuthToken {
   /** The access token itself: a secret. */
   readonly accessToken: string;
-  /** `'Bearer'` (RFC 6750 section 6.1.1) or, of a client with `dpop`, `'DPoP'` (RFC 9449 section 5), however the server writes it. */
+  /**
+   * `'Bearer'` (RFC 6750 section 6.1.1), or `'DPoP'` (RFC 9449 section 5) for a client with `dpop`. Always in this case,
+   * however the server writes it.
+   */
   readonly tokenType: 'Bearer' | 'DPoP';
   /** The lifetime as the server gave it, in whole seconds; absent where it gave none (RFC 6749 section 5.1). */
   readonly expiresIn?: number;
   /** The scopes granted, separated by spaces; absent where the server does not say (RFC 6749 section 5.1). */
   readonly scope?: string;
-  /** When it ends, in whole seconds of Unix time, counted from just before it was asked for; absent: never by itself. */
+  /**
+   * When the token ends, in whole seconds of Unix time. The lifetime counts from just before the request. Absent:
+   * it does not end by itself.
+   */
   readonly expiry?: number;
-  /** A refresh token; normally absent, since this grant has none (RFC 6749 section 4.4.3). Not used. */
+  /** A refresh token; normally absent, since this grant has none (RFC 6749 section 4.4.3). This package does not use it. */
   readonly refreshToken?: string;
 }
 
 /**
- * For so many seconds past its known end a token that the server repeats may not have ended there: its clock started later
- * by what the request took, and ends are rounded.
+ * For this many seconds after the end that we know, the server may still hold a token to be valid: its count of the
+ * lifetime began later than ours, by the time that the request took, and ends are rounded. If the server repeats the token
+ * within this time, it is still the old one.
  */
 export const GRACE_SECONDS = 3;
 
@@ -36,8 +43,8 @@ export function isExpired({ expiry = Infinity }: OAuthToken, clockSkew = 0): boo
 }
 
 /**
- * Makes a token of outside data, such as `JSON.parse(text)` from a store. Numbers written as strings or as `BigInt`
- * (as the vendor's generated SDK has them) are taken. Touches no network.
+ * Makes a token of outside data, such as `JSON.parse(text)` from a store. Numbers may also be strings or `BigInt`, as the
+ * vendor's generated SDK has them. Touches no network.
  *
  * @throws `TypeError` for anything that is no token; the message names the field and the rule, never the value
  */
@@ -67,7 +74,10 @@ export function parseToken(body: Readonly<Record<string, unknown>>, requestedAtM
   );
 }
 
-/** What {@link reviveToken} makes; one that has a lifetime and no end gets one: it began at `startMs`. */
+/**
+ * Makes a token as {@link reviveToken} does. If `startMs` is given, the lifetime began at that time: a token with a
+ * lifetime and without an end then gets its end.
+ */
 export function createToken(value: unknown, startMs?: number): OAuthToken {
   const given = Object(value) as { readonly [K in keyof OAuthToken]?: unknown };
   const token: Record<string, unknown> = { accessToken: '', tokenType: 'Bearer' };
@@ -95,12 +105,15 @@ const FIELDS: { readonly [K in keyof Required<OAuthToken>]: readonly [parse: (va
   refreshToken: [asText, 'a string'],
 };
 
-/** A text that can stand in a header as a token does: platforms quote a bad value in their errors, secret and all. */
+/**
+ * The value, if it is a text that can stand in a header as a token does; else `undefined`. Platforms quote a bad header
+ * value in their errors, and so would show a secret.
+ */
 export function asHeaderText(value: unknown): string | undefined {
   return typeof value === 'string' && /^[!-~]+$/.test(value) ? value : undefined;
 }
 
-/** A text that is not empty; `undefined` for anything else. */
+/** The value, if it is a text that is not empty; `undefined` for anything else. */
 export function asText(value: unknown): string | undefined {
   return typeof value === 'string' && value ? value : undefined;
 }
@@ -110,12 +123,15 @@ export function isTexts(value: unknown): value is string[] {
   return Array.isArray(value) && value.every(asText);
 }
 
-/** In whatever case the server writes it. */
+/** The token type, which servers write in any case; `undefined` for a type that is not known. */
 function asTokenType(value: unknown): string | undefined {
   return /^bearer$/i.test(String(value)) ? 'Bearer' : /^dpop$/i.test(String(value)) ? 'DPoP' : undefined;
 }
 
-/** A number, also as text or `BigInt`; beyond some 3,000 years it is cut. */
+/**
+ * Whole seconds of a number, which may be a text or a `BigInt`; `undefined` for anything else. More
+ * than some 3,000 years is cut.
+ */
 function asSeconds(value: any): number | undefined {
   return typeof value !== 'object' && /^\s*\d+(\.\d+)?\s*$/.test(String(value)) ? Math.floor(Math.min(Number(value), 1e11)) : undefined;
 }

@@ -9,8 +9,9 @@ import type { OAuthToken } from '../platform/token.ts';
 import { reviveToken } from '../platform/token.ts';
 
 /**
- * Revokes an access token: one request, never repeated. At ThingSpace the next exchange then brings a new token, where
- * it would have brought the same one. Clients that hold the token learn of it by their next 401.
+ * Revokes an access token with one request, which is never repeated. At ThingSpace the next exchange then
+ * brings a new token; otherwise it would bring the same one again. Clients that hold the token notice at their
+ * next call, which gets a 401.
  *
  * @param config the client's configuration
  * @param token the token to revoke
