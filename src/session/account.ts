@@ -19,9 +19,9 @@ export interface Held extends Rejections {
   readonly token: string;
   usedAtMs: number;
   rejectedAgainAtMs?: number | undefined;
-  /** The last use that the store has been told of, or was to be. */
+  /** The last use that has been written to the store, or whose writing was begun. */
   savedAtMs: number;
-  /** The record that this session is still to be written over in the store; absent once it has been. */
+  /** The record in the store that this session is still to be written over. Absent once that has been done. */
   over?: SessionRecord | undefined;
 }
 
@@ -29,46 +29,55 @@ export interface Held extends Rejections {
 export interface Flight {
   /** Always fulfils, so that a rejection can only come from the runtime. */
   readonly outcome: Promise<Outcome>;
-  /** Its last sign of life. */
+  /** When it gave its last sign of life. */
   aliveAtMs: number;
 }
 
-/** How a login ended for those who waited: gives the session token, or throws. */
+/** How a login ended, for those who waited for it: returns the session token, or throws. */
 export type Outcome = () => string;
 
-/** What a session asks of a store. */
+/** The operations of a store that a session needs. */
 export type SessionStore = Required<Pick<TokenStore, 'get' | 'compareAndSet'>>;
 
 /** The state of one session object. */
 export interface Account extends Self {
   readonly username: string;
   readonly password: string;
-  /** The one given, or one in memory. */
+  /** The store that was given, or one in memory. */
   readonly store: SessionStore;
-  /** Its name in counts, from the first call on, and the account's key in the store, empty until it is first needed. */
+  /**
+   * `id` is this object's name in counts, there from the first call on. `key` is the account's key in the store, empty
+   * until it is first needed.
+   */
   id: string;
   key: string;
-  /** The client that used the session last, where no login is under way: there is one before anything is asked of it. */
+  /**
+   * The client that used the session last, or, while a login is under way, the one that began it. It is set
+   * before anything is asked of it.
+   */
   client: TokenSource;
-  /** The session endpoint, the same for all clients; there as soon as there is one. */
+  /** The session endpoint, the same for all clients. It is set with the first client. */
   url: string;
   held?: Held | undefined;
   spent?: Self['spent'];
-  /** The record as it was last read or written; nothing after a reset. */
+  /** The record as it was last read or written. An empty one after a reset. */
   known: SessionRecord;
-  /** Whether that one could not be written: then it holds until a reset, or until a session is found in the store. */
+  /** Whether `known` could not be written. It then holds until a reset, or until a session is found in the store. */
   isUnwritten?: boolean;
-  /** Whether the text read next is to be void, and the one that is while it stands unchanged. */
+  /**
+   * `isReset`: the text that is read next from the store counts for nothing. `voided`: that text, which counts for nothing
+   * as long as it stands there unchanged.
+   */
   isReset?: boolean;
   voided?: string | undefined;
-  /** The error of all calls since logins have been stopped. */
+  /** The error that all calls get since logins have been stopped. */
   refusal?: ApiError | undefined;
-  /** The last failure that spaces logins out. */
+  /** The last failure because of which the next login has to wait. */
   failure?: Failure | undefined;
   flight?: Flight | undefined;
 }
 
-/** Where the login or the logout is sent: below the session endpoint, whether that ends with a slash or has a query. */
+/** The URL of the login or the logout: below the session endpoint, which may end with a slash or have a query. */
 export function endpointOf(url: string, path: string): string {
   const endpoint = new URL(url);
   endpoint.pathname = endpoint.pathname.replace(/\/?$/, path);
@@ -80,7 +89,7 @@ export function current({ held }: Account): Held | undefined {
   return held && isAlive(held, Date.now()) ? held : undefined;
 }
 
-/** Takes a record as what is known, whatever was known before. */
+/** Takes a record as what is known, in the place of what was known before. */
 export function learn(account: Account, record: SessionRecord, isUnwritten = false): void {
   account.known = record;
   account.isUnwritten = isUnwritten;
@@ -88,13 +97,13 @@ export function learn(account: Account, record: SessionRecord, isUnwritten = fal
 
 /** Holds a session that the record has, or is to have. */
 export function hold(account: Account, record: StoredSession): Held {
-  // Clocks of a fleet differ: none has been used in the future.
+  // The clocks of a fleet differ. A last use that lies in our future counts as now.
   const usedAtMs = Math.min(record.usedAtMs, Date.now());
   begin(account, record);
   return (account.held = { ...record, usedAtMs, savedAtMs: usedAtMs });
 }
 
-/** Holds no session any more, and takes this one from no store. */
+/** Gives up the session that is held, and remembers it, so that it is not taken from the store again. */
 export function letGo(account: Account, isLapse: boolean): void {
   if (account.held) account.spent = { token: account.held.token, isLapse };
   account.held = undefined;
@@ -107,7 +116,7 @@ export function reset(account: Account): void {
   account.isReset = true;
 }
 
-/** What failed before counts no more. */
+/** Starts anew from a record: what failed before counts no more. */
 function begin(account: Account, record: SessionRecord): void {
   learn(account, record);
   account.refusal = account.failure = undefined;

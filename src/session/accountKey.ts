@@ -5,8 +5,8 @@
 import type { Account } from './account.ts';
 
 /**
- * The key of an account's record: a changed password is another one, and from it neither user name nor password can be read,
- * nor guessed at less than 100,000 iterations each.
+ * The key of an account's record. Another password gives another key. Neither user name nor password can be read from it,
+ * and each guess at them costs 100,000 iterations.
  *
  * @see RFC 8018 section 5.2
  */

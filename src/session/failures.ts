@@ -1,5 +1,6 @@
 /**
- * How a login that brought no session is told: to `onEvent`, and to the one who reads the error in a log at night.
+ * How a login that brought no session is told: to `onEvent`, and, by the error's message, to a person
+ * who reads a log at night.
  * @module
  */
 import type { ApiErrorFields } from '../platform/errors.ts';
@@ -10,12 +11,15 @@ import { nameOf } from '../platform/transport.ts';
 import type { Account } from './account.ts';
 import { endpointOf } from './account.ts';
 
-/** What has come of a request, and why no more has. */
+/** What a request has brought, and, as `cause`, why it has brought no more. */
 export interface Reply extends Answer {
   cause?: unknown;
 }
 
-/** A login, or a logout, that did not succeed this time. `what` says why none was sent, or, with a reply, its path. */
+/**
+ * The error of a login or logout that did not succeed this time. With a reply, `what` is the path of the request. Without
+ * one, it says why no request was sent.
+ */
 export function failure(account: Account, what: string, reply?: Reply): ApiError {
   const { response, text: _, ...cause } = reply ?? {};
   const { status: statusCode, headers } = response ?? {};
@@ -24,7 +28,7 @@ export function failure(account: Account, what: string, reply?: Reply): ApiError
   return tell(account, 'session_failed', `${happened}; try again later`, { ...cause, code: 'session_failed', statusCode, headers });
 }
 
-/** From now on all calls get this error, the first one of the kind. */
+/** The error that all calls get from now on. It is made once, at the first refusal. */
 export function refusal(account: Account, statusCode: number | undefined): ApiError {
   const what = statusCode ? `refused the username and password (${statusCode})` : 'gave no answer twice';
   return (account.refusal ??= tell(

@@ -1,5 +1,6 @@
 /**
- * The session held: its use, which the store learns of beside the call, and its end by the server's word.
+ * The session that is held: its use, which is written to the store while the call goes on, and its
+ * end when the server says so.
  * @module
  */
 import { callHook } from '../platform/events.ts';
@@ -9,11 +10,14 @@ import type { Account, Held } from './account.ts';
 import { current, letGo } from './account.ts';
 import { save } from './sharedRecord.ts';
 
-/** How often the store is told of the last use, and how often it is offered a session that could not be written. */
+/**
+ * How often the last use is written to the store at most, and how often a session that the store did
+ * not take is offered again.
+ */
 const SAVE_EVERY_MS = 60_000;
 const OFFER_EVERY_MS = 1_000;
 
-/** The token held, for a call about to be sent. */
+/** The session token for a call that is about to be sent; `undefined` if none is held. */
 export function use(account: Account): string | undefined {
   const held = current(account);
   if (!held) return undefined;
@@ -22,7 +26,9 @@ export function use(account: Account): string | undefined {
   return held.token;
 }
 
-/** Told of a lapse of `sent`. True: the next call for a session brings another one. */
+/**
+ * Takes note that a call with the session token `sent` met a lapse. `true`: the next call for a session brings another one.
+ */
 export function giveUp(account: Account, sent: string, rejected: RejectedUse): boolean {
   const { held } = account;
   if (held?.token !== sent) return true;

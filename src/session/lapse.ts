@@ -1,5 +1,5 @@
 /**
- * The platform's words: for a session that has ended, and for a bearer that its gateway does not take.
+ * The words in which the platform says that a session has ended, or that its gateway does not take a bearer.
  * @module
  */
 import { asText } from '../platform/token.ts';
@@ -8,15 +8,18 @@ import { readText } from '../platform/transport.ts';
 import { waitFor } from '../platform/waiting.ts';
 import { parseBody } from '../token/answer.ts';
 
-/** The service before the first dot varies, and the message of Connectivity says nothing that may be relied on. */
+/**
+ * The service before the first dot varies. Only the code is looked at: nothing in Connectivity's message can be relied on.
+ */
 const CODE = /^[^.]*\.(REQUEST_FAILED\.SessionToken\.(Expired|Format)|INPUT_INVALID\.SessionToken\.Invalid)$/;
-/** An answer that stalls reaches its caller all the same. */
+/** An answer is looked at for this long. One that stalls then goes to its caller all the same. */
 const LOOK_MS = 5_000;
 
 /** Whether an answer of an API says that the session has lapsed. The answer can still be read afterwards. */
 export async function isLapse(response: Response): Promise<boolean> {
   const isCandidate = /^40[01].*json/i.test(`${response.status} ${response.headers.get('content-type')}`);
-  // One that breaks off, or is aborted, does so for the caller: platforms do not let it read the original any more.
+  // If the body breaks off or is aborted, this rejects, and so the call fails: platforms no longer let the
+  // caller read the original then.
   return isCandidate && saysLapsed(await waitFor(readText(response.clone()), undefined, LOOK_MS));
 }
 
@@ -31,7 +34,7 @@ export function saysLapsed(text: string | undefined): boolean {
   );
 }
 
-/** The gateway's word on the bearer: the request has not reached the account. */
+/** Whether the gateway does not take the bearer. The request has then not reached the account. */
 export function isBearerFault({ response, text = '' }: Answer): boolean {
   return response?.status === 401 && /^\s*{\s*"fault"|<am:fault/.test(text);
 }

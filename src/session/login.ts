@@ -1,6 +1,6 @@
 /**
- * One login: counted, sent within 5 s, its answer judged and written, in this order. What has been counted stays counted
- * wherever a step is never reached, since a process may be stopped or killed at each.
+ * One login. It is counted, then sent within 5 s, then its answer is judged, then the result is written. A process may be
+ * stopped or killed at each step. A login that has been counted stays counted if a later step is never reached.
  * @module
  */
 import { report } from '../platform/events.ts';
@@ -21,23 +21,23 @@ import { MOST_FAILURES, SEND_WITHIN_MS, textOf } from './record.ts';
 import type { Stored } from './sharedRecord.ts';
 import { write } from './sharedRecord.ts';
 
-/** The way to a session for all who wait for it. Times are in milliseconds of Unix time. */
+/** The search for a session, on behalf of all who wait for it. Times are in milliseconds of Unix time. */
 export interface Attempt {
   readonly startedAtMs: number;
   /** Since when it has tried in vain to count a login. */
   countingSinceMs?: number | undefined;
-  /** Whether another bearer has been had, in the place of one that the gateway did not take. */
+  /** Whether it has already got another bearer, in the place of one that the gateway did not take. */
   isRenewed?: boolean;
 }
 
 /** A login that has been counted. */
 interface Counted {
   readonly record: SessionRecord;
-  /** What was known before, to be put back where the login turns out not to count. */
+  /** What was known before. It is put back if the login turns out not to count. */
   readonly before: SessionRecord;
   /**
-   * There where the store fails, so that it is counted in this process only: what its session may be written over, which is
-   * the count, of which nobody knows whether it was written, or nothing.
+   * Set if the store fails, so that the login is counted in this process only. It is the record that the session may be
+   * written over later: the count, if nobody knows whether that was written, or else an empty record.
    */
   readonly over?: SessionRecord;
 }
@@ -45,7 +45,7 @@ interface Counted {
 /** How often the record is looked at while others write it. */
 export const LOOK_EVERY_MS = 200;
 
-/** Sends one login, if it can be counted: the session token, or `undefined` where the record is to be looked at again. */
+/** Sends one login, if it can be counted, and returns the session token. `undefined`: the record is to be looked at again. */
 export async function logIn(account: Account, attempt: Attempt, stored: Stored | undefined): Promise<string | undefined> {
   const { username, password } = account;
   const last = barring(account.failure, EXCHANGE);
@@ -58,7 +58,7 @@ export async function logIn(account: Account, attempt: Attempt, stored: Stored |
   const token = ok && asHeaderText(parseBody(reply.text)?.['sessionToken']);
   if (token) return succeed(account, counted, token);
   const isFault = isBearerFault(reply);
-  // Not a 408, which was not read, nor a 429, which was not looked at.
+  // A 408 is no refusal: the login was not read. A 429 is none either: the login was not looked at.
   const isRefused = !isFault && /^4(?!08|29)/.test(`${status}`);
   const isUnknown = !reply.response || (ok && reply.text === undefined);
   await conclude(account, counted, isRefused ? { status } : isUnknown ? {} : undefined);
@@ -68,12 +68,12 @@ export async function logIn(account: Account, attempt: Attempt, stored: Stored |
     if (await renewBearer(account, bearer)) return undefined;
   }
   const error = failure(account, '/login', reply);
-  // 429, 5xx and the like are spaced out as failed exchanges are.
+  // After a 429, a 5xx or the like, the next login waits for as long as an exchange does after a failed one.
   if (!isUnknown) account.failure = createFailure(account.failure, error, EXCHANGE);
   throw error;
 }
 
-/** Sends one request, and tells what has come of it. */
+/** Sends one request and returns what has come of it. Never rejects. */
 export async function send(
   { client, url }: Account,
   path: string,
@@ -89,19 +89,19 @@ export async function send(
   return reply;
 }
 
-/** The time limit of a login. */
+/** The time limit of a login, in milliseconds. */
 export function limitMs({ client }: Account): number {
   return client.settings.timeoutMs || 30_000;
 }
 
-/** Another bearer in the place of one that the gateway did not take, if there is one. */
+/** Gets another bearer in the place of one that the gateway did not take. `undefined`: there is none. */
 export async function renewBearer({ client }: Account, bearer: OAuthToken): Promise<OAuthToken | undefined> {
   if (!rejectToken(client, bearer.accessToken, 'call')) return undefined;
   return renewToken(client, bearer).catch(() => undefined);
 }
 
 async function count(account: Account, attempt: Attempt, stored: Stored | undefined): Promise<Counted | undefined> {
-  // A reset since the record was read makes it void.
+  // There was a reset after the record was read, which makes it void.
   if (account.isReset && stored) return undefined;
   const before = account.known;
   const countedAtMs = Date.now();
@@ -109,7 +109,7 @@ async function count(account: Account, attempt: Attempt, stored: Stored | undefi
   const record = { failures, owner: account.id, countedAtMs, limitMs: limitMs(account) };
   const isWritten = stored && (await write(account, stored.text, record));
   if (isWritten === undefined) {
-    // The process has one login, unless one is known that may have failed.
+    // The store fails. This process may send one login, unless it knows of a login that may have failed.
     if (before.failures) throw failure(account, 'the store fails, and another login may be under way');
     learn(account, { failures: MOST_FAILURES }, true);
     return { record, before, over: stored ? record : {} };
@@ -127,11 +127,11 @@ async function count(account: Account, attempt: Attempt, stored: Stored | undefi
 
 async function succeed(account: Account, { record, over }: Counted, token: string): Promise<string> {
   const isReplacing = account.spent?.isLapse && !account.held;
-  // A count has its time.
+  // A count always has its time.
   const session = { token, usedAtMs: record.countedAtMs!, replacedAtMs: isReplacing ? Date.now() : undefined };
   const held = hold(account, session);
   const put = () => write(account, textOf(record), session);
-  // Where the count stays, the next login would be one too many.
+  // Tried twice: if the count stayed in the store, the next login would be one too many.
   const isWritten = over ? undefined : ((await put()) ?? (await put()));
   if (isWritten === undefined) held.over = over ?? record;
   if (isWritten) account.isReset = false;
@@ -140,11 +140,11 @@ async function succeed(account: Account, { record, over }: Counted, token: strin
 }
 
 /**
- * Writes over the count what the login has brought: a failure that counts, or, without one, what was there before. Only if
- * the count is still there; and a refusal that cannot be written holds in this process.
+ * Writes the result of the login over its count: a failure that counts, or, if there is none, what was there before. It
+ * writes only if the count is still there. A refusal that cannot be written holds in this process.
  */
 async function conclude(account: Account, { record, before, over }: Counted, failed?: Pick<SessionRecord, 'status'>): Promise<void> {
-  // What was counted before a reset counts no more.
+  // Logins that were counted before a reset count no more.
   const { isReset } = account;
   const failures = over ? MOST_FAILURES : isReset ? 1 : record.failures;
   const next = failed ? { ...record, limitMs: undefined, failures, ...failed } : isReset ? {} : before;

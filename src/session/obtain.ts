@@ -1,5 +1,5 @@
 /**
- * How a call comes by a session: it joins the login under way, or looks at the record and does what that says.
+ * How a call gets a session: it joins the login under way, or looks at the record and does what the record says.
  * @module
  */
 import { callHook } from '../platform/events.ts';
@@ -14,15 +14,16 @@ import { limitMs, logIn, LOOK_EVERY_MS } from './login.ts';
 import { decide, waitMs } from './record.ts';
 import { look } from './sharedRecord.ts';
 
-/** A login of another request's that gives no sign of life for so long is lost. */
+/** A login that another request has begun counts as lost when it gives no sign of life for this long. */
 const LOST_AFTER_MS = 5_000;
-/** How often a call waits for what its own login would be waited for. */
+/** A call waits for others at most this many times as long as others would wait for its own login. */
 const MOST_WAITS = 3;
 
 /**
- * Joins the login under way or begins one. The signal ends only this caller's wait. On workerd and edge runtimes a login
- * that another request has begun dies with it and never settles, or rejects with the runtime's refusal: then it is lost, and
- * stays counted. One that is only slow goes on giving signs of life; a second one beside it would count too.
+ * Joins the login under way, or begins one. The signal ends only this caller's wait. On workerd and edge runtimes, a
+ * login dies with the request that has begun it. It then never settles, or rejects with an error of the runtime. Such a
+ * login is lost, and stays counted. A login that is only slow keeps giving signs of life: nobody begins a second one
+ * beside it, which would count too.
  */
 export async function obtain(account: Account, signal: AbortSignal | null | undefined): Promise<string> {
   for (;;) {
@@ -43,7 +44,7 @@ export async function obtain(account: Account, signal: AbortSignal | null | unde
 function begin(account: Account): Flight {
   const pulse = isRequestBound() ? setInterval(() => (flight.aliveAtMs = Date.now()), 1_000) : undefined;
   const outcome = findOrLogIn(account)
-    // Those who have waited for a session get it, though it has been forgotten meanwhile.
+    // Those who have waited for a session get it, even if it has been forgotten meanwhile.
     .then((token): Outcome => () => use(account) ?? token, (error): Outcome => () => {
       throw error;
     })
@@ -57,9 +58,10 @@ function begin(account: Account): Flight {
   return flight;
 }
 
-/** Brings a session, from the store or by one login, and never beside another's. */
+/** Gets a session from the store or by one login, but sends none while another login is under way. */
 async function findOrLogIn(account: Account): Promise<string> {
-  // In a turn of its own: what it calls of the caller's may ask for the session too, and must find this login under way.
+  // The rest runs after `begin` has returned. It may call code of the caller's that asks for the session, too, and that
+  // must find this login under way.
   await undefined;
   const attempt: Attempt = { startedAtMs: Date.now() };
   account.id ||= `${crypto.getRandomValues(new Uint32Array(4))}`;
@@ -70,14 +72,18 @@ async function findOrLogIn(account: Account): Promise<string> {
   }
 }
 
-/** Does what the record says: a session token, or `undefined` where it is to be looked at again. */
+/**
+ * Looks at the record and does what it says. Returns the session token, or `undefined` if the record
+ * is to be looked at again.
+ */
 async function step(account: Account, attempt: Attempt): Promise<string | undefined> {
   const stored = await look(account);
   const { known } = account;
   const decision = decide(known, Date.now(), account);
   if (decision === 'use') return hold(account, known as StoredSession).token;
   if (decision === 'stop') throw refusal(account, known.status);
-  // Nobody can be waited for where the store fails; the login that may be under way then bars this process's own.
+  // While the store fails, nobody can tell when another login ends. If one may be under way, `logIn`
+  // then sends none of its own.
   if (decision === 'login' || !stored) return logIn(account, attempt, stored);
   attempt.countingSinceMs = undefined;
   if (Date.now() - attempt.startedAtMs >= MOST_WAITS * waitMs(limitMs(account))) throw failure(account, 'another login is under way');

@@ -1,6 +1,7 @@
 /**
- * The record in the store: looked at, written where it has not changed meanwhile, and told of the last use.
- * An operation has 5 s; one that throws, or takes longer, is a store that fails: an event, and never more.
+ * The record in the store: it is read, written if it has not changed meanwhile, and told of the last use. A
+ * store operation has 5 s. A store that takes longer, or throws, counts as one that fails. That is told as an
+ * event and throws nothing here.
  * @module
  */
 import { report } from '../platform/events.ts';
@@ -11,7 +12,7 @@ import { learn } from './account.ts';
 import type { SessionRecord } from './record.ts';
 import { IDLE_MS, isUnderWay, isUsable, parseRecord, textOf } from './record.ts';
 
-/** What the store holds: a record, and its text, which is what is compared. No text: nothing is there. */
+/** What the store holds: a record, and its text, by which changes are seen. No text: the store holds nothing. */
 export interface Stored {
   readonly record: SessionRecord;
   readonly text: string | undefined;
@@ -30,18 +31,18 @@ export function memoryStore(): SessionStore {
   };
 }
 
-/** Brings up to date what is known, and says what the store holds; `undefined` where it fails. */
+/** Reads the store, brings up to date what is known, and returns what the store holds; `undefined` if it fails. */
 export async function look(account: Account): Promise<Stored | undefined> {
   const stored = await read(account);
   const record = stored ? weigh(account, stored) : account.known;
-  // What could not be written holds until the store has a session.
+  // What could not be written holds until the store has a session that can be used.
   if (!account.isUnwritten || isUsable(record, Date.now(), account)) learn(account, record);
   return stored;
 }
 
 /**
- * Writes a record, if the store still holds the text `expected`. `false`: it holds something else; `undefined`: it fails.
- * Sessions are kept for as long as they live, all else for ever.
+ * Writes a record, if the store still holds the text `expected`. `false`: it holds something else. `undefined`: it fails.
+ * Sessions are kept for as long as they live, everything else for ever.
  */
 export function write(account: Account, expected: string | undefined, record: SessionRecord): Promise<boolean | undefined> {
   const ttlSeconds = record.token ? IDLE_MS / 1000 : undefined;
@@ -49,27 +50,30 @@ export function write(account: Account, expected: string | undefined, record: Se
   return ask(account, 'compareAndSet', async (store) => store.compareAndSet(account.key, expected, text, ttlSeconds));
 }
 
-/** Takes the session of this token out of the store, if it is still there. */
+/** Deletes the session with this token from the store, if it is still there. */
 export async function remove(account: Account, token: string): Promise<void> {
   const stored = await read(account);
   if (stored?.record.token === token) await write(account, stored.text, {});
 }
 
-/** Tells the store of the last use, or of a session that it could not be told of, but never over anything else. */
+/**
+ * Writes the last use to the store, or a session that could not be written before. It never writes over anything but this
+ * session, or the record that the session was to replace.
+ */
 export async function save(account: Account, held: Held): Promise<void> {
   for (let tries = 3; tries > 0; tries--) {
     const stored = await read(account);
     if (!stored || account.held !== held) return;
     const { record, text } = stored;
     const isWanted = record.token === held.token || (held.over && textOf(held.over) === text);
-    // Whatever else lies there is newer, and this session stays this process's own.
+    // Whatever else the store holds is newer, and this session stays in this process only.
     const isWritten = !isWanted || (await write(account, text, merge(held, record)));
     if (isWritten) held.over = undefined;
     if (isWritten !== false) return;
   }
 }
 
-/** The session with what another process may have written of it. */
+/** The session, together with what another process may have written about it. */
 function merge(held: Held, { usedAtMs = 0, rejectedAgainAtMs = 0 }: SessionRecord): SessionRecord {
   held.rejectedAgainAtMs = Math.max(held.rejectedAgainAtMs ?? 0, rejectedAgainAtMs) || undefined;
   const { savedAtMs: _, over: __, ...record } = held;
@@ -77,8 +81,9 @@ function merge(held: Held, { usedAtMs = 0, rejectedAgainAtMs = 0 }: SessionRecor
 }
 
 /**
- * What is stored counts for nothing if it was read first after a reset and has not changed, but for a login under way. Where
- * nothing is stored any more, logins that failed, or may have, hold all the same.
+ * Says what the stored record counts for. The record that is read first after a reset counts for nothing as long as it
+ * stands there unchanged, unless it is a login under way. If the store holds nothing any more, logins that this process
+ * knows to have failed, or that may have failed, count all the same.
  */
 function weigh(account: Account, { record, text }: Stored): SessionRecord {
   const { known, id } = account;
@@ -88,7 +93,7 @@ function weigh(account: Account, { record, text }: Stored): SessionRecord {
   return text === account.voided && !isUnderWay(record, Date.now()) ? {} : record;
 }
 
-/** What the store holds; `undefined` where it fails. */
+/** What the store holds; `undefined` if it fails. */
 async function read(account: Account): Promise<Stored | undefined> {
   const text = await ask(account, 'get', async (store) => (await store.get(account.key)) || '');
   if (!text) return text === undefined ? text : { record: {}, text: undefined };
@@ -100,11 +105,12 @@ async function read(account: Account): Promise<Stored | undefined> {
   }
 }
 
-/** Asks the store: its answer, or `undefined` where it throws or takes too long. */
+/** Asks the store and returns its answer; `undefined` if it throws or takes too long. */
 async function ask<T>(account: Account, operation: Operation, act: (store: SessionStore) => Promise<T>): Promise<T | undefined> {
   try {
     const asked = act(account.store);
-    // In slices: a process that gets no time for a while finds its timers due before the answer that lies there.
+    // In slices of a second: when a process gets no time to run for a while, its timers come before an answer that has
+    // arrived meanwhile. The next slice then finds the answer.
     for (let slices = 5; slices > 0; slices--) {
       const answer = await waitFor(asked, undefined, 1_000);
       if (answer !== undefined) return answer;
