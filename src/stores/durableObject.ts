@@ -1,7 +1,7 @@
 /**
- * A token store in a Durable Object, which does one thing at a time: the single flight of a whole Cloudflare account. Holds both
- * sides, the class to deploy and the store that speaks to it over the stub's `fetch`. The class imports nothing of
- * `cloudflare:workers`, so that it runs at any compatibility date.
+ * A token store in a Durable Object. Such an object does one thing at a time, so that all Workers of an account can share
+ * one exchange. This file holds both sides: the class to deploy, and the store that speaks to it over the stub's `fetch`.
+ * The class imports nothing of `cloudflare:workers`, so that it runs at any compatibility date.
  * @module
  */
 import type { TokenStore } from './tokenStore.ts';
@@ -32,15 +32,15 @@ interface Command {
   readonly operation: 'get' | 'set' | 'delete' | 'compareAndSet';
   readonly key: string;
   readonly expected?: string | undefined;
-  /** Absent: deletes. */
+  /** Absent: the key is deleted. */
   readonly value?: string | undefined;
   readonly ttlSeconds?: number | undefined;
 }
 
 /**
- * The Durable Object to deploy: export it from the Worker's main module and name it in the configuration's bindings and
- * migrations (`new_sqlite_classes` or `new_classes`). Everything is in its storage, so that an eviction loses nothing;
- * what has ended is deleted by an alarm.
+ * The Durable Object to deploy. Export it from the Worker's main module, and name it in the configuration's bindings and
+ * migrations (`new_sqlite_classes` or `new_classes`). It keeps everything in its storage, so that nothing is lost when the
+ * platform evicts it. An alarm deletes values whose time is over.
  *
  * @example
  * ```ts
@@ -72,11 +72,11 @@ export class TokenStoreObject {
 }
 
 /**
- * A store on a {@link TokenStoreObject}. Each method is one request to it, and rejects when that fails. All Workers that
- * speak to one object make one exchange for each token.
+ * A store on a {@link TokenStoreObject}. Each method is one request to the object, and rejects when that request fails. All
+ * Workers that speak to one object make one exchange for each token.
  *
- * A stub belongs to the request that made it: a client that outlives a request, as one at module scope does, gives a
- * function, which is called for each operation.
+ * A stub may be used only in the request that made it. For a client that outlives a request, such as one at module scope,
+ * give a function that makes the stub: it is called for each operation.
  *
  * @throws `TypeError` for what is neither a stub nor a function
  *
@@ -105,7 +105,7 @@ async function sendCommand(stub: TokenStoreStub, command: Command): Promise<unkn
   return JSON.parse(text);
 }
 
-/** While it waits for its storage an object takes no other request, so that nothing comes between reading and writing. */
+/** An object takes no other request while it waits for its storage, so that nothing comes between reading and writing. */
 async function run(storage: ObjectStorage, { operation, key, expected, value, ttlSeconds }: Command): Promise<unknown> {
   const held = valueOf(await storage.get(key));
   if (operation === 'get') return held;

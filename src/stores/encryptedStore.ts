@@ -5,22 +5,24 @@
 import { requireMethods } from './storeFailure.ts';
 import type { TokenStore } from './tokenStore.ts';
 
-/** An AES-GCM key of WebCrypto's: `CryptoKey`, by whatever name the platform's types know it. */
+/** An AES-GCM key of WebCrypto: a `CryptoKey`, whatever name the platform's types have for it. */
 export type StoreKey = Parameters<typeof crypto.subtle.encrypt>[1];
 
 /**
- * A store whose values only the holders of a key can read or make: AES-GCM through WebCrypto, a fresh random nonce for
- * each write, the store's key bound in, so that a value moved to another key does not open. The names of the keys stay
- * readable, and an old value put back by somebody who can write there opens.
+ * Wraps a store so that only those who have a key can read or write its values, which are sealed with AES-GCM
+ * (WebCrypto). Each write has a new random nonce. A value is bound to the name under which the store keeps it, and does
+ * not open under another name. The names themselves stay readable. Someone who can write to the store can put an old
+ * value back, and that value opens.
  *
- * What none of the keys opens (a changed key, junk, a plain value from before) makes `get` and `compareAndSet` reject with
- * an error whose `code` is `'sealed'`: `storedToken` makes an exchange and overwrites it, a session takes it for a store
- * that fails, since members with different keys must not overwrite each other's refusals. Each tells it as an event.
- * `compareAndSet` is there where `store` has it.
+ * If none of the keys opens a value, `get` and `compareAndSet` reject with an error whose `code` is `'sealed'`. This happens
+ * when the key was changed, or when the value is junk or was written without a seal. `storedToken` makes an exchange and
+ * overwrites such a value. A session treats the store as one that fails, since processes with different keys must not
+ * overwrite each other's refusals. Both tell it as an event. There is a `compareAndSet` if `store` has one.
  *
- * @param keys AES-GCM keys with the usages `encrypt` and `decrypt`: the first seals, each opens. To rotate, put the new
- *   key behind the old one everywhere, then in front, and take the old one out when the tokens have ended
- * @throws `TypeError` for what is no store, and where there is no key, or none that can do this
+ * @param keys one AES-GCM key or several, with the usages `encrypt` and `decrypt`. The first one seals, and all are tried
+ *   to open a value. To change the key, put the new key behind the old one in all processes. Then put the new key first.
+ *   When the tokens have ended, take the old key out
+ * @throws `TypeError` for what is no store, for an empty list of keys, and for a key that cannot do this
  * @see https://www.w3.org/TR/webcrypto/#aes-gcm
  *
  * @example
@@ -54,13 +56,13 @@ export function encryptedStore(store: TokenStore, keys: StoreKey | readonly Stor
   };
 }
 
-/** Told by its shape: keys come from other realms, too. */
+/** Judged by its properties and not by its class: a key may come from another realm. */
 function canUse(key: unknown, usage: string): boolean {
   const { algorithm, usages } = Object(key) as { algorithm?: { name?: unknown }; usages?: unknown };
   return algorithm?.name === 'AES-GCM' && Array.isArray(usages) && usages.includes(usage);
 }
 
-/** Tells a sealed value from others, and keeps clients that parse what looks like JSON from parsing it. */
+/** Marks a sealed value. It also keeps clients that parse what looks like JSON from parsing the value. */
 const SEALED = 'sealed:';
 const NONCE_BYTES = 12;
 

@@ -1,17 +1,20 @@
 /**
- * A store in a folder, for the processes of one machine. The only source file that imports `node:` modules.
+ * A store in a folder, for the processes of one machine. It is the only entry that imports `node:` modules.
  *
- * A key's value is the file `digest.N` with the highest N: its versions. A new one is written aside, synced, and linked to
- * the next name, which only one process can do; there is no lock, so nobody waits for one that has been stopped. Two rules
- * make that hold, however processes stall between two steps:
- * - A file aside bears the number of the version that it is to follow, and is linked only if that was still the highest
- *   once it bore it.
- * - A version is removed only by one who has seen a higher one, the lowest first, and after all files aside that are to
- *   follow a lower one than it.
- * So a name is never given twice, a writer that was slow finds the next name taken or its file aside gone, and a reader
- * whose listing has missed the newest version finds the one it has seen removed, and looks again. Before a key's first
- * version is removed, the empty file `digest.0` is made, and stays: without it, nothing that was there has been removed, so
- * that a listing of nothing can be believed.
+ * Each write of a key makes a new version: the file `digest.N`. The version with the highest N holds the value. A writer
+ * first writes a file aside and syncs it. Then it links that file to the next name, which only one process can do. There
+ * is no lock, so nobody waits for a process that has been stopped. Two rules keep this right, however long a process
+ * pauses between two steps:
+ * - A file aside is renamed so that its name holds the number of the version that it is to follow. It is linked only if
+ *   that version is still the highest after the renaming.
+ * - A version is removed only by a process that has seen a higher one. The lowest version goes first, and before it all
+ *   files aside that are to follow a version below it.
+ *
+ * So no name is ever used twice. A slow writer finds the next name taken, or its file aside gone. A reader whose listing
+ * has missed the newest version finds that the version which it did see has been removed, and looks again.
+ *
+ * Before the first version of a key is removed, the empty file `digest.0` is made, and it stays. As long as it is missing,
+ * no version of the key has been removed, so that a listing without any version can be believed.
  * @module
  */
 import { createHash, randomUUID } from 'node:crypto';
@@ -23,21 +26,21 @@ import { createEntry, valueOf } from './entry.ts';
 import type { TokenStore } from './tokenStore.ts';
 
 /**
- * A store that keeps each key in a file of its own in `folder` (JSON, mode 0600; its name shows nothing of the key), for
- * Node, Deno and Bun. Each write goes to a file aside, to the disk (`fsync`), and into place by a hard link: a reader or a
- * crash never meets half a file, and a writer that was stopped or slow never overwrites what came meanwhile. What killed
- * writers leave behind is removed by a write more than a minute later. A key that has been written more than once has an
- * empty file beside its own, a deleted one a small one without a value; a value whose time is over stays on the disk until
- * its key is written again.
+ * A store that keeps each key in a file of its own in `folder`, for Node, Deno and Bun. The files hold JSON and have mode
+ * 0600; their names show nothing of the keys. A write goes to a separate file, then to the disk (`fsync`), and then into
+ * place by a hard link. So neither a reader nor a crash ever meets half a file, and a writer that was stopped or slow never
+ * overwrites what others have written meanwhile. Files that killed writers left behind are removed by later writes, once
+ * the files are more than a minute old. A key that was written more than once has an empty file beside its own. A deleted
+ * key keeps a small file without a value. A value whose time is over stays on the disk until its key is written again.
  *
- * The folder is made (mode 0700) where it is missing; nobody else should be able to write there. It may be a symbolic
- * link. One in the place of a file in it is read through, and what it leads to is never written: the next write puts a
- * file of its own above it. For file systems that are shared by machines take another store.
+ * The folder is made (mode 0700) if it is missing. Nobody else should be able to write to it. It may be a symbolic link. If
+ * a file in it is a symbolic link, it is read, but what it leads to is never changed: the next write makes a file of its
+ * own in the folder. If several machines share the file system, take another store.
  *
- * Rejects with what the file system says (`EACCES`, `ENOSPC`, …), with an error that says so where it has no hard links,
- * and with a `SyntaxError` where it reads a file that is no JSON, which a `set` replaces.
+ * Rejects with what the file system says (`EACCES`, `ENOSPC`, …), and with an error that says so if the file system has no
+ * hard links. Rejects with a `SyntaxError` if it reads a file that is no JSON; a `set` replaces such a file.
  *
- * @param folder its path; a relative one is looked up at each operation
+ * @param folder the path of the folder; a relative path is looked up at each operation
  * @throws `TypeError` for what is no path
  */
 export function fileStore(folder: string): TokenStore {
@@ -58,10 +61,13 @@ const DELETED = '{}';
 const ABANDONED_AFTER_MS = 60_000;
 const MOST_LOOKS = 100;
 
-/** Whether the next version may be written, by the text of the latest one: absent where there is none. */
+/** Says by the text of the latest version whether the next one may be written. No text: there is no version. */
 type MayFollow = (text?: string) => boolean;
 
-/** A file name on all disks, whatever text the key is: in UTF-8 halves of surrogate pairs would be one and the same. */
+/**
+ * A file name that all disks accept, whatever text the key is. Hashed as UTF-16: in UTF-8, lone halves of surrogate pairs
+ * all become the same bytes.
+ */
 function digestOf(key: string): string {
   return createHash('sha256').update(key, 'utf16le').digest('hex');
 }
@@ -70,26 +76,27 @@ function valueIn(text: string | undefined): string | undefined {
   return text === undefined ? undefined : valueOf(JSON.parse(text));
 }
 
-/** A key's highest version and its text; 0 where there is none. */
+/** A key's highest version and its text; version 0 if there is none. */
 async function findLatest(folder: string, digest: string): Promise<{ readonly version: number; readonly text?: string }> {
   let seen: number | undefined;
   for (let looks = 1; ; looks++) {
     const { versions, hasHadOne } = await list(folder, digest);
     const version = versions.at(-1) ?? 0;
-    // A listing may miss a version that comes while it runs: nothing was there at the first of two that show nothing at
-    // all. Where something must be, and is not after many looks, it has been removed by hand.
+    // A listing may miss a version that is made while it runs. If two listings in a row show no version, there was none at
+    // the time of the first one. If there must be a version, and many listings show none, somebody has removed it by hand.
     if (!version && (hasHadOne ? looks >= MOST_LOOKS : seen === 0)) return { version };
     try {
       if (version) return { version, text: await readFile(join(folder, `${digest}.${version}`), 'utf8') };
     } catch (error) {
-      // A name never comes back: one that is still listed is a symbolic link that leads nowhere.
+      // No name is used twice. If a name is listed again and still cannot be read, it is a
+      // symbolic link that leads nowhere.
       if (codeOf(error) !== 'ENOENT' || version === seen) throw error;
     }
     seen = version;
   }
 }
 
-/** Writes the next version, as long as the latest one may be followed by it, and says whether it has. */
+/** Writes the next version, if the latest one may be followed by it, and says whether it did. */
 async function write(folder: string, digest: string, mayFollow: MayFollow, entry: object): Promise<boolean> {
   for (;;) {
     if (!mayFollow((await findLatest(folder, digest)).text)) return false;
@@ -97,7 +104,7 @@ async function write(folder: string, digest: string, mayFollow: MayFollow, entry
     const aside = join(folder, `${digest}.${randomUUID()}`);
     await writeAside(aside, JSON.stringify(entry));
     const isLinked = await linkNext(folder, digest, aside, mayFollow);
-    // The write has been made: what cannot be removed now is tried again with the next one.
+    // The write itself is done. What cannot be removed now is tried again after the next write.
     if (isLinked) await tidy(folder, digest).catch(() => undefined);
     if (isLinked !== undefined) return isLinked;
   }
@@ -117,7 +124,10 @@ async function writeAside(path: string, text: string): Promise<void> {
   }
 }
 
-/** Whether it has linked what lies aside as the next version; `undefined` where that has been taken away. */
+/**
+ * Links the file aside as the next version. `false`: the latest version may not be followed. `undefined`: somebody
+ * has removed the file aside.
+ */
 async function linkNext(folder: string, digest: string, written: string, mayFollow: MayFollow): Promise<boolean | undefined> {
   let aside = written;
   try {
@@ -134,12 +144,12 @@ async function linkNext(folder: string, digest: string, written: string, mayFoll
     if (codeOf(error) === 'ENOENT') return undefined;
     throw error;
   } finally {
-    // What cannot be removed now is so after a minute.
+    // If it cannot be removed now, a write does so when it is a minute old.
     await remove(aside).catch(() => undefined);
   }
 }
 
-/** False where there is such a name. */
+/** Makes a hard link. `false`: the name is taken. */
 async function linkExclusively(from: string, to: string): Promise<boolean> {
   try {
     await link(from, to);
@@ -152,13 +162,13 @@ async function linkExclusively(from: string, to: string): Promise<boolean> {
   }
 }
 
-/** Removes what is superseded, and what writers of any key have not finished. */
+/** Removes the versions of a key that are no longer the latest, and the files that writers of any key left unfinished. */
 async function tidy(folder: string, digest: string): Promise<void> {
   let { versions, names, hasHadOne } = await list(folder, digest);
   for (const name of names.filter((each) => ASIDE.test(each))) await removeAbandoned(join(folder, name));
   if (versions.length > 1 && !hasHadOne) await writeFile(join(folder, `${digest}.0`), '', { flag: 'a', mode: 0o600 });
   while (versions.length > 1) {
-    // All below it are gone, and nobody puts anything aside any more that is to follow them.
+    // All versions below this one are gone, and no writer makes a new file aside any more that is to follow one of them.
     const lowest = versions[0]!;
     const now = await list(folder, digest);
     for (const name of now.names) if (followedBy(name, digest) < lowest) await remove(join(folder, name));
@@ -167,7 +177,7 @@ async function tidy(folder: string, digest: string): Promise<void> {
   }
 }
 
-/** A file aside: `digest.id`, and once it bears the number of the version that it is to follow, `digest.N.id`. */
+/** A file aside: `digest.id`, and later `digest.N.id`, when its name holds the number of the version that it is to follow. */
 const ASIDE = /^[0-9a-f]{64}(\.\d+)?\.[0-9a-f-]{36}$/;
 
 /** The version that a file aside is to follow; `NaN` for any other file. */
@@ -178,9 +188,9 @@ function followedBy(name: string, digest: string): number {
 
 interface Listing {
   readonly names: readonly string[];
-  /** Those of one key, the highest last. */
+  /** The versions of one key, the highest last. */
   readonly versions: readonly number[];
-  /** Whether one of them may have been removed. */
+  /** Whether a version of the key may have been removed. */
   readonly hasHadOne: boolean;
 }
 
@@ -193,7 +203,7 @@ async function list(folder: string, digest: string): Promise<Listing> {
   return { names, versions: versions.sort((a, b) => a - b), hasHadOne: names.includes(`${digest}.0`) };
 }
 
-/** A writer that is only slow finds its file gone, and begins anew. */
+/** Removes an old file aside. A writer that is only slow finds its file gone, and begins anew. */
 async function removeAbandoned(path: string): Promise<void> {
   const { mtimeMs } = (await stat(path).catch(ignoreMissing)) ?? { mtimeMs: Infinity };
   if (Date.now() - mtimeMs > ABANDONED_AFTER_MS) await remove(path);

@@ -1,6 +1,6 @@
 /**
- * A token store in Workers KV or `Deno.Kv`, told apart by their methods. Both expire late (Workers KV keeps nothing for
- * less than 60 s, `Deno.Kv` deletes when it likes), so each entry carries its own end.
+ * A token store in Workers KV or `Deno.Kv`, which are told apart by their methods. Both delete values late: Workers KV
+ * keeps each for at least 60 s, and `Deno.Kv` deletes when it likes. So each entry carries its own end.
  * @module
  */
 import type { TokenStore } from './tokenStore.ts';
@@ -14,7 +14,7 @@ export interface WorkersKv {
   delete(key: string): Promise<unknown>;
 }
 
-/** What is used of an entry of `Deno.Kv`; its `versionstamp` is new with each write and `null` where there is none. */
+/** What is used of an entry of `Deno.Kv`. Its `versionstamp` is new with each write, and `null` where there is no entry. */
 export interface DenoKvEntry {
   readonly key: readonly string[];
   readonly versionstamp: string | null;
@@ -36,16 +36,17 @@ export interface DenoKvTransaction {
   commit(): Promise<{ readonly ok: boolean }>;
 }
 
-/** About a second of tries. */
+/** With the waits between them, these attempts take about a second. */
 const ATTEMPTS = 20;
 
 /**
- * A store on a key-value namespace: a Workers KV binding or `Deno.Kv`. Each method is one request to it
- * (`compareAndSet` two).
+ * A store on a key-value namespace: a Workers KV binding or `Deno.Kv`. Each method is one request to it,
+ * and `compareAndSet` is two.
  *
- * `Deno.Kv` has `compareAndSet`, by an entry's versionstamp, so that a fleet makes one exchange for each token. Workers KV
- * has nothing of the kind and shows a write elsewhere after up to a minute: it spares exchanges, it does not make them
- * single, as `durableObjectStore` does. Both reject with what the namespace rejects with.
+ * With `Deno.Kv` the store has `compareAndSet`, by means of an entry's versionstamp, so that a fleet makes one exchange for
+ * each token. Workers KV has no such operation, and a write may take up to a minute to be seen elsewhere. There the store
+ * saves exchanges, but two Workers may still make one at the same time; `durableObjectStore` prevents that. Rejects with
+ * what the namespace rejects with.
  *
  * @throws `TypeError` for what is neither
  *
@@ -74,7 +75,10 @@ function workersStore(namespace: WorkersKv): TokenStore {
   };
 }
 
-/** Workers KV refuses names of more than 512 bytes (all scopes of the vendor make 436): longer ones go by their digest. */
+/**
+ * Workers KV refuses names of more than 512 bytes, so a longer key is stored under its digest. A key with all
+ * scopes of the vendor has 436.
+ */
 async function nameOf(key: string): Promise<string> {
   const bytes = new TextEncoder().encode(key);
   if (bytes.length <= 512) return key;
@@ -98,7 +102,10 @@ function denoStore(kv: DenoKv): TokenStore {
   };
 }
 
-/** Writes; again after a moment where two write to one file at once, which `Deno.Kv` answers with "database is locked". */
+/**
+ * Writes. When two processes write to one file at the same time, `Deno.Kv` answers "database is locked"; the write is then
+ * tried again after a moment.
+ */
 async function whenFree<T>(write: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {

@@ -9,7 +9,7 @@ type Command = (...args: never[]) => unknown;
 
 /**
  * What is used of a Redis client: node-redis 5 and 6, ioredis 5 and 6, Bun's `RedisClient` (which has `send` in the place
- * of `eval`), `@upstash/redis`; connected, and owned by the caller.
+ * of `eval`), `@upstash/redis`. The caller connects the client, and closes it.
  */
 export type RedisClient = { readonly get: Command; readonly set: Command; readonly del: Command } & (
   | { readonly eval: Command }
@@ -17,11 +17,13 @@ export type RedisClient = { readonly get: Command; readonly set: Command; readon
 );
 
 /**
- * A store for fleets: all processes that reach one Redis share one token. Values end by themselves (`PX`);
- * `compareAndSet` is one script, which Redis runs while it does nothing else. Whether values survive a restart of Redis
- * or its failover to a replica is up to Redis: for `storedToken` at worst an exchange more is made, a session then goes
- * by what each process knows. Connects nowhere by itself; a client that queues commands while it is disconnected is a
- * store that hangs, which `storedToken` bears. Rejects with what the client rejects with.
+ * A store for fleets: all processes that reach one Redis share one token. Values end by themselves (`PX`).
+ * `compareAndSet` is one script, and Redis does nothing else while it runs. Whether values survive a restart of Redis, or
+ * its failover to a replica, is up to Redis. If values are lost, `storedToken` makes one more exchange at worst, and a
+ * session goes by what each process knows.
+ *
+ * The store connects nowhere by itself. A client that queues commands while it is disconnected is like a store that hangs,
+ * and `storedToken` puts up with that. Rejects with what the client rejects with.
  *
  * @throws `TypeError` for what is no such client
  *
@@ -40,7 +42,8 @@ export function redisStore(client: RedisClient): TokenStore {
     },
     set: (key, value, ttlSeconds) => {
       const end = endOf(ttlSeconds);
-      // Bun and ioredis take a command's arguments as Redis does; node-redis reads the upper case, Upstash the lower.
+      // Bun and ioredis take a command's arguments as Redis does. node-redis reads the name in upper
+      // case, Upstash in lower case.
       return redis.set(key, value, ...(redis.send || redis.call ? end : [{ PX: end[1], px: end[1] }]));
     },
     delete: (key) => redis.del(key),
@@ -54,7 +57,7 @@ function endOf(ttlSeconds: number | undefined): ['PX', number] | [] {
   return ttlSeconds === undefined ? [] : ['PX', Math.ceil(ttlSeconds * 1000)];
 }
 
-/** Values are never empty: an empty text stands for nothing. */
+/** Values are never empty, so an empty text stands for no value. */
 const COMPARE_AND_SET = `if (redis.call("get",KEYS[1]) or "")~=ARGV[1] then return 0 end
 if ARGV[2]=="" then redis.call("del",KEYS[1]) else redis.call("set",KEYS[1],unpack(ARGV,2)) end
 return 1`;

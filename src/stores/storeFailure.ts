@@ -1,13 +1,13 @@
 /**
- * What is said of a store that fails: in an event, and where a caller gives something that is none.
+ * What an event says of a store that fails, and what an error says of a value that is no store.
  * @module
  */
 import { asText } from '../platform/token.ts';
 
 /**
- * The `reason` of a `store_failed` event for what a store threw or rejected with: its text's first word where that is in
- * capitals (Redis: `'WRONGPASS'`), else its `code` where that is a text (`'ECONNREFUSED'`, `'sealed'`), else its name.
- * Never more of its text, which may quote keys and values.
+ * The `reason` of a `store_failed` event for what a store threw or rejected with. It is the first word of the error's text
+ * if that is in capitals (Redis: `'WRONGPASS'`), else the error's `code` if that is a text (`'ECONNREFUSED'`, `'sealed'`),
+ * else its name. It never holds more of the text, which may quote keys and values.
  */
 export function reasonOf(error: unknown): string {
   const { message, code, name } = Object(error) as { readonly [name: string]: unknown };

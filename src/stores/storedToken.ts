@@ -1,6 +1,6 @@
 /**
- * A token provider on top of any store: one token for many processes and restarts. The core knows nothing of stores, and
- * nothing that a store does or fails to do fails a call.
+ * A token provider on top of any store: one token for many processes and restarts. The core knows nothing of stores.
+ * Nothing that a store does, or fails to do, fails a call.
  * @module
  */
 import type { OAuthTokenProvider, TokenRequest } from '../config/config.ts';
@@ -13,15 +13,19 @@ import { reasonOf, requireMethods } from './storeFailure.ts';
 import type { TokenStore } from './tokenStore.ts';
 
 /**
- * A token provider that shares tokens through a store: give it to `oauthTokenProvider`. It takes the store's token
- * while that is valid; else one process, the one that gets the right to exchange, makes the exchange and the others wait
- * for its token. The right is a second key, taken and given back by `compareAndSet`, and ends after 5 s: a process killed
- * with it costs the others that time and one more exchange, one that has waited 8 s goes on alone, and one that was
- * stopped meanwhile does not put an older token over a newer one. A doubled exchange wastes a request, nothing else.
+ * A token provider that shares tokens through a store: give it as `oauthTokenProvider`. While the store's token is
+ * valid, it takes that one. Otherwise one process makes an exchange, and the others wait for its token. The process
+ * that may do so has the right to exchange: a second key in the store, which `compareAndSet` takes and gives back,
+ * and which ends after 5 s.
  *
- * A store operation that throws, takes longer than 2 s or gives junk is a miss and a `store_failed` event, never a
- * failed call; a store that fails is left alone for a second, doubling to 30 s. Clients with different settings may
- * share one provider: the key is made of token URL, client id, scopes, parameters and DPoP key, and holds no secret.
+ * If a process is killed while it has the right, the others wait until the right ends, and there is one more exchange. A
+ * process that has waited for 8 s goes on alone. A process that was stopped while it had the right does not put its older
+ * token over a newer one. When two processes make an exchange all the same, that wastes a request and nothing else.
+ *
+ * A store operation that throws, takes longer than 2 s or gives junk counts as if the store held nothing. It is told as a
+ * `store_failed` event, and is never a failed call. A store that fails is left alone, first for 1 s, then for twice as long
+ * each time, up to 30 s. Clients with different settings may share one provider: the key is made of token URL, client id,
+ * scopes, parameters and DPoP key, and holds no secret.
  *
  * @throws `TypeError` for what is no store
  *
@@ -42,9 +46,9 @@ interface Health {
 
 /** One call's way to the store. */
 interface Access {
-  /** Under which the token lies. */
+  /** The key under which the token is stored. */
   readonly key: string;
-  /** The store's answer, or `undefined` when there is none: a failure, told as an event. */
+  /** Asks the store. `undefined`: it failed, which has been told as an event, or it is left alone. */
   readonly ask: <Operation extends keyof TokenStore>(
     operation: Operation,
     ...args: Parameters<Required<TokenStore>[Operation]>
@@ -52,7 +56,7 @@ interface Access {
   readonly fail: (operation: StoreOperation, reason: string) => undefined;
 }
 
-/** What the store holds: its text, and the token where that is one. */
+/** What the store holds: a text, and the token if the text is one. */
 interface Found {
   readonly text?: string;
   readonly token?: Stored | undefined;
@@ -66,7 +70,7 @@ async function provide(
 ): Promise<OAuthToken> {
   const access = openAccess(store, health, request);
   const giveUpAtMs = Date.now() + WAIT_LIMIT_MS;
-  // An explicit fetchToken makes its exchange whatever others do: nothing to wait for.
+  // An explicit `fetchToken` makes its exchange whatever others do, so there is nothing to wait for.
   let mayWait = !!store.compareAndSet && !request.isForced;
   let right: string | undefined;
   try {
@@ -91,8 +95,8 @@ async function read({ key, ask, fail }: Access): Promise<Found | undefined> {
 }
 
 /**
- * Takes the right to exchange, if nobody has it: its text; an empty one while another has it; `undefined` where the store
- * fails. Its end stands in it, since stores end values late or not at all.
+ * Takes the right to exchange, if nobody has it, and returns its text. An empty text: another process has the right.
+ * `undefined`: the store fails. The text says when the right ends, since stores end values late or not at all.
  */
 async function takeRight({ key, ask }: Access): Promise<string | undefined> {
   const held = await ask('get', rightOf(key));
@@ -102,7 +106,10 @@ async function takeRight({ key, ask }: Access): Promise<string | undefined> {
   return taken && (taken.value ? right : '');
 }
 
-/** Makes an exchange, and writes what it brings: with the right only over what was read with it. */
+/**
+ * Makes an exchange and writes its token. A process with the right writes only over what it has
+ * read while it had the right.
+ */
 async function exchange(
   { key, ask }: Access,
   found: Found | undefined,
@@ -116,33 +123,36 @@ async function exchange(
   const ttlSeconds = token.expiry && token.expiry - nowSeconds();
   if (right && found) {
     const written = await ask('compareAndSet', key, found.text, value, ttlSeconds);
-    // The time of what was read may have ended meanwhile.
+    // The value that was read may have ended meanwhile, so that the key is empty now.
     if (written?.value === false) await ask('compareAndSet', key, undefined, value, ttlSeconds);
-    // What a failed `get` may have hidden is overwritten.
+    // Without the right, or when `get` has failed, whatever the key holds is overwritten.
   } else await ask('set', key, value, ttlSeconds);
   return token;
 }
 
-/** ThingSpace and WSO2 repeat a token, and may give its full lifetime each time: its known end holds while it lies ahead. */
+/**
+ * Keeps the known end of a token that the server repeats, as long as that end lies ahead. ThingSpace and WSO2 repeat a
+ * token, and may state its full lifetime each time.
+ */
 function keepEnd(
   token: OAuthToken,
   stored: OAuthToken | undefined,
   lastToken: OAuthToken | undefined,
 ): { readonly token: OAuthToken; readonly repeatedAt?: number } {
-  // The end of a stored one may be one that was put off below, which would never be over.
+  // A stored token gets no grace time: its end may be one that was put off below, and would be put off again for ever.
   const candidates = [[stored, 0], [lastToken, -GRACE_SECONDS]] as const;
   const ends = candidates.flatMap(([known, skew]) =>
     known?.accessToken !== token.accessToken || isExpired(known, skew) ? [] : (known.expiry ?? Infinity),
   );
   if (!ends.length) return { token };
   const repeatedAt = nowSeconds();
-  // Past its end it serves for two seconds, as in the client.
+  // A token that is repeated past its end serves for two seconds more, as in the client.
   const expiry = Math.min(token.expiry ?? Infinity, Math.max(Math.min(...ends), repeatedAt + 2));
   return { token: expiry < Infinity ? { ...token, expiry } : token, repeatedAt };
 }
 
 function openAccess(store: TokenStore, health: Health, request: TokenRequest): Access {
-  // One that hangs is not asked again in this call.
+  // A store that hangs is not asked again in this call.
   let isOff = isDown(health);
   const fail = (operation: StoreOperation, reason: string) => {
     if (!isDown(health)) {
@@ -166,7 +176,7 @@ function openAccess(store: TokenStore, health: Health, request: TokenRequest): A
   return { key: keyOf(request), ask: ask as Access['ask'], fail };
 }
 
-/** A failure from the future (the clock was set back) does not count. */
+/** Whether the store is left alone now. A failure in the future does not count: the clock was set back. */
 function isDown({ failedAtMs, delayMs }: Health): boolean {
   return isLately(failedAtMs, delayMs);
 }
@@ -175,21 +185,24 @@ const OPERATION_LIMIT_MS = 2_000;
 const RIGHT_SECONDS = 5;
 const LONGEST_RIGHT_MS = 60_000;
 const WAIT_LIMIT_MS = 8_000;
-/** As long as the client itself puts up with a rejected token that the server repeats. */
+/** The client, too, does not ask again for this long when the server repeats a rejected token. */
 const REPEATED_FOR_SECONDS = 60;
-/** Clocks of a fleet differ; and a lifetime nobody states is no longer than ten years. */
+/**
+ * An end further ahead than the token's lifetime and this difference of clocks is junk. Where no lifetime is
+ * stated, ten years are taken.
+ */
 const CLOCK_DIFFERENCE_SECONDS = 3_600;
 const LONGEST_LIFE_SECONDS = 315_360_000;
 
 /** What a value holds, as JSON. */
 interface Stored extends OAuthToken {
-  /** The key it was written under: a store that mixes up its keys must not hand out another client's token. */
+  /** The key that it was written under. A store that mixes up its keys must not hand out another client's token. */
   readonly key: string;
   /** When the server last gave out this same token again, in seconds of Unix time. */
   readonly repeatedAt?: number;
 }
 
-/** Everything that changes the token, and nothing secret. */
+/** The store's key. It holds everything that decides which token is granted, and nothing secret. */
 function keyOf({ tokenUrl, clientId, scope, params, binding }: TokenRequest): string {
   const fields = Object.entries(params).map(([name, value]) => [name, value].flat());
   const parts = [tokenUrl, clientId, scope?.split(' ').sort(), fields.sort(), binding];
@@ -201,7 +214,7 @@ function rightOf(key: string): string {
   return `${key}:right`;
 }
 
-/** Whether somebody has the right: outside data. Junk, and an end that nobody can have meant, count as ended. */
+/** Whether somebody has the right. The text is outside data: junk, and an end that nobody can have meant, count as ended. */
 function isHeld(text: string | undefined): boolean {
   try {
     const leftMs = JSON.parse(text ?? '{}').endMs - Date.now();
@@ -211,7 +224,10 @@ function isHeld(text: string | undefined): boolean {
   }
 }
 
-/** Outside data: `undefined` for junk, which is what the client would refuse, or never stop using. */
+/**
+ * Reads a stored text, which is outside data. `undefined` for junk: for what the client would refuse,
+ * or would never stop using.
+ */
 function parseStored(key: string, text: string): Stored | undefined {
   try {
     const data = JSON.parse(text) as Stored;
@@ -221,7 +237,7 @@ function parseStored(key: string, text: string): Stored | undefined {
   }
 }
 
-/** Whether a token is written as it would be here, and its end is one that somebody can have meant. */
+/** Whether a token is written as this file writes it, with an end that somebody can have meant. */
 function isBelievable(data: OAuthToken, token: OAuthToken): boolean {
   const { expiry, expiresIn } = token;
   if (Object.entries(token).some(([name, value]) => data[name as keyof OAuthToken] !== value)) return false;
@@ -231,13 +247,14 @@ function isBelievable(data: OAuthToken, token: OAuthToken): boolean {
 }
 
 /**
- * Whether a stored token will do instead of an exchange. One that the server has just repeated will, though it be the
- * client's own ("there is no newer") or close to its end: asking again would bring the same to each process of a fleet.
+ * Whether a stored token will do, so that no exchange is needed. A token that the server has just repeated will do,
+ * even if it is the one that the client holds or is close to its end: another exchange would bring the same token
+ * to each process of a fleet.
  */
 function isUsable(token: Stored, lastToken: OAuthToken | undefined, { isForced, clockSkew }: TokenRequest): boolean {
   const isRepeated = Math.abs(nowSeconds() - token.repeatedAt!) < REPEATED_FOR_SECONDS;
   const isOther = token.accessToken !== lastToken?.accessToken || isExpired(lastToken);
-  // A token with less life than the skew serves for a second all the same, as in the client.
+  // A token that lives no longer than the skew still serves for a second, as in the client.
   const skew = isRepeated ? 0 : Math.max(Math.min(clockSkew, (token.expiresIn ?? Infinity) - 2), 0);
   return !isForced && (isOther || isRepeated) && !isExpired(token, skew);
 }

@@ -18,17 +18,18 @@ export interface WebLocks {
 }
 
 /**
- * A store in Web Storage: `localStorage` for all tabs of an origin and across restarts, `sessionStorage` for one tab.
- * Any script of the origin can read it: keep tokens there only where that is acceptable, and never a client secret.
- * It is not encrypted, and keeps values beyond their lifetime; `storedToken` looks at the token's own end.
+ * A store in Web Storage: `localStorage` for all tabs of an origin and across restarts, `sessionStorage` for one tab. Any
+ * script of the origin can read it, so keep tokens there only where that is acceptable, and never a client secret. Values
+ * are not encrypted, and stay there when their time is over; `storedToken` looks at the token's own end.
  *
- * With `locks` each change is made under an exclusive Web Lock of its key, which is held for no longer than that takes.
- * A browser that runs tabs in several processes may show a change in another one a moment later than the lock: an
- * exchange may then be made twice.
+ * With `locks`, each change is made under an exclusive Web Lock of its key, which is held only as long as the change takes.
+ * A browser that runs its tabs in several processes may show a change to the others a moment after the lock was given back.
+ * An exchange may then be made twice.
  *
- * @param storage the storage; one that is full or switched off throws, which `storedToken` bears
- * @param options `locks`: `navigator.locks`, where the platform has it, so that of all tabs one makes the exchange.
- *   Absent: no `compareAndSet`, and tabs that start together make an exchange each
+ * @param storage `localStorage`, `sessionStorage` or a stand-in. Storage that is full or switched off throws;
+ *   `storedToken` puts up with that
+ * @param options `locks`: give `navigator.locks` where the platform has it, so that one of all tabs makes the exchange.
+ *   Absent: the store has no `compareAndSet`, and tabs that start together may make an exchange each
  * @throws `TypeError` for what is no storage, or no locks
  *
  * @example
@@ -42,7 +43,7 @@ export function webStore(storage: WebStorage, { locks }: { readonly locks?: WebL
   if (locks === undefined) return { get, set: write, delete: (key) => write(key, undefined) };
 
   requireMethods('locks', locks, 'request');
-  // Names that begin with a hyphen are the browser's.
+  // The prefix, since browsers refuse names that begin with a hyphen.
   const alone = (key: string, act: () => unknown) => locks.request(`store:${key}`, act);
   return {
     get,
