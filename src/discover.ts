@@ -17,23 +17,26 @@ export interface DiscoverOptions {
   readonly apiOrigins: readonly string[];
   /** The `fetch` to use. Default: the global one. */
   readonly fetch?: Fetch | undefined;
-  /** Milliseconds for the whole. Default, and for `0`: 30 s. */
+  /** How many milliseconds the whole discovery may take. Default, and for `0`: 30 s. */
   readonly timeout?: number | undefined;
-  /** Ends the discovery, with its own reason. Absent: nothing ends it early. */
+  /** Ends the discovery when it aborts: `discover` then rejects with the signal's reason. Absent: nothing ends it early. */
   readonly signal?: AbortSignal | null | undefined;
 }
 
 /**
- * Asks an authorization server where its endpoints are: an `environment` for `createClient`, with `tokenUrl`, `revocationUrl`
- * where the server has one, and the `apiOrigins` given. One request, or two: `/.well-known/oauth-authorization-server` with
- * the issuer's path behind it, then the issuer's path with `/.well-known/openid-configuration` behind it. Follows no redirect,
- * reads 64 KiB at most, and takes only metadata of this very issuer. Nothing is remembered: call it once, at the start.
+ * Asks an authorization server where its endpoints are. Returns an `environment` for `createClient`: `tokenUrl`,
+ * `revocationUrl` if the server has one, and the `apiOrigins` that you gave.
  *
- * @param issuer the server's issuer, exactly as its metadata writes it: https or loopback, without credentials, query and
- *   fragment
+ * It asks `/.well-known/oauth-authorization-server` with the issuer's path behind it. If there is no usable metadata of
+ * this issuer, it makes a second request: for the issuer's path with `/.well-known/openid-configuration` behind it. It
+ * follows no redirect, reads at most 64 KiB, and takes only metadata that names exactly this issuer. It remembers nothing:
+ * call it once, at the start.
+ *
+ * @param issuer the server's issuer, exactly as its metadata writes it: https or on a loopback host, without
+ *   credentials, query and fragment
  * @throws `TypeError` for a bad issuer or option, before any request
- * @throws `ApiError` (`invalid_response` where there is no usable metadata, `response_too_large`, `network`, `timeout`), or the
- *   reason of the signal
+ * @throws `ApiError` (`invalid_response` if there is no usable metadata, `response_too_large`, `network`, `timeout`), or
+ *   the reason of the signal
  * @see RFC 8414 section 3
  *
  * @example
@@ -58,7 +61,10 @@ export async function discover(issuer: string, options: DiscoverOptions): Promis
 
 const ISSUER_RULE = 'an https or loopback URL without credentials, query and fragment';
 
-/** What `read` makes of the first URL that it can make something of; else what was wrong with each. */
+/**
+ * Returns what `read` makes of the first URL for which it succeeds. If it fails for all of them, the error says
+ * what was wrong with each.
+ */
 async function firstOf<T>(urls: readonly string[], read: (url: string) => Promise<T>): Promise<T> {
   const failures: ApiError[] = [];
   for (const url of urls) {
@@ -76,7 +82,7 @@ async function firstOf<T>(urls: readonly string[], read: (url: string) => Promis
 interface Reply {
   readonly url: string;
   readonly response: Response;
-  /** `undefined` where there is more than is read. */
+  /** `undefined` if there is more than 64 KiB. */
   readonly text: string | undefined;
 }
 
@@ -94,7 +100,7 @@ function toEnvironment(issuer: string, apiOrigins: readonly string[], reply: Rep
   if (reply.text === undefined) throw createFailure(reply, 'is larger than 64 KiB');
   const metadata = parse(reply.text);
   if (!reply.response.ok || !metadata.issuer) throw createFailure(reply, 'is no metadata');
-  // RFC 8414 section 3.3: exactly, last slash included.
+  // RFC 8414 section 3.3: both are the same text, including a slash at the end.
   if (metadata.issuer !== issuer) throw createFailure(reply, `is that of issuer ${JSON.stringify(metadata.issuer).slice(0, 200)}`);
   try {
     const { token_endpoint: tokenUrl, revocation_endpoint } = metadata;

@@ -1,6 +1,6 @@
 /**
- * Tokens bound to a key (DPoP, RFC 9449): the key, the proofs, and the nonces that servers ask for. When a proof is sent is
- * the client's business.
+ * Tokens that are bound to a key (DPoP, RFC 9449): the key, the proofs, and the nonces that servers ask for. The client
+ * decides when a proof is sent.
  * @module
  */
 import type { Dpop, ProofRequest } from './config/config.ts';
@@ -10,30 +10,33 @@ import { ALGORITHMS, algorithmOf, base64url, canSign, signerOf, signToken, toByt
 
 export type { Dpop, ProofRequest } from './config/config.ts';
 
-/** A private and a public key of WebCrypto's. */
+/** A private and a public key of WebCrypto. */
 export interface DpopKeyPair {
-  /** A private key that may sign: ES256 and so on, RS256 and so on with 2048 bits or more, PS256 and so on, or Ed25519. */
+  /**
+   * A private key that may sign, for ES256, ES384, ES512 or EdDSA (Ed25519), or an RSA key of 2048 bits or more for RS256
+   * or PS256 and their longer hashes.
+   */
   readonly privateKey: SigningKey;
-  /** Its public half, which can be exported. */
+  /** The public half of that key. It must be extractable. */
   readonly publicKey: SigningKey;
 }
 
-/** All optional. */
+/** Options of {@link createDpop}; all of them are optional. */
 export interface DpopOptions {
   /**
-   * The keys to use, for tokens that outlive this process in a store. Absent: a key pair for ES256, made on first use, whose
-   * private half nobody can read.
+   * The keys to use. Give them if tokens are kept in a store and outlive this process. Absent: a key pair for ES256 is made
+   * on first use, and nobody can read its private half.
    */
   readonly keyPair?: DpopKeyPair | undefined;
 }
 
 /**
- * Makes what the option `dpop` takes: the client's tokens are then bound to a key, and of no use to whoever steals them alone.
- * The key belongs to this object, and so do the nonces; clients that are given the same object share them. Touches no network,
- * makes no key before it is needed.
+ * Makes the object for the option `dpop`. The client's tokens are then bound to a key: a thief who has only the token
+ * cannot use it. The key and the servers' nonces belong to this object, and clients that are given the same object share
+ * them. Touches no network, and makes no key before it is needed.
  *
- * @throws `TypeError` for another option, and for a `keyPair` that is not a private key that may sign and a public one of its kind
- *   that can be exported
+ * @throws `TypeError` for an unknown option, and for a `keyPair` whose private key may not sign, or whose public key is of
+ *   another kind or cannot be exported
  * @see RFC 9449 section 4
  *
  * @example
@@ -54,7 +57,7 @@ export function createDpop(options?: DpopOptions): Dpop {
 /** The state of one object. */
 interface ProofState {
   readonly keyPair: DpopKeyPair | undefined;
-  /** By the kind of server and its origin. */
+  /** The last nonce of each server, by its kind and origin. */
   readonly nonces: Map<string, string>;
   key: ProofKey | undefined;
 }
@@ -77,7 +80,7 @@ async function createProof(state: ProofState, request: ProofRequest): Promise<st
 
 function noteNonce({ nonces }: ProofState, request: ProofRequest, { status, headers }: Response): 'nonce' | undefined {
   const nonce = headers.get('dpop-nonce');
-  // RFC 9449 section 8.1. Of two headers the platform makes one with a space in it.
+  // What RFC 9449 section 8.1 allows. If there are two headers, the platform joins them with a space, which is not allowed.
   if (!nonce || !/^[!#-[\]-~]+$/.test(nonce)) return undefined;
   nonces.set(serverOf(request), nonce);
   const isAsked = status === 401 && /\berror="?use_dpop_nonce\b/i.test(headers.get('www-authenticate') ?? '');
@@ -89,7 +92,10 @@ async function getThumbprint(state: ProofState): Promise<string> {
   return sha256(JSON.stringify(jwk));
 }
 
-/** No promise is shared, since one begun in a request may never settle in another: of keys made at once the first stays. */
+/**
+ * Calls share no promise, since one that was begun in one request may never settle in another. If several calls make a key
+ * at the same time, the first key stays.
+ */
 async function getKey(state: ProofState): Promise<ProofKey> {
   if (state.key) return state.key;
   const made = await createKey(state.keyPair);
@@ -119,7 +125,7 @@ async function sha256(text: string): Promise<string> {
   return base64url(await crypto.subtle.digest('SHA-256', toBytes(text) as BufferSource));
 }
 
-/** Authorization server and resource have nonces of their own, also where they share an origin (RFC 9449 section 8.2). */
+/** Authorization server and resource have nonces of their own, even if they share an origin (RFC 9449 section 8.2). */
 function serverOf({ url, accessToken }: ProofRequest): string {
   return `${accessToken ? 'resource' : 'authorization server'} ${new URL(url).origin}`;
 }

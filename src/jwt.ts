@@ -15,42 +15,42 @@ export type { Signer, SigningAlgorithm, SigningKey } from './platform/jws.ts';
 /** What an assertion says besides who makes it. */
 export interface JwtOptions {
   /**
-   * Whom the assertion is for, its `aud` (RFC 7523 section 3). Default: the token endpoint's URL, at revocation too. Some
-   * servers want their issuer; better-auth and Glewlwyd want the endpoint that is asked: `({ url }) => url`. What a function
-   * throws reaches the caller.
+   * Whom the assertion is for: its `aud` (RFC 7523 section 3). Default: the token endpoint's URL, for revocation too. Some
+   * servers want their issuer instead. better-auth and Glewlwyd want the URL that the request goes to: `({ url }) => url`.
+   * What such a function throws reaches the caller.
    */
   readonly audience?: string | ((request: ClientAuthenticationRequest) => string) | undefined;
-  /** Seconds from its making to its end. A whole number, 1 or more. Default 60. */
+  /** For how many seconds an assertion is valid. A whole number, 1 or more. Default 60. */
   readonly lifetime?: number | undefined;
 }
 
 /** Signs with a key that this program holds. */
 export interface PrivateKeyJwtOptions extends JwtOptions {
-  /** A private key that may sign: what {@link importKey} makes of a file's text, or one of WebCrypto's own. */
+  /** A private key that may sign: what {@link importKey} makes of a file's text, or another `CryptoKey` of yours. */
   readonly key: SigningKey;
   /** The key's name at the server, sent as `kid` (RFC 7515 section 4.1.4). Absent: none is sent. */
   readonly keyId?: string | undefined;
-  /** The key's own algorithm. Absent: it is read from the key. */
+  /** The algorithm that the key signs with, which must be the key's own. Absent: it is read from the key. */
   readonly algorithm?: SigningAlgorithm | undefined;
 }
 
 /** Signs with a key that lies elsewhere: in a KMS, an HSM, an agent. */
 export interface SignerJwtOptions extends JwtOptions {
   /**
-   * Gets the bytes to be signed, and gives the signature in the form that RFC 7518 section 3.4 has: of ECDSA r and s, not the
-   * DER that many KMSs give, which is refused with a `TypeError`. What it throws or rejects with reaches the caller; an
-   * `ApiError` `network` is retried like any other.
+   * A function that gets the bytes to be signed and returns the signature, in the form of RFC 7518 section 3.4. For ECDSA
+   * this is r and s. Many KMSs return DER instead, which is refused with a `TypeError`. What the function throws or rejects
+   * with reaches the caller. An `ApiError` `network` is retried, like a network error of the request itself.
    */
   readonly key: Signer;
   /** The key's name at the server, sent as `kid` (RFC 7515 section 4.1.4). Absent: none is sent. */
   readonly keyId?: string | undefined;
-  /** What the function signs with. */
+  /** The algorithm that the function signs with. */
   readonly algorithm: SigningAlgorithm;
 }
 
 /**
- * Client authentication by an assertion signed with the client's secret, HS256 (`client_secret_jwt`). The secret itself is
- * never sent. Each request has an assertion of its own. Touches no network.
+ * Client authentication by an assertion that is signed with the client's secret, by HS256 (`client_secret_jwt`). The secret
+ * itself is never sent. Each request has an assertion of its own. Touches no network.
  *
  * @throws `TypeError` for a bad option
  * @see RFC 7523 section 2.2
@@ -65,11 +65,12 @@ export function clientSecretJwt(options?: JwtOptions): ClientAuthentication {
 }
 
 /**
- * Client authentication by an assertion signed with a private key (`private_key_jwt`): no secret is shared with the server,
- * and none needs to be configured. Each request has an assertion of its own. Touches no network, unless the signer does.
+ * Client authentication by an assertion that is signed with a private key (`private_key_jwt`). The server does not
+ * know that key, and no secret needs to be configured. Each request has an assertion of its own. Touches no
+ * network, unless the signer does.
  *
- * @throws `TypeError` for a key that is not private, may not sign, is an RSA key below 2048 bits or one of another algorithm,
- *   and for a bad option
+ * @throws `TypeError` for a key that is not private, may not sign, is an RSA key below 2048 bits or has another
+ *   algorithm, and for a bad option
  * @see RFC 7523 section 2.2
  *
  * @example
@@ -90,12 +91,13 @@ export function privateKeyJwt(options: PrivateKeyJwtOptions | SignerJwtOptions):
 }
 
 /**
- * Makes a key for {@link privateKeyJwt} of a private key's text: PEM (PKCS #8, `BEGIN PRIVATE KEY`), or a JWK. The key cannot
- * be exported. Touches no network.
+ * Makes a key for {@link privateKeyJwt} from the text of a private key: PEM (PKCS #8, `BEGIN PRIVATE KEY`), or a JWK. The
+ * key cannot be exported. Touches no network.
  *
- * @param algorithm what the key signs with. Absent: what the JWK's `alg` says, else `RS256` for RSA; other keys have only one
- * @throws `TypeError` for all else: a public or encrypted key, PKCS #1 and SEC 1, a key of another algorithm, or one that the
- *   platform does not know. The message shows nothing of the text
+ * @param algorithm what the key signs with. Absent: the JWK's `alg`, or without one `RS256` for an RSA key; other keys
+ *   have only one algorithm
+ * @throws `TypeError` for anything else: a public or encrypted key, PKCS #1 and SEC 1, a key of another algorithm, or one
+ *   that the platform does not know. The message shows nothing of the text
  * @see RFC 5958 section 2, RFC 7517 section 4
  */
 export async function importKey(text: string, algorithm?: SigningAlgorithm): Promise<SigningKey> {
@@ -103,7 +105,8 @@ export async function importKey(text: string, algorithm?: SigningAlgorithm): Pro
     const [format, key, curve, alg] = readKey(text);
     const [, usual] = CURVES[curve!] ?? ['', 'RS256' as const];
     const chosen = algorithm ?? alg ?? usual;
-    // workerd takes a key of one curve for one of another, and Deno 2.0 crashes over it: no platform is asked to try.
+    // No platform is asked to import a key for an algorithm with another curve: workerd takes it for a key of that
+    // curve, and Deno 2.0 crashes.
     const fits = ALGORITHMS[chosen].namedCurve === ALGORITHMS[usual].namedCurve;
     if (fits) return await crypto.subtle.importKey(format as 'jwk', key as JsonWebKey, ALGORITHMS[chosen], false, ['sign']);
   } catch {
@@ -112,7 +115,7 @@ export async function importKey(text: string, algorithm?: SigningAlgorithm): Pro
   throw new TypeError('importKey takes a private key: JWK, or PEM of openssl pkcs8 -topk8 -nocrypt');
 }
 
-/** Of a text: its form, the key, its curve by the name in a JWK (absent: RSA), what a JWK says that it signs with. */
+/** What a text holds: its form, the key, the name of its curve as in a JWK (absent: RSA), and the `alg` of a JWK. */
 type KeyText = readonly [format: 'pkcs8' | 'jwk', key: object, curve?: string | undefined, alg?: SigningAlgorithm];
 
 /** Throws for what is neither PEM nor JWK. */
@@ -120,12 +123,12 @@ function readKey(text: string): KeyText {
   const pem = /BEGIN PRIVATE KEY-----([^-]+)/.exec(text)?.[1];
   if (!pem) {
     const { alg, ...jwk } = JSON.parse(text);
-    // `EdDSA` has a younger name (RFC 9864), which not every platform knows.
+    // `Ed25519` is the newer name of `EdDSA` (RFC 9864). Not every platform knows it.
     return ['jwk', jwk, jwk.crv, alg === 'Ed25519' ? 'EdDSA' : alg];
   }
   const der = atob(pem);
   const bytes = Uint8Array.from(der, (character) => character.charCodeAt(0));
-  // The first ones say what the key is, those behind them are the key.
+  // The first bytes say what kind of key it is; the key itself comes behind them.
   return ['pkcs8', bytes, Object.keys(CURVES).find((each) => der.slice(0, 30).includes(CURVES[each]![0]))];
 }
 
@@ -168,7 +171,7 @@ function createMethod(
   };
 }
 
-/** Many KMSs return DER, of which a server would say no more than that it does not know the client. */
+/** Many KMSs return DER. To that, a server would only answer that it does not know the client. */
 function refuseDer(sign: Signer, algorithm: SigningAlgorithm): Signer {
   const expected = { ES256: 64, ES384: 96, ES512: 132 }[algorithm as string];
   return async (input) => {
