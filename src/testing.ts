@@ -1,8 +1,8 @@
 /**
- * A ThingSpace made of one `fetch`-shaped function: token endpoint, revocation, M2M session, API calls and their faults.
- * It is written from the servers' documentation alone and shares no code with the client, so that neither can hide the
- * other's mistakes. It opens no socket, and reads no clock and draws nothing at random before the first request.
- * Everything it hands out is invented and counted: `mock-access-token-1`, `mock-session-token-1`.
+ * A ThingSpace made of one `fetch`-shaped function: token endpoint, revocation, M2M session, API calls and their faults. It
+ * is written from the servers' documentation alone and shares no code with the client, so that neither can hide the other's
+ * mistakes. It opens no socket. Before the first request it reads no clock and draws no random number. Everything that it
+ * hands out is invented and numbered: `mock-access-token-1`, `mock-session-token-1`.
  *
  * @module
  */
@@ -18,40 +18,57 @@ export type { PublicJwk, VerificationKey } from './testing/jws.ts';
 type FetchInput = Parameters<typeof fetch>[0];
 type FetchInit = Parameters<typeof fetch>[1];
 
-/** All optional; unknown keys are ignored. The default behaves like ThingSpace and accepts any credentials. */
+/**
+ * Options of {@link createMockServer}. All of them are optional, and unknown keys are ignored. Without options the server
+ * behaves like ThingSpace and accepts any credentials.
+ */
 export interface MockServerOptions {
   /** Lifetime of a token in seconds. `0` makes tokens that have ended when they arrive. @default 3600 */
   readonly expiresIn?: number;
-  /** The scopes that may be granted; others are `invalid_scope`. All of them when none is asked for. Absent: any. */
+  /**
+   * The scopes that may be granted; any other scope is refused with `invalid_scope`. A request that asks for none is
+   * granted all of them. Absent: any scope is granted.
+   */
   readonly scopes?: readonly string[];
   /**
-   * Client ids, each with its secret (for Basic, or for an assertion by `client_secret_jwt`) or its public key (a `CryptoKey` or
-   * a JWK, for an assertion by `private_key_jwt`); others are `invalid_client`. Absent: any, whatever signs an assertion.
+   * Client ids, each with its secret or its public key. A secret is for Basic, or for an assertion by `client_secret_jwt`.
+   * A public key (a `CryptoKey` or a JWK) is for an assertion by `private_key_jwt`. Other clients are refused with
+   * `invalid_client`. Absent: any client is accepted, and any signature of an assertion.
    */
   readonly clients?: Readonly<Record<string, string | VerificationKey | PublicJwk>>;
   /**
-   * Whether tokens are bound to a key (DPoP, RFC 9449): every request then needs a proof, with the nonce that the answer to one
-   * without brings. Nonces are kept apart by endpoint and origin. @default false
+   * Whether tokens are bound to a key (DPoP, RFC 9449). Token requests and all requests with a token then need a proof with
+   * the server's nonce. Answers to such requests bring the nonce. The nonces of the OAuth endpoints and of the API differ,
+   * and so do those of different origins. @default false
    */
   readonly dpop?: boolean;
-  /** User names with their passwords for the M2M login; five wrong passwords in a row lock a user. Absent: any. */
+  /**
+   * User names with their passwords for the M2M login. Five wrong passwords in a row lock a user.
+   * Absent: any login is accepted.
+   */
   readonly users?: Readonly<Record<string, string>>;
-  /** Whether a request for a client and scopes repeats their token until it ends or is revoked. @default true */
+  /** Whether requests of one client for the same scopes get the same token until it ends or is revoked. @default true */
   readonly sameToken?: boolean;
-  /** Whether `expires_in` of a repeated token is what is left of it, or always the full lifetime. @default true */
+  /**
+   * `true`: `expires_in` of a repeated token is the time that it has left. `false`: always the full lifetime. @default true
+   */
   readonly countsDown?: boolean;
-  /** How long an answer takes, in milliseconds, once the request has had its effect. `0`: no timer. @default 0 */
+  /** How many milliseconds an answer is held back; the request takes effect before that. `0`: no timer. @default 0 */
   readonly latencyMs?: number;
-  /** Where the server's clock stands, in milliseconds since 1970; only `advance` moves it. Absent: the real clock. */
+  /**
+   * The time of the server's clock, in milliseconds since 1970. Only `advance` moves it. Absent: the real
+   * clock, moved by `advance`.
+   */
   readonly startTime?: number;
   /**
-   * Rewrites a granted token's answer as another server words it: an object (sent as JSON), a string or a `Response`.
-   * Absent: it stays.
+   * Rewrites the answer that grants a token, so that it looks like that of another server. It gets the body, and returns an
+   * object (sent as JSON), a string or a `Response`. Absent: the answer stays as it is.
    */
   readonly tokenResponse?: (body: Record<string, unknown>) => unknown;
   /**
-   * Replaces the check of Basic and assertions, the default, and `clients` (secret in the body, public clients): the id;
-   * `undefined` refuses.
+   * Says who sent a request to an OAuth endpoint: returns the client's id, or `undefined` to refuse. Use it for clients
+   * that send the secret in the body, and for public clients. It replaces `clients` and the check of Basic headers and
+   * assertions. Absent: that check is made (the default).
    */
   readonly identifyClient?: (request: Omit<MockRequest, 'status'>) => string | undefined;
 }
@@ -64,7 +81,7 @@ export interface MockRequest {
   readonly url: string;
   /** The URL's path, without its query. */
   readonly path: string;
-  /** By lower-cased name. Credentials are left in, for tests to look at. */
+  /** The headers, by their names in lower case. Credentials are left in, for tests to look at. */
   readonly headers: Readonly<Record<string, string>>;
   /** The body as text; empty where there is none. */
   readonly body: string;
@@ -75,41 +92,44 @@ export interface MockRequest {
 /** Kinds of request: token endpoint, M2M login, and all the rest (API calls, revocation, logout). */
 export type MockTarget = 'token' | 'api' | 'login';
 
-/** Frozen; every function works when destructured. */
+/** What {@link createMockServer} returns. Frozen; every function works when destructured. */
 export interface MockServer {
   /**
-   * For `config.fetch`, and as handler of a server or Worker: whatever stands beside a `Request` is ignored.
-   * Rejects with an error of `failNext`, or with the reason of the request's signal.
+   * The server. Give it as `config.fetch`, or as the handler of a server or Worker: what such a platform passes beside a
+   * `Request` is ignored. Rejects with an error of `failNext`, or with the reason of the request's signal.
    */
   readonly fetch: {
     (input: FetchInput, init?: FetchInit): Promise<Response>;
     (request: Request, ...platform: unknown[]): Promise<Response>;
   };
   /**
-   * Every request whose body has arrived, in that order; one with an assertion or a proof once its signatures are verified. Set
-   * its `length` to 0 to start afresh.
+   * All requests, in the order in which their bodies arrived. A request with an assertion or a proof comes in when its
+   * signatures have been verified. To start afresh, set `length` to 0.
    */
   readonly requests: MockRequest[];
-  /** Moves the server's clock: tokens and idle sessions end, and assertions of a client whose clock stays behind. */
+  /**
+   * Moves the server's clock ahead by this many seconds. Tokens and idle sessions end by that. Assertions end, too, if the
+   * client's clock does not move along.
+   */
   advance(seconds: number): void;
   /**
-   * Queues the answer to the next `count` requests of this kind, which then have no other effect: a status (with a
-   * gateway's body), a `Response` (a copy each time) or an error to reject with. `Infinity` lasts until called off;
-   * a count of `0` calls off all that is queued for the target.
+   * Queues the answer to the next `count` requests of this kind, which then have no other effect. Without `count` it is one
+   * request. The answer is a status (sent with a gateway's body), a `Response` (each request gets a copy) or an error to
+   * reject with. `Infinity` lasts until it is called off: a count of `0` calls off all that is queued for the target.
    */
   failNext(target: MockTarget, answer: number | Response | Error, count?: number): void;
   /** Revokes every token; the next token request gets a new one. */
   revokeAll(): void;
   /** Ends every M2M session. */
   lapseSessions(): void;
-  /** With `dpop`: other nonces from now on; the next request is told so. */
+  /** With `dpop`: changes the nonces. The next request is told the new one. */
   rotateNonces(): void;
 }
 
 type Received = Omit<MockRequest, 'status'>;
 type Failure = { readonly answer: number | Response | Error; count: number };
 type State = ReturnType<typeof createState>;
-/** What of a request takes time to verify. */
+/** What takes time to verify in a request. */
 type Evidence = { readonly assertion: Assertion | undefined; readonly proof: Proof | undefined };
 
 const SESSION_IDLE_MS = 1_200_000; // 20 minutes
@@ -124,14 +144,17 @@ const RESOURCES: Readonly<Record<string, unknown>> = {
 };
 
 /**
- * Makes a ThingSpace of its own state for tests and local work. Paths count, hosts do not.
+ * Makes a ThingSpace with a state of its own, for tests and local work. Only the path of a URL counts, not the host.
  *
- * `POST …/oauth2/token` and `…/oauth2/revoke` want Basic credentials and a form; any other path wants a live bearer.
- * `POST …/session/login` and `…/session/logout` keep M2M sessions, which end after 20 idle minutes; paths below
- * `/api/m2m/v1/`, `/api/loc/v1/` and `/api/cc/v1/` want one, and refuse each in its own words. Edge Discovery and the
- * device list answer with invented data, any other path with its `{ method, path }`. The wording of refused and locked
- * logins is invented. A `GET` of `/.well-known/oauth-authorization-server` or `/.well-known/openid-configuration` says where
- * the two OAuth endpoints are, for an issuer without a path or with one (RFC 8414 section 3).
+ * - `POST …/oauth2/token` and `…/oauth2/revoke` want a form, and Basic credentials or an assertion. Any other
+ *   path wants a live bearer.
+ * - `POST …/session/login` begins an M2M session and `…/session/logout` ends it. A session also ends after 20 idle minutes.
+ *   Paths below `/api/m2m/v1/`, `/api/loc/v1/` and `/api/cc/v1/` want a session. Each of these three APIs refuses a call
+ *   without one in its own words.
+ * - Edge Discovery and the device list answer with invented data, any other path with its `{ method, path }`. The wording
+ *   of refused and locked logins is invented.
+ * - A `GET` of `/.well-known/oauth-authorization-server` or `/.well-known/openid-configuration` says where the two OAuth
+ *   endpoints are, for an issuer without a path or with one (RFC 8414 section 3).
  *
  * @see https://thingspace.verizon.com/documentation/apis/software-management/getting-started/get-credentials.html
  *
@@ -194,7 +217,7 @@ function createState(options: MockServerOptions) {
   };
 }
 
-/** Beside a `Request`, Deno, Bun and workerd pass things of their own; what has `headers` is an `init`. */
+/** Deno, Bun and workerd pass things of their own beside a `Request`. An object with `headers` is an `init`. */
 function toRequest(input: FetchInput, init: unknown): Request {
   const isPlatform = typeof input === 'object' && 'url' in input && !Object(init).headers;
   return isPlatform ? input : new Request(input, init as FetchInit);
@@ -206,7 +229,10 @@ async function receive(request: Request): Promise<Received> {
   return { method, url, path: new URL(url).pathname, headers, body: await request.text() };
 }
 
-/** Listens on the request's own signal: one that many calls share would warn of a leak. */
+/**
+ * Listens on the signal of the request itself. On a signal that many calls share, that many listeners would
+ * cause the warning of a leak.
+ */
 function wait(ms: number, request: Request): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, ms);
@@ -248,7 +274,7 @@ function answerTo(state: State, request: Received, evidence: Evidence): Response
   return answer;
 }
 
-/** The issuer whose metadata is asked for: its path stands behind the well-known part, or before that of OpenID Connect. */
+/** The issuer whose metadata is asked for. Its path stands behind the well-known part, or, with OpenID Connect, before it. */
 function issuerOf({ url, path }: Received): string | undefined {
   const oauth = /^\/\.well-known\/oauth-authorization-server(\/.+)?$/.exec(path);
   const found = oauth ?? /^(.*)\/\.well-known\/openid-configuration$/.exec(path);
@@ -270,7 +296,7 @@ function describe({ options: { scopes, dpop } }: State, issuer: string): Respons
   });
 }
 
-/** One for each origin, of the authorization server and of the resource (RFC 9449 section 8.2). */
+/** The nonce that is wanted: for each origin one at its OAuth endpoints, and one at its API (RFC 9449 section 8.2). */
 function nonceFor({ nonceCount }: State, { url, path }: Received): string {
   return `mock-${isClientEndpoint(path) ? 'token' : 'api'}-nonce-${nonceCount}@${new URL(url).host}`;
 }
@@ -285,14 +311,14 @@ function nextFailure(queue: Failure[]): Response | Error | undefined {
   return answer instanceof Response ? answer.clone() : answer;
 }
 
-/** The two OAuth endpoints: who is asking, with which key, then what for. */
+/** Answers at the two OAuth endpoints. First it looks at who is asking, then at the key, then at what is asked for. */
 function answerClient(state: State, request: Received, { assertion, proof }: Evidence): Response {
   const { clients, dpop, identifyClient } = state.options;
   const { method, path, headers } = request;
   if (method !== 'POST') return gatewayAnswer(400);
   const form = new URLSearchParams(request.body);
   if (!identifyClient && !assertion && !headers['authorization']) return missingCredentials();
-  // An assertion is used up also where a nonce is asked for.
+  // An assertion is used up even if the answer only asks for a nonce.
   const fault = assertion && !identifyClient && assertionFault(assertion, form, audiencesOf(request), nowMs(state), state.seenIds);
   if (fault) return oauthError(401, 'invalid_client', fault);
   const asserted: string | undefined = assertion?.jws?.claims.sub;
@@ -314,7 +340,7 @@ function audiencesOf({ url }: Received): string[] {
   return [...new Set([`${issuer}/oauth2/token`, asked, issuer])];
 }
 
-/** The id, where it belongs to a known client and its secret. Both are form-encoded (RFC 6749 section 2.3.1). */
+/** The id of a Basic header, if id and secret are those of a known client. Both are form-encoded (RFC 6749 section 2.3.1). */
 function basicClient(header: string = '', clients: MockServerOptions['clients']): string | undefined {
   try {
     const bytes = Uint8Array.from(atob(/^Basic (.+)$/.exec(header)![1]!), (character) => character.charCodeAt(0));
@@ -372,7 +398,10 @@ function nowMs(state: State): number {
   return (state.options.startTime ?? Date.now()) + state.advancedMs;
 }
 
-/** A token that is unknown or another client's is answered alike (RFC 7009 section 2.2) and stays as it is. */
+/**
+ * The answer is the same for a token that is unknown or another client's (RFC 7009 section 2.2).
+ * Such a token stays as it is.
+ */
 function revokeToken(state: State, clientId: string, form: URLSearchParams): Response {
   const token = form.get('token');
   if (!token) return oauthError(400, 'invalid_request', 'token is missing.');
@@ -380,7 +409,7 @@ function revokeToken(state: State, clientId: string, form: URLSearchParams): Res
   return new Response(null);
 }
 
-/** Everything that wants a token. */
+/** Answers everything that wants a token. */
 function answerBearer(state: State, request: Received, { proof }: Evidence): Response {
   const { method, path, headers } = request;
   const { dpop } = state.options;
@@ -428,7 +457,7 @@ function parseLogin(body: string): { username?: unknown; password?: unknown } {
   }
 }
 
-/** Use keeps a session alive; one that has ended stays so. */
+/** Uses a session, which keeps it alive, and says whether it is alive. A session that has ended stays so. */
 function useSession(state: State, sessionToken: string): boolean {
   const now = nowMs(state);
   const lastUse = state.sessions.get(sessionToken);
@@ -437,7 +466,10 @@ function useSession(state: State, sessionToken: string): boolean {
   return true;
 }
 
-/** Each API says it in its own way. With which status Cloud Connector does is not documented; 401 is the harder case. */
+/**
+ * Each API says in its own way that the session has ended. Which status Cloud Connector sends is not documented; 401 is the
+ * harder case for a client.
+ */
 function sessionEnded(api: string): Response {
   const loc = { errorCode: 'INVALID_PARAMETER', errorMessage: 'UWS verification failure (The Session has expired.)' };
   const cc = { error: 'unauthorized', error_description: 'Failure response received for UWS V1 REST accounts: [400]' };
@@ -460,7 +492,7 @@ function challenge(error: string, description: string): Response {
   return json(401, { error, error_description: description }, { 'www-authenticate': `DPoP error="${error}", error_description="${description}"` });
 }
 
-/** The gateway's own errors: a fault, which comes without `WWW-Authenticate`, or from 500 on a page. */
+/** The gateway's own errors: a fault without `WWW-Authenticate`, or, from status 500 on, a page. */
 function gatewayAnswer(status: number): Response {
   if (status < 400) return new Response(null, { status });
   if (status === 401) return fault(401, '900901', 'Invalid Credentials');

@@ -19,7 +19,10 @@ export interface Assertion {
   readonly isSigned: boolean;
 }
 
-/** Verifies the signature only, the one thing that takes time. Without known clients any will do. */
+/**
+ * Reads an assertion, and verifies only its signature, which is what takes time. Without known
+ * clients any signature will do.
+ */
 export async function readAssertion(
   form: URLSearchParams,
   clients: Readonly<Record<string, ClientKey>> | undefined,
@@ -32,7 +35,10 @@ export async function readAssertion(
   return { jws, isSigned };
 }
 
-/** What is wrong with an assertion; `undefined`: nothing. `seen` holds the ids of all that came before, and gets this one's. */
+/**
+ * What is wrong with an assertion; `undefined`: nothing. `seen` holds the ids of all assertions that came before, and gets
+ * the id of this one if it is good.
+ */
 export function assertionFault(
   { jws, isSigned }: Assertion,
   form: URLSearchParams,

@@ -3,12 +3,12 @@
  * @module
  */
 
-/** A public key of WebCrypto's: `CryptoKey`, by whatever name the platform's types know it. */
+/** A public key of WebCrypto: a `CryptoKey`, whatever name the platform's types have for it. */
 export type VerificationKey = Parameters<typeof crypto.subtle.verify>[1];
 
 /** A public key as JSON (RFC 7517). */
 export interface PublicJwk {
-  /** The kind of key: `EC`, `RSA` or `OKP`. Where it is absent, nothing is signed with the key. */
+  /** The kind of key: `EC`, `RSA` or `OKP`. Absent: no signature is good for this key. */
   readonly kty?: string | undefined;
 }
 
@@ -20,7 +20,7 @@ export interface Jws {
   readonly signature: Uint8Array;
 }
 
-/** `undefined` for what is no signed token in compact form. */
+/** Takes a signed token apart; `undefined` for what is no signed token in compact form. */
 export function parseJws(text: string): Jws | undefined {
   const parts = text.split('.');
   if (parts.length !== 3) return undefined;
@@ -83,7 +83,7 @@ function asymmetric(alg: unknown): Algorithm | undefined {
 async function importKey(key: string | VerificationKey | PublicJwk, algorithm: Algorithm): Promise<VerificationKey> {
   if (typeof key === 'string') return crypto.subtle.importKey('raw', new TextEncoder().encode(key), algorithm, false, ['verify']);
   if (!('kty' in key)) return key as VerificationKey;
-  // What a key says of its use is the caller's business.
+  // Only the members of the key itself are taken. What it says of its use is the caller's business.
   const { kty, crv, x, y, n, e } = key as Record<string, string>;
   return crypto.subtle.importKey('jwk', { kty, crv, x, y, n, e } as JsonWebKey, algorithm, false, ['verify']);
 }

@@ -9,13 +9,13 @@ import { isSignedWith, parseJws, sha256 } from './jws.ts';
 export interface Proof {
   readonly jws: Jws | undefined;
   readonly isSigned: boolean;
-  /** That of the key in the proof (RFC 7638). */
+  /** The thumbprint of the key in the proof (RFC 7638). */
   readonly thumbprint: string;
   /** What `ath` must be. */
   readonly tokenHash: string;
 }
 
-/** Does what takes time: verifies the signature, and hashes key and token. */
+/** Reads a proof, and does what takes time: verifies the signature, and hashes key and token. */
 export async function readProof(header: string | undefined, accessToken: string): Promise<Proof | undefined> {
   if (header === undefined) return undefined;
   const jws = parseJws(header);
@@ -25,7 +25,7 @@ export async function readProof(header: string | undefined, accessToken: string)
   return { jws, isSigned, thumbprint: await sha256(JSON.stringify({ crv, e, kty, n, x, y })), tokenHash: await sha256(accessToken) };
 }
 
-/** What a proof must fit. */
+/** The request that a proof must fit. */
 export interface ProofTarget {
   readonly method: string;
   readonly url: string;
