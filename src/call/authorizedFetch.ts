@@ -1,5 +1,5 @@
 /**
- * `fetch` with credentials: obtains them, sends the call, and replaces what the answer finds spent, each kind once.
+ * `fetch` with credentials: gets them, sends the call, and replaces what the answer finds spent, each kind once.
  * @module
  */
 import type { SessionTokenSource } from '../config/config.ts';
@@ -15,10 +15,10 @@ import { isAllowed } from './origins.ts';
 import type { Sent } from './send.ts';
 import { send } from './send.ts';
 
-/** What an answer finds spent: the M2M session, the bearer, or the nonce of the proof. */
+/** What an answer may find spent: the M2M session, the bearer, or the nonce of the proof. */
 type Kind = 'session' | 'token' | 'nonce';
 
-/** What was sent along. */
+/** The credentials that were sent along. */
 interface Credentials {
   readonly token: OAuthToken;
   readonly session: string | SessionTokenSource | undefined;
@@ -34,7 +34,7 @@ export async function authorizedFetch(
   const { settings } = source;
   const call = readCall(settings.apiOrigins, input, init);
   const { signal } = call;
-  // The caller's own session token wins; an empty one means that none is sent.
+  // The caller's own session token wins. An empty one means that none is sent.
   const session = call.sessionToken ?? settings.sessionToken;
   const replaced: Kind[] = [];
   let token = typeof session === 'object' ? undefined : validToken(source);
@@ -43,7 +43,7 @@ export async function authorizedFetch(
   try {
     for (;;) {
       const sessionToken = typeof session === 'object' ? await session.getSessionToken(source, signal) : session;
-      // After the session, since a login may take longer than a bearer lives.
+      // The token comes after the session, since a login may take longer than a bearer lives.
       token ??= validToken(source) ?? (await getToken(source, signal));
       call.headers.set('authorization', `${token.tokenType} ${token.accessToken}`);
       if (sessionToken) call.headers.set(SESSION_HEADER, sessionToken);
@@ -58,7 +58,7 @@ export async function authorizedFetch(
       token = spent.next;
     }
   } catch (error) {
-    // As `fetch` does: an answer that nobody will get, and a body that an abort has kept from being sent, are let go.
+    // As `fetch` does, this lets go of an answer that nobody will get, and of a body that was not sent because of an abort.
     discard(sent?.response.body);
     if (signal?.aborted) discard((call.body ?? call.request?.body) as ReadableStream | null | undefined, error);
     throw error;
@@ -68,8 +68,9 @@ export async function authorizedFetch(
 }
 
 /**
- * What an answer finds spent, and the token that the call is sent again with; absent: it is looked for anew. Nothing where the
- * answer is the caller's, or, after redirects that have led outside, none to the credentials.
+ * Says what an answer finds spent, and with which token the call is sent again; absent: the token is looked for
+ * anew. Returns nothing if the answer goes to the caller. That is also so after redirects that have led outside,
+ * where no credentials went.
  */
 async function replace(
   source: TokenSource,

@@ -1,6 +1,6 @@
 /**
- * The arguments of one call, as `fetch` has them: each is read once, here, and judged before anything is sent. Nothing later
- * looks at the caller's objects again, so that what was judged is what is sent.
+ * The arguments of one call, which are those of `fetch`. Each is read once, here, and judged before anything is sent.
+ * Nothing later looks at the caller's objects again, so that what was judged is what is sent.
  * @module
  */
 import type { Fetch } from '../platform/transport.ts';
@@ -10,21 +10,24 @@ export const SESSION_HEADER = 'vz-m2m-token';
 
 /** One call. */
 export interface Call {
-  /** As it was judged, and as it is sent. */
+  /** The URL as it was judged, and as it is sent. */
   readonly url: string;
-  /** The caller's own, which the platform sends with all that it holds; absent where the input was a URL. */
+  /** The caller's own `Request`, which the platform sends with all that it holds; absent if the input was a URL. */
   readonly request: Request | undefined;
-  /** A copy of `init`, with the call's headers; redirects are followed by hand. Tracing libraries change what they get of it. */
+  /**
+   * A copy of `init` with the call's headers, and with `redirect: 'manual'`, since redirects are followed by hand. Tracing
+   * libraries change the options that they get.
+   */
   readonly options: RequestInit;
   readonly headers: Headers;
   readonly method: string;
   readonly redirect: RequestRedirect;
   readonly signal: AbortSignal | null | undefined;
-  /** That of `init`; that of a `Request` once it has been read from its clone. */
+  /** The body of `init`, or the body of a `Request` once it has been read from its clone. */
   body: RequestInit['body'] | ArrayBuffer;
-  /** Whether the body is a stream, gone once it is sent. */
+  /** Whether the body is a stream, which is gone once it is sent. */
   readonly isOneShot: boolean;
-  /** The caller's own session token: empty for none, `null` where the call says nothing of it. */
+  /** The caller's own session token. Empty: none is to be sent. `null`: the call says nothing about it. */
   readonly sessionToken: string | null;
   /** Whether the body is that of a `Request`, which is used up by sending it. */
   readonly isUsedUp: boolean;
@@ -42,7 +45,7 @@ export function readCall(apiOrigins: readonly string[], input: Parameters<Fetch>
   const url = guard(apiOrigins, request ? urlOf(request) : `${input as string}`);
   if (init != null && Object(init) !== init) throw new TypeError('init must be an object');
   const options: Record<string, any> & RequestInit = {};
-  // Not only own properties: `fetch(url, request)` works, and a Request's are getters of its prototype.
+  // Inherited properties count, too: `fetch(url, request)` works, and a Request's properties are getters of its prototype.
   for (const name in init) options[name] = init[name as keyof RequestInit];
   const isAlone = request && Object.values(options).every((value) => value === undefined);
   if (isAlone) Object.assign(options, referrerOf(request));
@@ -77,52 +80,53 @@ export function readCall(apiOrigins: readonly string[], input: Parameters<Fetch>
 }
 
 /**
- * Has the platform judge what it would refuse, before a token is asked for, or where an aborted signal would be told first.
+ * Lets the platform refuse what it would refuse, before a token is asked for. This is also needed with an aborted signal:
+ * otherwise the abort would be told first.
  *
  * @throws `TypeError`, as `fetch` does
  */
 export function assertSendable({ url, request, options, body, isOneShot, isUsedUp }: Call): void {
   const isSpent = isOneShot ? (body as ReadableStream).locked : isUsedUp && request?.bodyUsed;
   if (isSpent) throw new TypeError('body must not be used or locked');
-  // Not the body itself, which would be used up.
+  // A stand-in for the body, since the body itself would be used up.
   const probe = body == null ? body : isOneShot ? new ReadableStream() : '';
   new Request(url, { ...options, body: probe, signal: null } as RequestInit);
 }
 
-/** GET and HEAD: without a body, and harmless when sent twice. */
+/** Whether a method is GET or HEAD: without a body, and harmless when sent twice. */
 export function isSafe(method: string): boolean {
   return /^(get|head)$/i.test(method);
 }
 
-/** Also of older make (npm's `abort-controller`). */
+/** Takes signals of older make, too (npm's `abort-controller`). */
 function assertSignal(signal: AbortSignal | null | undefined): void {
   if (signal && !(typeof signal.aborted === 'boolean' && 'addEventListener' in signal)) throw new TypeError('signal must be an AbortSignal');
 }
 
-/** What the platform itself will send, whatever a subclass says. */
+/** The URL that the platform itself will send, whatever a subclass says. */
 function urlOf(request: Request): string {
   try {
     return Reflect.get(Request.prototype, 'url', request) ?? request.url;
   } catch {
-    // workerd of 2023 lets nobody ask like that.
+    // workerd of 2023 does not allow that.
     return request.url;
   }
 }
 
-/** The referrer of a `Request`, which `fetch` forgets beside any options: there are always ours. */
+/** The referrer of a `Request`. `fetch` forgets it when there are other options, and there are always ours. */
 function referrerOf({ referrer, referrerPolicy }: Request): object {
   return { referrer: referrer === 'about:client' ? undefined : referrer, referrerPolicy };
 }
 
 /**
- * How a `Request` is sent, for a hop that goes without it: what differs from one that says nothing, since platforms do not take
- * all of it.
+ * The settings of a `Request`, for a hop that is sent without it. Only those are given that differ from the settings of a
+ * blank `Request`, since platforms do not take all of them.
  */
 export function settingsOf(request: any, url: string): Record<string, unknown> {
   const blank: any = new Request(url);
   const names = ['cache', 'credentials', 'keepalive', 'mode'];
   const said = names.filter((name) => request[name] !== blank[name] && request[name] !== 'navigate');
-  // undici keeps a proxy's dispatcher here, up to Node 22; later ones do not show it.
+  // Up to Node 22, undici keeps a proxy's dispatcher here. Later versions do not show it.
   const key = Object.getOwnPropertySymbols(request).find(({ description }) => description === 'dispatcher');
   return { ...Object.fromEntries(said.map((name) => [name, request[name]])), ...(key && { dispatcher: request[key] }) };
 }

@@ -1,6 +1,6 @@
 /**
- * Redirects by hand, by the rules of the Fetch standard (HTTP-redirect fetch), with the origin guard at every hop:
- * platforms forward `VZ-M2M-Token` to any origin, and some of them `Authorization` too.
+ * Follows redirects by hand, by the rules of the Fetch standard (HTTP-redirect fetch), and looks at the origin at every
+ * hop. Platforms themselves forward `VZ-M2M-Token` to any origin, and some of them `Authorization` too.
  * @module
  */
 import { isBare } from '../config/environments.ts';
@@ -16,16 +16,17 @@ export interface Hop {
   readonly url: string;
   readonly method: string;
   readonly headers: Headers;
-  /** `manual`, unless a browser is to follow. */
+  /** `manual`, unless a browser is to follow the redirects. */
   readonly redirect: 'manual' | 'follow';
   /** As the last redirect has set it. */
   readonly referrerPolicy?: ReferrerPolicy;
 }
 
 /**
- * The request that an answer redirects to; `undefined` where the answer is the caller's. `redirects`: how many have led here.
+ * The request that an answer redirects to; `undefined` if the answer goes to the caller. `redirects` is the number of
+ * redirects that have led here.
  *
- * @throws `TypeError` where `fetch` would, and where following could not be done safely
+ * @throws `TypeError` where `fetch` would, and where the redirect cannot be followed safely
  */
 export function nextHop(apiOrigins: readonly string[], call: Call, hop: Hop, response: Response, redirects: number): Hop | undefined {
   const { status, headers, type, body } = response;
@@ -37,8 +38,8 @@ export function nextHop(apiOrigins: readonly string[], call: Call, hop: Hop, res
   if (!isRedirect || call.redirect === 'manual') return undefined;
   discard(body);
   const url = new URL(isHidden || isRefused ? hop.url : `${location}`, hop.url);
-  // A plain GET or HEAD is sent again for the browser to follow, which drops `Authorization` when the origin changes, and
-  // nothing else.
+  // A plain GET or HEAD is sent again, and the browser follows its redirects. When the origin changes, the browser drops
+  // `Authorization`, but no other header: so a call with another secret header is refused.
   const isUnsafe = isHidden
     ? !isSafe(hop.method) || hop.headers.has(SESSION_HEADER) || hop.headers.has('dpop')
     : !isBare(url) || (call.isOneShot && status !== 303 && !isSafe(hop.method)) || ((call.options.mode ?? call.request?.mode) === 'same-origin' && url.origin !== new URL(hop.url).origin);
@@ -48,7 +49,7 @@ export function nextHop(apiOrigins: readonly string[], call: Call, hop: Hop, res
   return isHidden ? { ...hop, redirect: 'follow' } : follow(apiOrigins, hop, status, headers, url);
 }
 
-/** Makes `redirected` true, as `fetch` itself would have; of clones too. */
+/** Makes `redirected` true for an answer and its clones, as `fetch` itself would have. */
 export function markRedirected(response: Response): Response {
   const clone = response.clone.bind(response);
   return Object.defineProperties(response, {
@@ -64,11 +65,14 @@ function locationOf(headers: Headers): string | null {
   return new TextDecoder().decode(Uint8Array.from(location, (character) => character.charCodeAt(0)));
 }
 
-/** What goes along: nothing of a body that does not, nothing of a host at another one, and credentials inside only. */
+/**
+ * The request that follows a redirect. Headers about the body are dropped when the body is. Headers about the host, and
+ * cookies, are dropped at another origin. Credentials go to allowed origins only.
+ */
 function follow(apiOrigins: readonly string[], hop: Hop, status: number, answered: Headers, { href, origin }: URL): Hop {
   const becomesGet = status === 303 ? !isSafe(hop.method) : status < 303 && /^post$/i.test(hop.method);
   const isElsewhere = origin !== new URL(hop.url).origin;
-  // `*` allows each call, but no redirect to take credentials along.
+  // `*` allows calls to every origin, but a redirect to another origin takes no credentials along.
   const isOutside = isElsewhere && !isAllowed(apiOrigins.filter((entry) => entry !== '*'), origin);
   const isKept = ([name]: [string, string]) =>
     !(becomesGet && /^content-/.test(name)) &&
@@ -85,7 +89,7 @@ function follow(apiOrigins: readonly string[], hop: Hop, status: number, answere
   };
 }
 
-/** The last policy that is known (Referrer Policy section 8.1); workerd knows none. */
+/** The last policy in the header that is known (Referrer Policy section 8.1). workerd has no referrer policy at all. */
 function referrerPolicyOf(headers: Headers): ReferrerPolicy | undefined {
   const known = /(?<![^\s,])(no-referrer(-when-downgrade)?|same-origin|(strict-)?origin(-when-cross-origin)?|unsafe-url)(?![^\s,])/g;
   return 'referrerPolicy' in Request.prototype ? (headers.get('referrer-policy')?.match(known)?.at(-1) as ReferrerPolicy) : undefined;

@@ -24,7 +24,7 @@ export interface Sent {
   readonly limit: Limit | undefined;
 }
 
-/** Sends a call with the headers that it has now. `isAgain`: it has been sent before. */
+/** Sends a call with the headers that it has now. `isAgain`: the call has been sent before. */
 export async function send(source: TokenSource, call: Call, token: OAuthToken, isAgain: boolean): Promise<Sent> {
   const { timeoutMs, dpop, fetch } = source.settings;
   const limit = timeoutMs ? startLimit(limited(call.url), timeoutMs, call.signal) : undefined;
@@ -35,7 +35,7 @@ export async function send(source: TokenSource, call: Call, token: OAuthToken, i
       const proof = dpop && (await prove(dpop, hop, token));
       if (call.spare) call.body ??= await call.spare.arrayBuffer();
       else if (call.isUsedUp) keepClone(call);
-      // The options of most calls are complete, and each further member would cost `fetch` time.
+      // For most calls these options are complete. Each further member would cost `fetch` time.
       const options = limit || isAgain || redirects ? optionsOf(call, hop, redirects, signal) : call.options;
       const response = assertResponse(await fetch(hop.target, options));
       const asksForNonce = proof && dpop?.noteNonce(proof, response) === 'nonce';
@@ -49,14 +49,14 @@ export async function send(source: TokenSource, call: Call, token: OAuthToken, i
     }
   } catch (error) {
     limit?.end();
-    // Platforms put errors of their own in the place of the reason.
+    // Platforms reject with errors of their own in the place of the signal's reason.
     throw signal?.aborted ? reasonOf(signal) : error;
   }
 }
 
 /** Proves the possession of the key that a token is bound to, as long as redirects have not led outside. */
 async function prove(dpop: Dpop, { url, method, headers }: Hop, token: OAuthToken): Promise<ProofRequest | undefined> {
-  // One made before would be for another token, or another server.
+  // A proof that was made before would be for another token, or for another server.
   headers.delete('dpop');
   if (token.tokenType !== 'DPoP' || !headers.has('authorization')) return undefined;
   const request = { url, method, accessToken: token.accessToken };
@@ -64,20 +64,26 @@ async function prove(dpop: Dpop, { url, method, headers }: Hop, token: OAuthToke
   return request;
 }
 
-/** For a `Request` that is used up by sending it. A body that is not to be sent is let go by `fetch`, and there is no clone of it. */
+/**
+ * Keeps a clone of a `Request` that is used up by sending it. If the signal has aborted, there is none: the body will not
+ * be sent, and `fetch` lets go of it.
+ */
 function keepClone(call: Call): void {
   if (!call.signal?.aborted) call.spare = call.request?.clone();
 }
 
-/** For a replay, a hop, or a sending with a limit. They are made anew: tracing libraries change those that they get. */
+/**
+ * The options of a replay, of a redirect, or of a call with a time limit. They are made anew each time, since tracing
+ * libraries change the options that they get.
+ */
 function optionsOf({ request, url, options, body }: Call, hop: Hop, redirects: number, signal: AbortSignal | null | undefined): RequestInit {
   const settings = redirects && request ? settingsOf(request, url) : {};
   return Object.assign(settings, options, hop, { signal, body: redirects && isSafe(hop.method) ? null : body });
 }
 
 /**
- * The limit lasts until the body is read, of which nobody tells; but when nobody holds the body any more, there is nothing
- * left to end.
+ * The limit lasts until the body has been read, and nobody tells when that is. But when nobody holds the body any more, the
+ * limit is no longer needed.
  */
 function endWithBody(source: TokenSource, limit: Limit | undefined, body: Response['body']): void {
   if (!limit || !body) return limit?.end();

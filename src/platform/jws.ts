@@ -3,19 +3,19 @@
  * @module
  */
 
-/** A key of WebCrypto's: `CryptoKey`, by whatever name the platform's types know it. */
+/** A key of WebCrypto: a `CryptoKey`, whatever name the platform's types have for it. */
 export type SigningKey = Parameters<typeof crypto.subtle.sign>[1];
 
 /** How a token is signed (RFC 7518 section 3.1; `EdDSA` with Ed25519, RFC 8037 section 3.1). */
 export type SigningAlgorithm = 'ES256' | 'ES384' | 'ES512' | 'RS256' | 'RS384' | 'RS512' | 'PS256' | 'PS384' | 'PS512' | 'EdDSA';
 
 /**
- * Signs bytes, in the form that RFC 7518 section 3 has for the algorithm: of ECDSA r and s, not DER. What it throws or rejects
- * with reaches the caller.
+ * Signs bytes and returns the signature, in the form of RFC 7518 section 3 for the algorithm. For ECDSA that is r and s,
+ * not DER. What it throws or rejects with reaches the caller.
  */
 export type Signer = (input: Uint8Array) => ArrayBuffer | Uint8Array | Promise<ArrayBuffer | Uint8Array>;
 
-/** What WebCrypto wants to know, at the import of a key and at a signature. */
+/** What WebCrypto wants to know to import a key, and to sign. */
 interface CryptoAlgorithm {
   readonly name: string;
   readonly namedCurve?: string;
@@ -37,7 +37,7 @@ export const ALGORITHMS: Readonly<Record<SigningAlgorithm, CryptoAlgorithm>> = {
   EdDSA: { name: 'Ed25519' },
 };
 
-/** The one algorithm that a key is for; `undefined` where it is none of these, or no key at all. */
+/** The one algorithm that a key is for; `undefined` if it is for none of these, or is no key at all. */
 export function algorithmOf(key: any): SigningAlgorithm | undefined {
   const { name, namedCurve, hash } = Object(key?.algorithm);
   return (Object.keys(ALGORITHMS) as SigningAlgorithm[]).find((each) => {
@@ -46,12 +46,12 @@ export function algorithmOf(key: any): SigningAlgorithm | undefined {
   });
 }
 
-/** Whether a key may sign, which only private ones may, and is no RSA key below 2048 bits (RFC 7518 section 3.3). */
+/** Whether a key may sign (only private keys may) and is no RSA key below 2048 bits (RFC 7518 section 3.3). */
 export function canSign(key: any): boolean {
   return !!key?.usages?.includes('sign') && !!algorithmOf(key) && !(key.algorithm.modulusLength < 2048);
 }
 
-/** What signs with a key that can. */
+/** A function that signs with a key that may sign. */
 export function signerOf(key: SigningKey): Signer {
   const algorithm = ALGORITHMS[algorithmOf(key)!]; // canSign has looked
   return (input) => crypto.subtle.sign(algorithm, key, input as BufferSource);

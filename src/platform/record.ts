@@ -1,5 +1,5 @@
 /**
- * Records as they come out of JSON: what is absent is not there at all, rather than `undefined`.
+ * Records as they come out of JSON: an absent member is not there at all, rather than `undefined`.
  * @module
  */
 

@@ -1,14 +1,14 @@
 /**
- * What a rejected token costs: one rule for bearers and for M2M sessions, so that an API which always refuses causes one
- * exchange or one login a minute, not one a call.
+ * What a rejected token costs. There is one rule for bearers and for M2M sessions, so that an API which always refuses
+ * causes one exchange or one login a minute, and not one for each call.
  * @module
  */
 import { isLately } from './lately.ts';
 
-/** What met the rejection: a call that can be sent again, one that cannot (its body was a stream), or the replay of a call. */
+/** What was rejected: a call that can be sent again, one that cannot (its body was a stream), or the replay of a call. */
 export type RejectedUse = 'call' | 'stream' | 'replay';
 
-/** What is known of the token that is held. Times are in milliseconds of Unix time; it survives JSON. */
+/** What is known of the token that is held. Times are in milliseconds. It survives JSON. */
 export interface Rejections {
   /** When it was obtained in the place of a rejected one. */
   readonly replacedAtMs?: number | undefined;
@@ -19,6 +19,6 @@ export interface Rejections {
 /** Whether another token in the place of the rejected one may help. */
 export function isWorthReplacing({ replacedAtMs, rejectedAgainAtMs }: Rejections, use: RejectedUse): boolean {
   if (use === 'replay' || isLately(rejectedAgainAtMs, 60_000)) return false;
-  // Nobody learns whether a replacement helps a stream: it is not sent again.
+  // A stream is not sent again, so nobody learns whether a replacement helps. It gets one at most once a minute.
   return use === 'call' || !isLately(replacedAtMs, 60_000);
 }

@@ -1,5 +1,5 @@
 /**
- * The platform's `fetch`, the one way in which secrets are posted, and the reading of answers: to a limit, or not at all.
+ * The platform's `fetch`, the one function that posts secrets, and the reading of answers up to a limit.
  * @module
  */
 import { ApiError } from './errors.ts';
@@ -10,19 +10,21 @@ export type Fetch = (...parameters: Parameters<typeof fetch>) => ReturnType<type
 
 /** What is needed to send. */
 export interface Transport {
-  /** To be called unbound: workerd and browsers refuse a `fetch` whose `this` is some object. */
+  /** To be called without a `this`: workerd and browsers refuse a `fetch` whose `this` is some object. */
   readonly fetch: Fetch;
-  /** `0` is no limit for API calls, and 30 s for what is posted here. */
+  /** `0` means no limit for API calls, and 30 s for what is posted here. */
   readonly timeoutMs: number;
 }
 
-/** An answer as far as it has come; without `text` its body has not, or is larger than 64 KiB. */
+/** An answer, as far as it has come. Without `text` its body has not come, or has more than 64 KiB. */
 export interface Answer {
   response?: Response;
   text?: string | undefined;
 }
 
-/** Runs what asks `url` within the time of one request: `timeout`, or 30 s where the client sets no limit of its own. */
+/**
+ * Runs `work`, which asks `url`, within the time of one request: `timeout`, or 30 s if the client sets no limit of its own.
+ */
 export function withinLimit<T>(
   { timeoutMs }: Transport,
   url: string,
@@ -32,7 +34,7 @@ export function withinLimit<T>(
   return runWithin(limited(url), timeoutMs || 30_000, signal, work);
 }
 
-/** What the time limit of a request says. */
+/** What the error of a request's time limit says. */
 export function limited(url: string): string {
   return `${nameOf(url)}: check the network, or raise timeout`;
 }
@@ -50,8 +52,9 @@ export function post(
 }
 
 /**
- * Posts a secret, once, along no redirect, and fills and returns `answer`: what has come of it stands there also where this
- * rejects, with an `ApiError` (`network`), or with a `TypeError` for a `fetch` that is missing or answers unlike the platform's.
+ * Posts a secret once, and follows no redirect. It fills `answer` and returns it; what has come stands there
+ * even if this rejects. Rejects with an `ApiError` (`network`), or with a `TypeError` if `fetch` is missing or
+ * answers unlike the platform's.
  */
 export async function sendOnce(
   { fetch }: Transport,
@@ -62,11 +65,12 @@ export async function sendOnce(
   signal: AbortSignal,
 ): Promise<Required<Answer>> {
   try {
-    // `manual`, since platforms resend the body and custom headers to any host; `omit`, since Chromium and WebKit
-    // otherwise leave the call pending behind a login dialog when a 401 asks for Basic. workerd of 2023 refuses it.
+    // `manual`, since a redirect would make platforms resend the body and custom headers to any host. `omit`, since
+    // otherwise, when a 401 asks for Basic, Chromium and WebKit show a login dialog and leave the call pending behind it.
+    // workerd of 2023 refuses the option `credentials`.
     const credentials = 'credentials' in Request.prototype ? 'omit' : undefined;
     const response = assertResponse(await fetch(url, { method: 'POST', redirect: 'manual', headers, body, signal, credentials } as RequestInit));
-    // A stream is what can be read to a limit: node-fetch and some mocks have none.
+    // Only a stream can be read up to a limit. The answers of node-fetch and of some mocks have none.
     if (response.body !== null && !response.body?.getReader) throw new TypeError(FETCH_RULE);
     answer.response = response;
     const text = await readText(response);
@@ -81,7 +85,7 @@ export async function sendOnce(
 const FETCH_RULE = "fetch must answer like the platform's: a Response with status, headers, and a stream or null as body";
 
 /**
- * Returns what has the members of a `Response` that are used for every call.
+ * Returns the answer if it has those members of a `Response` that every call uses.
  *
  * @throws `TypeError` that says what `fetch` must answer
  */
@@ -91,7 +95,7 @@ export function assertResponse(response: Response): Response {
 }
 
 /**
- * The global `fetch`, looked up at call time and called unbound from any object.
+ * The global `fetch`, looked up at call time and called without a `this`.
  *
  * @throws `TypeError` where the platform has none
  */
@@ -116,12 +120,12 @@ export async function readText({ body }: Response): Promise<string | undefined> 
   return undefined;
 }
 
-/** Lets go of a body that nobody will read, so that its connection is free; how that ends is of no interest. */
+/** Lets go of a body that nobody will read, so that its connection is free. Whether that succeeds does not matter. */
 export function discard(body: { cancel?(reason?: unknown): Promise<void> } | null | undefined, reason?: unknown): void {
   body?.cancel?.(reason).catch(() => {});
 }
 
-/** A URL as errors show it: a query may hold a secret. */
+/** A URL as errors show it: without the query, which may hold a secret. */
 export function nameOf(url: string): string {
   return url.replace(/[?#].*/s, '');
 }
@@ -137,7 +141,10 @@ export function isDenied(error: unknown): boolean {
   return /^(NotCapable|ERR_ACCESS_DENIED)$/.test(`${reasonWord(error)}`);
 }
 
-/** What is thrown where a request of ours has brought no answer: of what is used for `fetch`, that it is none. */
+/**
+ * The error for a request of ours that has brought no answer. If what is used as `fetch` is none, its own error says so,
+ * and is returned as it is.
+ */
 export function networkError(url: string, cause: unknown): unknown {
   if (cause instanceof TypeError && cause.message === FETCH_RULE) return cause;
   const advice = isDenied(cause) ? 'start the runtime with --allow-net' : 'check URL, network and proxy';
@@ -145,12 +152,13 @@ export function networkError(url: string, cause: unknown): unknown {
 }
 
 /**
- * One turn of the event loop. A turn after the body Node's `fetch` gives the connection back: the call that has waited for
- * this answer need then not open one of its own, with a TLS handshake. By a message, since tests fake timers and
- * `setImmediate`; and no token waits for it where the platform has none, or one that throws (Next's edge routes).
+ * Waits for one turn of the event loop. One turn after the end of a body, Node's `fetch` gives the connection back. The
+ * call that has waited for this answer can then use it, and need not open another one with a TLS handshake. What it waits
+ * for is a message, since tests fake timers and `setImmediate`. If the platform has no `MessageChannel`, or one that throws
+ * (Next's edge routes), it does not wait.
  */
 async function nextTurn(): Promise<void> {
-  // There another request's message may never come.
+  // On such runtimes a message of another request's may never come.
   if (isRequestBound()) return;
   try {
     const { port1, port2 } = new MessageChannel();
@@ -160,6 +168,6 @@ async function nextTurn(): Promise<void> {
     });
     port1.close();
   } catch {
-    // It would only have saved a connection.
+    // The wait would only have saved a connection.
   }
 }

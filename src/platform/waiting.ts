@@ -1,6 +1,6 @@
 /**
- * Waiting, no longer than a signal and a limit allow. Timers are `setTimeout`, never `AbortSignal.timeout`, which Node
- * does not wait for and fake clocks do not move.
+ * Waiting, for no longer than a signal and a limit allow. Timers are `setTimeout` and never `AbortSignal.timeout`: Node
+ * does not wait for that, and fake clocks do not move it.
  * @module
  */
 import { ApiError } from './errors.ts';
@@ -9,15 +9,16 @@ import { ApiError } from './errors.ts';
 export interface Limit {
   /** Aborts with the limit's error, or with the reason of the caller's signal. */
   readonly signal: AbortSignal;
-  /** Ends the limit: nothing of it is left. */
+  /** Ends the limit, so that nothing of it is left. */
   readonly end: () => void;
-  /** Lets it run on without keeping the process alive. */
+  /** Lets the limit run on without keeping the process alive. */
   readonly unref: () => void;
 }
 
 /**
- * Starts a time limit on `what`, a text that also says what to do; it also aborts when a caller's signal does. It keeps no reference to the work: one
- * that runs on retains neither request nor answer.
+ * Starts a time limit. `what` is the part of its error that names the work and says what to do. Its signal also
+ * aborts when the caller's does. It holds no reference to the work, so that a limit that runs on keeps neither
+ * request nor answer in memory.
  */
 export function startLimit(what: string, limitMs: number, signal: AbortSignal | null | undefined): Limit {
   const controller = new AbortController();
@@ -37,7 +38,10 @@ export function startLimit(what: string, limitMs: number, signal: AbortSignal | 
   };
 }
 
-/** Runs work that takes a signal. Rejects at the limit with its error, and on abort with the caller's reason, whatever the work does. */
+/**
+ * Runs work that takes a signal. When the limit is over, it rejects with the limit's error; on an abort, with the caller's
+ * reason. It does so whatever the work does.
+ */
 export async function runWithin<T>(
   what: string,
   limitMs: number,
@@ -54,7 +58,10 @@ export async function runWithin<T>(
 
 /** Waits for a promise. Rejects with the signal's reason when it aborts. */
 export function waitFor<T>(promise: Promise<T>, signal: AbortSignal | null | undefined): Promise<T>;
-/** The same for a promise or for nothing; fulfils with `undefined` when a limit in milliseconds (absent: none) is over. */
+/**
+ * Waits for a promise, or for nothing at all. Fulfils with `undefined` when the limit in milliseconds is over.
+ * Absent: there is no limit.
+ */
 export function waitFor<T>(
   promise: Promise<T> | undefined,
   signal: AbortSignal | null | undefined,
@@ -84,15 +91,15 @@ export async function sleep(delayMs: number, signal?: AbortSignal | null): Promi
   await waitFor(undefined, signal, delayMs);
 }
 
-/** Beyond 2^31-1 ms most platforms fire at once. */
+/** Starts a timer of at most 2^31-1 ms. With more, most platforms fire at once. */
 function startTimer(callback: () => void, delayMs: number): { unref?: () => unknown } & ReturnType<typeof setTimeout> {
   return setTimeout(callback, Math.min(delayMs, 2 ** 31 - 1));
 }
 
 /**
- * Whether a promise begun in one request may never settle in another, as on workerd and edge runtimes. Asked at call
- * time: a client may be created where nothing can be known yet. workerd has a `navigator` by its compatibility date only;
- * `WebSocketPair` it always has, and nobody else.
+ * Whether a promise that was begun in one request may never settle in another, as on workerd and edge runtimes. It is asked
+ * at call time, since a client may be created where this cannot be known yet. Whether workerd has a `navigator` depends on
+ * the compatibility date. It always has `WebSocketPair`, and no other runtime has that.
  */
 export function isRequestBound(): boolean {
   const { navigator, EdgeRuntime, WebSocketPair } = globalThis as {
@@ -104,8 +111,8 @@ export function isRequestBound(): boolean {
 }
 
 /**
- * What a signal that has aborted says. Signals of older make (npm's `abort-controller`) say nothing: then it is what
- * `fetch` rejects with for them.
+ * The reason of a signal that has aborted. Signals of older make (npm's `abort-controller`) have none; the reason is then
+ * what `fetch` rejects with for them.
  */
 export function reasonOf({ reason }: AbortSignal): unknown {
   return AbortSignal.abort(reason).reason;
@@ -124,10 +131,15 @@ interface Followed {
   readonly listener: () => void;
 }
 
-/** One listener serves each signal, however many calls share it: platforms warn at eleven and slow down with each. */
+/**
+ * Each signal gets one listener, however many calls share it: platforms warn at eleven listeners, and slow down with each.
+ */
 const followed: WeakMap<AbortSignal, Followed> = new WeakMap();
 
-/** Calls `follower` with the reason when the signal aborts, at once where it has; returns what stops that. */
+/**
+ * Calls `follower` with the reason when the signal aborts, or at once if it already has. Returns a
+ * function that stops this.
+ */
 function onAbort(signal: AbortSignal | null | undefined, follower: Follower): () => void {
   if (!signal) return () => {};
   if (signal.aborted) follower(reasonOf(signal));
@@ -143,7 +155,7 @@ function onAbort(signal: AbortSignal | null | undefined, follower: Follower): ()
 
 function createFollowed(signal: AbortSignal): Followed {
   const followers = new Set<Follower>();
-  // Not by the event's target: workerd of 2023 has none.
+  // The signal is not read from the event's target, since on workerd of 2023 there is none.
   const entry = { followers, listener: () => followers.forEach((follower) => follower(reasonOf(signal))) };
   followed.set(signal, entry);
   return entry;

@@ -1,6 +1,7 @@
 /**
- * What an OAuth endpoint's answer says: a good one is read, every other is an error that says what happened, where and what
- * to do. Answers are outside data, and may repeat what was sent to them: secrets are masked in all that they say.
+ * What an OAuth endpoint's answer says. A good one is read. Any other becomes an error that says what happened,
+ * where, and what to do. Answers are outside data and may repeat what was sent to them, so secrets are masked in
+ * all that is taken from them.
  * @module
  */
 import type { ApiErrorCode } from '../platform/errors.ts';
@@ -12,16 +13,19 @@ import { nameOf } from '../platform/transport.ts';
 /** A parsed body: outside data. */
 export type Body = Readonly<Record<string, any>>;
 
-/** An answer, and what its request carried as secrets. */
+/** An answer, and the secrets that its request carried. */
 export interface Reply {
   readonly url: string;
   readonly response: Response;
-  /** `undefined` where there is more than is read. */
+  /** `undefined` if there is more than 64 KiB. */
   readonly text: string | undefined;
   readonly secrets: readonly string[];
 }
 
-/** What `read` makes of a good answer; an error for any other. GitHub and Slack send an `error` with 200. */
+/**
+ * Returns what `read` makes of a good answer, and throws an error for any other. GitHub and Slack send
+ * an `error` with status 200.
+ */
 export function judge<T>({ url, response, text, secrets }: Reply, read: (body: Body) => T): T {
   const { status: statusCode, headers, ok } = response;
   const body = parseBody(text);
@@ -51,7 +55,8 @@ export function judge<T>({ url, response, text, secrets }: Reply, read: (body: B
   help = statusCode === 429 ? 'it throttles; try again later' : statusCode < 500 ? `${help}; check the URL` : 'it is unavailable; try again later';
   // Browsers answer a redirect with status 0.
   const what = [statusCode || 'a redirect', headers.get('content-type'), faultOf(body, text)].filter(Boolean).join(' ');
-  // Cut off, it may come whole the next time. The platform's own error is not shown, since it may quote the body.
+  // This cause says that the answer may have been cut off, so that it is asked for again. The platform's own error is not
+  // shown, since it may quote the body.
   const cause = ok && !body && text !== undefined ? new SyntaxError('the body is no JSON') : undefined;
   throw new ApiError(`${nameOf(url)} answered ${say(what)}: ${help}`, { code, statusCode, headers, cause });
 }
@@ -76,9 +81,9 @@ function faultOf(body: Body | undefined, text = ''): unknown {
   return /^(string|number)$/.test(typeof code) && `(fault ${code})`;
 }
 
-/** The text with each secret masked, also where it stands there form-encoded. */
+/** The text with each secret masked, as it is and form-encoded. */
 function mask(text: string, secrets: readonly string[]): string {
   const all = secrets.flatMap((secret) => [secret, formEncode(secret)]).filter(Boolean);
-  // Long ones first, since a short one may be a part of them.
+  // Long secrets first, since a short one may be a part of a long one.
   return all.sort((one, other) => other.length - one.length).reduce((masked, secret) => masked.replaceAll(secret, '***'), text);
 }

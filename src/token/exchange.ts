@@ -1,6 +1,6 @@
 /**
- * The client credentials grant on the wire (RFC 6749 section 4.4): builds the request, judges the answer.
- * One call is one request, or two where the server asks for a nonce first; retries are elsewhere.
+ * The client credentials grant on the wire (RFC 6749 section 4.4): builds the request and judges the answer. One call makes
+ * one request, or two if the server asks for a nonce first. Retries are elsewhere.
  * @module
  */
 import type { Dpop } from '../config/config.ts';
@@ -34,7 +34,7 @@ export async function exchange(settings: Settings, signal: AbortSignal, onReques
   } catch (error) {
     const { error: refusal, headers } = Object(error) as Partial<OAuthProviderError>;
     if (!dpop || refusal !== 'use_dpop_nonce' || !headers?.has('dpop-nonce')) throw error;
-    // RFC 9449 section 8: the nonce has come with the refusal. The assertion, too, must be a new one.
+    // RFC 9449 section 8: the nonce has come with the refusal. A client assertion must be new for this request, too.
     return request();
   }
 }
@@ -47,8 +47,8 @@ interface FormOptions {
 }
 
 /**
- * Posts a form with the client's authentication, within the time of one request, and has `read` read the body of a 2xx
- * answer without an `error`.
+ * Posts a form with the client's authentication, within the time of one request. If the answer is a 2xx without an
+ * `error`, `read` reads its body.
  */
 export async function postForm<T>(
   settings: Settings,
@@ -63,22 +63,22 @@ export async function postForm<T>(
   }
   const body = new URLSearchParams();
   for (const [name, field] of Object.entries(fields)) [field].flat().forEach((value) => body.append(name, value));
-  // workerd of 2023 says no content type for a form by itself.
+  // workerd of 2023 sets no content type for a form by itself.
   const headers = new Headers({ accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' });
   const proof = { method: 'POST', url };
   const answer = await withinLimit(settings, url, signal, async (within) => {
     await clientAuthentication({ clientId, clientSecret, body, headers, url, tokenUrl, signal: within });
     if (dpop) headers.set('dpop', await dpop.createProof(proof));
-    // Over its time, it is not sent.
+    // When its time is over, the request is not sent.
     within.throwIfAborted();
     onRequest?.();
     return sendOnce(settings, url, headers, `${body}`, {}, within);
   });
   dpop?.noteNonce(proof, answer.response);
-  // What says nothing secret, whoever wrote it; nor do the caller's own parameters.
+  // These hold nothing secret, whoever wrote them. Neither do the caller's own parameters.
   const known = /^(grant_type|scope|client_id|client_assertion_type|accept|content-type)$/;
   const sent = [...body, ...headers].filter(([name]) => !known.test(name) && !Object.hasOwn(params, name));
-  // A header's scheme is no secret, and may be left out by who repeats it.
+  // A header's scheme is no secret, and a server that repeats the value may leave it out.
   const secrets = sent.flatMap(([, value]) => [value, value.replace(/^\w+ /, '')]);
   return judge({ ...answer, url, secrets: [clientSecret, ...secrets] }, read);
 }

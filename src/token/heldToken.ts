@@ -1,6 +1,6 @@
 /**
- * The token that a client holds: until when it is valid, when it is refreshed ahead, and what its rejections mean.
- * Times are in milliseconds of Unix time.
+ * The token that a client holds: until when it is valid, when it is refreshed ahead of its end, and what its rejections
+ * mean. Times are in milliseconds of Unix time.
  * @module
  */
 import type { Settings } from '../config/settings.ts';
@@ -11,11 +11,17 @@ import { createToken, GRACE_SECONDS, isExpired } from '../platform/token.ts';
 export interface HeldToken {
   readonly token: OAuthToken;
   readonly validUntilMs: number;
-  /** From when on a call refreshes it beside itself. Absent before the first use of a token given: `createClient` reads no clock. */
+  /**
+   * From this time on, a call starts a refresh beside itself. A token that was given in the configuration has none before
+   * its first use, since `createClient` reads no clock.
+   */
   refreshAtMs?: number;
-  /** Whether it is another one than the client had, or the same past its end. */
+  /** Whether the token is new: another one than the client had, or the same one after it had ended. */
   readonly isNews?: boolean;
-  /** Whether a call that could not be sent again met a 401 with it: it serves no further call that can have another. */
+  /**
+   * Whether a call that could not be sent again met a 401 with this token. It then serves no further call for which
+   * another token can be had.
+   */
   isGivenUp?: boolean;
   readonly replacedAtMs?: number;
   rejectedAgainAtMs?: number;
@@ -27,8 +33,8 @@ export function holdGiven(settings: Settings, token: OAuthToken): HeldToken {
 }
 
 /**
- * Holds a token that has just come. ThingSpace and WSO2 repeat one until it ends, and may say its full lifetime each time:
- * an end that lies ahead holds. `isReplacement`: it was obtained in the place of a rejected one.
+ * Holds a token that has just come. ThingSpace and WSO2 repeat a token until it ends, and may state its full lifetime each
+ * time: a known end holds while it lies ahead. `isReplacement`: the token was obtained in the place of a rejected one.
  */
 export function holdNew(settings: Settings, given: OAuthToken, last: HeldToken | undefined, isReplacement: boolean): HeldToken {
   const nowMs = Date.now();
@@ -55,7 +61,10 @@ function endMs({ expiry = Infinity }: OAuthToken, clockSkewSeconds = 0): number 
   return (expiry - clockSkewSeconds) * 1000;
 }
 
-/** When to refresh it ahead of its end: never within the first second. The jitter keeps a fleet from asking in the same one. */
+/**
+ * When to refresh a token ahead of its end, but never within the first second. The jitter keeps a fleet from
+ * asking at the same moment.
+ */
 export function refreshAtMs(settings: Settings, token: OAuthToken, nowMs: number): number {
   const { expiry = Infinity, expiresIn = expiry - nowMs / 1000 } = token;
   const aheadMs = Math.min(300, expiresIn / 5) * (1000 + Math.random() * 500);

@@ -1,6 +1,6 @@
 /**
- * One renewal: the provider asked, or an exchange made, within 60 s. What comes of it is remembered, counted and told here
- * and nowhere else. A renewal is one record, and its promise exists before anything of the caller's runs.
+ * One renewal: within 60 s the provider is asked, or an exchange is made. What comes of it is remembered, counted and told
+ * here and nowhere else. A renewal is one record. Its promise exists before any code of the caller's runs.
  * @module
  */
 import type { TokenRequest } from '../config/config.ts';
@@ -27,11 +27,11 @@ export interface TokenSource {
   renewal?: Renewal | undefined;
   /** The last failure, until a success. */
   failure?: Failure | undefined;
-  /** Ends the time limits of calls whose bodies nobody holds any more; absent until there is one. */
+  /** Ends the time limit of a call when nobody holds the answer's body any more. Absent until it is first needed. */
   openBodies?: FinalizationRegistry<() => void>;
 }
 
-/** How a renewal ended. Its promise always fulfils, so that a rejection can only be the runtime's. */
+/** How a renewal ended. The promise for this always fulfils, so that a rejection can only come from the runtime. */
 export type Outcome = { readonly token: OAuthToken; readonly error?: never } | { readonly token?: never; readonly error: unknown };
 
 /** A renewal under way. */
@@ -46,7 +46,7 @@ export interface Renewal {
   isAhead: boolean;
   /** Whether somebody wants its token in the place of a rejected one. */
   isReplacement: boolean;
-  /** Requests made. */
+  /** How many requests it has made. */
   attempts: number;
   /** Whether the failure of its exchange has been counted. */
   isCounted?: boolean;
@@ -69,7 +69,7 @@ export function startRenewal(source: TokenSource, isForced: boolean, isAhead: bo
     outcome: new Promise((resolve) => (settle = resolve)),
   };
   source.renewal = renewal;
-  // A provider's error may be made so that looking at it throws.
+  // `renew` itself may reject: a provider's error may be made so that looking at it throws.
   settle(renew(source, renewal).catch((error: unknown) => ({ error })));
   void callHook(settings.waitUntil, renewal.outcome);
   return renewal;
@@ -83,14 +83,14 @@ async function renew(source: TokenSource, renewal: Renewal): Promise<Outcome> {
     const given = await runWithin('a renewal: check network, oauthTokenProvider and clientAuthentication', 60_000, undefined, (signal) =>
       (settings.tokenProvider ? askProvider : makeExchange)(source, renewal, signal),
     );
-    // A late one does not replace what a later renewal has brought meanwhile.
+    // A token that comes late does not replace one that a later renewal has brought meanwhile.
     const isLate = source.renewal !== renewal && source.held !== renewal.held;
     const token = isLate ? given : remember(source, renewal, given);
     if (!renewal.isCounted && !renewal.barredBy) source.failure = undefined;
     tell({ type: 'token_obtained', source: renewal.attempts ? 'exchange' : 'provider', expiresIn: token.expiresIn });
     return { token };
   } catch (error) {
-    // A provider that was told the last error again has not failed anew.
+    // A provider that only passes on the last error, which it was told without a request, has not failed anew.
     if (renewal.isCounted || !renewal.barredBy || renewal.barredBy.error !== error) {
       if (!renewal.isCounted) count(source, renewal, error, renewal.attempts ? EXCHANGE : PROVIDER);
       tell({ type: renewal.isAhead ? 'refresh_ahead_failed' : 'token_failed', ...describeFailure(error) });
@@ -113,7 +113,7 @@ function remember(source: TokenSource, { isReplacement }: Renewal, given: OAuthT
   return held.token;
 }
 
-/** An exchange in vain bars no provider: another process may have stored a token meanwhile. */
+/** Counts a failure. A failed exchange does not bar a provider: another process may have stored a token meanwhile. */
 function count(source: TokenSource, renewal: Renewal, error: unknown, tried: Tried): void {
   source.failure = createFailure(source.failure, error, renewal.isAhead ? AHEAD : tried);
   renewal.isCounted = true;
@@ -121,7 +121,7 @@ function count(source: TokenSource, renewal: Renewal, error: unknown, tried: Tri
 
 async function makeExchange(source: TokenSource, renewal: Renewal, signal: AbortSignal): Promise<OAuthToken> {
   const { settings } = source;
-  // Over its limit, a renewal neither asks nor counts any more, whatever a provider still does.
+  // A renewal whose time is over makes no request and counts nothing any more, whatever a provider still does.
   signal.throwIfAborted();
   renewal.barredBy = renewal.isForced ? undefined : barring(source.failure, renewal.isAhead ? AHEAD : EXCHANGE);
   if (renewal.barredBy) throw renewal.barredBy.error;
@@ -150,7 +150,7 @@ async function askProvider(source: TokenSource, renewal: Renewal, signal: AbortS
   const given = await settings.tokenProvider?.(renewal.held?.token, request);
   try {
     const token = assertUsable(createToken(given, Date.now()), dpop);
-    // What an exchange has just brought serves those who waited, however short its life.
+    // A token that an exchange has just brought serves those who waited for it, however short its life.
     if (isExpired(token) && (renewal.isCounted || !renewal.attempts)) throw new TypeError('it has ended');
     return token;
   } catch (error) {

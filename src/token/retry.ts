@@ -1,5 +1,5 @@
 /**
- * When and how long the token endpoint is waited for. A login and an API call never come here.
+ * When a request to the token endpoint is tried again, and how long that waits. A login and an API call never come here.
  * @module
  */
 import type { Settings } from '../config/settings.ts';
@@ -9,8 +9,9 @@ import { isDenied } from '../platform/transport.ts';
 import { sleep } from '../platform/waiting.ts';
 
 /**
- * Runs `attempt` until it succeeds, fails for good, or has been tried `attempts` times. Waits with full jitter;
- * a `Retry-After` wins, and one beyond `maxDelay` ends the tries. Rejects with the last error, or the signal's reason.
+ * Runs `attempt` until it succeeds, fails for good, or has been tried `attempts` times. A wait has full
+ * jitter, or is what `Retry-After` says. A `Retry-After` beyond `maxDelay` ends the tries. Rejects with the
+ * last error, or the signal's reason.
  */
 export async function withRetries<T>(settings: Settings, signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
@@ -25,16 +26,22 @@ export async function withRetries<T>(settings: Settings, signal: AbortSignal, at
   }
 }
 
-/** Network errors, overload, and answers cut off pass; a time-out has cost enough already, and a refusal stays one. */
+/**
+ * Whether an error may pass. Network errors, overload and answers that were cut off may. A time-out has cost enough time
+ * already, and a refusal would only be repeated.
+ */
 function isPassing({ code, statusCode, cause }: ApiError): boolean {
   if (code === 'network') return !isDenied(cause);
   return cause instanceof SyntaxError || /^(408|429|50[0234])$/.test(`${statusCode}`);
 }
 
-/** The milliseconds that an answer asks to wait (RFC 9110 section 10.2.3), at most 300 s; `undefined` where it asks for nothing sensible. */
+/**
+ * The milliseconds that an answer asks to wait (RFC 9110 section 10.2.3), at most 300 s. `undefined` if it asks for
+ * nothing, or for nothing sensible.
+ */
 export function retryAfterMs(error: unknown): number | undefined {
   const headers = error instanceof ApiError ? error.headers : undefined;
-  // better-auth sends the second one.
+  // better-auth sends the second of these headers.
   const value = headers?.get('retry-after') ?? headers?.get('x-retry-after') ?? '';
   const delayMs = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
   return delayMs >= 0 ? Math.min(delayMs, 300_000) : undefined;

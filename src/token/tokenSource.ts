@@ -1,6 +1,6 @@
 /**
- * One client's token: the one held while it is valid, else that of one renewal which all callers share. Refreshes ahead on
- * use; there are no timers but those of a renewal under way.
+ * One client's token: the one that is held while it is valid, or else that of one renewal, which all callers share. A token
+ * is refreshed ahead of its end when it is used. There are no timers but those of a renewal under way.
  * @module
  */
 import type { Settings } from '../config/settings.ts';
@@ -21,13 +21,13 @@ export function createTokenSource(settings: Settings, token: OAuthToken | undefi
   return { settings, held: token && holdGiven(settings, token) };
 }
 
-/** The remembered token while it is valid. May start a refresh beside the caller. */
+/** The remembered token, while it is valid. May start a refresh beside the caller. */
 export function validToken(source: TokenSource): OAuthToken | undefined {
   const { held, settings } = source;
   const nowMs = Date.now();
   if (!held || held.isGivenUp || nowMs >= held.validUntilMs) return undefined;
   held.refreshAtMs ??= refreshAtMs(settings, held.token, nowMs);
-  // Where a promise cannot outlive its request, a refresh beside it would be lost.
+  // Where a promise cannot outlive its request, such a refresh would be lost.
   if (nowMs >= held.refreshAtMs && !source.renewal && !barring(source.failure, AHEAD) && (settings.waitUntil || !isRequestBound())) {
     startRenewal(source, false, true);
   }
@@ -35,8 +35,9 @@ export function validToken(source: TokenSource): OAuthToken | undefined {
 }
 
 /**
- * A valid token, other than the one `rejected`: the remembered one, or else that of one shared renewal. Where that fails one
- * that has not ended serves. With `isForced` only that of a renewal will do, begun now or by another `fetchToken`.
+ * Gets a valid token, other than the one `rejected`: the remembered one, or else that of one renewal, which callers share.
+ * If the renewal fails, a remembered token that has not ended still serves. With `isForced` only the token of a renewal
+ * will do; with a provider, the renewal must have been begun by a `fetchToken`.
  */
 export async function getToken(
   source: TokenSource,
@@ -55,7 +56,8 @@ export async function getToken(
     let outcome: Outcome | undefined = joined || isForced ? undefined : barring(source.failure, tokenProvider ? PROVIDER : EXCHANGE);
     if (!outcome) {
       const renewal = joined ?? startRenewal(source, isForced, false);
-      // With a provider, what others have begun may be served from a store: no answer to an explicit fetchToken.
+      // With a provider, a renewal that others have begun may be served from a store, which is no answer to
+      // an explicit `fetchToken`.
       const isShared = !isForced || renewal.isForced || !tokenProvider;
       if (isShared) renewal.isAhead = false;
       if (rejected) renewal.isReplacement = true;
@@ -68,7 +70,7 @@ export async function getToken(
   }
 }
 
-/** The token of a renewal, or else the one held, while it has not ended. */
+/** The token of a renewal; if it has failed, the one held, as long as that has not ended. */
 function settle({ token, error }: Outcome, held: OAuthToken | undefined): OAuthToken {
   if (token) return token;
   if (held && !isExpired(held)) return held;
@@ -76,8 +78,8 @@ function settle({ token, error }: Outcome, held: OAuthToken | undefined): OAuthT
 }
 
 /**
- * On workerd and edge runtimes a renewal that another request has begun may never settle, or reject with the runtime's
- * refusal: then, and 5 s after its begin, it counts as lost.
+ * Waits for a renewal. On workerd and edge runtimes, a renewal that another request has begun may never settle, or reject
+ * with an error of the runtime. It counts as lost when it rejects, or 5 s after its begin: the result is then `undefined`.
  */
 function awaitOutcome({ outcome, startedAtMs }: Renewal, signal: AbortSignal | null | undefined, isJoined: boolean): Promise<Outcome | undefined> {
   const limitMs = isJoined && isRequestBound() ? Math.min(startedAtMs - Date.now(), 0) + 5_000 : undefined;
@@ -85,8 +87,9 @@ function awaitOutcome({ outcome, startedAtMs }: Renewal, signal: AbortSignal | n
 }
 
 /**
- * Another token than the one that was answered with 401, where {@link rejectToken} has said that it may help; `undefined` where
- * the same one comes again. An error says that the API had answered 401, unless it is a provider's own.
+ * Gets another token than the one that was answered with 401. Only for when {@link rejectToken} has said that another one may
+ * help. `undefined`: the server has given the same token again. If the renewal fails, the error says that the API had
+ * answered 401, unless it is a provider's own error.
  */
 export async function renewToken(
   source: TokenSource,
@@ -96,7 +99,7 @@ export async function renewToken(
   try {
     const token = await getToken(source, signal, false, rejected);
     if (token.accessToken !== rejected) return token;
-    // The server repeats it, so that asking again would not help either.
+    // The server has given the same token again. To ask once more would not help, either.
     rejectToken(source, rejected, 'replay');
     return undefined;
   } catch (error) {
@@ -106,9 +109,9 @@ export async function renewToken(
   }
 }
 
-/** Takes note of a 401 that a call met; whether another token is to be had. */
+/** Takes note of a 401 that a call met, and says whether another token is to be had. */
 export function rejectToken({ held, settings }: TokenSource, accessToken: string, use: RejectedUse): boolean {
-  // Somebody has renewed meanwhile.
+  // Another caller has renewed the token meanwhile.
   if (held?.token.accessToken !== accessToken) return use === 'call';
   const isWorthIt = settings.canRenew && isWorthReplacing(held, use);
   if (use === 'stream') held.isGivenUp ||= isWorthIt;
