@@ -50,7 +50,7 @@ export const clientSecretBasic: ClientAuthentication = /* @__PURE__ */ Object.as
  */
 export const clientSecretBasicRaw: ClientAuthentication = /* @__PURE__ */ Object.assign(
   ({ clientId, clientSecret, headers }: ClientAuthenticationRequest): void =>
-    // btoa takes Latin-1 only; the bytes of the UTF-8 text are.
+    // btoa takes Latin-1 only, so it gets the bytes of the UTF-8 text.
     setBasic(headers, String.fromCharCode(...new TextEncoder().encode(`${clientId}:${clientSecret}`))),
   { needsSecret: true },
 );

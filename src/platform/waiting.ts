@@ -33,7 +33,7 @@ export function startLimit(what: string, limitMs: number, signal: AbortSignal | 
       clearTimeout(timer);
       unfollow();
     },
-    // In Deno 2.0 timers are numbers, as in browsers, which need no such thing.
+    // In Deno 2.0 timers are numbers, and need `Deno.unrefTimer`. In browsers they are numbers too, and need nothing.
     unref: () => timer.unref?.() ?? (globalThis as { Deno?: { unrefTimer(timer: unknown): void } }).Deno?.unrefTimer(timer),
   };
 }

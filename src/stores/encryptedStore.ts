@@ -45,7 +45,7 @@ export function encryptedStore(store: TokenStore, keys: StoreKey | readonly Stor
     set: async (key, value, ttlSeconds) => store.set(key, await seal(first, key, value), ttlSeconds),
     delete: (key) => store.delete(key),
     ...(store.compareAndSet && {
-      // Whoever holds the text that was opened holds the value: a seal is made anew each time.
+      // Each seal is new, so if the store still holds the text that was opened, it holds that value.
       compareAndSet: async (key, expected, value, ttlSeconds) => {
         const { text, value: held } = await read(key);
         if (held !== expected) return false;

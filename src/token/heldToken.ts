@@ -47,12 +47,13 @@ export function holdNew(settings: Settings, given: OAuthToken, last: HeldToken |
     token,
     isNews,
     isGivenUp: false,
-    // Each token serves every call for a second. A repeated one is valid to its very end, and asked for again a little later,
-    // since it goes on for as long as the server's clock is behind; refreshing it ahead would bring the same.
+    // Each token serves every call for at least a second. A repeated one is valid to its very end, without the skew. It is
+    // asked for again two seconds later at the earliest, since the server's clock may be behind. Refreshing it ahead would
+    // bring the same token.
     validUntilMs: Math.max(endMs(token, isRepeated ? 0 : settings.clockSkewSeconds), nowMs + (isRepeated ? 2_000 : 1_000)),
     refreshAtMs: isRepeated ? Infinity : refreshAtMs(settings, token, nowMs),
     ...(isReplacement && { replacedAtMs: nowMs }),
-    // Given up, and given out again: asking once more would not help either.
+    // The token was given up and has come again, so asking once more would not help.
     ...(isRepeated && last.isGivenUp && { rejectedAgainAtMs: nowMs }),
   };
 }
