@@ -268,6 +268,9 @@ test('refuses what can never be sent before it asks for a token', async (t) => {
   const unsendable: [init: object, message?: RegExp][] = [
     [{ signal: {} }, /signal must be an AbortSignal/],
     [{ signal: { aborted: false } }, /signal must be an AbortSignal/],
+    [{ signal: new EventTarget() }, /signal must be an AbortSignal/],
+    [{ redirect: 'followed' }, /redirect must be/],
+    [{ redirect: 'unfollow' }, /redirect must be/],
     [{ method: 'POST', body: locked, duplex: 'half' }, /body must/],
     [{ method: 'POST', body: stream() }],
     [{ method: 'GET', body: 'text' }],
@@ -279,6 +282,28 @@ test('refuses what can never be sent before it asks for a token', async (t) => {
   }
 
   assert.deepEqual([server.tokenRequests.length, server.apiRequests.length], [0, 0]);
+});
+
+test('refuses a Request whose body is used up before it asks for a token, but not beside a body of its own', async (t) => {
+  const server = await startServer(t);
+  const { authorizedFetch } = createClient(server.config());
+  const used = new Request(server.origin, { method: 'POST', body: 'text' });
+  await used.text();
+
+  await assert.rejects(authorizedFetch(used), { name: 'TypeError', message: 'body must not be used or locked' });
+  assert.deepEqual([server.tokenRequests.length, server.apiRequests.length], [0, 0]);
+  assert.equal((await authorizedFetch(used, { body: 'other' })).status, 200);
+
+  assert.deepEqual(server.apiRequests.map(({ body }) => body), ['other']);
+});
+
+test('refuses bad arguments beside a signal that has aborted, also with a token at hand', async () => {
+  const { authorizedFetch } = createClient({
+    clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthToken: HELD },
+    environment: { tokenUrl: 'https://login.example.com/token', apiOrigins: ['https://api.example.com'] },
+  });
+
+  await assert.rejects(authorizedFetch('https://api.example.com/', { method: 'GET', body: 'text', signal: AbortSignal.abort('too late') }), TypeError);
 });
 
 test('says so too when the token endpoint does not answer in time', async (t) => {

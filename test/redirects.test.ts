@@ -293,6 +293,24 @@ test('lets options stand over the settings of a Request, at each hop', async () 
   assert.deepEqual(sent.map(({ settings: { cache, credentials, keepalive } }) => [cache, credentials, keepalive]), Array(2).fill(['reload', 'omit', true]));
 });
 
+test("keeps a Request's referrer beside options only where fetch does: where they say nothing", async () => {
+  const request = (referrer: string) => new Request('https://api.example.com/', { referrer, referrerPolicy: 'origin' });
+  const cases: [referrer: string, init: RequestInit | undefined, expected: [string, string]][] = [
+    ['https://page.example.com/own', undefined, ['https://page.example.com/own', 'origin']],
+    ['https://page.example.com/own', { method: undefined } as object, ['https://page.example.com/own', 'origin']],
+    ['https://page.example.com/own', { method: 'GET' }, ['about:client', '']],
+    ['https://page.example.com/own', { method: 'GET', cache: undefined } as object, ['about:client', '']],
+    ['', undefined, ['', 'origin']],
+  ];
+  for (const [referrer, init, expected] of cases) {
+    const { fetch, sent } = spyOnSettings([307, FAR], [200]);
+
+    await createClient({ ...CONFIG, fetch }).authorizedFetch(request(referrer), init);
+
+    assert.deepEqual(sent.map(({ settings }) => [settings.referrer, settings.referrerPolicy]), [expected, expected]);
+  }
+});
+
 for (const [header, expected] of [
   ['no-referrer', 'no-referrer'],
   ['same-origin, origin', 'origin'],

@@ -85,12 +85,12 @@ export function readCall(apiOrigins: readonly string[], input: Parameters<Fetch>
  *
  * @throws `TypeError`, as `fetch` does
  */
-export function assertSendable({ url, request, options, body, isOneShot, isUsedUp }: Call): void {
+export function assertSendable({ url, request, options, method, body, isOneShot, isUsedUp }: Call): void {
   const isSpent = isOneShot ? (body as ReadableStream).locked : isUsedUp && request?.bodyUsed;
   if (isSpent) throw new TypeError('body must not be used or locked');
   // A stand-in for the body, since the body itself would be used up.
   const probe = body == null ? body : isOneShot ? new ReadableStream() : '';
-  new Request(url, { ...options, body: probe, signal: null } as RequestInit);
+  new Request(url, { ...options, method, body: probe, signal: null } as RequestInit);
 }
 
 /** Whether a method is GET or HEAD: without a body, and harmless when sent twice. */
