@@ -6,7 +6,6 @@ import type { CustomEnvironment } from './config/environments.ts';
 import { check, OPTIONS, safeOrigin, settleEnvironment } from './config/settings.ts';
 import { ApiError } from './platform/errors.ts';
 import { withoutAbsent } from './platform/record.ts';
-import { asText } from './platform/token.ts';
 import type { Fetch } from './platform/transport.ts';
 import { assertResponse, limited, networkError, readText } from './platform/transport.ts';
 import { runWithin } from './platform/waiting.ts';
@@ -49,7 +48,7 @@ export async function discover(issuer: string, options: DiscoverOptions): Promis
     timeout: OPTIONS.timeout,
     signal: [(value) => value === null || 'aborted' in Object(value), 'an AbortSignal'],
   });
-  if (!asText(issuer) || !safeOrigin(issuer, {}) || /[?#]/.test(issuer)) throw new TypeError(`issuer must be ${ISSUER_RULE}`);
+  if (!safeOrigin(issuer, {}) || /[?#]/.test(issuer)) throw new TypeError(`issuer must be ${ISSUER_RULE}`);
   settleEnvironment({ tokenUrl: issuer, apiOrigins });
   const { origin, pathname } = new URL(issuer);
   const path = pathname.replace(/\/$/, '');

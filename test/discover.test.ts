@@ -104,7 +104,8 @@ describe('discover', () => {
       const error = await rejectionOf(discover());
       assert.ok(error instanceof ApiError);
       assert.deepEqual([error.code, error.statusCode], ['invalid_response', 404]);
-      assert.ok(error.message.includes(`${origin}${OAUTH} is`) && error.message.includes(`${origin}${OPENID} is no metadata (status 404)`), error.message);
+      assert.ok(error.message.startsWith(`${origin}${OAUTH} is `), error.message);
+      assert.ok(error.message.endsWith(`; ${origin}${OPENID} is no metadata (status 404)`), error.message);
 
       answers[OPENID] = metadata(origin);
       assert.equal((await discover()).tokenUrl, `${origin}/token`);
@@ -118,10 +119,18 @@ describe('discover', () => {
     await assert.rejects(discover(), (error: Error) => error.message.endsWith(`is that of issuer "${origin}/" (status 200)`));
   });
 
+  it('shows no more than the first 200 characters of another issuer', async (t) => {
+    const { answers, discover } = await startMetadataServer(t);
+    answers[OPENID] = metadata('x'.repeat(1_000));
+    await assert.rejects(discover(), (error: Error) => error.message.endsWith(` is that of issuer "${'x'.repeat(199)} (status 200)`));
+  });
+
   it('reads no more than 64 KiB', async (t) => {
     const { origin, answers, discover } = await startMetadataServer(t);
     answers[OPENID] = metadata(origin, { filler: 'x'.repeat(70_000) });
-    await assert.rejects(discover(), { name: 'ApiError', code: 'response_too_large', statusCode: 200 });
+    const error = await rejectionOf(discover());
+    assert.deepEqual([error.name, error.code, error.statusCode], ['ApiError', 'response_too_large', 200]);
+    assert.ok(error.message.endsWith(`${origin}${OPENID} is larger than 64 KiB (status 200)`), error.message);
   });
 
   it('rejects with network where nobody answers', async (t) => {
@@ -163,6 +172,12 @@ describe('discover', () => {
     const waiting = rejectionOf(discover('', { signal: controller.signal, fetch: hung }));
     controller.abort(reason);
     assert.equal(await waiting, reason);
+  });
+
+  it('takes null for no signal, as fetch does', async (t) => {
+    const { origin, answers, discover } = await startMetadataServer(t);
+    answers[OAUTH] = metadata(origin);
+    assert.equal((await discover('', { signal: null })).tokenUrl, `${origin}/token`);
   });
 
   it('refuses a bad issuer and bad options before any request', async () => {

@@ -54,7 +54,7 @@ describe('a proof', () => {
       return `${htm} ${htu}`;
     };
     for (const method of ['get', 'Head', 'post', 'PUT', 'delete', 'options']) assert.equal(await targetOf(method, API_URL), `${method.toUpperCase()} ${API_URL}`);
-    for (const method of ['patch', 'PATCH', 'Report', 'getx']) assert.equal(await targetOf(method, API_URL), `${method} ${API_URL}`);
+    for (const method of ['patch', 'PATCH', 'Report', 'getx', 'forget']) assert.equal(await targetOf(method, API_URL), `${method} ${API_URL}`);
     assert.equal(await targetOf('GET', 'HTTPS://API.example.com:443/a/../b c?x=1#y'), 'GET https://api.example.com/b%20c');
     assert.equal(await targetOf('GET', 'http://127.0.0.1:8080'), 'GET http://127.0.0.1:8080/');
   });
@@ -64,6 +64,13 @@ describe('a proof', () => {
     const proofs = (await Promise.all(Array.from({ length: 20 }, () => dpop.createProof(toApi)))).map(readProof);
     assert.equal(new Set(proofs.map(({ claims }) => claims.jti)).size, 20);
     assert.equal(new Set(proofs.map(({ header }) => header.jwk.x)).size, 1);
+  });
+
+  it('costs no key of its own: one is made for all', async (t) => {
+    const made = t.mock.method(crypto.subtle, 'generateKey');
+    const dpop = createDpop();
+    for (let count = 0; count < 3; count++) await dpop.createProof(toApi);
+    assert.equal(made.mock.callCount(), 1);
   });
 
   it('of another object has another key', async () => {

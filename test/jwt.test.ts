@@ -102,6 +102,15 @@ describe('privateKeyJwt', () => {
     assert.deepEqual(inputs.map((input) => Buffer.from(input).toString()), [assertion.slice(0, assertion.lastIndexOf('.'))]);
   });
 
+  it('takes r and s of a signer on each curve', async (t) => {
+    for (const algorithm of ['ES256', 'ES384', 'ES512'] as const) {
+      const { privatePem, publicPem } = keysFor(algorithm);
+      const key = (input: Uint8Array) => sign(`sha${algorithm.slice(2)}`, input, { key: privatePem, dsaEncoding: 'ieee-p1363' });
+      const { form } = await exchangeWith(t, privateKeyJwt({ key, algorithm }));
+      readSigned(form.get('client_assertion')!, publicPem);
+    }
+  });
+
   it('takes an ArrayBuffer of a signer, and a part of a larger buffer', async (t) => {
     const { privatePem, publicPem } = keysFor('EdDSA');
     const signed = (input: Uint8Array) => sign(null, input, privatePem);
@@ -298,7 +307,8 @@ describe('importKey on a platform that takes any key for any curve, as workerd d
   it('asks for what the key is, once', async (t) => {
     const asked = t.mock.method(crypto.subtle, 'importKey', async () => ({}));
     const algorithms = () => asked.mock.calls.splice(0).map(({ arguments: [, , { name, namedCurve = '' }] }: any) => `${name} ${namedCurve}`);
-    const rsa = Buffer.concat([der(keysFor('RS256').privatePem), Buffer.from('2b6570', 'hex')]); // ends as the name of Ed25519 does
+    const rsa = Buffer.from(der(keysFor('RS256').privatePem));
+    rsa.write('2b6570', 40, 'hex'); // its modulus holds what names Ed25519
     const texts = [...(['ES256', 'ES384', 'ES512', 'EdDSA'] as const).map((algorithm) => keysFor(algorithm).privatePem), `-----BEGIN PRIVATE KEY-----\n${rsa.toString('base64')}\n-----END PRIVATE KEY-----`];
 
     for (const text of texts) await importKey(text);

@@ -7,6 +7,9 @@ import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import type { ClientConfig, ClientCredentials, Fetch, OAuthToken } from 'thingspace-auth';
 import { ApiError, configFromEnvironment, createClient, reviveToken, revokeToken } from 'thingspace-auth';
+import { discover } from 'thingspace-auth/discover';
+import { createDpop } from 'thingspace-auth/dpop';
+import { clientSecretJwt, privateKeyJwt } from 'thingspace-auth/jwt';
 import { createSession } from 'thingspace-auth/session';
 import { encryptedStore, storedToken } from 'thingspace-auth/stores';
 import { fileStore } from 'thingspace-auth/stores/file';
@@ -227,6 +230,24 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
   ['a provider whose token has ended',
     () => make({ oauthTokenProvider: async () => ({ accessToken: 'old', expiry: 1 }) }).getToken(),
     'ApiError invalid_response: oauthTokenProvider returned no usable token: it has ended'],
+
+  // Assertions, proofs, discovery
+  ['an assertion for nobody', () => clientSecretJwt({ audience: '' }), 'TypeError: audience must be a non-empty string or a function'],
+  ['a lifetime in fractions of a second', () => clientSecretJwt({ lifetime: 0.5 }), 'TypeError: lifetime must be a whole number, 1 or more'],
+  ['a PEM for a key',
+    () => privateKeyJwt({ key: '-----BEGIN PRIVATE KEY-----' as never }),
+    'TypeError: key must be a function or a private CryptoKey that may sign, RSA from 2048 bits on'],
+  ['a signer without its algorithm', () => privateKeyJwt({ key: () => new Uint8Array(64) } as never), 'TypeError: algorithm must be that of the key'],
+  ['half a key pair',
+    () => createDpop({ keyPair: {} as never }),
+    'TypeError: keyPair must be a private CryptoKey that may sign (RSA from 2048 bits on), and its public one, extractable'],
+  ['an issuer with a query',
+    () => discover('https://auth.example.com/?tenant=1', { apiOrigins: [] }),
+    'TypeError: issuer must be an https or loopback URL without credentials, query and fragment'],
+  ['a discovery without origins', () => discover('https://auth.example.com', {} as never), 'TypeError: apiOrigins must be an array of origins'],
+  ['a discovery with a controller for its signal',
+    () => discover('https://auth.example.com', { apiOrigins: [], signal: new AbortController() as never }),
+    'TypeError: signal must be an AbortSignal'],
 
   // The M2M session
   ['no password for the M2M login',

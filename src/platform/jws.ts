@@ -39,7 +39,7 @@ export const ALGORITHMS: Readonly<Record<SigningAlgorithm, CryptoAlgorithm>> = {
 
 /** The one algorithm that a key is for; `undefined` if it is for none of these, or is no key at all. */
 export function algorithmOf(key: any): SigningAlgorithm | undefined {
-  const { name, namedCurve, hash } = Object(key?.algorithm);
+  const { name, namedCurve, hash } = Object(key.algorithm);
   return (Object.keys(ALGORITHMS) as SigningAlgorithm[]).find((each) => {
     const known = ALGORITHMS[each];
     return known.name === name && known.namedCurve === namedCurve && (namedCurve || known.hash === hash?.name);
