@@ -9,8 +9,11 @@ import { instrument } from './instrument.mjs';
 const root = join(import.meta.dirname, '../..');
 const LEFT_OUT = /(^|\/)(node_modules|\.git|dist|\.build)$/;
 
-/** Tests of papers, types and bundles run nothing of the instrumented modules. */
-const WITHOUT = /^(types|size|structure|package|readme)\./;
+/**
+ * Tests of papers, types and bundles run nothing of the instrumented modules, or fail over them: pages measure sizes, and an
+ * uncaught error shows the frames of `dist/node`.
+ */
+const WITHOUT = /^(types|size|structure|package|pages|readme|uncaught)\./;
 
 /** @returns the folder, its mutants and its test files; `remove()` when done */
 export async function prepare() {
