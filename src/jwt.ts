@@ -129,7 +129,8 @@ function readKey(text: string): KeyText {
   const der = atob(pem);
   const bytes = Uint8Array.from(der, (character) => character.charCodeAt(0));
   // The first bytes say what kind of key it is; the key itself comes behind them.
-  return ['pkcs8', bytes, Object.keys(CURVES).find((each) => der.slice(0, 30).includes(CURVES[each]![0]))];
+  const kind = der.slice(0, 30);
+  return ['pkcs8', bytes, Object.keys(CURVES).find((each) => kind.includes(CURVES[each]![0]))];
 }
 
 /** The curves: their object identifiers in DER (RFC 8410 section 3, RFC 5480 section 2.1.1.1), and what signs with them. */

@@ -357,7 +357,7 @@ function formDecode(text: string): string {
 }
 
 function isKnown(known: Readonly<Record<string, ClientKey>> | undefined, name: string, secret: string): boolean {
-  return known === undefined || (Object.hasOwn(known, name) && known[name] === secret);
+  return known === undefined || known[name] === secret;
 }
 
 function grantToken(state: State, clientId: string, form: URLSearchParams, thumbprint: string | undefined): Response {
@@ -370,7 +370,7 @@ function grantToken(state: State, clientId: string, form: URLSearchParams, thumb
   if (scopes && !asked.every((each) => scopes.includes(each))) return oauthError(400, 'invalid_scope', 'Not granted.');
 
   const token = currentToken(state, clientId, JSON.stringify([clientId, thumbprint, ...asked.sort()]), thumbprint);
-  const body = { ...token, token_type: thumbprint ? 'DPoP' : 'Bearer', ...(scope !== undefined && { scope }) };
+  const body = { ...token, token_type: thumbprint ? 'DPoP' : 'Bearer', scope };
   const answer = tokenResponse ? tokenResponse(body) : body;
   if (answer instanceof Response) return answer;
   return typeof answer === 'string' ? new Response(answer) : json(200, answer, { 'cache-control': 'no-store' });

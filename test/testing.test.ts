@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { createHash, createHmac } from 'node:crypto';
+import { createHash, createHmac, sign } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import type { SigningAlgorithm } from 'thingspace-auth/jwt';
 import { createMockServer, type MockServer } from 'thingspace-auth/testing';
 import { jwkOf, keysFor, signToken } from './keys.ts';
+import { fakeClock } from './server.ts';
 
 const HOST = 'https://thingspace.verizon.com';
 const REGIONS = '/api/mec/eds/regions';
@@ -160,6 +162,14 @@ test('has nothing for a token request that is no POST', async () => {
   await assertFault(await server.fetch(`${HOST}/api/ts/v1/oauth2/token`), 400, '900906');
 });
 
+test('wants a bearer for any path that only looks like an OAuth endpoint', async () => {
+  const server = createMockServer();
+
+  for (const path of ['/oauth2/tokens', '/oauth2/token/', '/oauth2/revoke/all']) {
+    await assertFault(await server.fetch(HOST + path, tokenInit()), 401, '900902');
+  }
+});
+
 test('answers a token request without credentials with a gateway fault', async () => {
   const server = createMockServer();
 
@@ -191,6 +201,14 @@ test('decodes form-encoded and UTF-8 credentials', async () => {
   assert.deepEqual([encoded.status, partlyRaw.status, raw.status], [200, 200, 401]);
 });
 
+test('takes a secret with a line break, encoded or raw', async () => {
+  const server = createMockServer({ clients: { 'mock-id': 'mock\nsecret' } });
+
+  for (const secret of ['mock%0Asecret', 'mock\nsecret']) {
+    assert.equal((await requestToken(server, {}, { authorization: basic('mock-id', secret) })).status, 200);
+  }
+});
+
 test('refuses what is no Basic header, even when it accepts any client', async () => {
   const server = createMockServer();
 
@@ -200,6 +218,8 @@ test('refuses what is no Basic header, even when it accepts any client', async (
     'Basic ???',
     `Basic ${btoa('mock-id')}`,
     `Basic ${btoa(':mock-secret')}`,
+    `Basic ${btoa(':mock-id:mock-secret')}`,
+    `xBasic ${btoa('mock-id:mock-secret')}`,
     `Basic ${btoa('mock-id:%zz')}`,
   ]) {
     await assertOAuthError(await requestToken(server, {}, { authorization }), 401, 'invalid_client');
@@ -285,29 +305,58 @@ test('takes an assertion for the token endpoint, the issuer or the endpoint aske
     for (const aud of [TOKEN_URL, `${HOST}/api/ts/v1`, ['another', TOKEN_URL]]) {
       assert.equal((await requestByAssertion(server, signToken(header, claims({ aud }), privatePem, hash))).status, 200, `${algorithm} ${aud}`);
     }
+    const issuer = `${HOST}/oauth2/tenant`;
+    const ofTenant = assertionInit(signToken(header, claims({ aud: issuer }), privatePem, hash));
+    assert.equal((await server.fetch(`${issuer}/oauth2/token`, ofTenant)).status, 200);
     const revoked = await server.fetch(TOKEN_URL.replace('token', 'revoke'), assertionInit(signToken(header, claims(), privatePem, hash), { token: 'mock-access-token-1' }));
     assert.equal(revoked.status, 200);
   }
 });
 
+test('takes an assertion by each algorithm that its metadata names, also by the younger name of EdDSA', async () => {
+  const metadata = (await (await createMockServer().fetch(`${HOST}/.well-known/openid-configuration`)).json()) as Record<string, string[]>;
+  const [hs256, ...algorithms] = metadata['token_endpoint_auth_signing_alg_values_supported']!;
+  assert.deepEqual([hs256, algorithms.length], ['HS256', 10]);
+
+  for (const alg of [...algorithms, 'Ed25519']) {
+    const { privatePem, publicPem } = keysFor((alg === 'Ed25519' ? 'EdDSA' : alg) as SigningAlgorithm);
+    const server = createMockServer({ clients: { 'mock-id': jwkOf(publicPem) } });
+    const input = inputOf({ alg }, claims());
+    // 6: RSA_PKCS1_PSS_PADDING; its salt is as long as the hash (RFC 7518 section 3.5).
+    const padding = alg.startsWith('PS') ? { padding: 6, saltLength: Number(alg.slice(2)) / 8 } : {};
+    const key = { key: privatePem, dsaEncoding: 'ieee-p1363', ...padding } as const;
+    const signature = sign(alg.startsWith('Ed') ? null : `sha${alg.slice(2)}`, Buffer.from(input), key).toString('base64url');
+    assert.equal((await requestByAssertion(server, `${input}.${signature}`)).status, 200, alg);
+  }
+});
+
 test('refuses an assertion that is not what it must be, and says why', async () => {
   const { privatePem, publicPem } = keysFor('ES256');
-  const server = createMockServer({ clients: { 'mock-id': jwkOf(publicPem), secret: 'mock-secret', p384: jwkOf(keysFor('ES384').publicPem) } });
+  const ofP384 = keysFor('ES384');
+  const spki = Buffer.from(ofP384.publicPem.replaceAll(/-.*-/g, ''), 'base64');
+  const ownKey = await crypto.subtle.importKey('spki', spki, { name: 'ECDSA', namedCurve: 'P-384' }, false, ['verify']);
+  const server = createMockServer({ clients: { 'mock-id': jwkOf(publicPem), secret: 'mock-secret', p384: jwkOf(ofP384.publicPem), own: ownKey } });
   const signed = (more: object = {}, header: object = ES256, key: string = privatePem) => signToken(header, claims(more), key);
   const now = Math.floor(Date.now() / 1000);
   const cases: [assertion: string, reason: RegExp, form?: Record<string, string>][] = [
     ['no.assertion', /no signed JWT/],
     ['a.b.c', /no signed JWT/],
-    [`${signed()}=`, /no signed JWT/],
+    [`${signed()}==`, /no signed JWT/],
+    [signed().replace(/.{4}$/, ' $&'), /no signed JWT/],
+    [`${signed()}.AAAA`, /no signed JWT/],
     [signed(), /client_assertion_type/, { client_assertion_type: 'another' }],
     [signed({ iss: 'another' }), /iss and sub/],
     [signed({ sub: undefined }), /iss and sub/],
+    [signed({ iss: undefined, sub: undefined }), /iss and sub/],
+    [signed({ iss: 7, sub: 7 }), /iss and sub/],
     [signed(), /client_id/, { client_id: 'another' }],
-    [signed({ aud: 'https://elsewhere.example/oauth2/token' }), /another audience.*oauth2\/token/],
+    [signed({ aud: 'https://elsewhere.example/oauth2/token' }), /another audience than https:\S+\/oauth2\/token, https:\S+\/v1\.$/],
     [signed({ aud: undefined }), /another audience/],
     [signed({}, { alg: 'none' }), /not signed with its key/],
     [signed({}, { alg: 'ES512' }), /not signed with its key/],
     [signed({}, { alg: 'RS256' }), /not signed with its key/],
+    [signed({}, { alg: 'xES256' }), /not signed with its key/],
+    [signed({}, { alg: 'ES2560' }), /not signed with its key/],
     [signed().replace(/.{8}$/, 'AAAAAAAA'), /not signed with its key/],
     [signed({}, ES256, keysFor('RS256').privatePem), /not signed with its key/],
     [signed({ iss: 'stranger', sub: 'stranger' }), /unknown/],
@@ -315,7 +364,9 @@ test('refuses an assertion that is not what it must be, and says why', async () 
     [signed({ iss: 'secret', sub: 'secret' }), /not signed with its key/],
     [hmacToken(claims({ iss: 'secret', sub: 'secret' }), 'another'), /not signed with its key/],
     [hmacToken(claims(), publicPem), /not signed with its key/],
+    [hmacToken(claims({ iss: 'secret', sub: 'secret' }), 'mock-secret', 'HS512'), /not signed with its key/],
     [signed({ iss: 'p384', sub: 'p384' }), /not signed with its key/],
+    [signed({ iss: 'own', sub: 'own' }, ES256, ofP384.privatePem), /not signed with its key/],
     [signed({ exp: now - 1 }), /has ended, by the clock of this server/],
     [signed({ exp: undefined }), /has ended/],
     [signed({ iat: now + 120 }), /from the future/],
@@ -338,6 +389,17 @@ test('takes an assertion once', async () => {
 
   assert.equal((await requestByAssertion(server, assertion)).status, 200);
   await assertOAuthError(await requestByAssertion(server, assertion), 401, 'invalid_client');
+});
+
+test('takes an assertion until its end, and from a client whose clock is a minute ahead', async () => {
+  const { privatePem } = keysFor('ES256');
+  const [iat, exp] = [1_000_000_000, 1_000_000_100];
+  const statusAt = async (startTime: number, more: object) =>
+    (await requestByAssertion(createMockServer({ startTime }), signToken(ES256, claims({ iat, exp, ...more }), privatePem))).status;
+
+  assert.deepEqual([await statusAt(exp * 1000 - 1, {}), await statusAt(exp * 1000, {})], [200, 401]);
+  assert.deepEqual([await statusAt((iat - 60) * 1000, {}), await statusAt((iat - 60) * 1000 - 1, {})], [200, 401]);
+  assert.equal(await statusAt(iat * 1000, { iat: undefined }), 200);
 });
 
 test('judges assertions by its own clock, which advance moves', async () => {
@@ -367,8 +429,14 @@ function claims(more: object = {}): object {
   return { iss: 'mock-id', sub: 'mock-id', aud: TOKEN_URL, iat: now, exp: now + 60, jti: crypto.randomUUID(), ...more };
 }
 
-function hmacToken(payload: object, secret: string): string {
-  const input = [{ alg: 'HS256' }, payload].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
+/** What is signed of a token. */
+function inputOf(header: object, payload: object): string {
+  return [header, payload].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
+}
+
+/** A token with HMAC and SHA-256, whatever its header says. */
+function hmacToken(payload: object, secret: string, alg: string = 'HS256'): string {
+  const input = inputOf({ alg }, payload);
   return `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`;
 }
 
@@ -474,10 +542,32 @@ test('takes a bound token with the key that it is bound to, and never as a beare
 
   const response = await server.fetch(HOST + REGIONS, { headers: { authorization: `DPoP ${token}`, dpop: stranger } });
 
-  assert.match(response.headers.get('www-authenticate')!, /^DPoP error="invalid_token"/);
+  assert.match(response.headers.get('www-authenticate')!, /^DPoP error="invalid_token", error_description=".+"$/);
   await assertFault(await call(server, REGIONS, token), 401, '900902');
   server.revokeAll();
   assert.match((await callBound(server, HOST + REGIONS, token, { nonce })).headers.get('www-authenticate')!, /invalid_token/);
+});
+
+test('knows the hash of any token', async () => {
+  // Among so many are some whose hash has each character of base64url.
+  const server = createMockServer({ dpop: true, sameToken: false });
+
+  for (let count = 0; count < 20; count++) {
+    const token = await boundToken(server);
+    const { status } = await callBound(server, HOST + REGIONS, token, { nonce: 'mock-api-nonce-1@thingspace.verizon.com' });
+    assert.equal(status, 200, token);
+  }
+});
+
+test('takes no notice of a proof, and gives no nonce, where it was not told to', async () => {
+  const server = createMockServer();
+
+  const granted = await requestToken(server, {}, { dpop: proof({}) });
+  const answered = await call(server, REGIONS, 'mock-access-token-1');
+
+  assert.equal(((await granted.json()) as Record<string, unknown>)['token_type'], 'Bearer');
+  assert.equal(answered.status, 200);
+  assert.deepEqual([granted, answered].map(({ headers }) => headers.get('dpop-nonce')), [null, null]);
 });
 
 test('has one token for each key', async () => {
@@ -521,12 +611,34 @@ test('says where its endpoints are, for issuers without a path and with one', as
     assert.deepEqual([body['issuer'], body['token_endpoint'], body['revocation_endpoint']], [
       HOST + suffix, `${HOST}${suffix}/oauth2/token`, `${HOST}${suffix}/oauth2/revoke`,
     ]);
+    assert.deepEqual(body['grant_types_supported'], ['client_credentials']);
+    assert.deepEqual(body['response_types_supported'], []);
+    assert.deepEqual(body['token_endpoint_auth_methods_supported'], ['client_secret_basic', 'client_secret_jwt', 'private_key_jwt']);
     assert.deepEqual(body['scopes_supported'], ['read']);
-    assert.ok(Array.isArray(body['dpop_signing_alg_values_supported']));
+    assert.deepEqual(['HS256', ...(body['dpop_signing_alg_values_supported'] as string[])], body['token_endpoint_auth_signing_alg_values_supported']);
   }
   server.failNext('api', 404);
   assert.equal((await server.fetch(`${HOST}/.well-known/openid-configuration`)).status, 404);
-  assert.equal((await server.fetch(`${HOST}/x/.well-known/another`)).status, 401);
+});
+
+test('names no scopes and no algorithms of proofs where it was given none', async () => {
+  const body = (await (await createMockServer().fetch(`${HOST}/.well-known/openid-configuration`)).json()) as object;
+
+  assert.deepEqual(Object.keys(body).filter((name) => /^scopes|^dpop/.test(name)), []);
+});
+
+test('has metadata at these paths only, and for a GET only', async () => {
+  const server = createMockServer();
+
+  for (const path of [
+    '/x/.well-known/another',
+    '/x/.well-known/oauth-authorization-server',
+    '/.well-known/oauth-authorization-servers',
+    '/.well-known/openid-configuration/x',
+  ]) {
+    await assertFault(await server.fetch(HOST + path), 401, '900902');
+  }
+  await assertFault(await server.fetch(`${HOST}/.well-known/openid-configuration`, { method: 'POST' }), 401, '900902');
 });
 
 // API calls
@@ -548,16 +660,18 @@ test('answers Edge Discovery with invented data', async () => {
   const server = createMockServer();
   const token = await accessToken(server);
 
-  for (const [name, key] of [
-    ['regions', 'regions'],
-    ['mecplatforms', 'mecPlatforms'],
-    ['serviceendpoints', 'serviceEndpoints'],
-    ['serviceprofiles', 'serviceProfileList'],
+  for (const [name, key, members] of [
+    ['regions', 'regions', ['regionId', 'name', 'countryCode']],
+    ['mecplatforms', 'mecPlatforms', ['ern', 'region', 'status']],
+    ['serviceendpoints', 'serviceEndpoints', ['ern', 'uri']],
+    ['serviceprofiles', 'serviceProfileList', undefined],
   ] as const) {
     const response = await call(server, `/api/mec/eds/${name}`, token);
     assert.equal(response.status, 200);
-    const body = (await response.json()) as Record<string, unknown[]>;
-    assert.equal(body[key]?.length, 1, name);
+    const body = (await response.json()) as Record<string, (string | Record<string, string>)[]>;
+    const [entry, ...more] = body[key]!;
+    assert.deepEqual([more, typeof entry === 'string' ? undefined : Object.keys(entry!)], [[], members], name);
+    for (const text of typeof entry === 'string' ? [entry] : Object.values(entry!)) assert.match(text, /./, name);
   }
 });
 
@@ -583,7 +697,7 @@ test('logs in and serves the device list to the session', async () => {
   assert.equal(login.status, 200);
   assert.equal(sessionToken, 'mock-session-token-1');
   assert.equal(devices.status, 200);
-  assert.equal(((await devices.json()) as { devices: unknown[] }).devices.length, 1);
+  assert.deepEqual(await devices.json(), { hasMoreData: false, devices: [{ deviceIds: [{ id: 'mock-1' }] }] });
 });
 
 test('says in the words of each API that there is no session', async () => {
@@ -679,7 +793,7 @@ test('refuses a login that names no user or password', async () => {
   const server = createMockServer();
   const token = await accessToken(server);
 
-  for (const body of ['', 'null', '{}', '{"username":"mock-user"}', '{"username":"mock-user","password":1}']) {
+  for (const body of ['', 'null', '{}', '{"username":"mock-user"}', '{"username":"mock-user","password":1}', '{"password":"mock-password"}']) {
     const response = await call(server, '/api/m2m/v1/session/login', token, { method: 'POST', body });
     await assertErrorCode(response, 400, 'UnifiedWebService.INPUT_INVALID.Credentials.Missing');
   }
@@ -863,6 +977,15 @@ test('ignores whatever a platform passes beside a Request', async () => {
   assert.equal(server.requests[0]?.method, 'GET');
 });
 
+test('takes an init with headers beside a Request for what fetch takes it for', async () => {
+  const server = createMockServer();
+
+  await server.fetch(new Request(HOST), { method: 'PUT', headers: { 'x-own': 'mock' } });
+
+  const [request] = server.requests;
+  assert.deepEqual([request?.method, request?.headers], ['PUT', { 'x-own': 'mock' }]);
+});
+
 test('works unbound and frozen', async () => {
   const server = createMockServer();
   const { fetch }: { fetch: typeof globalThis.fetch } = server;
@@ -895,6 +1018,25 @@ test('takes its time to answer', async (t) => {
   assert.equal(isAnswered, false);
   t.mock.timers.tick(1);
   await pending;
+});
+
+test('sets no timer where it need not wait', async (t) => {
+  t.mock.method(globalThis, 'setTimeout', () => assert.fail('a timer'));
+
+  assert.equal((await createMockServer().fetch(HOST)).status, 401);
+});
+
+test('leaves no timer behind where a signal ends its wait', async (t) => {
+  const clock = fakeClock(t);
+  const server = createMockServer({ latencyMs: 60_000 });
+  const controller = new AbortController();
+  const pending = server.fetch(HOST, { signal: controller.signal });
+  await clock.until(() => clock.countTimers() === 1);
+
+  controller.abort('mock-reason');
+  await assert.rejects(pending, (thrown) => thrown === 'mock-reason');
+
+  assert.equal(clock.countTimers(), 0);
 });
 
 test('rejects at once with the reason of a signal, given either way', async () => {
@@ -1024,7 +1166,10 @@ async function statuses(count: number, send: () => Promise<Response>): Promise<n
 
 async function assertOAuthError(response: Response, status: number, error: string): Promise<void> {
   const body = (await response.json()) as { error: string; error_description: string };
-  assert.deepEqual([response.status, body.error, typeof body.error_description], [status, error, 'string']);
+  assert.deepEqual([response.status, body.error], [status, error]);
+  assert.match(body.error_description, /./);
+  // RFC 6749 section 5.2: a challenge comes with 401 only.
+  assert.equal(response.headers.has('www-authenticate'), status === 401);
 }
 
 async function assertFault(response: Response, status: number, code: string, message?: string): Promise<void> {
@@ -1036,7 +1181,8 @@ async function assertFault(response: Response, status: number, code: string, mes
 
 async function assertErrorCode(response: Response, status: number, errorCode: string): Promise<void> {
   const body = (await response.json()) as { errorCode: string; errorMessage: string };
-  assert.deepEqual([response.status, body.errorCode, typeof body.errorMessage], [status, errorCode, 'string']);
+  assert.deepEqual([response.status, body.errorCode], [status, errorCode]);
+  assert.match(body.errorMessage, /./);
 }
 
 /** Puts the mock server behind a socket and gives its origin. */

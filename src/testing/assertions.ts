@@ -55,7 +55,7 @@ export function assertionFault(
   if (![aud].flat().some((each) => audiences.includes(each))) return `The assertion is for another audience than ${audiences.join(', ')}.`;
   if (!isSigned) return 'The client is unknown, or its assertion is not signed with its key.';
   if (typeof exp !== 'number' || exp <= nowSeconds) return 'The assertion has ended, by the clock of this server.';
-  if (typeof iat === 'number' && iat > nowSeconds + CLOCK_TOLERANCE_SECONDS) return 'The assertion is from the future, by the clock of this server.';
+  if (iat > nowSeconds + CLOCK_TOLERANCE_SECONDS) return 'The assertion is from the future, by the clock of this server.';
   if (typeof jti !== 'string' || seen.has(jti)) return 'The assertion has been used before, or has no jti.';
   seen.add(jti);
   return undefined;

@@ -52,7 +52,8 @@ export async function isSignedWith({ header, signed, signature }: Jws, key: stri
 export async function sha256(text: string): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
   const base64 = btoa(Array.from(digest, (byte) => String.fromCharCode(byte)).join(''));
-  return base64.replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '');
+  // Of 32 bytes it ends with one `=`.
+  return base64.replace(/\+/g, '-').replace(/\//g, '_').replace('=', '');
 }
 
 interface Algorithm {
