@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import type { TokenStore } from 'thingspace-auth/stores';
 import { durableObjectStore, TokenStoreObject } from 'thingspace-auth/stores/durable-object';
 import type { ObjectStorage, TokenStoreStub } from 'thingspace-auth/stores/durable-object';
+
+const { testStore } = await import(join(import.meta.dirname, '../../test/storeContract.mjs'));
+
+const { store: shared } = createMemoryObject();
+testStore(test, { name: 'durableObjectStore on an object in memory', open: () => shared, ttlSeconds: undefined });
 
 test('deletes by one alarm what has ended, and sets the next', async (t) => {
   const { object, store, kept, alarms } = createObject(t);
@@ -64,6 +70,30 @@ test('sets the alarm for what compareAndSet brings, too', async (t) => {
   assert.deepEqual(alarms, [7_000]);
 });
 
+test('sets no alarm where nothing ends', async (t) => {
+  const { store, alarms } = createObject(t);
+
+  await store.set('key', 'value', undefined);
+  await store.delete('key');
+  await store.compareAndSet!('key', undefined, 'value', undefined);
+
+  assert.deepEqual(alarms, []);
+});
+
+test('fails an alarm where its storage fails, so that the platform tries again', async (t) => {
+  for (const operation of ['list', 'delete', 'setAlarm']) {
+    const { object, store, storage } = createObject(t);
+    await store.set('short', 'value', 5);
+    await store.set('long', 'value', 60);
+    t.mock.timers.tick(5_000);
+    const failure = new Error(`${operation} failed`);
+    Object.assign(storage, { [operation]: () => Promise.reject(failure) });
+
+    await assert.rejects(object.alarm(), failure);
+    t.mock.timers.reset();
+  }
+});
+
 test('rejects where its storage does', async (t) => {
   const failures = {
     get: (store: TokenStore) => store.get('key'),
@@ -100,6 +130,10 @@ test('rejects when the object does not answer as it should', async () => {
 /** An object on a storage of nothing but memory; the real one is tested in test/stores. */
 function createObject(t: TestContext) {
   t.mock.timers.enable({ apis: ['Date'] });
+  return createMemoryObject();
+}
+
+function createMemoryObject() {
   const kept = new Map<string, unknown>();
   const alarms: number[] = [];
   const storage: ObjectStorage = {
@@ -111,6 +145,14 @@ function createObject(t: TestContext) {
     setAlarm: async (time) => alarms.push(time),
   };
   const object = new TokenStoreObject({ storage });
-  const stub: TokenStoreStub = { fetch: (url, init) => object.fetch(new Request(url, init)) };
+  let last: Promise<unknown> = Promise.resolve();
+  const stub: TokenStoreStub = {
+    // While it waits for its storage an object takes no other request.
+    fetch: (url, init) => {
+      const answer = last.then(() => object.fetch(new Request(url, init)));
+      last = answer.catch(() => undefined);
+      return answer;
+    },
+  };
   return { object, storage, stub, store: durableObjectStore(stub), kept, alarms };
 }

@@ -26,12 +26,7 @@ for (const [ttlSeconds, options] of [
 
 test('ends a value on time though Workers KV keeps it', async (t) => {
   t.mock.timers.enable({ apis: ['Date'] });
-  const kept = new Map<string, string>();
-  const store = kvStore({
-    get: async (key: string) => JSON.parse(kept.get(key) ?? 'null'),
-    put: async (key: string, value: string) => kept.set(key, value),
-    delete: async (key: string) => kept.delete(key),
-  });
+  const { store } = createWorkersStore();
   await store.set('key', 'value', 5);
 
   t.mock.timers.tick(4_999);
@@ -48,12 +43,7 @@ test('takes what is no entry of its own in Workers KV for nothing', async () => 
 });
 
 test('names what Workers KV would refuse for its length by a digest, and nothing else', async () => {
-  const kept = new Map<string, string>();
-  const store = kvStore({
-    get: async (key: string) => JSON.parse(kept.get(key) ?? 'null'),
-    put: async (key: string, value: string) => kept.set(key, value),
-    delete: async (key: string) => kept.delete(key),
-  });
+  const { store, kept } = createWorkersStore();
   const keys = ['k'.repeat(512), `${'k'.repeat(511)}ü`, `${'k'.repeat(511)}ä`];
 
   for (const key of keys) await store.set(key, `value of ${key}`, 60);
@@ -138,13 +128,31 @@ test('writes nothing over what another has written to a Deno.Kv between look and
   assert.equal(await store.get('key'), 'of another');
 });
 
-test('stops writing to a Deno.Kv that stays busy', async (t) => {
-  t.mock.method(Math, 'random', () => 0);
+for (const [random, leastMs, mostMs] of [[0, 100, 1_000], [0.5, 950, 1_150], [1, 1_000, 2_000]] as const) {
+  test(`stops writing to a Deno.Kv that stays busy after about a second, where chance is ${random}`, async (t) => {
+    const { setTimeout: start } = globalThis;
+    const waits: number[] = [];
+    t.mock.method(Math, 'random', () => random);
+    t.mock.method(globalThis, 'setTimeout', (callback: () => void, ms: number) => (waits.push(ms), start(callback, 1)));
+    const set = mock.fn(fail('database is locked'));
+
+    await assert.rejects(async () => kvStore(createDenoKv({ set })).set('key', 'value', 60), { message: 'database is locked' });
+
+    const waitedMs = waits.reduce((sum, ms) => sum + ms, 0);
+    assert.deepEqual([set.mock.callCount(), waits.length], [20, 19]);
+    assert.ok(waitedMs >= leastMs && waitedMs <= mostMs, `${waitedMs} ms`);
+  });
+}
+
+test('waits before it writes to a busy Deno.Kv again', async (t) => {
+  const retry = mock.fn();
+  t.mock.method(globalThis, 'setTimeout', retry);
   const set = mock.fn(fail('database is locked'));
 
-  await assert.rejects(async () => kvStore(createDenoKv({ set })).set('key', 'value', 60), { message: 'database is locked' });
+  void kvStore(createDenoKv({ set })).set('key', 'value', 60);
+  for (let turns = 0; turns < 5; turns++) await new Promise(setImmediate);
 
-  assert.equal(set.mock.callCount(), 20);
+  assert.deepEqual([retry.mock.callCount(), set.mock.callCount()], [1, 1]);
 });
 
 test('writes to a Deno.Kv again when its file is busy', async () => {
@@ -179,6 +187,20 @@ test('is a TypeError at once for what is no namespace', () => {
   }
   assert.throws(() => kvStore({ ...createDenoKv({}), set: undefined } as never), { name: 'TypeError', message: 'namespace must have get, set, delete' });
 });
+
+/** A store on a Workers KV in memory, and what that keeps. */
+function createWorkersStore() {
+  const kept = new Map<string, string>();
+  const store = kvStore({
+    get: async (key: string, type?: string) => {
+      const text = kept.get(key) ?? null;
+      return type === 'json' && text ? JSON.parse(text) : text;
+    },
+    put: async (key: string, value: string) => kept.set(key, value),
+    delete: async (key: string) => kept.delete(key),
+  });
+  return { store, kept };
+}
 
 /** An empty Deno.Kv; the real one is tested in test/stores. */
 function createDenoKv({ commit, ...methods }: Partial<DenoKv> & { commit?: DenoKvTransaction['commit'] }): DenoKv {

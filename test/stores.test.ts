@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createDecipheriv, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
@@ -633,6 +634,17 @@ test('encryptedStore shows nothing of a value, and seals it anew each time', asy
   assert.equal(await sealed.get('key'), 'invented-token');
 });
 
+test('encryptedStore seals so that others can open: AES-GCM, the nonce of 12 bytes in front, bound to the key in the store', async () => {
+  const { store, values } = createMemory();
+  const bytes = randomBytes(32);
+  const key = await crypto.subtle.importKey('raw', bytes, 'AES-GCM', false, ['encrypt', 'decrypt']);
+  await encryptedStore(store, key).set('key', 'invented-token', 60);
+
+  const sealed = Buffer.from(values.get('key')!.replace('sealed:', ''), 'base64');
+  const decipher = createDecipheriv('aes-256-gcm', bytes, sealed.subarray(0, 12)).setAAD(Buffer.from('key')).setAuthTag(sealed.subarray(-16));
+  assert.equal(decipher.update(sealed.subarray(12, -16)).toString() + decipher.final().toString(), 'invented-token');
+});
+
 test('encryptedStore opens with any of its keys and seals with the first', async () => {
   const { store } = createMemory();
   const [older, newer] = [await newKey(), await newKey()];
@@ -653,7 +665,7 @@ test('encryptedStore rejects, and overwrites nothing, where a value was moved, c
   const bytes = atob(text.slice('sealed:'.length));
   const flip = (at: number) => bytes.slice(0, at) + String.fromCharCode(bytes.charCodeAt(at) ^ 1) + bytes.slice(at + 1);
   const spoilt: unknown[] = ['', 'sealed:', 'sealed:%', '{"accessToken":"plain"}', text.slice(0, -8), bytes, 5, { sealed: 1 }];
-  spoilt.push(...[0, 11, 12, bytes.length - 1].map((at) => `sealed:${btoa(flip(at))}`));
+  spoilt.push(...[0, 11, 12, bytes.length - 1].map((at) => `sealed:${btoa(flip(at))}`), text.replace('sealed', 'opened'));
 
   values.set('other', text);
   await assert.rejects(async () => sealed.get('other'), { code: 'sealed' });
@@ -717,7 +729,8 @@ test('encryptedStore is a TypeError at once for what is no store or no key', asy
   const generate = (usages: any, name = 'AES-GCM') => crypto.subtle.generateKey({ name, length: 256 }, false, usages) as Promise<StoreKey>;
   const [sealing, opening] = [await generate(['encrypt']), await generate(['decrypt'])];
   const other = await generate(['encrypt', 'decrypt'], 'AES-CBC');
-  for (const junk of [undefined, null, [], 'invented-password', new Uint8Array(32), {}, sealing, opening, other, [key, 'x'], [opening, key], [key, sealing]]) {
+  const looks = { algorithm: { name: 'AES-GCM' } };
+  for (const junk of [undefined, null, [], 'invented-password', new Uint8Array(32), {}, looks, { ...looks, usages: 'encrypt decrypt' }, sealing, opening, other, [key, 'x'], [opening, key], [key, sealing]]) {
     assert.throws(() => encryptedStore(store, junk as StoreKey), { name: 'TypeError', message: /needs an AES-GCM CryptoKey/ });
   }
   assert.throws(() => encryptedStore(undefined!, key), { name: 'TypeError', message: 'store must have get, set, delete' });
