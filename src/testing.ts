@@ -291,7 +291,7 @@ function describe({ options: { scopes, dpop } }: State, issuer: string): Respons
     response_types_supported: [],
     token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_jwt', 'private_key_jwt'],
     token_endpoint_auth_signing_alg_values_supported: ['HS256', ...algorithms],
-    ...(scopes && { scopes_supported: scopes }),
+    scopes_supported: scopes,
     ...(dpop && { dpop_signing_alg_values_supported: algorithms }),
   });
 }
