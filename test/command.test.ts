@@ -36,6 +36,8 @@ async function run(t: TestContext, args: string[], { mock: options, answer, scri
   return { ...outcome, mock, origin };
 }
 
+const ACCOUNT = { THINGSPACE_USERNAME: 'invented-user', THINGSPACE_PASSWORD: 'invented-password' };
+
 const VARIABLES = {
   THINGSPACE_CLIENT_ID: 'invented-key',
   THINGSPACE_CLIENT_SECRET: 'invented secret',
@@ -74,8 +76,8 @@ test('check says step by step what works, and calls the URL with the token', asy
     mock: { scopes: ['discovery:read'] },
     env: { THINGSPACE_SCOPES: 'discovery:read' },
     answer: async (_request, next) => {
-      const { status, headers, body } = await next();
-      return new Response(body, { status, headers: { ...Object.fromEntries(headers), via: '1.1 gateway.example', server: 'invented' } });
+      const answer = await next();
+      return withHeaders(answer, { via: '1.1 gateway.example', server: 'invented' });
     },
   });
 
@@ -104,6 +106,9 @@ const FAILURES: readonly (readonly [what: string, step: string, message: RegExp,
     { script: ({ failNext }) => failNext('token', Response.json({ error: 'unauthorized_client' }, { status: 400 })) }],
   ['a scope that is left out', 'token', /scopes granted: discovery:read; asked for: discovery:read serviceprofile:read/, /Have the application granted serviceprofile:read/,
     { mock: { tokenResponse: (body) => ({ ...body, scope: 'discovery:read' }) }, env: { THINGSPACE_SCOPES: 'discovery:read serviceprofile:read' } }],
+  ['two scopes that are left out', 'token', /scopes granted: a; asked for: a b c$/, /Have the application granted b and c, or leave it out of THINGSPACE_SCOPES/,
+    { mock: { tokenResponse: (body) => ({ ...body, scope: 'a' }) }, env: { THINGSPACE_SCOPES: 'a b c' } }],
+  ['an endpoint that throttles', 'endpoint', /answered 429/, /throttles or is unavailable: wait/, { script: ({ failNext }) => failNext('token', 429) }],
   ["a proxy's page", 'endpoint', /answered 200 in \d+ ms; .*text\/html/, /Something else answered[^]*proxy/,
     { script: ({ failNext }) => failNext('token', new Response('<html>Sign in', { headers: { 'content-type': 'text/html' } })) }],
   ["a proxy's 407", 'endpoint', /fetch failed/, /a proxy asks for its own user name and password/,
@@ -115,6 +120,8 @@ const FAILURES: readonly (readonly [what: string, step: string, message: RegExp,
   ['a host that nobody answers at, and a proxy that is asked', 'endpoint', /ECONNREFUSED/, /HTTPS_PROXY is set\.$/,
     { env: { THINGSPACE_TOKEN_URL: 'http://127.0.0.1:65535/token', HTTPS_PROXY: 'http://127.0.0.1:65535', NODE_USE_ENV_PROXY: '1' } }],
   ['an answer that does not come', 'endpoint', /100 ms/, /raise THINGSPACE_TIMEOUT/, { env: { THINGSPACE_TIMEOUT: '100' }, answer: () => new Promise(() => {}) }],
+  ['a clock that is more than a minute off', 'clock', /clock is (89|90|91) s ahead of the server's/, /\(NTP\)/,
+    { answer: async (_request, next) => withDate(await next(), Date.now() - 90_000) }],
   ['a clock that is ten minutes off', 'clock', /clock is (599|600|601) s behind the server's/, /\(NTP\)/,
     { answer: async (_request, next) => withDate(await next(), Date.now() + 600_000) }],
   ['no id', 'variables', /THINGSPACE_CLIENT_ID must be set/, /--help/, { env: { THINGSPACE_CLIENT_ID: '' } }],
@@ -136,6 +143,8 @@ const FAILURES: readonly (readonly [what: string, step: string, message: RegExp,
   ['an API of another origin', 'call', /example\.com/, /THINGSPACE_API_ORIGINS/, {}, 'https://api.example.com/orders'],
   ['an API that cannot be reached', 'call', /ECONNREFUSED/, /Check host/, { env: { THINGSPACE_API_ORIGINS: 'http://127.0.0.1:65535' } }, 'http://127.0.0.1:65535/orders'],
   ['an API that refuses the token', 'call', /answered 401/, /one environment/, { script: ({ failNext }) => failNext('api', 401, 2) }, '{origin}/api'],
+  ['an API that throttles', 'call', /answered 429/, /throttles or is unavailable: wait/, { script: ({ failNext }) => failNext('api', 429) }, '{origin}/api'],
+  ['an API that has failed', 'call', /answered 500/, /throttles or is unavailable: wait/, { script: ({ failNext }) => failNext('api', 500) }, '{origin}/api'],
   ['an API that forbids', 'call', /answered 403/, /does not suffice/, { script: ({ failNext }) => failNext('api', 403) }, '{origin}/api'],
   ['an API that is down', 'call', /answered 503/, /wait/, { script: ({ failNext }) => failNext('api', 503) }, '{origin}/api'],
   ['an API without its session', 'call', /answered 400/, /--login/, {}, '{origin}/api/m2m/v1/accounts'],
@@ -164,9 +173,86 @@ function preloading(program: string): Readonly<Record<string, string>> {
   return { NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=data:text/javascript,${encodeURIComponent(program)}` };
 }
 
-function withDate({ status, headers, body }: Response, ms: number): Response {
-  return new Response(body, { status, headers: { ...Object.fromEntries(headers), date: new Date(ms).toUTCString() } });
+function withDate(answer: Response, ms: number): Response {
+  return withHeaders(answer, { date: new Date(ms).toUTCString() });
 }
+
+function withHeaders({ status, headers, body }: Response, more: Record<string, string>): Response {
+  return new Response(body, { status, headers: { ...Object.fromEntries(headers), ...more } });
+}
+
+test('check --json prints what it found as fields, too', async (t) => {
+  const outcome = await run(t, ['check', '{origin}/api/mec/eds/regions?key=invented-key', '--json', '--login'], {
+    mock: { scopes: ['discovery:read'], expiresIn: 60 },
+    env: { THINGSPACE_SCOPES: 'discovery:read', THINGSPACE_M2M_TOKEN: ' ', MY_THINGSPACE_VARIABLE: 'invented', ...ACCOUNT },
+    answer: async (_request, next) => {
+      const answer = await next();
+      return withHeaders(answer, { via: '1.1 gateway.example', server: 'invented' });
+    },
+  });
+  const { origin } = outcome;
+  const set = ['THINGSPACE_API_ORIGINS', 'THINGSPACE_CLIENT_ID', 'THINGSPACE_CLIENT_SECRET', 'THINGSPACE_PASSWORD', 'THINGSPACE_SCOPES', 'THINGSPACE_TOKEN_URL', 'THINGSPACE_USERNAME'];
+  const isNumber: string[] = [];
+  const { ok, steps, ...more } = JSON.parse(outcome.stdout, (name, value) => {
+    if (!/durationMs|offsetSeconds/.test(name)) return value;
+    isNumber.push(typeof value);
+    return name;
+  });
+
+  assert.deepEqual([ok, more, outcome.exitCode, outcome.stderr], [true, {}, 0, '']);
+  assert.deepEqual(isNumber, Array(4).fill('number'));
+  assert.deepEqual(steps.map(({ message: _, ...fields }: { message: string }) => fields), [
+    { name: 'variables', ok: true, set },
+    { name: 'endpoint', ok: true, url: `${origin}/api/ts/v1/oauth2/token`, status: 200, durationMs: 'durationMs', server: 'invented', via: '1.1 gateway.example' },
+    { name: 'clock', ok: true, offsetSeconds: 'offsetSeconds' },
+    { name: 'token', ok: true, expiresIn: 60, granted: ['discovery:read'], asked: ['discovery:read'] },
+    { name: 'notice', ok: true },
+    { name: 'login', ok: true, durationMs: 'durationMs' },
+    { name: 'call', ok: true, url: `${origin}/api/mec/eds/regions`, status: 200, durationMs: 'durationMs' },
+  ]);
+  const messages = steps.map(({ message }: { message: string }) => message.replaceAll(origin, '').replace(/\d+ m?s/, 'N'));
+  assert.deepEqual(messages.slice(3), [
+    'granted for N; scopes granted: discovery:read; asked for: discovery:read',
+    'one M2M login follows; a failed one counts, and five in a row lock the account',
+    'the M2M login brought a session in N',
+    'GET /api/mec/eds/regions answered 200 in N',
+  ]);
+});
+
+test('check --json says of a failed call where it went, and of a refused one with which status', async (t) => {
+  const stepOf = async (setting: Setting, url: string) => JSON.parse((await run(t, ['check', '--json', url], setting)).stdout).steps.at(-1);
+
+  const { message: _, next: __, durationMs, ...refused } = await stepOf({ script: ({ failNext }) => failNext('api', 404) }, '{origin}/api?key=invented');
+  assert.match(refused.url, /^http:\/\/127\.0\.0\.1:\d+\/api$/);
+  assert.deepEqual([refused.name, refused.status, typeof durationMs], ['call', 404, 'number']);
+  const failed = await stepOf({}, 'https://api.example.com/orders?key=invented');
+  assert.deepEqual([failed.name, failed.ok, failed.url], ['call', false, 'https://api.example.com/orders']);
+});
+
+test('check compares the clocks in the middle of the request', async (t) => {
+  // An invented request of 40 s; `Date` has whole seconds.
+  for (const [serverMs, offsetSeconds, where] of [[20_000, 0, '0 s'], [17_000, 3, '3 s ahead of'], [23_000, -3, '3 s behind']] as const) {
+    const program = `
+      let nowMs = ${Date.UTC(2030, 0, 1)};
+      Date.now = () => nowMs;
+      globalThis.fetch = async () => {
+        const headers = { date: new Date(nowMs + ${serverMs}).toUTCString() };
+        nowMs += 40_000;
+        return Response.json({ access_token: 'invented', token_type: 'Bearer' }, { headers });
+      };`;
+    const { steps } = JSON.parse((await run(t, ['check', '--json'], { env: preloading(program) })).stdout);
+    const clock = steps.find(({ name }: { name: string }) => name === 'clock');
+    assert.ok(clock.ok && Math.abs(clock.offsetSeconds - offsetSeconds) < 1e-9, clock.offsetSeconds);
+    assert.ok(clock.message.includes(`clock is ${where}`), clock.message);
+    assert.equal(steps[1].durationMs, 40_000);
+  }
+});
+
+test('check says nothing of the clock where the server does not say what time it is', async (t) => {
+  const { stdout } = await run(t, ['check'], { env: preloading("globalThis.fetch = async () => Response.json({ access_token: 'invented' });") });
+
+  assert.match(stdout, /^ok    variables .*\nok    endpoint   [^;]+ answered 200 in \d+ ms\nok    token /);
+});
 
 test('check says a failure in words, with what to do next', async (t) => {
   const { stdout, exitCode } = await run(t, ['check'], { env: { THINGSPACE_CLIENT_SECRET: 'another invented secret' } });
@@ -186,6 +272,13 @@ test('check never logs in by itself, and with --login once, after it has said th
   assert.deepEqual(seen(outcome), ['token 200', 'login 200', 'accounts 200']);
   const refused = await run(t, ['check', '--login', devices], { env, mock: { users: {} } });
   assert.deepEqual(seen(refused), ['token 200', 'login 401']);
+});
+
+test('check logs in also where no API lies at the origin of the token endpoint', async (t) => {
+  const outcome = await run(t, ['check', '--login'], { env: { ...ACCOUNT, THINGSPACE_API_ORIGINS: 'https://api.example.com' } });
+
+  assert.equal(outcome.exitCode, 0);
+  assert.deepEqual(seen(outcome), ['token 200', 'login 200']);
 });
 
 test('check logs in to a named environment', async (t) => {
@@ -227,6 +320,18 @@ test('a server that repeats the secret, or sends what a terminal would obey, is 
   assert.doesNotMatch(stdout, /\u001b/);
 });
 
+test('no form of a secret, and no password in a URL, is echoed', async (t) => {
+  const env = { THINGSPACE_M2M_TOKEN: 'mock-session', ...ACCOUNT };
+  const base64 = (text: string) => Buffer.from(text).toString('base64');
+  const forms = [
+    'invented secret', 'invented+secret', 'invented%20secret', 'mock-session', 'invented-password',
+    base64('invented-key:invented secret'), base64('invented-key:invented+secret'), 'http://invented-user:shown@proxy.example',
+  ];
+  const { stdout } = await run(t, ['check'], { env, answer: async (_request, next) => withHeaders(await next(), { server: forms.join(', ') }) });
+
+  assert.match(stdout, /server: (\*\*\*, ){7}http:\/\/\*\*\*@proxy\.example\n/);
+});
+
 test('--env reads a file; variables that are set win', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'thingspace-auth-'));
   t.after(() => rm(folder, { recursive: true }));
@@ -256,10 +361,23 @@ test('--help is no failure; what is not known is one, shows the usage and repeat
   assert.deepEqual([help.stderr, help.exitCode], ['', 0]);
   assert.match(help.stdout, /^Usage:\n/);
 
-  for (const args of [[], ['tokens-of-invented'], ['token', 'invented'], ['token', '--json'], ['token', '--login'], ['check', 'a', 'b'], ['check', 'invented'], ['check', '--invented'], ['check', '--env']]) {
+  const mistakes: [message: string, ...args: string[]][] = [
+    ['Say token or check.'],
+    ['Say token or check.', 'tokens-of-invented'],
+    ['Say token or check.', 'check', 'https://api.example.com/', 'invented'],
+    ['token takes --env only.', 'token', 'https://api.example.com/invented'],
+    ['token takes --env only.', 'token', '--json'],
+    ['token takes --env only.', 'token', '--login'],
+    ['The URL must be a whole one: https://…', 'check', 'invented'],
+    ['There is an option that is not known, or one without its value.', 'check', '--invented'],
+    ['There is an option that is not known, or one without its value.', 'check', '--env'],
+  ];
+  for (const [message, ...args] of mistakes) {
     const { stdout, stderr, exitCode } = await start(args, {});
-    const text = args.includes('--json') ? JSON.parse(stdout).error.next : stderr;
-    assert.match(text, /Usage:\n/, args.join(' '));
+    const { ok, steps, error } = args.includes('--json') ? JSON.parse(stdout) : { ok: false, steps: [], error: undefined };
+    const text = error ? `${error.message}\n${error.next}\n` : stderr;
+    assert.ok(text.startsWith(`${message}\nUsage:\n`), `${args.join(' ')}: ${text}`);
+    assert.deepEqual([ok, steps], [false, []]);
     assert.equal(exitCode, 1);
     assert.doesNotMatch(stdout + stderr, /invented/);
   }
