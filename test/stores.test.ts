@@ -8,7 +8,7 @@ import { createClient } from 'thingspace-auth';
 import type { StoreKey, TokenStore } from 'thingspace-auth/stores';
 import { encryptedStore, storedToken } from 'thingspace-auth/stores';
 import type { TestServer } from './server.ts';
-import { recordEvents, START_MS, startServer, tokenAnswer, turn } from './server.ts';
+import { hold, recordEvents, START_MS, startServer, tokenAnswer, turn } from './server.ts';
 
 const { testStore } = await import(join(import.meta.dirname, '../../test/storeContract.mjs'));
 
@@ -336,9 +336,70 @@ test('leaves a store that fails alone for a second, doubling to thirty, for all 
     throw new Error('down again');
   };
   await ask('one-id');
-  clock.jump(1_000);
+  clock.jump(999);
+  await ask('one-id');
+  assert.equal(askedAt.filter((at) => at === -2).length, 1);
+  clock.jump(1);
   await ask('one-id');
   assert.equal(askedAt.filter((at) => at === -2).length, 2);
+});
+
+test('leaves a store that hangs alone for longer each time, too', async (t) => {
+  const clock = fakeClock(t);
+  const askedAt: number[] = [];
+  const provide = storedToken({
+    get: () => {
+      askedAt.push((Date.now() - START_MS) / 1000);
+      return new Promise<never>(() => undefined);
+    },
+    set: () => undefined,
+    delete: () => undefined,
+  });
+
+  while (Date.now() < START_MS + 24_000) {
+    const before = askedAt.length;
+    const call = settle(Promise.resolve(provide(undefined, requestOf({ isForced: true }))));
+    await turn();
+    clock.advance(askedAt.length > before ? 2_000 : 1_000);
+    await clock.until(() => call.value);
+  }
+
+  // Each has two seconds, and is then left alone for one, two, four and eight.
+  assert.deepEqual(askedAt, [0, 3, 7, 13, 23]);
+});
+
+test('has written before it hands its token on, however slow that is', async (t) => {
+  const ways: [way: string, operation: 'set' | 'compareAndSet', parts: Partial<TokenRequest>][] = [
+    ['without the right', 'set', { isForced: true }],
+    ['with the right, over what it has read', 'compareAndSet', {}],
+    ['with the right, where what it has read has ended since', 'compareAndSet', {}],
+  ];
+  for (const [way, operation, parts] of ways) {
+    await t.test(way, async () => {
+      const { store, values } = createMemory();
+      const { key } = await keysOf({});
+      const slow = hold();
+      let isWriting = false;
+      const works = store[operation] as (...args: any[]) => any;
+      store[operation] = async (...args: any[]) => {
+        if (args[0] !== key) return works(...args);
+        if (way.includes('ended') && args[1] !== undefined) return false;
+        isWriting = true;
+        await slow.promise;
+        return works(...args);
+      };
+      if (way.includes('ended')) store.get = async (name) => (name === key ? '{}' : undefined);
+      const fetchToken = async (): Promise<OAuthToken> => ({ accessToken: 'token', tokenType: 'Bearer' });
+      const token = settle(Promise.resolve(storedToken(store)(undefined, requestOf({ ...parts, fetchToken }))));
+      while (!isWriting) await turn();
+      for (let turns = 0; turns < 10; turns++) await turn();
+
+      assert.equal(token.value, undefined);
+      slow.open();
+      await token.promise;
+      assert.equal(JSON.parse(values.get(key)!).accessToken, 'token');
+    });
+  }
 });
 
 test('asks again when the clock was set back behind a failure', async (t) => {
@@ -474,6 +535,7 @@ test('asks for value and right about five times a second, and goes on alone afte
   const { store, values, asked } = createMemory();
   const { key, right } = await keysFor(server);
   values.set(right, rightUntil(60_000));
+  t.mock.method(Math, 'random', () => 0.5);
   const token = settle(clientOf(server, store).getToken());
 
   await passSeconds(clock, 7.9);
@@ -484,7 +546,7 @@ test('asks for value and right about five times a second, and goes on alone afte
   assert.equal(server.tokenRequests.length, 1);
   for (const name of [key, right]) {
     const tries = asked.filter(([operation, asked]) => operation === 'get' && asked === name).length;
-    assert.ok(tries >= 26 && tries <= 80, String(tries));
+    assert.ok(tries >= 35 && tries <= 45, String(tries));
   }
   assert.deepEqual(asked.at(-1)!.slice(0, 2), ['set', key]);
   assert.equal(values.get(right), rightUntil(60_000 - (Date.now() - START_MS)));
@@ -526,6 +588,8 @@ test('keeps clients apart that ask for something else, and joins those that ask 
     await get({ oauthClientId: 'other-id' }),
     await get({ oauthScopes: ['a'] }),
     await get({ oauthScopes: ['a', 'b'] }),
+    await get({ oauthScopes: ['ab'] }),
+    await get({ oauthScopes: ['ba'] }),
     await get({ oauthParams: { audience: 'a' } }),
     await get({ oauthParams: { audience: 'b' } }),
     await get({ oauthParams: { audience: 'a', resource: ['b', 'c'] } }),
@@ -537,8 +601,8 @@ test('keeps clients apart that ask for something else, and joins those that ask 
     await get({ oauthParams: { resource: ['b', 'c'], audience: ['a'] } }),
   ];
 
-  assert.equal(new Set(different).size, 8);
-  assert.deepEqual(same, [different[0], different[3], different[6]]);
+  assert.equal(new Set(different).size, 10);
+  assert.deepEqual(same, [different[0], different[3], different[8]]);
   assert.ok(![...values.keys()].join().includes('secret'));
 });
 
@@ -559,6 +623,34 @@ test('never extends the end of a token that the server repeats, until that end',
   assert.equal((await clientOf(server, store).getToken()).expiry, end + 3600);
   assert.equal(stored().expiry, end + 3600);
   assert.equal(server.tokenRequests.length, 3);
+});
+
+test('holds a repeated token to the earlier of two known ends, to the last second', async (t) => {
+  fakeClock(t);
+  const seconds = START_MS / 1000;
+  const same = (expiry: number): OAuthToken => ({ accessToken: 'same', tokenType: 'Bearer', expiry });
+  for (const [stored, own, expected] of [[600, 60, 60], [60, 600, 60], [600, undefined, 600], [1, undefined, 2]] as const) {
+    const { store, values } = createMemory();
+    const { key } = await keysOf({});
+    values.set(key, JSON.stringify({ key, ...same(seconds + stored) }));
+    const request = requestOf({ isForced: true, fetchToken: async () => same(seconds + 3600) });
+
+    const { expiry } = await storedToken(store)(own && same(seconds + own), request);
+
+    assert.equal(expiry! - seconds, expected);
+  }
+});
+
+test('takes a stored token to its last second where no skew is wanted, or where the server has just repeated it', async (t) => {
+  fakeClock(t);
+  const seconds = START_MS / 1000;
+  const { key } = await keysOf({});
+  for (const [more, parts] of [[{}, { clockSkew: 0 }], [{ repeatedAt: seconds }, {}]] as const) {
+    const { store, values } = createMemory();
+    values.set(key, JSON.stringify({ key, accessToken: 'stored', tokenType: 'Bearer', expiry: seconds + 1, ...more }));
+
+    assert.equal((await storedToken(store)(undefined, requestOf(parts))).accessToken, 'stored');
+  }
 });
 
 test('keeps the known end of a repeated token that the store has lost', async (t) => {

@@ -18,6 +18,16 @@ describe('a stored token of a server that does not say how long it lives', () =>
     assert.equal(server.tokenRequests.length, 2);
   });
 
+  it('has no end after the server has repeated it either', async (t) => {
+    const server = await startServer(t, { token: () => ({ body: { access_token: 'same' } }) });
+    const store = memoryStore();
+    const [first, second] = [0, 1].map(() => createClient(server.config({}, { oauthTokenProvider: storedToken(store) })));
+    await first!.getToken();
+    assert.deepEqual(await first!.fetchToken(), { accessToken: 'same', tokenType: 'Bearer' });
+    assert.deepEqual(await second!.getToken(), { accessToken: 'same', tokenType: 'Bearer' });
+    assert.equal(server.tokenRequests.length, 2);
+  });
+
   it('keeps a known end when the same token comes without one', async (t) => {
     const server = await startServer(t, { token: () => tokenAnswer('same') });
     const store = memoryStore();
