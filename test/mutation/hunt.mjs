@@ -55,14 +55,23 @@ export async function hunt({ folder, runs, mutants, mostMs, mostFiles, jobs, onS
     if (failed) settle(each, { failed, testFile: selection.run.testFile });
   };
 
+  /** A batch may end early; those that are left go on behind the tests that have not noticed them. Says whether that is all of them. */
+  const leaveOut = ({ selection }, passed) => {
+    selection.numbers = selection.numbers.filter((number) => !passed.includes(number));
+    return !selection.numbers.length;
+  };
+
   const work = async () => {
     for (let batch; (batch = takeBatch()); ) {
       batch.forEach(({ each }) => atWork.add(each));
       const [{ selection }] = batch;
       if (selection.isAlone) record(batch[0], await runAlone(folder, selection, batch[0].id));
       else {
-        const outcomes = await runBatch(folder, selection.run, batch);
-        batch.filter(({ id }) => outcomes.has(id)).forEach((each) => record(each, outcomes.get(each.id)));
+        const { outcomes, passed } = await runBatch(folder, selection.run, batch);
+        for (const each of batch) {
+          const isThrough = leaveOut(each, passed.get(each.id) ?? []);
+          if (isThrough || outcomes.has(each.id)) record(each, outcomes.get(each.id));
+        }
       }
       batch.forEach(({ each }) => atWork.delete(each));
     }

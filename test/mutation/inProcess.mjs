@@ -138,7 +138,7 @@ function runForEach(batch, run, number) {
     if (await fails(context, run, undefined)) endProcess(`\nleans ${number}\n`);
     const tookMs = performance.now() - startedAt;
     for (const mutant of left) {
-      writeSync(1, `\nbegin ${mutant.id}\n`);
+      writeSync(1, `\nbegin ${mutant.id} ${number}\n`);
       turnOn(mutant.id, mutant.hitLimit);
       Object.assign(process.env, { MUTATION_ACTIVE: mutant.id, MUTATION_HIT_LIMIT: mutant.hitLimit });
       const failure = await fails(context, run, 2_000 + 10 * tookMs);

@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { instrument } from './instrument.mjs';
 import { readReviewed } from './reviewed.mjs';
 import { drawSample } from './sample.mjs';
+import { readTurns } from './testRuns.mjs';
 
 describe('the mutants of a text', async () => {
   const text = `export async function f(a: string, log: (text: string) => void): Promise<number> {
@@ -44,6 +45,12 @@ describe('the reviewed list', () => {
   it('tells of an entry that matches nothing', () => assert.match(read({ ...entry, from: 'a * b' }).faults.join(), /matches 0 mutants, not 1/));
   it('tells of an entry that matches more than it says', () => assert.match(read(entry).faults.join(), /matches 2 mutants, not 1/));
   it('tells of an entry without a reason', () => assert.match(read({ ...entry, reason: '', times: 2 }).faults.join(), /no reason/));
+});
+
+it('what a process has written of a batch says who noticed what, who passed which test, and in whose turn it ended', () => {
+  const output = '.\nbegin 1 0\n\nend\n.\nbegin 2 0\n\nnoticed 2 says who it is\n\nend\n\nbegin 1 3\n\nend\n..\nbegin 3 3\n';
+  assert.deepEqual(readTurns(output), { outcomes: new Map([[2, 'says who it is']]), passed: new Map([[1, [0, 3]]]), open: 3 });
+  assert.equal(readTurns('\nbegin 1 0\n\nend\n').open, undefined);
 });
 
 it('a sample is the same for the same seed, another for another, and draws nothing twice', () => {

@@ -59,25 +59,40 @@ export async function runAlone(folder, { run, numbers, hitLimit }, id) {
 /**
  * Many mutants in turn.
  * @param {{ id: number, selection: ReturnType<typeof selectTests> }[]} batch all of one run
- * @returns by id, what noticed each; undefined where nothing did; what is missing has not been finished
+ * @returns `outcomes`: by id, what noticed each; undefined where nothing did; what is missing has not been finished.
+ *   `passed`: by id, the numbers of the tests that have not noticed it
  */
 export async function runBatch(folder, run, batch) {
   const mutants = batch.map(({ id, selection: { numbers, hitLimit } }) => ({ id: String(id), numbers, hitLimit: String(hitLimit) }));
   const { code, isSilent, output } = await runTests(folder, run.testFile, { MUTATION_BATCH: JSON.stringify(mutants) }, mostSilenceOf(run));
-  const outcomes = new Map([...output.matchAll(/^noticed (\d+) (.*)$/gm)].map(([, id, failed]) => [Number(id), failed]));
+  const { outcomes, passed, open } = readTurns(output);
   const leaning = /^leans (\d+)$/m.exec(output);
   if (leaning) {
     run.isWhole = true;
     console.log(`${run.testFile} can only be run as a whole: its test ${leaning[1]} fails alone`);
-    return outcomes;
+    return { outcomes, passed: new Map() };
   }
   const isDirty = /^dirty$/m.test(output);
-  const [, last] = [...output.matchAll(/^begin (\d+)$/gm)].at(-1) ?? [];
-  const isLastOpen = output.lastIndexOf('\nbegin ') > output.lastIndexOf('\nend\n');
   // It went down with the process.
-  if (isLastOpen) outcomes.set(Number(last), isSilent ? 'silence' : 'exit');
+  if (open !== undefined) outcomes.set(open, isSilent ? 'silence' : 'exit');
   else if (!isDirty) for (const { id } of batch) outcomes.set(id, outcomes.get(id));
-  return outcomes;
+  return { outcomes, passed };
+}
+
+/** What has come of each turn of a mutant with a test, as the process has written it down; `open`: in the middle of whose turn it ended. */
+export function readTurns(output) {
+  const outcomes = new Map();
+  const passed = new Map();
+  let turn;
+  for (const [, begun, number, noticed, failed] of output.matchAll(/^(?:begin (\d+) (\d+)|noticed (\d+) (.*)|end)$/gm)) {
+    if (begun) turn = { id: Number(begun), number: Number(number) };
+    else if (noticed) outcomes.set(turn.id, failed);
+    else {
+      if (!outcomes.has(turn.id)) passed.set(turn.id, [...(passed.get(turn.id) ?? []), turn.number]);
+      turn = undefined;
+    }
+  }
+  return { outcomes, passed, open: turn?.id };
 }
 
 function mostSilenceOf({ silenceMs }) {
