@@ -77,6 +77,15 @@ test('sends a login through the client that began it, whoever joins', async (t) 
   assert.deepEqual(sent, ['first']);
 });
 
+test('derives no key for a store where there is none', async (t) => {
+  const server = await startSessionServer(t);
+  const derived = t.mock.method(crypto.subtle, 'deriveBits');
+
+  await server.client(server.account()).authorizedFetch(server.origin + DEVICES_PATH);
+
+  assert.equal(derived.mock.callCount(), 0);
+});
+
 test('shares one login among concurrent calls and several clients', async (t) => {
   const server = await startSessionServer(t);
   const session = server.account();
@@ -897,6 +906,19 @@ test('ends the session at the server with both headers, and logs in for the next
   assert.equal(session.current(), undefined);
   assert.equal((await authorizedFetch(server.origin + DEVICES_PATH)).status, 200);
   assert.equal(server.logins.length, 2);
+});
+
+test('logs in again for a session that lapses soon after a logout and the login behind it', async (t) => {
+  const server = await startSessionServer(t);
+  const session = server.account();
+  const { authorizedFetch } = server.client(session);
+  await authorizedFetch(server.origin + DEVICES_PATH);
+  await session.logout();
+  await authorizedFetch(server.origin + DEVICES_PATH);
+  server.live.clear();
+
+  assert.equal((await authorizedFetch(server.origin + DEVICES_PATH)).status, 200);
+  assert.equal(server.logins.length, 3);
 });
 
 test('sends no logout where no session is held', async (t) => {

@@ -69,9 +69,13 @@ test('keeps nothing of a value that was deleted or replaced', async (t) => {
   assert.doesNotMatch(kept(), /invented-secret/);
   await store.delete('key');
   assert.equal(kept().replace(',', ''), '{}');
+  const names = readdirSync(path);
   await store.delete('key');
   await store.delete('a key that never was');
-  assert.equal(readdirSync(path).length, 2);
+  assert.deepEqual(readdirSync(path), names);
+  await store.set('key', 'invented-secret', 60);
+  assert.equal(await store.compareAndSet!('key', 'invented-secret', undefined, 60), true);
+  assert.equal(kept().replace(',', ''), '{}');
 });
 
 test('a file that is junk is a failure, then replaced', async (t) => {

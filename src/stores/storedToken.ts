@@ -34,13 +34,13 @@ import type { TokenStore } from './tokenStore.ts';
  */
 export function storedToken(store: TokenStore): OAuthTokenProvider {
   requireMethods('store', store, 'get', 'set', 'delete');
-  const health = { failedAtMs: 0, delayMs: 0 };
+  const health: Health = { delayMs: 0 };
   return (lastToken, request) => provide(store, health, lastToken, request);
 }
 
 /** How a store fares, for all clients that share it: when it failed last, and for how long it is left alone. */
 interface Health {
-  failedAtMs: number;
+  failedAtMs?: number;
   delayMs: number;
 }
 
