@@ -143,6 +143,7 @@ function runForEach(batch, run, number) {
       Object.assign(process.env, { MUTATION_ACTIVE: mutant.id, MUTATION_HIT_LIMIT: mutant.hitLimit });
       const failure = await fails(context, run, 2_000 + 10 * tookMs);
       turnOn(undefined);
+      delete process.env.MUTATION_ACTIVE;
       mutant.isNoticed = Boolean(failure);
       if (failure) writeSync(1, `\nnoticed ${mutant.id} ${failure === 'silence' ? failure : inOneLine(context.name)}\n`);
       writeSync(1, '\nend\n');
