@@ -11,7 +11,7 @@ import { after, test } from 'node:test';
 import { createClient } from 'thingspace-auth';
 import { storedToken } from 'thingspace-auth/stores';
 import { fileStore } from 'thingspace-auth/stores/file';
-import { recordEvents, startServer } from './server.ts';
+import { hold, recordEvents, rejectionOf, startServer, turn } from './server.ts';
 
 const { testStore } = await import(join(import.meta.dirname, '../../test/storeContract.mjs'));
 
@@ -161,7 +161,9 @@ test('says that it needs hard links where there are none, and leaves nothing', a
     const path = newFolder(t);
     const restore = failWith('link', code);
     try {
-      await assert.rejects(async () => fileStore(path).set('key', 'value', 60), { message: /needs a file system with hard links/, code });
+      const error = await rejectionOf(Promise.resolve(fileStore(path).set('key', 'value', 60)));
+      assert.match(error.message, /needs a file system with hard links/);
+      assert.deepEqual([error.code, error.cause.code], [code, code]);
     } finally {
       restore();
     }
@@ -174,7 +176,7 @@ test('hands on what the file system says of each step, and leaves nothing aside'
     const { path, store } = await createStore(t);
     const restore = failWith(step, 'EACCES');
     try {
-      await assert.rejects(async () => store.set('key', 'other', 60), { code: 'EACCES' }, step);
+      await assert.rejects(async () => store.set('key', 'other', 60), { code: 'EACCES', message: 'EACCES' }, step);
     } finally {
       restore();
     }
@@ -211,6 +213,65 @@ test('keeps the old file when the new one does not fit on the disk, and leaves n
   assert.equal(readdirSync(path).length, 1);
 });
 
+test('has removed what it could not write before it says so', async (t) => {
+  const { path, store } = await createStore(t);
+  const { fsync, promises: { unlink } } = fs;
+  fs.fsync = ((_fd: number, callback: (error: Error) => void) => callback(Object.assign(new Error('full'), { code: 'ENOSPC' }))) as typeof fs.fsync;
+  const slow = hold();
+  let isRemoving = false;
+  const restore = mockStep('unlink', async (name) => {
+    isRemoving = true;
+    await slow.promise;
+    return unlink(name);
+  });
+  let isSettled = false;
+  const failed = rejectionOf(Promise.resolve(store.set('key', 'other', 60))).finally(() => (isSettled = true));
+  try {
+    while (!isRemoving) await turn();
+    for (let turns = 0; turns < 20; turns++) await turn();
+
+    assert.equal(isSettled, false);
+  } finally {
+    fs.fsync = fsync;
+    restore();
+    slow.open();
+  }
+  assert.equal((await failed).code, 'ENOSPC');
+  assert.equal(readdirSync(path).length, 1);
+});
+
+test('removes a version only once its mark is there and what is aside for a lower one is gone', async (t) => {
+  for (const step of ['writeFile', 'unlink'] as const) {
+    const { store, fileOf } = await createStore(t);
+    const aside = `${fileOf(0)}.${crypto.randomUUID()}`;
+    writeFileSync(aside, 'of a writer that is slow');
+    const { [step]: act } = fs.promises as unknown as Record<string, (...args: any[]) => Promise<unknown>>;
+    const slow = hold();
+    let isAt = false;
+    const restore = mockStep(step, async (name, ...more) => {
+      if (name === (step === 'unlink' ? aside : fileOf(0))) {
+        isAt = true;
+        await slow.promise;
+      }
+      return act!(name, ...more);
+    });
+    const written = store.set('key', 'other', 60);
+    try {
+      while (!isAt) await turn();
+      // Meanwhile another key is written twice: there was time.
+      for (const value of ['one', 'next']) await store.set('another key', value, 60);
+
+      assert.ok(fs.existsSync(fileOf(1)), step);
+    } finally {
+      slow.open();
+      await written;
+      restore();
+    }
+    assert.deepEqual([0, 1, 2].map((version) => fs.existsSync(fileOf(version))), [true, false, true]);
+    assert.ok(!fs.existsSync(aside));
+  }
+});
+
 test('leaves no file open', { skip: !fs.existsSync('/proc/self/fd') }, async (t) => {
   const { store } = await createStore(t);
   const restore = failWith('link', 'EACCES');
@@ -227,16 +288,16 @@ test('leaves no file open', { skip: !fs.existsSync('/proc/self/fd') }, async (t)
 test('removes what killed writers have left, of any key, after a minute', async (t) => {
   const { path, store, fileOf } = await createStore(t);
   const other = `${'0'.repeat(64)}.${crypto.randomUUID()}`;
-  const left = [`${fileOf(1)}.${crypto.randomUUID()}`, join(path, other)];
-  const foreign = join(path, 'foreign.file');
-  for (const each of [...left, foreign]) writeFileSync(each, 'half a');
+  const left = [`${fileOf(1)}.${crypto.randomUUID()}`, `${fileOf(12)}.${crypto.randomUUID()}`, join(path, other)];
+  const foreign = ['foreign.file', `x${other}`, `${other}.bak`].map((name) => join(path, name));
+  for (const each of [...left, ...foreign]) writeFileSync(each, 'half a');
   await store.set('key', 'other', 60);
-  assert.equal(readdirSync(path).length, 5);
+  assert.equal(readdirSync(path).length, 8);
 
-  for (const each of [...left, foreign]) utimesSync(each, Date.now() / 1000 - 61, Date.now() / 1000 - 61);
+  for (const each of [...left, ...foreign]) utimesSync(each, Date.now() / 1000 - 61, Date.now() / 1000 - 61);
   await store.set('key', 'next', 60);
 
-  assert.deepEqual(readdirSync(path).map((name) => join(path, name)).sort(), [fileOf(0), fileOf(3), foreign].sort());
+  assert.deepEqual(readdirSync(path).map((name) => join(path, name)).sort(), [fileOf(0), fileOf(3), ...foreign].sort());
 });
 
 test('a writer whose disk is slow loses its compareAndSet, and its set comes after what came meanwhile', async (t) => {
@@ -425,14 +486,14 @@ async function createStore(t: TestContext) {
   return { path, store, fileOf: (version: number) => join(path, name!.replace(/\d+$/, String(version))) };
 }
 
-type Step = 'mkdir' | 'open' | 'readdir' | 'readFile' | 'rename' | 'link' | 'unlink';
+type Step = 'mkdir' | 'open' | 'readdir' | 'readFile' | 'rename' | 'link' | 'unlink' | 'writeFile';
 
 /** Lets a step of the file system fail, for the built package too, until it is restored. */
 function failWith(step: Step, code: string): () => void {
   return mockStep(step, () => Promise.reject(Object.assign(new Error(code), { code })));
 }
 
-function mockStep(step: Step, replacement: (path: string) => Promise<unknown>): () => void {
+function mockStep(step: Step, replacement: (path: string, ...more: any[]) => Promise<unknown>): () => void {
   const real = fs.promises[step];
   Object.assign(fs.promises, { [step]: replacement });
   syncBuiltinESMExports();
