@@ -250,6 +250,11 @@ for (const [name, answer] of Object.entries(expiries)) {
 const others: Record<string, Answer> = {
   'the words in a 200': { ...connectivityError('REQUEST_FAILED.SessionToken.Expired'), status: 200 },
   'the words in a 403': connectivityError('REQUEST_FAILED.SessionToken.Expired', 403),
+  'the words in a 403 of a type with a number in it': {
+    status: 403,
+    headers: { 'content-type': 'application/vnd.v400+json' },
+    body: JSON.stringify(connectivityError('REQUEST_FAILED.SessionToken.Expired').body),
+  },
   'the words without a JSON type': {
     status: 400,
     headers: { 'content-type': 'text/plain' },
@@ -460,7 +465,7 @@ test('renews a bearer that the login\'s gateway rejects, and logs in once more',
 
 for (const [name, body] of [
   ['XML', '<am:fault xmlns:am="x"><am:code>900901</am:code></am:fault>'],
-  ['JSON after white space', '\r\n {"fault":{"code":"900901"}}'],
+  ['JSON with white space', '\r\n {\r\n "fault":{"code":"900901"}}'],
 ] as const) {
   test(`takes a gateway's fault in ${name} for one too`, async (t) => {
     const server = await startSessionServer(t);
@@ -576,6 +581,7 @@ for (const status of [400, 401, 403, 404, 410, 423, 451, 499]) {
 const refusals: Record<string, Handler> = {
   'a 401 without a body': () => ({ status: 401 }),
   'a 401 in HTML': () => ({ status: 401, body: '<html>fault</html>' }),
+  'a 401 with a fault within': () => ({ status: 401, body: { error: { fault: { code: '900901' } } } }),
   'a fault with 403': () => ({ ...rejection, status: 403 }),
   'a 401 whose body breaks off': (_received, response) => {
     response.writeHead(401, { 'content-type': 'application/json', 'content-length': 100 });
@@ -604,6 +610,7 @@ const passing: Record<string, Answer> = {
   503: { status: 503 },
   'a 503 too large to read': { status: 503, body: '<p>'.repeat(30_000) },
   'a redirect': { status: 307, headers: { location: '/elsewhere' } },
+  'a 503 with a session token': { status: 503, body: { sessionToken: 'invented' } },
   'a 200 without session token': { status: 200, body: {} },
   'a 200 without JSON': { status: 200, body: 'OK' },
   'a 204': { status: 204 },
@@ -702,7 +709,7 @@ for (const [name, login] of Object.entries(unknown)) {
 
     await assert.rejects(call(), isFailed);
     await assert.rejects(call(), isFailed);
-    await assert.rejects(call(), { ...isRefused, message: /reset\(\)/ });
+    await assert.rejects(call(), { ...isRefused, message: /\/session\/login gave no answer twice\. No further login is sent.*reset\(\)/ });
     await assert.rejects(call(), isRefused);
 
     assert.equal(server.logins.length, 2);
@@ -908,18 +915,20 @@ test('ends the session at the server with both headers, and logs in for the next
   assert.equal(server.logins.length, 2);
 });
 
-test('logs in again for a session that lapses soon after a logout and the login behind it', async (t) => {
-  const server = await startSessionServer(t);
-  const session = server.account();
-  const { authorizedFetch } = server.client(session);
-  await authorizedFetch(server.origin + DEVICES_PATH);
-  await session.logout();
-  await authorizedFetch(server.origin + DEVICES_PATH);
-  server.live.clear();
+for (const end of ['logout', 'reset'] as const) {
+  test(`logs in again for a session that lapses soon after ${end}() and the login behind it`, async (t) => {
+    const server = await startSessionServer(t);
+    const session = server.account();
+    const { authorizedFetch } = server.client(session);
+    await authorizedFetch(server.origin + DEVICES_PATH);
+    await session[end]();
+    await authorizedFetch(server.origin + DEVICES_PATH);
+    server.live.clear();
 
-  assert.equal((await authorizedFetch(server.origin + DEVICES_PATH)).status, 200);
-  assert.equal(server.logins.length, 3);
-});
+    assert.equal((await authorizedFetch(server.origin + DEVICES_PATH)).status, 200);
+    assert.equal(server.logins.length, 3);
+  });
+}
 
 test('sends no logout where no session is held', async (t) => {
   const clock = fakeClock(t);
@@ -963,8 +972,12 @@ test('tells of a logout that failed, and has forgotten the session all the same'
   const { api } = server;
   server.api = (received, response) => (received.url.endsWith('/logout') ? { status: 503 } : api(received, response));
 
-  await assert.rejects(session.logout(), { ...isFailed, statusCode: 503 });
+  await assert.rejects(session.logout(), { ...isFailed, statusCode: 503, message: /\/session\/logout answered 503; try again later$/ });
 
+  assert.equal(session.current(), undefined);
+  await authorizedFetch(server.origin + DEVICES_PATH);
+  server.api = (received, response) => (received.url.endsWith('/logout') ? cutConnection(received, response) : api(received, response));
+  await assert.rejects(session.logout(), { ...isFailed, message: /\/session\/logout gave no answer; try again later$/ });
   assert.equal(session.current(), undefined);
 });
 

@@ -4,12 +4,14 @@ import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import { createClient } from 'thingspace-auth';
 import { createSession } from 'thingspace-auth/session';
+import type { TokenStore } from 'thingspace-auth/stores';
 import { fakeClock, tokenAnswer, turn } from './server.ts';
+import { memoryStore } from './sessionServer.ts';
 
 const API_URL = 'https://api.example.com/';
 
 /** A client on a request-bound runtime, whose logins the test answers; `pulse` fires the intervals that are running. */
-function startRuntime(t: TestContext) {
+function startRuntime(t: TestContext, store?: TokenStore) {
   const clock = fakeClock(t);
   const runtime = globalThis as { EdgeRuntime?: string };
   runtime.EdgeRuntime = 'invented-runtime';
@@ -22,7 +24,7 @@ function startRuntime(t: TestContext) {
   });
   t.mock.method(globalThis, 'clearInterval', (timer: unknown) => intervals.delete(timer));
   const logins: ((answer: Response) => void)[] = [];
-  const session = createSession({ username: 'invented-user', password: 'invented-password' });
+  const session = createSession({ username: 'invented-user', password: 'invented-password', store });
   const { authorizedFetch } = createClient({
     clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthClientSecret: 'invented-secret' },
     environment: { tokenUrl: 'https://auth.example.com/token', apiOrigins: ['https://api.example.com'] },
@@ -125,6 +127,36 @@ test('stops at the second login that was lost', async (t) => {
   await assert.rejects(third, { code: 'session_refused' });
   assert.equal(logins.length, 2);
 });
+
+for (const [broken, code] of [['compareAndSet', 'session_refused'], ['nothing', 'session_failed']] as const) {
+  test(`sends no second login beside a lost one where the store fails since, and ${broken} failed before`, async (t) => {
+    const store = memoryStore();
+    const fail = (): never => {
+      throw new Error('invented store failure');
+    };
+    const { get } = store;
+    let key = '';
+    store.get = (name) => get((key = name));
+    store.before = (operation) => operation === broken && fail();
+    const { clock, intervals, logins, call } = startRuntime(t, store);
+    void call().catch(() => {});
+    await clock.until(() => logins.length === 1);
+    intervals.clear();
+    store.before = fail;
+    const second = call();
+    await turn();
+    clock.advance(5_000);
+
+    await assert.rejects(second, { code });
+    // What another process has written lets nobody log in either that had one login alone.
+    if (code === 'session_refused') {
+      store.before = () => {};
+      store.values.set(key, { value: '{"failures":1}', ttlSeconds: undefined });
+      await assert.rejects(call(), { code });
+    }
+    assert.equal(logins.length, 1);
+  });
+}
 
 for (const [status, code] of [[503, 'session_failed'], [403, 'session_refused']] as const) {
   test(`stays stopped when a login that was lost comes back after all with ${status}`, async (t) => {

@@ -603,9 +603,11 @@ test('gives up where others write all the time, so that no login can be counted'
     store.values.set(key, { value: JSON.stringify({ failures: 1, owner: `${++written}` }), ttlSeconds: undefined });
   };
   const startedAtMs = Date.now();
+  const withMessage = (error: Error) => Promise.reject(Object.assign(error, { code: error.message }));
 
-  assert.deepEqual(await settle(clock, store, () => [startProcess().call()]), ['session_failed']);
+  const told = await settle(clock, store, () => [startProcess().call().catch(withMessage)]);
 
+  assert.deepEqual(told, ['M2M session: the record keeps changing; try again later']);
   assert.ok(Date.now() - startedAtMs >= 30_000 && Date.now() - startedAtMs < 32_000);
   assert.equal(server.logins.length, 0);
 });
@@ -667,6 +669,52 @@ test('takes its count back where its moment is over before the login has been se
   assert.deepEqual(written, ['failures', undefined, 'failures', 'token']);
   assert.equal(server.logins.length, 1);
   assert.ok(store.values.has(key));
+});
+
+test('does nothing else while it takes its count back, however slow that is', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess } = await startFleet(t);
+  await keyOf(startProcess, store);
+  server.logins.length = 0;
+  const slow = hold();
+  let writes = 0;
+  store.before = (operation) => {
+    if (operation !== 'compareAndSet') return undefined;
+    if (++writes === 1) clock.jump(5_000);
+    return writes === 2 ? slow.promise : undefined;
+  };
+  store.operations.length = 0;
+  const call = startProcess().call();
+  await clock.until(() => writes === 2);
+  for (let steps = 0; steps < 10; steps++) {
+    clock.advance(100);
+    for (let turns = 0; turns < 10; turns++) await turn();
+  }
+
+  assert.deepEqual(store.operations, ['get', 'compareAndSet', 'compareAndSet']);
+  slow.open();
+  assert.deepEqual(await moveUntilSettled(clock, [call]), ['ok']);
+  assert.equal(server.logins.length, 1);
+});
+
+test('writes its session over a count of which nobody knew whether it was written', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess, counts } = await startFleet(t);
+  const { compareAndSet } = store;
+  store.compareAndSet = async (...parameters) => {
+    store.compareAndSet = compareAndSet;
+    await compareAndSet(...parameters);
+    return broken();
+  };
+  const { call } = startProcess();
+  assert.deepEqual(await settle(clock, store, () => [call()]), ['ok']);
+  assert.deepEqual(counts(), [{ failures: 1, limitMs: 30_000 }]);
+
+  clock.advance(1_000);
+  await call();
+  await clock.until(() => counts()[0].token === 'session-1');
+
+  assert.equal(server.logins.length, 1);
 });
 
 test('sends no login where it was stopped between its count and its request, and another has written since', async (t) => {
@@ -941,6 +989,28 @@ test('forgets the session in the store at logout, and not another process\'s', a
 
   assert.equal(stored()[0].token, 'session-2');
   assert.deepEqual(server.logouts.map(({ headers }) => headers['vz-m2m-token']), ['session-1', 'session-1']);
+});
+
+test('has the session out of the store before it ends it at the server', async (t) => {
+  const { server, store, startProcess } = await startFleet(t);
+  const { session, call } = startProcess();
+  await call();
+  const slow = hold();
+  let isRemoving = false;
+  store.before = (operation) => {
+    if (operation !== 'compareAndSet') return undefined;
+    isRemoving = true;
+    return slow.promise;
+  };
+  const ended = session.logout();
+  while (!isRemoving) await turn();
+  // Meanwhile another request has gone there and back.
+  await server.client('constant-session').authorizedFetch(server.origin + DEVICES_PATH);
+
+  assert.equal(server.logouts.length, 0);
+  slow.open();
+  await ended;
+  assert.equal(server.logouts.length, 1);
 });
 
 test('uses a store whose operations are synchronous', async (t) => {
