@@ -37,7 +37,7 @@ export const ALGORITHMS: Readonly<Record<SigningAlgorithm, CryptoAlgorithm>> = {
   EdDSA: { name: 'Ed25519' },
 };
 
-/** The one algorithm that a key is for; `undefined` if it is for none of these, or is no key at all. */
+/** The one algorithm that a key is for; `undefined` if it is for none of these. */
 export function algorithmOf(key: any): SigningAlgorithm | undefined {
   const { name, namedCurve, hash } = Object(key.algorithm);
   return (Object.keys(ALGORITHMS) as SigningAlgorithm[]).find((each) => {

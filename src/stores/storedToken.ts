@@ -217,7 +217,7 @@ function rightOf(key: string): string {
 /** Whether somebody has the right. The text is outside data: junk, and an end that nobody can have meant, count as ended. */
 function isHeld(text: string | undefined): boolean {
   try {
-    const leftMs = JSON.parse(text!).endMs - Date.now();
+    const leftMs = JSON.parse(String(text)).endMs - Date.now();
     return leftMs > 0 && leftMs <= LONGEST_RIGHT_MS;
   } catch {
     return false;
