@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import type { Fetch, OAuthToken } from 'thingspace-auth';
-import { ApiError, createClient, OAuthProviderError } from 'thingspace-auth';
+import { ApiError, createClient, noClientAuthentication, OAuthProviderError } from 'thingspace-auth';
 import type { Dispatcher } from 'undici';
 import { Agent, fetch as undiciFetch, H2CClient, interceptors } from 'undici';
 import { BODIES, requestOf, STREAMS, withoutBoundary } from './bodies.ts';
@@ -328,6 +328,17 @@ test('leaves the error of a provider as it is', async (t) => {
   const { authorizedFetch } = createClient(server.config({}, { oauthToken: HELD, oauthTokenProvider }));
 
   await assert.rejects(authorizedFetch(server.origin), (thrown) => thrown === error);
+});
+
+test('renews without a secret where the client authentication needs none', async (t) => {
+  const server = await startServer(t);
+  server.revoked.add('held-token');
+  const credentials = { oauthToken: HELD, oauthClientSecret: undefined, clientAuthentication: noClientAuthentication };
+  const { authorizedFetch } = createClient(server.config({}, credentials));
+
+  assert.equal((await authorizedFetch(server.origin)).status, 200);
+
+  assert.equal(server.tokenRequests.length, 1);
 });
 
 test('returns the 401 where there is nothing to renew with', async (t) => {

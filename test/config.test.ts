@@ -96,6 +96,7 @@ const OPTIONS: readonly [Path, accepts: (value: unknown) => boolean, moreJunk?: 
           `/${MARKER}`,
           `http://${MARKER}.example.com/token`,
           `ftp://${MARKER}.example.com/token`,
+          'wss://https:8080/token',
           `https://${MARKER}@example.com/token`,
           `https://user:${MARKER}@example.com/token`,
           'http://localhost.example.com/token',
@@ -159,7 +160,8 @@ describe('createClient on mistakes', () => {
         // Where another object stands in the place of one with options, its key is what is wrong.
         const isNamed = new RegExp(`^${option}[ .]`).test(message) || message.startsWith(`${MARKER} is no option`) || REQUIRED.test(message);
         assert.ok(isNamed, `${label}: ${message}`);
-        assert.match(message, /must|cannot be|is no option/, label);
+        // A rule has words.
+        assert.match(message, /must \w|cannot be|is no option/, label);
         assert.ok(!message.replace(`${MARKER} is no option`, '').includes(MARKER), `${label} is shown: ${message}`);
       }
     });
@@ -420,6 +422,14 @@ describe('the exchange as configured', () => {
     assert.equal(server.tokenRequests[0]?.form.get('scope'), 'discovery:read brand.new!scope#1[]~');
   });
 
+  it('takes names for oauthParams that only resemble the reserved ones', async (t) => {
+    const names = ['my_scope', 'scopes', 'grant_type_hint', 'x_client_id', 'client_ids'];
+    const server = await startServer(t);
+    await createClient(server.config({}, { oauthParams: Object.fromEntries(names.map((name) => [name, 'invented'])) })).fetchToken();
+
+    assert.deepEqual(names.filter((name) => !new URLSearchParams(server.tokenRequests[0]!.body).has(name)), []);
+  });
+
   it('sends oauthParams in their order, arrays as repeated fields', async (t) => {
     const server = await startServer(t);
     const oauthParams = { audience: 'https://api.example.com/', resource: ['a b', 'c&d'] };
@@ -572,6 +582,8 @@ describe('environments', () => {
     catchTypeError(() => createClient(configWith('', 'environment', heir)), 'http');
     const other = { ...environment, tokenUrl: 'ftp://auth.test/token', allowInsecureRequests: true };
     catchTypeError(() => createClient(configWith('', 'environment', other)), 'ftp');
+    const alike = { ...environment, tokenUrl: 'ws://http.example.com/token', allowInsecureRequests: true };
+    catchTypeError(() => createClient(configWith('', 'environment', alike)), 'ws');
   });
 });
 

@@ -380,7 +380,7 @@ describe('reviveToken', () => {
     { accessToken: `${MARKER}\n` },
     { accessToken: `Bearer ${MARKER}` },
     { accessToken: `${MARKER}é` },
-    { accessToken: MARKER, tokenType: 'mac' },
+    ...['mac', 'xbearer', 'bearers', 'xdpop', 'dpops'].map((tokenType) => ({ accessToken: MARKER, tokenType })),
     { accessToken: MARKER, tokenType: {} },
     { accessToken: MARKER, tokenType: Symbol(MARKER) },
     ...[MARKER, `${'1'.repeat(500_000)}x`, NaN, Infinity, true, {}, [], new Date(), Symbol(MARKER)].flatMap((bad) => [
@@ -396,7 +396,7 @@ describe('reviveToken', () => {
     for (const [index, junk] of JUNK.entries()) {
       assert.throws(
         () => reviveToken(junk),
-        (error: Error) => error instanceof TypeError && /^oauthToken(\.(accessToken|tokenType|expiresIn|expiry|scope|refreshToken))? must /.test(error.message) && !error.message.includes(MARKER),
+        (error: Error) => error instanceof TypeError && /^oauthToken(\.(accessToken|tokenType|expiresIn|expiry|scope|refreshToken))? must \w/.test(error.message) && !error.message.includes(MARKER),
         `junk ${index}`,
       );
     }
