@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import type { Session } from 'thingspace-auth/session';
 import { createSession } from 'thingspace-auth/session';
+import { deriveKeysQuickly } from './quickKeys.ts';
 import type { Handler } from './server.ts';
 import { fakeClock, hold, recordEvents, rejection, START_MS, turn } from './server.ts';
 import type { MemoryStore } from './sessionServer.ts';
@@ -16,6 +17,7 @@ const cutConnection: Handler = (_received, response) => void response.destroy();
 const broken = (): never => {
   throw new Error('invented store failure');
 };
+const deriveKeysReally = deriveKeysQuickly();
 
 /** A server, a store, and processes that know each other by the store only. */
 async function startFleet(t: TestContext) {
@@ -191,6 +193,8 @@ test('takes the session that another process has brought in the place of a lapse
 
 test('keeps sessions and counts under a key that a changed password changes and that hides it', async (t) => {
   const { server, store, startProcess } = await startFleet(t);
+  deriveKeysReally();
+  t.after(deriveKeysQuickly);
   await startProcess().call();
   await assert.rejects(startProcess('wrong-password').call(), isRefused);
 
