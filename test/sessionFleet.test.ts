@@ -1,15 +1,16 @@
 // Sixteen operating system processes, one store behind HTTP, one account.
 import assert from 'node:assert/strict';
-import type { ChildProcess } from 'node:child_process';
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
-import { hold, listen, readBody, send, tokenAnswer } from './server.ts';
+import { hold, listen, readBody, send, START_MS, tokenAnswer } from './server.ts';
+import { startMember } from './sessionMembers.ts';
 import { wrongPassword } from './sessionServer.ts';
 
 const PROCESSES = 16;
+/** Of a login. Others wait for it, and 10 s more. */
+const TIMEOUT_MS = 30_000;
+/** Less than the clocks of a fleet may differ by, as each process moves its own at another moment. */
+const CLOCK_STEP_MS = 4_000;
 
 /** A ThingSpace for one account, and a store that can compare and set; both count, and hold back what the test says. */
 async function startServices(t: TestContext) {
@@ -35,10 +36,10 @@ async function startServices(t: TestContext) {
     const isRight = JSON.parse(body).password === state.password;
     return send(response, isRight ? { body: { sessionToken: 'session-1' } } : wrongPassword);
 
-    function answerStore(operation: string, { key, expected, value, index }: Record<string, any>): void {
+    function answerStore(operation: string, { key, expected, value, name }: Record<string, any>): void {
       if (state.isStoreDead) return void request.socket.destroy();
       const held = values.get(key);
-      if (operation === 'get' && held?.includes('"limitMs"')) state.waiting.add(index);
+      if (operation === 'get' && held?.includes('"limitMs"')) state.waiting.add(name);
       const isWritten = operation === 'compareAndSet' && held === expected;
       if (isWritten && value === undefined) values.delete(key);
       else if (isWritten) values.set(key, value);
@@ -48,27 +49,27 @@ async function startServices(t: TestContext) {
   return Object.assign(state, { origin });
 }
 
-interface Member {
-  readonly child: ChildProcess;
-  /** Makes one call; `'ok'` or the code of its error. */
-  readonly call: () => Promise<string>;
+/** The processes, which begin anew for each test, with clocks that stand still until they are moved. */
+function startFleet(t: TestContext) {
+  const members = Array.from({ length: PROCESSES }, () => startMember(t));
+  const each = <T>(act: (member: typeof members[number], index: number) => Promise<T>) => Promise.all(members.map(act));
+  return {
+    begin: ({ origin }: { readonly origin: string }, password: string) =>
+      each(({ begin }, index) => begin({ origin, password, timeoutMs: TIMEOUT_MS, name: String(index), nowMs: START_MS })),
+    call: () => each(({ call }) => call()),
+    kill: (name: string) => void members.splice(Number(name), 1)[0]!.child.kill('SIGKILL'),
+    pass: async (ms: number) => {
+      for (let leftMs = ms; leftMs > 0; leftMs -= CLOCK_STEP_MS) {
+        await each(({ moveClock }) => moveClock(Math.min(leftMs, CLOCK_STEP_MS)));
+      }
+    },
+  };
 }
 
-async function startFleet(t: TestContext, origin: string, password: string, timeout: number): Promise<Member[]> {
-  return Promise.all(
-    Array.from({ length: PROCESSES }, async (_, index) => {
-      const child = fork(join(import.meta.dirname, 'sessionFleetMember.js'), [origin, password, String(timeout), String(index)]);
-      t.after(() => child.kill('SIGKILL'));
-      await once(child, 'message');
-      const call = async (): Promise<string> => {
-        child.send('call');
-        const gone = once(child, 'exit').then(() => ['killed']);
-        const [outcome] = await Promise.race([once(child, 'message'), gone]);
-        return outcome;
-      };
-      return { child, call };
-    }),
-  );
+/** Resolves when all but one have looked at the record, from now on, and found that one's login under way. */
+function othersWait({ logins, waiting }: { readonly logins: string[]; readonly waiting: Set<string> }): Promise<void> {
+  waiting.clear();
+  return until(() => logins.length && waiting.size === PROCESSES - 1);
 }
 
 /** A wait in vain must fail, not keep the process alive. */
@@ -80,73 +81,72 @@ async function until(isDone: () => unknown): Promise<void> {
   }
 }
 
-function count(outcomes: readonly string[]): Record<string, number> {
+function count(outcomes: readonly unknown[]): Record<string, number> {
   const counts: Record<string, number> = {};
-  for (const outcome of outcomes) counts[outcome] = (counts[outcome] ?? 0) + 1;
+  for (const outcome of outcomes) counts[`${outcome}`] = (counts[`${outcome}`] ?? 0) + 1;
   return counts;
 }
 
-test('a fleet of processes makes one login, and with wrong credentials one, ever', { timeout: 120_000 }, async (t) => {
-  const services = await startServices(t);
-  const right = await startFleet(t, services.origin, 'invented-password', 20_000);
-  assert.deepEqual(count(await Promise.all(right.map(({ call }) => call()))), { ok: PROCESSES });
-  assert.equal(services.logins.length, 1);
+test('a fleet of processes', { timeout: 120_000 }, async (t) => {
+  const fleet = startFleet(t);
 
-  for (const { child } of right) child.kill('SIGKILL');
-  const wrong = await startFleet(t, services.origin, 'wrong-password', 20_000);
-  for (let round = 0; round < 3; round++) {
-    assert.deepEqual(count(await Promise.all(wrong.map(({ call }) => call()))), { session_refused: PROCESSES });
-  }
-  assert.equal(services.logins.length, 2);
-});
-
-test('a slow login is waited for, a killed one is not repeated, and a dead store lets nobody log in alone', { timeout: 120_000 }, async (t) => {
-  await t.test('a login that takes nearly its whole limit is the only one', async () => {
+  await t.test('makes one login, and with wrong credentials one, ever', async (t) => {
     const services = await startServices(t);
-    const fleet = await startFleet(t, services.origin, 'wrong-password', 8_000);
-    let answer = (): void => {};
-    services.loginGate = new Promise<void>((resolve) => {
-      answer = resolve;
-    });
-    const calls = fleet.map(({ call }) => call());
-    await until(() => services.logins.length);
-    setTimeout(answer, 4_000);
-
-    assert.deepEqual(count(await Promise.all(calls)), { session_refused: PROCESSES });
+    await fleet.begin(services, 'invented-password');
+    assert.deepEqual(count(await fleet.call()), { ok: PROCESSES });
     assert.equal(services.logins.length, 1);
-    for (const { child } of fleet) child.kill('SIGKILL');
+
+    await fleet.begin(services, 'wrong-password');
+    for (let round = 0; round < 3; round++) assert.deepEqual(count(await fleet.call()), { session_refused: PROCESSES });
+    assert.equal(services.logins.length, 2);
   });
 
-  await t.test('a killed process\'s login is waited for, and then one other is sent', async () => {
+  await t.test('waits for a login of 29 s, and sends no other', async (t) => {
     const services = await startServices(t);
-    const fleet = await startFleet(t, services.origin, 'wrong-password', 2_000);
+    await fleet.begin(services, 'wrong-password');
     const gate = hold();
     services.loginGate = gate.promise;
-    const calls = fleet.map(({ call }) => call());
-    await until(() => services.logins.length);
-    fleet[Number(services.logins[0])]!.child.kill('SIGKILL');
+    const calls = fleet.call();
+    await othersWait(services);
+    await fleet.pass(29_000);
+    await othersWait(services);
     gate.open();
 
-    assert.deepEqual(count(await Promise.all(calls)), { killed: 1, session_refused: PROCESSES - 1 });
-    assert.equal(services.logins.length, 2);
-    assert.deepEqual([...services.values.values()].map((value) => JSON.parse(value).failures), [2]);
-    for (const { child } of fleet) child.kill('SIGKILL');
+    assert.deepEqual(count(await calls), { session_refused: PROCESSES });
+    assert.equal(services.logins.length, 1);
   });
 
-  await t.test('the store dies while one process logs in', async () => {
+  await t.test('lets nobody log in alone where the store dies while one process logs in', async (t) => {
     const services = await startServices(t);
-    const fleet = await startFleet(t, services.origin, 'wrong-password', 4_000);
-    let answer = (): void => {};
-    services.loginGate = new Promise<void>((resolve) => {
-      answer = resolve;
-    });
-    const calls = fleet.map(({ call }) => call());
-    await until(() => services.logins.length && services.waiting.size >= PROCESSES - 1);
+    await fleet.begin(services, 'wrong-password');
+    const gate = hold();
+    services.loginGate = gate.promise;
+    const calls = fleet.call();
+    await othersWait(services);
     services.isStoreDead = true;
-    answer();
+    gate.open();
 
-    assert.deepEqual(count(await Promise.all(calls)), { session_refused: 1, session_failed: PROCESSES - 1 });
-    assert.deepEqual(count(await Promise.all(fleet.map(({ call }) => call()))), { session_refused: 1, session_failed: PROCESSES - 1 });
+    assert.deepEqual(count(await calls), { session_refused: 1, session_failed: PROCESSES - 1 });
+    assert.deepEqual(count(await fleet.call()), { session_refused: 1, session_failed: PROCESSES - 1 });
     assert.equal(services.logins.length, 1);
+  });
+
+  await t.test('waits for the login of a killed process, and then sends one other', async (t) => {
+    const services = await startServices(t);
+    await fleet.begin(services, 'wrong-password');
+    const gate = hold();
+    services.loginGate = gate.promise;
+    const calls = fleet.call();
+    await othersWait(services);
+    fleet.kill(services.logins[0]!);
+    gate.open();
+    await fleet.pass(TIMEOUT_MS + 9_999);
+    await othersWait(services);
+    assert.equal(services.logins.length, 1);
+    await fleet.pass(1);
+
+    assert.deepEqual(count(await calls), { killed: 1, session_refused: PROCESSES - 1 });
+    assert.equal(services.logins.length, 2);
+    assert.deepEqual([...services.values.values()].map((value) => JSON.parse(value).failures), [2]);
   });
 });
