@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { mock, test } from 'node:test';
 import type { DenoKv, DenoKvTransaction } from 'thingspace-auth/stores/kv';
 import { kvStore } from 'thingspace-auth/stores/kv';
+import { passTime } from './server.ts';
 
 const { testStore } = await import(join(import.meta.dirname, '../../test/storeContract.mjs'));
 
 const memory = createMemory();
-testStore(test, { name: 'kvStore on a Deno.Kv in memory', open: () => kvStore(memory.kv) });
+testStore(test, { name: 'kvStore on a Deno.Kv in memory', open: () => kvStore(memory.kv), wait: passTime });
 
 for (const [ttlSeconds, options] of [
   [5, { expirationTtl: 60 }],

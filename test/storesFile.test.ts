@@ -11,13 +11,13 @@ import { after, test } from 'node:test';
 import { createClient } from 'thingspace-auth';
 import { storedToken } from 'thingspace-auth/stores';
 import { fileStore } from 'thingspace-auth/stores/file';
-import { hold, recordEvents, rejectionOf, startServer, turn } from './server.ts';
+import { hold, passTime, recordEvents, rejectionOf, startServer, turn } from './server.ts';
 
 const { testStore } = await import(join(import.meta.dirname, '../../test/storeContract.mjs'));
 
 const folder = mkdtempSync(join(tmpdir(), 'thingspace-auth-'));
 after(() => rmSync(folder, { recursive: true }));
-testStore(test, { name: 'fileStore', open: () => fileStore(folder) });
+testStore(test, { name: 'fileStore', open: () => fileStore(folder), wait: passTime });
 
 test('keeps files to their owner, in a folder of its owner, and names that show nothing of the keys', async (t) => {
   const path = join(newFolder(t), 'new/deeper');
