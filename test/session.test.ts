@@ -6,7 +6,7 @@ import { ApiError, createClient } from 'thingspace-auth';
 import type { SessionOptions } from 'thingspace-auth/session';
 import { createSession } from 'thingspace-auth/session';
 import type { Answer, Handler } from './server.ts';
-import { fakeClock, recordEvents, rejection, tokenAnswer, turn } from './server.ts';
+import { fakeClock, hold, recordEvents, rejection, tokenAnswer, turn } from './server.ts';
 import { connectivityError, DEVICES_PATH, SESSION_PATH, startSessionServer, wrongPassword } from './sessionServer.ts';
 
 const MINUTE_MS = 60_000;
@@ -351,6 +351,44 @@ test('costs at most a login a minute where streams alone always find the session
   }
 
   assert.equal(server.logins.length, 2);
+});
+
+test('logs in for a call though a stream has found the session lapsed right after it was renewed', async (t) => {
+  const server = await startSessionServer(t);
+  const { authorizedFetch } = server.client(server.account());
+  const call = (init?: RequestInit) => authorizedFetch(server.origin + DEVICES_PATH, init);
+  await call();
+  server.live.clear();
+  await call();
+  server.live.clear();
+
+  assert.equal((await call({ method: 'POST', body: new Blob(['once']).stream(), duplex: 'half' } as RequestInit)).status, 400);
+  assert.equal((await call()).status, 200);
+  assert.equal(server.logins.length, 3);
+});
+
+test('counts the minute without a login from the first replay that was rejected', async (t) => {
+  const clock = fakeClock(t);
+  const server = await startSessionServer(t);
+  server.login = () => ({ body: { sessionToken: `stillborn-${server.logins.length}` } });
+  const { api } = server;
+  const late = hold();
+  server.api = async (received, response) => {
+    if (received.url.endsWith('?slow') && received.headers['vz-m2m-token'] === 'stillborn-2') await late.promise;
+    return api(received, response);
+  };
+  const { authorizedFetch } = server.client(server.account());
+  const slow = authorizedFetch(`${server.origin}${DEVICES_PATH}?slow`);
+  await authorizedFetch(server.origin + DEVICES_PATH);
+  assert.equal(server.logins.length, 2);
+
+  clock.advance(MINUTE_MS / 2);
+  late.open();
+  await slow;
+  clock.advance(MINUTE_MS / 2);
+  await authorizedFetch(server.origin + DEVICES_PATH);
+
+  assert.equal(server.logins.length, 3);
 });
 
 test('returns the answer for a body that cannot be sent again, and logs in for the next call', async (t) => {
@@ -916,7 +954,7 @@ test('ends the session at the server with both headers, and logs in for the next
 });
 
 for (const end of ['logout', 'reset'] as const) {
-  test(`logs in again for a session that lapses soon after ${end}() and the login behind it`, async (t) => {
+  test(`gives up a session that a stream finds lapsed soon after ${end}() and the login behind it`, async (t) => {
     const server = await startSessionServer(t);
     const session = server.account();
     const { authorizedFetch } = server.client(session);
@@ -925,8 +963,9 @@ for (const end of ['logout', 'reset'] as const) {
     await authorizedFetch(server.origin + DEVICES_PATH);
     server.live.clear();
 
-    assert.equal((await authorizedFetch(server.origin + DEVICES_PATH)).status, 200);
-    assert.equal(server.logins.length, 3);
+    const init = { method: 'POST', body: new Blob(['once']).stream(), duplex: 'half' } as RequestInit;
+    assert.equal((await authorizedFetch(server.origin + DEVICES_PATH, init)).status, 400);
+    assert.equal(session.current(), undefined);
   });
 }
 
