@@ -803,6 +803,25 @@ test('counts a time-out, of 30 s where the client sets no limit and of the clien
   assert.deepEqual(logins.map(({ aborted }) => aborted), [true, true]);
 });
 
+test('waits for a slow login that another call has begun, without a timer that goes round', async (t) => {
+  const clock = fakeClock(t);
+  t.mock.method(globalThis, 'setInterval', () => assert.fail('an interval'));
+  const { logins, config } = silentServer();
+  const { authorizedFetch } = createClient({ ...config, vZM2mToken: createSession({ username: 'invented-user', password: 'invented-password' }) });
+  const calls = [1, 2].map(() => authorizedFetch('https://api.example.com/').catch((error: ApiError) => error.code));
+  await clock.until(() => logins.length === 1);
+
+  for (let second = 0; second < 29; second++) {
+    clock.advance(1_000);
+    await turn();
+  }
+  assert.equal(logins.length, 1);
+  clock.advance(1_000);
+
+  assert.deepEqual(await Promise.all(calls), ['session_failed', 'session_failed']);
+  assert.equal(logins.length, 1);
+});
+
 for (const [status, outcome, most] of [[403, isRefused, 1], [200, isFailed, 2], [503, isFailed, 4]] as const) {
   test(`judges a login by its ${status} where the body never comes`, async (t) => {
     const clock = fakeClock(t);

@@ -1017,6 +1017,24 @@ test('has the session out of the store before it ends it at the server', async (
   assert.equal(server.logouts.length, 1);
 });
 
+test('does not take a session back that it has logged out of, though the store still has it', async (t) => {
+  const { server, store, startProcess } = await startFleet(t);
+  const key = await keyOf(startProcess, store);
+  // One that was found not worth replacing.
+  const record = { token: 'session-1', usedAtMs: Date.now(), rejectedAgainAtMs: Date.now() };
+  store.values.set(key, { value: JSON.stringify(record), ttlSeconds: undefined });
+  const { session, call } = startProcess();
+  await call();
+  assert.equal(server.logins.length, 1);
+
+  store.before = (operation) => operation === 'compareAndSet' && broken();
+  await session.logout();
+  store.before = () => {};
+  assert.equal((await call()).status, 200);
+
+  assert.equal(session.current(), 'session-2');
+});
+
 test('uses a store whose operations are synchronous', async (t) => {
   const server = await startSessionServer(t);
   const values = new Map<string, string>();
