@@ -106,15 +106,15 @@ const FAILURES: readonly (readonly [what: string, step: string, message: RegExp,
     { script: ({ failNext }) => failNext('token', Response.json({ error: 'unauthorized_client' }, { status: 400 })) }],
   ['a scope that is left out', 'token', /scopes granted: discovery:read; asked for: discovery:read serviceprofile:read/, /Have the application granted serviceprofile:read/,
     { mock: { tokenResponse: (body) => ({ ...body, scope: 'discovery:read' }) }, env: { THINGSPACE_SCOPES: 'discovery:read serviceprofile:read' } }],
-  ['two scopes that are left out', 'token', /scopes granted: a; asked for: a b c$/, /Have the application granted b and c, or leave it out of THINGSPACE_SCOPES/,
-    { mock: { tokenResponse: (body) => ({ ...body, scope: 'a' }) }, env: { THINGSPACE_SCOPES: 'a b c' } }],
+  ['two scopes that are left out', 'token', /scopes granted: a d; asked for: a b c$/, /Have the application granted b and c, or leave it out of THINGSPACE_SCOPES/,
+    { mock: { tokenResponse: (body) => ({ ...body, scope: 'a d' }) }, env: { THINGSPACE_SCOPES: 'a b c' } }],
   ['an endpoint that throttles', 'endpoint', /answered 429/, /throttles or is unavailable: wait/, { script: ({ failNext }) => failNext('token', 429) }],
   ["a proxy's page", 'endpoint', /answered 200 in \d+ ms; .*text\/html/, /Something else answered[^]*proxy/,
     { script: ({ failNext }) => failNext('token', new Response('<html>Sign in', { headers: { 'content-type': 'text/html' } })) }],
   ["a proxy's 407", 'endpoint', /fetch failed/, /a proxy asks for its own user name and password/,
     { script: ({ failNext }) => failNext('token', new Response('<html>', { status: 407, headers: { 'content-type': 'text/html' } })) }],
   ['an endpoint that is down', 'endpoint', /answered 503/, /unavailable: wait/, { script: ({ failNext }) => failNext('token', 503) }],
-  ['a host that nobody answers at', 'endpoint', /ECONNREFUSED/, /Check host, DNS and firewall\. Behind a proxy, set HTTPS_PROXY/, { env: { THINGSPACE_TOKEN_URL: 'http://127.0.0.1:65535/token' } }],
+  ['a host that nobody answers at', 'endpoint', /: connect ECONNREFUSED 127\.0\.0\.1:65535$/, /Check host, DNS and firewall\. Behind a proxy, set HTTPS_PROXY/, { env: { THINGSPACE_TOKEN_URL: 'http://127.0.0.1:65535/token' } }],
   ['a host that nobody answers at, and a proxy that is not asked', 'endpoint', /ECONNREFUSED/, /HTTPS_PROXY is set; Node heeds it with NODE_USE_ENV_PROXY=1/,
     { env: { THINGSPACE_TOKEN_URL: 'http://127.0.0.1:65535/token', HTTPS_PROXY: 'http://invented-user:invented-password@127.0.0.1:65535' } }],
   ['a host that nobody answers at, and a proxy that is asked', 'endpoint', /ECONNREFUSED/, /HTTPS_PROXY is set\.$/,
@@ -227,6 +227,25 @@ test('check --json says of a failed call where it went, and of a refused one wit
   assert.deepEqual([refused.name, refused.status, typeof durationMs], ['call', 404, 'number']);
   const failed = await stepOf({}, 'https://api.example.com/orders?key=invented');
   assert.deepEqual([failed.name, failed.ok, failed.url], ['call', false, 'https://api.example.com/orders']);
+});
+
+test('check names the variable that leads to a proxy', async (t) => {
+  for (const name of ['https_proxy', 'HTTP_PROXY', 'http_proxy']) {
+    const { stdout } = await run(t, ['check'], { env: { THINGSPACE_TOKEN_URL: 'http://127.0.0.1:65535/token', [name]: 'http://127.0.0.1:65535' } });
+    assert.ok(stdout.includes(`${name} is set; Node heeds it`), name);
+  }
+});
+
+test('check reads nothing of what an API answers', async (t) => {
+  const program = `
+    globalThis.fetch = async (input) => {
+      const body = new ReadableStream({ cancel: () => void process.stderr.write('thrown away') });
+      return new Request(input).url.endsWith('/orders') ? new Response(body) : Response.json({ access_token: 'invented' });
+    };`;
+  const { stdout, stderr } = await run(t, ['check', '{origin}/orders'], { env: preloading(program) });
+
+  assert.match(stdout, /\nok    call /);
+  assert.equal(stderr, 'thrown away');
 });
 
 test('check compares the clocks in the middle of the request', async (t) => {
