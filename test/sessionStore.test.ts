@@ -872,10 +872,12 @@ test('does not go on alone once it has seen another process logging in', async (
   store.before = () => store.operations.length > 6 && broken();
 
   for (let round = 0; round < 3; round++) {
-    // It says so at once, rather than wait for a store that tells nothing.
+    // It says so soon, rather than wait for a store that tells nothing.
+    const startedAtMs = Date.now();
     const withMessage = (error: Error) => Promise.reject(Object.assign(error, { code: error.message }));
     const told = await settle(clock, store, () => [witness.call().catch(withMessage)]);
     assert.deepEqual(told, ['M2M session: the store fails, and another login may be under way; try again later']);
+    assert.ok(Date.now() - startedAtMs < 5_000);
     clock.advance(MINUTE_MS);
   }
   assert.equal(server.logins.length, 0);
