@@ -372,7 +372,7 @@ test('--env reads a file; variables that are set win', async (t) => {
   });
   assert.match(older.stderr, /cannot read --env\.\nUse Node 20\.12 or later/);
   const missing = await start(['token', '--env', join(folder, 'none')], env);
-  assert.match(missing.stderr, /cannot be read \(ENOENT\)/);
+  assert.match(missing.stderr, /cannot be read \(ENOENT\)\.\nGive the path of a file with lines NAME=value\.\n$/);
 });
 
 test('--help is no failure; what is not known is one, shows the usage and repeats nothing of it', async () => {
