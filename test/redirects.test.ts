@@ -147,6 +147,29 @@ test('lets go of the body of a redirect that it follows or refuses', async (t) =
   await Promise.all(abandoned);
 });
 
+test('follows 20 redirects, as fetch does, and no more', async (t) => {
+  const server = await startServer(t);
+  server.api = ({ url }) => (url === '/0' ? {} : { status: 302, headers: { location: `/${Number(url!.slice(1)) - 1}` } });
+  const { authorizedFetch } = createClient(server.config({}, { oauthToken: HELD }));
+
+  assert.equal((await authorizedFetch(`${server.origin}/20`)).status, 200);
+  await assert.rejects(authorizedFetch(`${server.origin}/21`), TypeError);
+
+  assert.equal(server.apiRequests.length, 42);
+});
+
+test('refuses a redirect to a URL with a user name, and returns an answer that leads nowhere', async (t) => {
+  const server = await startServer(t);
+  server.api = ({ url }) => ({ status: 302, headers: url === '/named' ? { location: server.origin.replace('//', '//invented-user@') } : {} });
+  const { authorizedFetch } = createClient(server.config({}, { oauthToken: HELD }));
+
+  await assert.rejects(authorizedFetch(`${server.origin}/named`), TypeError);
+  assert.equal((await authorizedFetch(`${server.origin}/nowhere`)).status, 302);
+  await assert.rejects(authorizedFetch(`${server.origin}/nowhere`, { redirect: 'error' }), TypeError);
+
+  assert.deepEqual(server.apiRequests.map(({ url }) => url), ['/named', '/nowhere', '/nowhere']);
+});
+
 test('never follows a redirect of the token endpoint', async (t) => {
   for (const status of [301, 302, 303, 307, 308]) {
     const [server, other] = [await startServer(t), await startServer(t)];
@@ -165,6 +188,7 @@ test('refuses the hidden redirect of a browser where following it could repeat a
     [{ method: 'DELETE' }, {}],
     [{}, { vZM2mToken: 'held-session' }],
     [{ headers: { 'VZ-M2M-Token': 'own-session' } }, {}],
+    [{ headers: { DPoP: 'own-proof' } }, {}],
     [{ redirect: 'error' }, {}],
   ] as const) {
     const { fetch, sent } = browser();

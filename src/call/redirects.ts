@@ -37,7 +37,8 @@ export function nextHop(apiOrigins: readonly string[], call: Call, hop: Hop, res
   const isRedirect = isHidden || ((location !== null || isRefused) && /^30[12378]$/.test(`${status}`));
   if (!isRedirect || call.redirect === 'manual') return undefined;
   discard(body);
-  const url = new URL(isHidden || isRefused ? hop.url : `${location}`, hop.url);
+  // Without a location nothing comes of it but a refusal, or a browser that follows by itself.
+  const url = new URL(`${location}`, hop.url);
   // A plain GET or HEAD is sent again, and the browser follows its redirects. When the origin changes, the browser drops
   // `Authorization`, but no other header: so a call with another secret header is refused.
   const isUnsafe = isHidden
