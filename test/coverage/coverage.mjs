@@ -22,7 +22,7 @@ const ELSEWHERE = [
   ['call/redirects.js', '"referrerPolicy" in Request.prototype', 'workerd (test/runtimes)'],
   ['call/send.js', 'typeof FinalizationRegistry', 'workerd of 2023 (test/runtimes)'],
   ['session/login.js', 'account.isReset && stored', 'a reset between the look at the record and the count (sessionSimulation, by chance)'],
-  ['stores/durableObject.js', 'result ?? null', 'the object itself (test/cloudflare)'],
+  ['stores/durableObject.js', 'result ?? null', 'the object itself (test/stores)'],
   ['stores/file.js', 'catch (error) {', 'a disk that fails while it is written'],
   ['stores/file.js', 'await remove(path);', 'a disk that fails while it is written'],
   ['stores/file.js', 'throw error;', 'a disk that fails while it is written'],

@@ -6,7 +6,7 @@ import { createClient } from 'thingspace-auth';
 import { storedToken } from 'thingspace-auth/stores';
 import { fileStore } from 'thingspace-auth/stores/file';
 import { redisStore } from 'thingspace-auth/stores/redis';
-import { connectIoRedis, connectNodeRedis } from './clients.mjs';
+import { connectIoRedis, connectNodeRedis } from './redis/clients.mjs';
 
 const { now } = Date;
 let shiftedMs = 0;

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { startTokenServer } from '../tokenServer.mjs';
-import { remoteStore, startWorkers } from './fleet.mjs';
+import { startTokenServer } from '../../tokenServer.mjs';
+import { remoteStore, startWorkers } from './workers.mjs';
 
 const WORKERS = 8;
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { RedisClient } from 'bun';
 import { fileStore } from 'thingspace-auth/stores/file';
 import { redisStore } from 'thingspace-auth/stores/redis';
-import { storeCases } from '../storeContract.mjs';
+import { storeCases } from '../../storeContract.mjs';
 
 const clients = [new RedisClient(process.argv[2]), new RedisClient(process.argv[2])];
 const folder = mkdtempSync(join(tmpdir(), 'thingspace-auth-'));

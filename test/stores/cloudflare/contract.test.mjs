@@ -1,9 +1,9 @@
 // The contract of a store, with all of the store's work done inside a Worker.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { contend } from '../storeContest.mjs';
-import { testStore } from '../storeContract.mjs';
-import { remoteStore, startWorkers } from './fleet.mjs';
+import { contend } from '../../storeContest.mjs';
+import { testStore } from '../../storeContract.mjs';
+import { remoteStore, startWorkers } from './workers.mjs';
 
 const workers = await startWorkers();
 after(workers.dispose);

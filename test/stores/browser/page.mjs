@@ -1,6 +1,6 @@
 // The contract's cases, to be run one by one in the page.
 import { webStore } from 'thingspace-auth/stores/web';
-import { storeCases } from '../storeContract.mjs';
+import { storeCases } from '../../storeContract.mjs';
 import { casesOptions } from './casesOptions.mjs';
 
 const cases = new Map(storeCases({ ...casesOptions, open: () => webStore(localStorage, { locks: navigator.locks }) }));

@@ -1,9 +1,9 @@
 // `Deno.Kv` on disk: the contract of a store, and processes that share one.
 import assert from 'node:assert/strict';
 import { kvStore } from 'thingspace-auth/stores/kv';
-import { testStore } from '../storeContract.mjs';
-import { contend } from '../storeContest.mjs';
-import { startTokenServer } from '../tokenServer.mjs';
+import { testStore } from '../../storeContract.mjs';
+import { contend } from '../../storeContest.mjs';
+import { startTokenServer } from '../../tokenServer.mjs';
 
 const PROCESSES = 8;
 
@@ -58,7 +58,7 @@ Deno.test(`of ${PROCESSES} processes on one Deno.Kv with one expectation one win
 
 /** A process that answers each line on its input, with its token for an empty list. */
 function startProcess(...args) {
-  const script = new URL('process.mjs', import.meta.url).pathname;
+  const script = new URL('member.mjs', import.meta.url).pathname;
   const process = new Deno.Command(Deno.execPath(), {
     args: ['run', '--quiet', '--allow-all', script, ...args],
     stdin: 'piped',

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
-import { storeCases } from '../storeContract.mjs';
-import { contend } from '../storeContest.mjs';
-import { startTokenServer } from '../tokenServer.mjs';
+import { storeCases } from '../../storeContract.mjs';
+import { contend } from '../../storeContest.mjs';
+import { startTokenServer } from '../../tokenServer.mjs';
 import { casesOptions } from './casesOptions.mjs';
 
 const QUIET = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
@@ -41,7 +41,7 @@ test('of four tabs of one process with one expectation one wins, round after rou
 });
 
 test('two tabs opened at once share one token, and a reloaded one keeps it', async (t) => {
-  const { server, openTab, shownBy } = await startSite(t, '../../examples/web-storage.ts');
+  const { server, openTab, shownBy } = await startSite(t, '../../../examples/web-storage.ts');
 
   const tabs = await Promise.all([openTab(), openTab()]);
   assert.deepEqual(await Promise.all(tabs.map(shownBy)), ['Bearer invented-token-1', 'Bearer invented-token-1']);
@@ -52,7 +52,7 @@ test('two tabs opened at once share one token, and a reloaded one keeps it', asy
 });
 
 test('a tab closed in the middle of the exchange costs the others one', async (t) => {
-  const { server, openTab, shownBy } = await startSite(t, '../../examples/web-storage.ts', { latencyMs: 60_000 });
+  const { server, openTab, shownBy } = await startSite(t, '../../../examples/web-storage.ts', { latencyMs: 60_000 });
   const holder = await openTab();
   while (server.exchanges === 0) await holder.waitForTimeout(20);
   await holder.close();
@@ -65,7 +65,7 @@ test('a tab closed in the middle of the exchange costs the others one', async (t
 });
 
 test('without Web Locks a later tab still finds the token of the first', async (t) => {
-  const { server, openTab, shownBy, context } = await startSite(t, '../../examples/web-storage.ts');
+  const { server, openTab, shownBy, context } = await startSite(t, '../../../examples/web-storage.ts');
   await context.addInitScript(() => Object.defineProperty(Navigator.prototype, 'locks', { value: undefined }));
 
   assert.equal(await shownBy(await openTab()), 'Bearer invented-token-1');

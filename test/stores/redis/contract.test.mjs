@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { after, describe, test } from 'node:test';
 import { encryptedStore } from 'thingspace-auth/stores';
 import { redisStore } from 'thingspace-auth/stores/redis';
-import { testStore } from '../storeContract.mjs';
+import { testStore } from '../../storeContract.mjs';
 import { clients } from './clients.mjs';
 import { startRedis } from './services.mjs';
 
@@ -46,7 +46,7 @@ for (const binary of ['redis-server', 'valkey-server']) {
     testStore(test, { name: 'sealed, Upstash', open: async () => encryptedStore(redisStore(client), await key) });
 
     test("Bun: its built-in client, and files", async (t) => {
-      const path = 'node_modules/.bin/bun';
+      const path = '../node_modules/.bin/bun';
       const bun = spawn(path, ['bunContract.mjs', server.url], { cwd: import.meta.dirname, stdio: ['ignore', 'pipe', 'inherit'] });
       const exit = once(bun, 'exit');
       let cases = 0;
