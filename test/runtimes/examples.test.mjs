@@ -11,6 +11,7 @@ import { EdgeRuntime, runServer } from 'edge-runtime';
 import { build, transform } from 'esbuild';
 import { Miniflare, Response as MiniflareResponse } from 'miniflare';
 import { createMockServer } from 'thingspace-auth/testing';
+import { freePort } from '../freePort.mjs';
 import { openBrowser } from '../openBrowser.mjs';
 
 const HERE = import.meta.dirname;
@@ -258,15 +259,6 @@ async function listen(t, answer) {
   await once(server, 'listening');
   t.after(() => void server.close().closeAllConnections());
   return `http://127.0.0.1:${server.address().port}`;
-}
-
-/** One that was free a moment ago, for a program that takes no other. */
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 function copyOf(name) {

@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { contend } from '../storeContest.mjs';
-import { startTokenServer } from '../tokenServer.mjs';
-import { startRedis } from './redis/services.mjs';
+import { contend } from './storeContest.mjs';
+import { startTokenServer } from './tokenServer.mjs';
+import { startRedis } from './redis/servers.mjs';
 
 const PROCESSES = 64;
 /** Those that meet a failing Redis: each waits for it, then makes an exchange, and all at once. */

@@ -5,8 +5,8 @@ import { after, test } from 'node:test';
 import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
 import { storeCases } from '../../storeContract.mjs';
-import { contend } from '../../storeContest.mjs';
-import { startTokenServer } from '../../tokenServer.mjs';
+import { contend } from '../storeContest.mjs';
+import { startTokenServer } from '../tokenServer.mjs';
 import { casesOptions } from './casesOptions.mjs';
 
 const QUIET = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];

@@ -1,7 +1,7 @@
 // The contract of a store, with all of the store's work done inside a Worker.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { contend } from '../../storeContest.mjs';
+import { contend } from '../storeContest.mjs';
 import { testStore } from '../../storeContract.mjs';
 import { remoteStore, startWorkers } from './workers.mjs';
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { startTokenServer } from '../../tokenServer.mjs';
+import { startTokenServer } from '../tokenServer.mjs';
 import { remoteStore, startWorkers } from './workers.mjs';
 
 const WORKERS = 8;

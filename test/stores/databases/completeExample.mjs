@@ -1,6 +1,6 @@
 // The complete example of the vendor's documentation, with a real database in the place of its two comments.
 import { createClient, isExpired, reviveToken } from 'thingspace-auth';
-import { openStore } from './openStore.mjs';
+import { openStore } from '../openStore.mjs';
 
 const [database, tokenUrl] = process.argv.slice(2);
 const store = openStore(database);

@@ -9,9 +9,9 @@ import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { testStore } from '../../storeContract.mjs';
-import { contend } from '../../storeContest.mjs';
-import { startTokenServer } from '../../tokenServer.mjs';
-import { openStore } from './openStore.mjs';
+import { contend } from '../storeContest.mjs';
+import { startTokenServer } from '../tokenServer.mjs';
+import { openStore } from '../openStore.mjs';
 import { startPostgres } from './postgres.mjs';
 
 const PROCESSES = 16;

@@ -1,7 +1,7 @@
 // One process of a fleet: answers each message with its token, or with the result of a `compareAndSet` that it is told.
 import { createClient } from 'thingspace-auth';
 import { storedToken } from 'thingspace-auth/stores';
-import { openStore } from './openStore.mjs';
+import { openStore } from '../openStore.mjs';
 
 const [database, tokenUrl] = process.argv.slice(2);
 const store = openStore(database);

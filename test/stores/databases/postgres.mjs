@@ -2,11 +2,11 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chownSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { freePort } from '../../freePort.mjs';
 
 export async function startPostgres() {
   const directory = mkdtempSync(join(tmpdir(), 'token-store-postgres-'));
@@ -19,7 +19,7 @@ export async function startPostgres() {
   const port = await freePort();
   const server = spawn(
     join(programs, 'postgres'),
-    ['-D', data, '-h', '127.0.0.1', '-p', port, '-k', directory, '-c', 'fsync=off', '-c', 'max_connections=300'],
+    ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', directory, '-c', 'fsync=off', '-c', 'max_connections=300'],
     { ...user, cwd: directory, stdio: 'ignore' },
   );
   const ended = once(server, 'exit');
@@ -44,15 +44,6 @@ function programDirectory() {
   const root = '/usr/lib/postgresql';
   const newest = readdirSync(root).sort((a, b) => Number(b) - Number(a))[0];
   return join(root, newest, 'bin');
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return String(port);
 }
 
 /** Waits for the server, as long as it lives. */

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { kvStore } from 'thingspace-auth/stores/kv';
 import { testStore } from '../../storeContract.mjs';
-import { contend } from '../../storeContest.mjs';
-import { startTokenServer } from '../../tokenServer.mjs';
+import { contend } from '../storeContest.mjs';
+import { startTokenServer } from '../tokenServer.mjs';
 
 const PROCESSES = 8;
 

@@ -4,7 +4,7 @@ import { Redis as IoRedis6 } from 'ioredis';
 import { Redis as IoRedis5 } from 'ioredis-5';
 import { createClient as createClient6 } from 'redis';
 import { createClient as createClient5 } from 'redis-5';
-import { startRestServer } from './services.mjs';
+import { startRestServer } from './servers.mjs';
 
 export const clients = {
   'node-redis 5': (port) => connectNodeRedis(createClient5, port),

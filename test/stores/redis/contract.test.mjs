@@ -8,7 +8,7 @@ import { encryptedStore } from 'thingspace-auth/stores';
 import { redisStore } from 'thingspace-auth/stores/redis';
 import { testStore } from '../../storeContract.mjs';
 import { clients } from './clients.mjs';
-import { startRedis } from './services.mjs';
+import { startRedis } from './servers.mjs';
 
 for (const binary of ['redis-server', 'valkey-server']) {
   const server = await startRedis(binary);

@@ -2,9 +2,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { connect, createServer as createTcpServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../../freePort.mjs';
 
 /** Starts `redis-server` or `valkey-server`, in memory only; `port` to take the place of one that was stopped. */
 export async function startRedis(binary, port) {
@@ -63,15 +64,6 @@ async function run(redis, [command, ...args], encode) {
 
 function encodeBase64(value) {
   return typeof value === 'string' && value !== 'OK' ? Buffer.from(value).toString('base64') : value;
-}
-
-async function freePort() {
-  const server = createTcpServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function untilListening(port, child) {
