@@ -1,43 +1,32 @@
-// One process of a fleet. Messages: `{ open }` makes a client, `{ shiftMs }` moves its clock on, `{ ping }` waits until
-// its Redis answers, `{ get }` and `{ compareAndSet }` ask the store, `{ ask }` gets a token; each is answered with one message.
-import { Redis as IoRedis } from 'ioredis';
-import { createClient as createRedis } from 'redis';
-import { createClient } from 'thingspace-auth';
-import { storedToken } from 'thingspace-auth/stores';
-import { fileStore } from 'thingspace-auth/stores/file';
-import { redisStore } from 'thingspace-auth/stores/redis';
-import { connectIoRedis, connectNodeRedis } from './redis/clients.mjs';
+// One process of a fleet, in Node, Deno or Bun: answers each message `{ id, action, args }` with `{ id, result }` or
+// `{ id, error }`, after a first answer once it can be asked.
+import process from 'node:process';
+import { createFleetClient } from './fleetClient.mjs';
+import { openStore } from './openStore.mjs';
+import { callStore } from './remoteStore.mjs';
 
 const { now } = Date;
 let shiftedMs = 0;
 Date.now = () => now() + shiftedMs;
 
-let redis;
-let store;
+let opened;
 let client;
 let failures = 0;
 
 const actions = {
-  open: async ({ path, port, tokenUrl, isEven }) => {
-    redis?.close();
-    // The clients of a fleet need not be the same.
-    redis = port && (await (isEven ? connectNodeRedis(createRedis, port) : connectIoRedis(IoRedis, port)));
-    store = redis ? redisStore(redis.client) : fileStore(path);
-    client = createClient({
-      clientCredentialsAuthCredentials: {
-        oauthClientId: 'invented-id',
-        oauthClientSecret: 'invented-secret',
-        oauthTokenProvider: storedToken(store),
-      },
-      environment: { tokenUrl, apiOrigins: [] },
-      onEvent: ({ type }) => void (type === 'store_failed' && failures++),
-    });
+  /** Opens a store, with a client on it where there is a token server, and sets the clock right. */
+  open: async (place, tokenUrl) => {
+    shiftedMs = 0;
+    await opened?.close?.();
+    opened = await openStore(place);
+    const onEvent = ({ type }) => void (type === 'store_failed' && failures++);
+    client = tokenUrl && createFleetClient(opened.store, tokenUrl, { onEvent });
   },
-  shiftMs: (ms) => void (shiftedMs += ms),
-  ping: () => redis.ping(),
-  get: async (key) => ({ value: await store.get(key) }),
-  compareAndSet: async ([key, expected, value]) => ({ hasWon: await store.compareAndSet(key, expected ?? undefined, value, 60) }),
-  ask: async () => {
+  shift: (ms) => void (shiftedMs += ms),
+  /** Waits until the server of the store answers. */
+  ping: async () => void (await opened.ping()),
+  call: (method, args) => callStore(opened.store, method, args),
+  getToken: async () => {
     failures = 0;
     const startedAt = performance.now();
     const { accessToken } = await client.getToken();
@@ -45,8 +34,11 @@ const actions = {
   },
 };
 
-process.on('message', async (message) => {
-  const [[action, argument]] = Object.entries(message);
-  process.send(await Promise.resolve(actions[action](argument)).catch((error) => ({ error: String(error) })) ?? {});
+process.on('message', async ({ id, action, args }) => {
+  try {
+    process.send({ id, result: await actions[action](...args) });
+  } catch (error) {
+    process.send({ id, error: String(error) });
+  }
 });
-process.send('ready');
+process.send({ id: 0 });

@@ -2,22 +2,20 @@
 // same expectation, and exactly one may win.
 
 /**
- * @param members functions `(key, expected, value) => Promise<boolean>`, each of which asks another process; `expected` is
- *   `null` where nothing is expected, as JSON has it
- * @param read `(key) => Promise<string>`: what the store holds
- * @returns how often each member has won
+ * @param stores one for each that contends, which asks another process
+ * @returns how often each has won
  */
-export async function contend(members, read, { rounds = 25, key = `contest ${Math.random()}` } = {}) {
-  const wins = members.map(() => 0);
-  let held = null;
+export async function contend(stores, { rounds = 25, key = `contest ${Math.random()}` } = {}) {
+  const wins = stores.map(() => 0);
+  let held;
   for (let round = 0; round < rounds; round++) {
-    const values = members.map((_, index) => JSON.stringify({ round, index }));
-    const answers = await Promise.all(members.map((compareAndSet, index) => compareAndSet(key, held, values[index])));
+    const values = stores.map((_, index) => JSON.stringify({ round, index }));
+    const answers = await Promise.all(stores.map(({ compareAndSet }, index) => compareAndSet(key, held, values[index], 60)));
     const winners = answers.flatMap((hasWon, index) => (hasWon === true ? [index] : []));
-    if (winners.length !== 1) throw new Error(`${winners.length} of ${members.length} have won round ${round}`);
+    if (winners.length !== 1) throw new Error(`${winners.length} of ${stores.length} have won round ${round}`);
     held = values[winners[0]];
     wins[winners[0]]++;
-    const found = await read(key);
+    const found = await stores[0].get(key);
     if (found !== held) throw new Error(`the store holds ${found} instead of ${held}`);
   }
   return wins;

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
-import { storeCases } from '../../storeContract.mjs';
+import { testStore } from '../../storeContract.mjs';
+import { bundle } from '../bundle.mjs';
+import { startServer, until } from '../fleet.mjs';
+import { remoteStore } from '../remoteStore.mjs';
 import { contend } from '../storeContest.mjs';
-import { startTokenServer } from '../tokenServer.mjs';
-import { casesOptions } from './casesOptions.mjs';
 
 const QUIET = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
@@ -21,23 +21,16 @@ async function launch(...more) {
   return launched;
 }
 
-for (const [sentence] of storeCases(casesOptions)) {
-  test(`Web Storage: ${sentence}`, async (t) => {
-    const { openTab } = await startSite(t, 'page.mjs');
-
-    const tab = await openTab();
-
-    await tab.evaluate((name) => runCase(name), sentence);
-  });
-}
+const { openTab: openPage } = await startSite({ after }, 'page.mjs');
+const page = storeIn(await openPage());
+// Web Storage leaves ends to its readers.
+testStore(test, { name: 'Web Storage', open: () => page, ttlSeconds: undefined });
 
 test('of four tabs of one process with one expectation one wins, round after round', async (t) => {
   const { openTab } = await startSite(t, 'page.mjs', {}, oneProcess);
   const tabs = await Promise.all(Array.from({ length: 4 }, openTab));
-  const members = tabs.map((tab) => (...args) =>
-    tab.evaluate(([key, expected, value]) => store.compareAndSet(key, expected ?? undefined, value, 60), args));
 
-  t.diagnostic(`wins: ${await contend(members, (key) => tabs[0].evaluate((name) => store.get(name), key))}`);
+  t.diagnostic(`wins: ${await contend(tabs.map(storeIn))}`);
 });
 
 test('two tabs opened at once share one token, and a reloaded one keeps it', async (t) => {
@@ -54,7 +47,7 @@ test('two tabs opened at once share one token, and a reloaded one keeps it', asy
 test('a tab closed in the middle of the exchange costs the others one', async (t) => {
   const { server, openTab, shownBy } = await startSite(t, '../../../examples/web-storage.ts', { latencyMs: 60_000 });
   const holder = await openTab();
-  while (server.exchanges === 0) await holder.waitForTimeout(20);
+  await until(() => server.exchanges > 0);
   await holder.close();
   server.latencyMs = 100;
 
@@ -76,9 +69,8 @@ test('without Web Locks a later tab still finds the token of the first', async (
 
 /** A site whose page runs the script, whose API answers with the header it got, and a browser profile of its own. */
 async function startSite(t, script, options = {}, inBrowser = browser) {
-  const server = await startTokenServer(options);
-  t.after(server.close);
-  const code = await bundle(script);
+  const server = await startServer(t, options);
+  const code = await bundle(join(import.meta.dirname, script));
   server.handle = ({ url, headers }, response) => {
     if (url.startsWith('/api/')) return response.end(headers.authorization);
     response.setHeader('content-type', 'text/html');
@@ -95,13 +87,7 @@ async function startSite(t, script, options = {}, inBrowser = browser) {
   return { server, context, openTab, shownBy };
 }
 
-async function bundle(script) {
-  const { outputFiles } = await build({
-    entryPoints: [join(import.meta.dirname, script)],
-    bundle: true,
-    format: 'esm',
-    target: 'es2022',
-    write: false,
-  });
-  return outputFiles[0].text;
+/** The store that `page.mjs` has in a tab. */
+function storeIn(tab) {
+  return remoteStore((method, args) => tab.evaluate(([method, args]) => callStore(method, args), [method, args]));
 }

@@ -1,8 +1,5 @@
-// The contract's cases, to be run one by one in the page.
+// What the page does for the test: it answers for a store, by a handle of its own for each call.
 import { webStore } from 'thingspace-auth/stores/web';
-import { storeCases } from '../../storeContract.mjs';
-import { casesOptions } from './casesOptions.mjs';
+import { callStore } from '../remoteStore.mjs';
 
-const cases = new Map(storeCases({ ...casesOptions, open: () => webStore(localStorage, { locks: navigator.locks }) }));
-globalThis.runCase = (sentence) => cases.get(sentence)();
-globalThis.store = webStore(localStorage, { locks: navigator.locks });
+globalThis.callStore = (method, args) => callStore(webStore(localStorage, { locks: navigator.locks }), method, args);

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { startTokenServer } from '../tokenServer.mjs';
-import { remoteStore, startWorkers } from './workers.mjs';
+import { startServer, until } from '../fleet.mjs';
+import { startWorkers } from './workers.mjs';
 
 const WORKERS = 8;
 
@@ -78,7 +78,7 @@ test('a Durable Object keeps values and their ends when it is evicted', async (t
   const persistTo = mkdtempSync(join(tmpdir(), 'token-store-object-'));
   t.after(() => rmSync(persistTo, { recursive: true }));
   const before = await startWorkers({ persistTo });
-  const store = remoteStore(before, 'durable-object', true);
+  const store = before.store('durable-object');
   await store.set('kept', 'value', 3600);
   await store.set('ended', 'value', 0.001);
   await store.compareAndSet('compared', undefined, 'value', 3600);
@@ -86,7 +86,7 @@ test('a Durable Object keeps values and their ends when it is evicted', async (t
 
   const after = await startWorkers({ persistTo });
   t.after(after.dispose);
-  const revived = remoteStore(after, 'durable-object', true);
+  const revived = after.store('durable-object');
 
   assert.equal(await revived.get('kept'), 'value');
   assert.equal(await revived.get('ended'), null);
@@ -95,12 +95,11 @@ test('a Durable Object keeps values and their ends when it is evicted', async (t
 });
 
 async function startFleet(t, options) {
-  const server = await startTokenServer({ latencyMs: 300 });
-  t.after(server.close);
+  const server = await startServer(t, { latencyMs: 300 });
   const fleet = await startWorkers({ count: WORKERS, ...options });
   t.after(fleet.dispose);
-  const askAll = (store, method = 'getToken') =>
-    Promise.all(Array.from({ length: 64 }, (_, index) => fleet.ask({ store, method, tokenUrl: server.tokenUrl }, index % WORKERS)));
+  const askAll = (kind, method = 'getToken') =>
+    Promise.all(Array.from({ length: 64 }, (_, index) => fleet.ask({ kind, method, tokenUrl: server.tokenUrl }, index % WORKERS)));
   return { fleet, server, askAll };
 }
 
@@ -115,14 +114,10 @@ function serveLogins(server, status, body) {
   return logins;
 }
 
-function getToken(store, { tokenUrl }) {
-  return { store, method: 'getToken', tokenUrl };
+function getToken(kind, { tokenUrl }) {
+  return { kind, method: 'getToken', tokenUrl };
 }
 
 function accessTokensOf(tokens) {
   return new Set(tokens.map(({ accessToken }) => accessToken));
-}
-
-async function until(isSo) {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 20));
 }

@@ -2,8 +2,8 @@
 import { createClient, isExpired, reviveToken } from 'thingspace-auth';
 import { openStore } from '../openStore.mjs';
 
-const [database, tokenUrl] = process.argv.slice(2);
-const store = openStore(database);
+const [place, tokenUrl] = process.argv.slice(2);
+const { store } = await openStore(JSON.parse(place));
 
 async function saveTokenToDatabase(token) {
   await store.set('thingspace-token', JSON.stringify(token), token.expiresIn);

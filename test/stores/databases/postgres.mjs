@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { freePort } from '../../freePort.mjs';
+import { endWithTest } from '../children.mjs';
 
 export async function startPostgres() {
   const directory = mkdtempSync(join(tmpdir(), 'token-store-postgres-'));
@@ -22,13 +23,14 @@ export async function startPostgres() {
     ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', directory, '-c', 'fsync=off', '-c', 'max_connections=300'],
     { ...user, cwd: directory, stdio: 'ignore' },
   );
+  endWithTest(server);
   const ended = once(server, 'exit');
   const url = `postgres://invented@127.0.0.1:${port}/postgres`;
   await createTable(url, server);
   const stop = async () => {
     server.kill('SIGINT');
     await ended;
-    rmSync(directory, { recursive: true });
+    rmSync(directory, { recursive: true, force: true });
   };
   return { url, stop };
 }

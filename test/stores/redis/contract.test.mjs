@@ -1,30 +1,27 @@
-// The stores' contract on a real Redis and a real Valkey, through every client that redisStore knows.
+// The stores' contract on a real Redis and a real Valkey, through every client for Node that redisStore knows.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { after, describe, test } from 'node:test';
 import { encryptedStore } from 'thingspace-auth/stores';
 import { redisStore } from 'thingspace-auth/stores/redis';
 import { testStore } from '../../storeContract.mjs';
+import { inTurn } from '../fleet.mjs';
 import { clients } from './clients.mjs';
 import { startRedis } from './servers.mjs';
 
-for (const binary of ['redis-server', 'valkey-server']) {
-  const server = await startRedis(binary);
-  const connections = await Promise.all(
-    Object.entries(clients).map(async ([name, connect]) => [name, await connect(server.port), await connect(server.port)]),
-  );
+const BINARIES = ['redis-server', 'valkey-server'];
+const servers = await Promise.all(BINARIES.map((binary) => startRedis(binary)));
+after(() => Promise.all(servers.map(({ stop }) => stop())));
+
+for (const [index, binary] of BINARIES.entries()) {
+  const { port } = servers[index];
+  const connections = await Promise.all(Object.entries(clients).map(async ([name, connect]) => [name, await connect(port), await connect(port)]));
 
   // At once, since most of the time goes into waiting for ends of lifetimes.
   describe(binary, { concurrency: true }, () => {
-    after(async () => {
-      for (const [, one, other] of connections) [one, other].forEach(({ close }) => close());
-      await server.stop();
-    });
+    after(() => connections.forEach(([, one, other]) => [one, other].forEach(({ close }) => close())));
 
     for (const [name, ...handles] of connections) {
-      testStore(test, { name, open: alternate(handles.map(({ client }) => redisStore(client))) });
+      testStore(test, { name, open: inTurn(handles.map(({ client }) => redisStore(client))) });
 
       test(`${name}: leaves values to end by themselves, however they were written`, async () => {
         const [{ client }] = handles;
@@ -44,24 +41,5 @@ for (const binary of ['redis-server', 'valkey-server']) {
     const key = crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
     const [, { client }] = connections.find(([name]) => name === 'Upstash, parsing values');
     testStore(test, { name: 'sealed, Upstash', open: async () => encryptedStore(redisStore(client), await key) });
-
-    test("Bun: its built-in client, and files", async (t) => {
-      const path = '../node_modules/.bin/bun';
-      const bun = spawn(path, ['bunContract.mjs', server.url], { cwd: import.meta.dirname, stdio: ['ignore', 'pipe', 'inherit'] });
-      const exit = once(bun, 'exit');
-      let cases = 0;
-      for await (const line of createInterface(bun.stdout)) {
-        const { sentence, error } = JSON.parse(line);
-        await t.test(sentence, () => assert.equal(error, undefined));
-        cases++;
-      }
-      assert.deepEqual(await exit, [0, null]);
-      assert.ok(cases === 34, `${cases} cases ran`);
-    });
   });
-}
-
-function alternate(stores) {
-  let opened = 0;
-  return () => stores[opened++ % stores.length];
 }

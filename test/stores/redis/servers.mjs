@@ -6,12 +6,13 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../freePort.mjs';
+import { endWithTest } from '../children.mjs';
 
 /** Starts `redis-server` or `valkey-server`, in memory only; `port` to take the place of one that was stopped. */
 export async function startRedis(binary, port) {
   port ??= await freePort();
   const options = ['--bind', '127.0.0.1', '--port', String(port), '--save', '', '--appendonly', 'no', '--dir', tmpdir()];
-  const child = spawn(binary, options, { stdio: ['ignore', 'ignore', 'inherit'] });
+  const child = endWithTest(spawn(binary, options, { stdio: ['ignore', 'ignore', 'inherit'] }));
   const failure = once(child, 'error').then(([error]) => Promise.reject(error));
   await Promise.race([failure, untilListening(port, child)]);
   return {

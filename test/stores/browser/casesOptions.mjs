@@ -1,2 +1,0 @@
-/** Web Storage leaves ends to its readers. */
-export const casesOptions = { ttlSeconds: undefined };
