@@ -5,11 +5,10 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { brotliDecompressSync } from 'node:zlib';
-import { EdgeRuntime, runServer } from 'edge-runtime';
-import { build } from 'esbuild';
 import { Miniflare } from 'miniflare';
 import { openBrowser, WEBKIT } from '../openBrowser.mjs';
-import { serveWorkerd } from '../serveWorkerd.mjs';
+import { bundle } from './bundle.mjs';
+import { serveEdgeRuntime, serveWorkerd } from './serve.mjs';
 
 const HERE = import.meta.dirname;
 const LIMIT_MS = 90_000;
@@ -56,7 +55,7 @@ function inProcess(path, ...flags) {
 /** Bare `workerd serve`; `binary` is the name of a package of it, `findProgram` says where its program is. */
 function inWorkerd(binary, date, findProgram = () => require(binary).default) {
   return async (setup) => {
-    const server = await serveWorkerd(findProgram(), await bundle('inWorker.mjs'), date);
+    const server = await serveWorkerd(findProgram(), await bundle(join(HERE, 'inWorker.mjs')), date);
     try {
       return { version: require(`${binary}/package.json`).version, ...(await ask(server.origin, setup)) };
     } finally {
@@ -67,7 +66,7 @@ function inWorkerd(binary, date, findProgram = () => require(binary).default) {
 
 function inMiniflare(compatibilityDate) {
   return async (setup) => {
-    const script = await bundle('inWorker.mjs');
+    const script = await bundle(join(HERE, 'inWorker.mjs'));
     const miniflare = new Miniflare({ host: '127.0.0.1', cf: false, modules: true, script, compatibilityDate, kvNamespaces: ['TOKENS'] });
     try {
       return { version: require('miniflare/package.json').version, ...(await ask(await miniflare.ready, setup)) };
@@ -79,12 +78,11 @@ function inMiniflare(compatibilityDate) {
 
 function inEdgeRuntime() {
   return async (setup) => {
-    const initialCode = await bundle('inEdgeRuntime.mjs', 'iife');
-    const server = await runServer({ runtime: new EdgeRuntime({ initialCode }), host: '127.0.0.1' });
+    const server = await serveEdgeRuntime(await bundle(join(HERE, 'inEdgeRuntime.mjs'), { format: 'iife' }));
     try {
-      return { version: require('edge-runtime/package.json').version, ...(await ask(server.url, setup)) };
+      return { version: require('edge-runtime/package.json').version, ...(await ask(server.origin, setup)) };
     } finally {
-      await server.close();
+      await server.stop();
     }
   };
 }
@@ -95,7 +93,7 @@ function inNext() {
     require('next/dist/server/node-environment-baseline');
     const { run: runInSandbox } = require('next/dist/server/web/sandbox');
     const file = join(HERE, 'node_modules/.next-suite.js');
-    writeFileSync(file, await bundle('inNext.mjs', 'iife'));
+    writeFileSync(file, await bundle(join(HERE, 'inNext.mjs'), { format: 'iife' }));
     const { response } = await runInSandbox({
       name: 'suite',
       paths: [file],
@@ -112,7 +110,7 @@ function inNext() {
 function inBrowser(open, place = 'window') {
   return async ({ origin, other, run, servers }) => {
     const start = place === 'worker' ? `<script>new Worker('/suite.js' + location.search, { type: 'module' })</script>` : '<script type="module" src="/suite.js"></script>';
-    servers.files.set('/suite.js', await bundle('inBrowser.mjs'));
+    servers.files.set('/suite.js', await bundle(join(HERE, 'inBrowser.mjs')));
     servers.files.set(`/${place}`, `<!doctype html><link rel="icon" href="data:,">${start}`);
     const posted = servers.postedTo(`/results/${run}`);
     const close = await open(`${origin}/${place}?${new URLSearchParams({ other, run })}`);
@@ -155,9 +153,4 @@ function withLimit(promise) {
     timer = setTimeout(reject, LIMIT_MS, new Error('no results in time'));
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-async function bundle(entry, format = 'esm') {
-  const { outputFiles } = await build({ absWorkingDir: HERE, entryPoints: [entry], bundle: true, write: false, format, target: 'es2022' });
-  return outputFiles[0].text;
 }

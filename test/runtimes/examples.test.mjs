@@ -7,12 +7,13 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { EdgeRuntime, runServer } from 'edge-runtime';
-import { build, transform } from 'esbuild';
+import { transform } from 'esbuild';
 import { Miniflare, Response as MiniflareResponse } from 'miniflare';
 import { createMockServer } from 'thingspace-auth/testing';
 import { freePort } from '../freePort.mjs';
 import { openBrowser } from '../openBrowser.mjs';
+import { bundle } from './bundle.mjs';
+import { serveEdgeRuntime } from './serve.mjs';
 
 const HERE = import.meta.dirname;
 const EXAMPLES = join(HERE, '../../examples');
@@ -54,7 +55,7 @@ test('cloudflare-worker.ts keeps one token for its requests, and leaves it in Wo
     host: '127.0.0.1',
     cf: false,
     modules: true,
-    script: await bundle('cloudflare-worker.ts', { external: ['cloudflare:*'] }),
+    script: await bundle(copyOf('cloudflare-worker.ts'), { external: ['cloudflare:*'] }),
     compatibilityDate: '2026-07-01',
     kvNamespaces: ['TOKENS'],
     bindings: CREDENTIALS,
@@ -74,7 +75,7 @@ test('cloudflare-worker.ts keeps one token for its requests, and leaves it in Wo
 test('aws-lambda.ts asks for a token when it is cold, and keeps it while it is warm', async (t) => {
   const { mock, preload } = await startStandIn(t);
   const module = join(COPIES, 'aws-lambda.mjs');
-  writeFileSync(module, await bundle('aws-lambda.ts'));
+  writeFileSync(module, await bundle(copyOf('aws-lambda.ts')));
   const instance = `const { handler } = await import(${JSON.stringify(module)}); for (const event of [1, 2]) console.log(JSON.stringify(await handler({ event })));`;
 
   for (const cold of [1, 2]) {
@@ -87,13 +88,13 @@ test('aws-lambda.ts asks for a token when it is cold, and keeps it while it is w
 
 test('next-edge-route.ts answers on the edge runtime', async (t) => {
   const { mock, preamble } = await startStandIn(t);
-  const route = await bundle('next-edge-route.ts', { format: 'iife', globalName: 'route' });
+  const route = await bundle(copyOf('next-edge-route.ts'), { format: 'iife', globalName: 'route' });
   const environment = `globalThis.process = { env: ${JSON.stringify(CREDENTIALS)} };`; // as Next.js gives it
   const listen = 'addEventListener("fetch", (event) => event.respondWith(route[event.request.method](event.request)));';
-  const server = await runServer({ runtime: new EdgeRuntime({ initialCode: `${environment}${preamble}${route}${listen}` }), host: '127.0.0.1' });
-  t.after(() => server.close());
+  const server = await serveEdgeRuntime(`${environment}${preamble}${route}${listen}`);
+  t.after(server.stop);
 
-  for (let request = 0; request < 2; request++) assert.match(await (await fetch(server.url)).text(), /mock-region-1/);
+  for (let request = 0; request < 2; request++) assert.match(await (await fetch(server.origin)).text(), /mock-region-1/);
 
   assert.deepEqual(seen(mock), ['token 200', 'regions 200', 'regions 200']);
 });
@@ -123,7 +124,7 @@ test('browser-page.ts shows the regions with a token from browser-backend.ts, an
   const backend = await startBackend(t, preload);
   const site = await startSite(t, backend, {
     '/': '<!doctype html><link rel="icon" href="data:,"><body><script type="module" src="/page.js"></script>',
-    '/page.js': `${preamble}${await bundle('browser-page.ts')}; fetch('/shown', { method: 'POST', body: document.body.textContent });`,
+    '/page.js': `${preamble}${await bundle(copyOf('browser-page.ts'))}; fetch('/shown', { method: 'POST', body: document.body.textContent });`,
   });
 
   t.after(openBrowser('chromium', site.origin));
@@ -153,7 +154,7 @@ test('service-worker.ts gives a page the regions, and keeps the token from it', 
     await fetch('/shown', { method: 'POST', body: await response.text() });`;
   const site = await startSite(t, backend, {
     '/': `<!doctype html><link rel="icon" href="data:,"><body><script type="module">${page}</script>`,
-    '/service-worker.js': `${preamble}${await bundle('service-worker.ts')}`,
+    '/service-worker.js': `${preamble}${await bundle(copyOf('service-worker.ts'))}`,
   });
 
   t.after(openBrowser('chromium', site.origin));
@@ -192,7 +193,7 @@ async function startStandIn(t) {
 
 async function startBackend(t, preload) {
   const program = join(COPIES, 'browser-backend.mjs');
-  writeFileSync(program, await bundle('browser-backend.ts', { platform: 'node' }));
+  writeFileSync(program, await bundle(copyOf('browser-backend.ts'), { platform: 'node' }));
   const { port } = await startProgram(t, process.execPath, ['--import', preload, program]);
   return `http://127.0.0.1:${port}`;
 }
@@ -265,11 +266,6 @@ function copyOf(name) {
   const copy = join(COPIES, name);
   copyFileSync(join(EXAMPLES, name), copy);
   return copy;
-}
-
-async function bundle(name, options) {
-  const { outputFiles } = await build({ entryPoints: [copyOf(name)], bundle: true, write: false, format: 'esm', target: 'es2022', ...options });
-  return outputFiles[0].text;
 }
 
 function scratchFolder(t, parent = tmpdir()) {

@@ -1,4 +1,4 @@
-// Every scenario in every runtime whose promises are bound to requests: the seven kinds of workerd, and edge-runtime.
+// Every scenario in every runtime whose promises are bound to requests: seven kinds of workerd, and edge-runtime.
 import { test } from 'node:test';
 import { startEndpoint } from './endpoint.mjs';
 import { startEdgeRuntime, startWorkerd } from './runtimes.mjs';

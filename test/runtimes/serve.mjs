@@ -1,10 +1,11 @@
-// Starts workerd on loopback, as several private packages need it, each with a version of its own.
+// Starts runtimes of workers on loopback: `{ origin, stop }`.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { EdgeRuntime, runServer } from 'edge-runtime';
 
 /** Serves the text of a module with `workerd serve`, for a compatibility date and flags. */
 export async function serveWorkerd(program, script, date, flags = []) {
@@ -41,4 +42,10 @@ const worker :Workerd.Worker = (
   }
   await stop();
   throw new Error(`workerd did not start: ${log}`);
+}
+
+/** Serves a script that listens to `fetch` events with edge-runtime. */
+export async function serveEdgeRuntime(initialCode) {
+  const server = await runServer({ runtime: new EdgeRuntime({ initialCode }), host: '127.0.0.1' });
+  return { origin: new URL(server.url).origin, stop: () => server.close() };
 }

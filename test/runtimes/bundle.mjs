@@ -1,0 +1,7 @@
+// One file of a module and all that it imports, as a Worker, an edge function or a page takes it.
+import { build } from 'esbuild';
+
+export async function bundle(path, options) {
+  const { outputFiles } = await build({ entryPoints: [path], bundle: true, write: false, format: 'esm', target: 'es2022', ...options });
+  return outputFiles[0].text;
+}
