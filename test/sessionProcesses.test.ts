@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { describe, it } from 'node:test';
+import { test } from 'node:test';
 import { createClient } from 'thingspace-auth';
 import { createSession } from 'thingspace-auth/session';
 import type { TokenStore } from 'thingspace-auth/stores';
@@ -86,57 +86,34 @@ const STEPS = [
   ['after refusal', 1, 1],
 ] as const;
 
-// Side by side, as most of the time goes by in waiting.
-describe('a login', { timeout: 300_000, concurrency: true }, () => {
-  for (const [step, thawed, killed] of STEPS) {
-    for (const [action, logins] of [['thawed', thawed], ['killed', killed]] as const) {
-      it(`is not sent too often where a process is stopped and ${action} ${step}`, async (t) => {
-        const services = await startServices(t);
-        const member = await startProcess(t, services, 'wrong-password', { stopAt: step });
-        const outcome = member.call();
-        await member.stopped();
-        if (action === 'killed') member.child.kill('SIGKILL');
-        const other = createMember(services, 'wrong-password');
-
-        assert.equal(await other.call(), 'session_refused');
-        if (action === 'thawed') member.child.kill('SIGCONT');
-        assert.match(`${await outcome}`, action === 'killed' ? /^killed$/ : /^session_(refused|failed)$/);
-
-        assert.equal(services.logins, logins);
-        // The one that was stopped has counted once at most.
-        assert.ok(services.logins <= services.counts + 1, `${services.counts} counted`);
-        const late = createMember(services, 'wrong-password');
-        assert.deepEqual([await other.call(), await late.call()], ['session_refused', 'session_refused']);
-        assert.equal(services.logins, logins);
-      });
-    }
-  }
-
-  for (const step of ['before', 'within']) {
-    it(`that was refused stays so where a process was stopped ${step} the write of its last use`, async (t) => {
+test('sends no login too many where a process is stopped, thawed or killed, or the disk takes 2 s to sync', { timeout: 300_000, concurrency: true }, async (t) => {
+  const scenarios = STEPS.flatMap(([step, thawed, killed]) => [
+    { step, action: 'thawed', logins: thawed },
+    { step, action: 'killed', logins: killed },
+  ]);
+  const stopped = scenarios.map(({ step, action, logins }) =>
+    t.test(`${action} ${step}`, async (t) => {
       const services = await startServices(t);
-      assert.equal(await createMember(services, 'invented-password').call(), 'ok');
-      const frozen = await startProcess(t, services, 'invented-password', { stopAt: `${step} session` });
-      await frozen.moveClock(61_000);
-      const outcome = frozen.call();
-      await frozen.stopped();
-      services.password = 'changed-password';
-      const other = createMember(services, 'invented-password');
-      other.session.reset();
+      const member = await startProcess(t, services, 'wrong-password', { stopAt: step });
+      const outcome = member.call();
+      await member.stopped();
+      if (action === 'killed') member.child.kill('SIGKILL');
+      const other = createMember(services, 'wrong-password');
 
       assert.equal(await other.call(), 'session_refused');
-      const written = frozen.written();
-      frozen.child.kill('SIGCONT');
-      assert.equal(await outcome, 'ok');
-      await written;
-      assert.equal(await frozen.call(), 'ok');
+      if (action === 'thawed') member.child.kill('SIGCONT');
+      assert.match(`${await outcome}`, action === 'killed' ? /^killed$/ : /^session_(refused|failed)$/);
 
-      for (let round = 0; round < 3; round++) assert.equal(await createMember(services, 'invented-password').call(), 'session_refused');
-      assert.equal(services.logins, 2);
-    });
-  }
-
-  it('is sent once where the disk takes 2 s to sync, with wrong credentials and with right ones', async (t) => {
+      assert.equal(services.logins, logins);
+      // The one that was stopped has counted once at most.
+      assert.ok(services.logins <= services.counts + 1, `${services.counts} counted`);
+      const late = createMember(services, 'wrong-password');
+      assert.deepEqual([await other.call(), await late.call()], ['session_refused', 'session_refused']);
+      assert.equal(services.logins, logins);
+    }),
+  );
+  // Side by side, as nearly all of the time is waited.
+  const slowed = t.test('one with wrong credentials, and one with right ones, on a slow disk', async (t) => {
     const fleet = Array.from({ length: 4 }, () => startMember(t));
     for (const [password, outcome] of [['wrong-password', 'session_refused'], ['invented-password', 'ok']] as const) {
       const services = await startServices(t);
@@ -146,4 +123,29 @@ describe('a login', { timeout: 300_000, concurrency: true }, () => {
       assert.equal(services.logins, 1);
     }
   });
+  await Promise.all([...stopped, slowed]);
 });
+
+for (const step of ['before', 'within']) {
+  test(`overwrites no refusal where it was stopped ${step} the write of its last use`, { timeout: 300_000 }, async (t) => {
+    const services = await startServices(t);
+    assert.equal(await createMember(services, 'invented-password').call(), 'ok');
+    const frozen = await startProcess(t, services, 'invented-password', { stopAt: `${step} session` });
+    await frozen.moveClock(61_000);
+    const outcome = frozen.call();
+    await frozen.stopped();
+    services.password = 'changed-password';
+    const other = createMember(services, 'invented-password');
+    other.session.reset();
+
+    assert.equal(await other.call(), 'session_refused');
+    const written = frozen.written();
+    frozen.child.kill('SIGCONT');
+    assert.equal(await outcome, 'ok');
+    await written;
+    assert.equal(await frozen.call(), 'ok');
+
+    for (let round = 0; round < 3; round++) assert.equal(await createMember(services, 'invented-password').call(), 'session_refused');
+    assert.equal(services.logins, 2);
+  });
+}
