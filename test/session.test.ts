@@ -501,6 +501,22 @@ test('renews a bearer that the login\'s gateway rejects, and logs in once more',
   assert.equal(server.calls.length, 1);
 });
 
+test("fails where the login's gateway rejects a bearer in whose place none can be had", async (t) => {
+  const server = await startSessionServer(t);
+  const { authorizedFetch } = createClient(
+    server.config(
+      { vZM2mToken: server.account() },
+      { oauthClientSecret: undefined, oauthToken: { accessToken: 'held-token', tokenType: 'Bearer' } },
+      { sessionUrl: `${server.origin}${SESSION_PATH}` },
+    ),
+  );
+  server.revoked.add('held-token');
+
+  await assert.rejects(authorizedFetch(server.origin + DEVICES_PATH), isFailed);
+
+  assert.deepEqual([server.logins.length, server.tokenRequests.length], [1, 0]);
+});
+
 for (const [name, body] of [
   ['XML', '<am:fault xmlns:am="x"><am:code>900901</am:code></am:fault>'],
   ['JSON with white space', '\r\n {\r\n "fault":{"code":"900901"}}'],

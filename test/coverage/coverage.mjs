@@ -22,14 +22,7 @@ const ELSEWHERE = [
   ['call/redirects.js', '"referrerPolicy" in Request.prototype', 'workerd (test/runtimes)'],
   ['call/send.js', 'typeof FinalizationRegistry', 'workerd of 2023 (test/runtimes)'],
   ['session/login.js', 'account.isReset && stored', 'a reset between the look at the record and the count (sessionSimulation, by chance)'],
-  ['stores/durableObject.js', 'result ?? null', 'the object itself (test/stores)'],
-  ['stores/file.js', 'catch (error) {', 'a disk that fails while it is written'],
-  ['stores/file.js', 'await remove(path);', 'a disk that fails while it is written'],
-  ['stores/file.js', 'throw error;', 'a disk that fails while it is written'],
-  ['stores/storedToken.js', 'expiry < Infinity', 'a server that repeats a token without an end'],
-  ['testing/jws.js', 'family === "PS"', 'assertions signed with RSA-PSS (test/runtimes)'],
   ['token/answer.js', '"a redirect"', 'browsers, which hide the status (test/runtimes)'],
-  ['token/tokenSource.js', 'rejectToken(source, rejected, "call")', 'a bearer that the login finds rejected again'],
 ];
 // Fewer schedules reach every line as well.
 Object.assign(process.env, { SESSION_SCHEDULES: '60', SCHEDULES: '60' });
