@@ -280,6 +280,7 @@ test('refuses what can never be sent before it asks for a token', async (t) => {
   for (const [init, message = /./] of unsendable) {
     await assert.rejects(authorizedFetch(server.origin, init as RequestInit), (error) => error instanceof TypeError && message.test(error.message));
   }
+  await assert.rejects(authorizedFetch(server.origin.replace('//', '//invented-user@')), TypeError);
 
   assert.deepEqual([server.tokenRequests.length, server.apiRequests.length], [0, 0]);
 });

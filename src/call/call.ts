@@ -14,6 +14,8 @@ export interface Call {
   readonly url: string;
   /** The caller's own `Request`, which the platform sends with all that it holds; absent if the input was a URL. */
   readonly request: Request | undefined;
+  /** Whether the caller gave no options beside the URL or `Request`. */
+  readonly isAlone: boolean;
   /**
    * A copy of `init` with the call's headers, and with `redirect: 'manual'`, since redirects are followed by hand. Tracing
    * libraries change the options that they get.
@@ -47,8 +49,8 @@ export function readCall(apiOrigins: readonly string[], input: Parameters<Fetch>
   const options: Record<string, any> & RequestInit = {};
   // Inherited properties count, too: `fetch(url, request)` works, and a Request's properties are getters of its prototype.
   for (const name in init) options[name] = init[name as keyof RequestInit];
-  const isAlone = request && Object.values(options).every((value) => value === undefined);
-  if (isAlone) Object.assign(options, referrerOf(request));
+  const isAlone = Object.values(options).every((value) => value === undefined);
+  if (request && isAlone) Object.assign(options, referrerOf(request));
   const {
     body,
     headers: own = request?.headers,
@@ -65,6 +67,7 @@ export function readCall(apiOrigins: readonly string[], input: Parameters<Fetch>
   return {
     url,
     request,
+    isAlone,
     options: Object.assign(options, { headers, redirect: 'manual' }),
     headers,
     method: `${method}`,
@@ -85,9 +88,12 @@ export function readCall(apiOrigins: readonly string[], input: Parameters<Fetch>
  *
  * @throws `TypeError`, as `fetch` does
  */
-export function assertSendable({ url, request, options, method, body, isOneShot, isUsedUp }: Call): void {
+export function assertSendable({ url, request, isAlone, options, method, body, isOneShot, isUsedUp }: Call): void {
   const isSpent = isOneShot ? (body as ReadableStream).locked : isUsedUp && request?.bodyUsed;
   if (isSpent) throw new TypeError('body must not be used or locked');
+  // A `Request` has been judged by the platform, and of a URL alone it refuses no more than a user name in it. To make another
+  // `Request` all the same would be most of what a waiting call costs.
+  if (isAlone && !url.includes('@')) return;
   // A stand-in for the body, since the body itself would be used up.
   const probe = body == null ? body : isOneShot ? new ReadableStream() : '';
   new Request(url, { ...options, method, body: probe, signal: null } as RequestInit);

@@ -46,9 +46,8 @@ export async function getToken(
   rejected?: string,
 ): Promise<OAuthToken> {
   const { tokenProvider } = source.settings;
-  const mayUse = (held: HeldToken | undefined): held is HeldToken => !isForced && held !== undefined && held.token.accessToken !== rejected;
   for (;;) {
-    const valid = mayUse(source.held) && validToken(source);
+    const valid = mayUse(source.held, isForced, rejected) && validToken(source);
     if (valid) return valid;
     throwIfAborted(signal);
     const joined = source.renewal;
@@ -66,8 +65,13 @@ export async function getToken(
       if (!outcome && source.renewal === renewal) source.renewal = undefined;
       if (!isShared) continue;
     }
-    if (outcome) return settle(outcome, mayUse(source.held) ? source.held.token : undefined);
+    if (outcome) return settle(outcome, mayUse(source.held, isForced, rejected) ? source.held.token : undefined);
   }
+}
+
+/** Whether the token held will do. It is no closure, since each call that waits would keep one. */
+function mayUse(held: HeldToken | undefined, isForced: boolean, rejected: string | undefined): held is HeldToken {
+  return !isForced && held !== undefined && held.token.accessToken !== rejected;
 }
 
 /** The token of a renewal; if it has failed, the one held, as long as that has not ended. */
