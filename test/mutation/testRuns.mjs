@@ -1,6 +1,6 @@
 // Runs tests of one file in a process of its own: to see what they reach, with one mutant, or with many in turn.
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -20,6 +20,7 @@ const TURN_MS = 10;
  */
 export async function explore(folder, testFile, mutantCount) {
   const log = join(folder, `${testFile}.log`);
+  rmSync(log, { force: true });
   const { code, isSilent, output, silenceMs } = await runTests(folder, testFile, { MUTATION_LOG: log, MUTATION_COUNT: String(mutantCount) }, 120_000);
   const durationsMs = new Map([...output.matchAll(/^took (\d+) (.*)$/gm)].map(([, number, ms]) => [Number(number), Number(ms)]));
   const reached = new Map();
