@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { brotliDecompressSync } from 'node:zlib';
 import { Miniflare } from 'miniflare';
 import { openBrowser, WEBKIT } from '../openBrowser.mjs';
-import { bundle } from './bundle.mjs';
+import { bundle } from '../bundle.mjs';
 import { serveEdgeRuntime, serveWorkerd } from './serve.mjs';
 
 const HERE = import.meta.dirname;

@@ -12,7 +12,7 @@ import { Miniflare, Response as MiniflareResponse } from 'miniflare';
 import { createMockServer } from 'thingspace-auth/testing';
 import { freePort } from '../freePort.mjs';
 import { openBrowser } from '../openBrowser.mjs';
-import { bundle } from './bundle.mjs';
+import { bundle } from '../bundle.mjs';
 import { serveEdgeRuntime } from './serve.mjs';
 
 const HERE = import.meta.dirname;

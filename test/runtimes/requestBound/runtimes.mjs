@@ -1,7 +1,7 @@
 // Starts the runtimes with a worker bundled from the packed package.
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { bundle } from '../bundle.mjs';
+import { bundle } from '../../bundle.mjs';
 import { serveEdgeRuntime, serveWorkerd } from '../serve.mjs';
 import { SCENARIOS } from './scenarios.mjs';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { testStore } from '../../storeContract.mjs';
-import { bundle } from '../bundle.mjs';
+import { bundle } from '../../bundle.mjs';
 import { startServer, until } from '../fleet.mjs';
 import { remoteStore } from '../remoteStore.mjs';
 import { contend } from '../storeContest.mjs';

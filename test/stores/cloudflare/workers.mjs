@@ -1,7 +1,7 @@
 // Several Workers, each an isolate of its own, that share one Durable Object and one Workers KV namespace.
 import { join } from 'node:path';
 import { Miniflare } from 'miniflare';
-import { bundle } from '../bundle.mjs';
+import { bundle } from '../../bundle.mjs';
 import { remoteStore } from '../remoteStore.mjs';
 
 /**

@@ -1,4 +1,5 @@
-// One file of a module and all that it imports, as a Worker, an edge function or a page takes it.
+// One file of a module and all that it imports, as a Worker, an edge function or a page takes it. The esbuild is the root's, which
+// `installPacked.mjs` needs, too.
 import { build } from 'esbuild';
 
 export async function bundle(path, options) {
