@@ -72,6 +72,17 @@ function othersWait({ logins, waiting }: { readonly logins: string[]; readonly w
   return until(() => logins.length && waiting.size === PROCESSES - 1);
 }
 
+/** All call with wrong credentials; one of them logs in, and is not answered before the gate opens. */
+async function beginHeldLogin(t: TestContext, fleet: ReturnType<typeof startFleet>) {
+  const services = await startServices(t);
+  await fleet.begin(services, 'wrong-password');
+  const gate = hold();
+  services.loginGate = gate.promise;
+  const calls = fleet.call();
+  await othersWait(services);
+  return { services, gate, calls };
+}
+
 /** A wait in vain must fail, not keep the process alive. */
 async function until(isDone: () => unknown): Promise<void> {
   const giveUpAtMs = Date.now() + 60_000;
@@ -102,12 +113,7 @@ test('a fleet of processes', { timeout: 120_000 }, async (t) => {
   });
 
   await t.test('waits for a login of 29 s, and sends no other', async (t) => {
-    const services = await startServices(t);
-    await fleet.begin(services, 'wrong-password');
-    const gate = hold();
-    services.loginGate = gate.promise;
-    const calls = fleet.call();
-    await othersWait(services);
+    const { services, gate, calls } = await beginHeldLogin(t, fleet);
     await fleet.pass(29_000);
     await othersWait(services);
     gate.open();
@@ -117,12 +123,7 @@ test('a fleet of processes', { timeout: 120_000 }, async (t) => {
   });
 
   await t.test('lets nobody log in alone where the store dies while one process logs in', async (t) => {
-    const services = await startServices(t);
-    await fleet.begin(services, 'wrong-password');
-    const gate = hold();
-    services.loginGate = gate.promise;
-    const calls = fleet.call();
-    await othersWait(services);
+    const { services, gate, calls } = await beginHeldLogin(t, fleet);
     services.isStoreDead = true;
     gate.open();
 
@@ -132,12 +133,7 @@ test('a fleet of processes', { timeout: 120_000 }, async (t) => {
   });
 
   await t.test('waits for the login of a killed process, and then sends one other', async (t) => {
-    const services = await startServices(t);
-    await fleet.begin(services, 'wrong-password');
-    const gate = hold();
-    services.loginGate = gate.promise;
-    const calls = fleet.call();
-    await othersWait(services);
+    const { services, gate, calls } = await beginHeldLogin(t, fleet);
     fleet.kill(services.logins[0]!);
     gate.open();
     await fleet.pass(TIMEOUT_MS + 9_999);
