@@ -105,9 +105,14 @@ export function testFleet(test, { name, runtime, members, contenders = members, 
   });
 }
 
-/** Opens the store at a place in each process, with a client where there is a token server. */
+/**
+ * Opens the store at a place in each process, with a client where there is a token server. The first one sets it up alone:
+ * of processes that open a new `Deno.Kv` at the same moment one may be told that the database is locked.
+ */
 export async function openAll(members, place, server) {
-  await Promise.all(members.map(({ tell }, index) => tell('open', { ...place, index }, server?.tokenUrl)));
+  const [first, ...others] = members.map(({ tell }, index) => () => tell('open', { ...place, index }, server?.tokenUrl));
+  await first();
+  await Promise.all(others.map((open) => open()));
 }
 
 /** The different tokens that the members get; every call must succeed. */

@@ -17,7 +17,10 @@ const actions = {
   /** Opens a store, with a client on it where there is a token server, and sets the clock right. */
   open: async (place, tokenUrl) => {
     shiftedMs = 0;
-    await opened?.close?.();
+    const last = opened;
+    // It must not be closed again where the new one cannot be opened.
+    opened = undefined;
+    await last?.close?.();
     opened = await openStore(place);
     const onEvent = ({ type }) => void (type === 'store_failed' && failures++);
     client = tokenUrl && createFleetClient(opened.store, tokenUrl, { onEvent });
