@@ -74,6 +74,8 @@ await hunt({
   jobs: Number(options.jobs),
   onSettled(mutant, noticed) {
     results.push({ mutant, noticed, reviewed: entries.get(mutant.id) });
+    // A run over all takes hours: who watches it can begin with the first survivors.
+    if (!noticed && !entries.has(mutant.id)) console.log(`survives: ${say(mutant)}`);
     if (results.length % 100 === 0) console.log(`${results.length} mutants, ${results.filter((each) => !each.noticed && !each.reviewed).length} survive (${seconds()})`);
   },
 });
