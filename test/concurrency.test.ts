@@ -30,6 +30,15 @@ describe('one exchange at a time', () => {
     assert.equal(server.tokenRequests.length, 2);
   });
 
+  it('is one wait for all who come while it is made: each of its own would take half a kilobyte', async (t) => {
+    const server = await startServer(t, { token: slowly(() => tokenAnswer('a')) });
+    const { getToken } = createClient(server.config());
+    const first = getToken();
+    const [second, third] = [getToken(), getToken()];
+    assert.equal(second, third);
+    assert.equal((await second).accessToken, (await first).accessToken);
+  });
+
   it('lets a failure reach all who waited, and forgets it', async (t) => {
     const server = await startServer(t, { token: slowly(() => ({ status: 401, body: { error: 'invalid_client' } })) });
     const client = createClient(server.config());

@@ -49,7 +49,7 @@ export async function authorizedFetch(
       if (sessionToken) call.headers.set(SESSION_HEADER, sessionToken);
       const reason = replaced.at(-1);
       if (reason) report(settings, { type: 'request_replayed', reason });
-      sent = await send(source, call, token, reason !== undefined);
+      sent = await send(source, call, token, Boolean(reason));
       const spent = sent.response.ok ? undefined : await replace(source, call, sent, { token, session, sessionToken }, replaced);
       if (!spent) return sent.response;
       sent.limit?.end();

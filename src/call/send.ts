@@ -26,7 +26,7 @@ export interface Sent {
 
 /** Sends a call with the headers that it has now. `isAgain`: the call has been sent before. */
 export async function send(source: TokenSource, call: Call, token: OAuthToken, isAgain: boolean): Promise<Sent> {
-  const { timeoutMs, dpop, fetch } = source.settings;
+  const { apiOrigins, timeoutMs, dpop, fetch } = source.settings;
   const limit = timeoutMs ? startLimit(limited(call.url), timeoutMs, call.signal) : undefined;
   const signal = limit ? limit.signal : call.signal;
   let hop: Hop = { target: call.request ?? call.url, url: call.url, method: call.method, headers: call.headers, redirect: 'manual' };
@@ -39,7 +39,7 @@ export async function send(source: TokenSource, call: Call, token: OAuthToken, i
       const options = limit || isAgain || redirects ? optionsOf(call, hop, redirects, signal) : call.options;
       const response = assertResponse(await fetch(hop.target, options));
       const asksForNonce = proof && dpop?.noteNonce(proof, response) === 'nonce';
-      const next = response.ok ? undefined : nextHop(source.settings.apiOrigins, call, hop, response, redirects);
+      const next = response.ok ? undefined : nextHop(apiOrigins, call, hop, response, redirects);
       if (!next) {
         if (redirects && !response.redirected) markRedirected(response);
         endWithBody(source, limit, response.body);

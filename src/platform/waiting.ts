@@ -87,8 +87,8 @@ export async function waitFor<T>(
 }
 
 /** Waits for so many milliseconds. Rejects with the signal's reason when it aborts. */
-export async function sleep(delayMs: number, signal?: AbortSignal | null): Promise<void> {
-  await waitFor(undefined, signal, delayMs);
+export function sleep(delayMs: number, signal?: AbortSignal | null): Promise<void> {
+  return waitFor(undefined, signal, delayMs);
 }
 
 /** Starts a timer of at most 2^31-1 ms. With more, most platforms fire at once. */

@@ -46,6 +46,8 @@ export interface Renewal {
   isAhead: boolean;
   /** Whether somebody wants its token in the place of a rejected one. */
   isReplacement: boolean;
+  /** What all callers wait for that joined it and want the same: any valid token, whenever it comes. Absent until the first. */
+  token?: Promise<OAuthToken>;
   /** How many requests it has made. */
   attempts: number;
   /** Whether the failure of its exchange has been counted. */
@@ -57,7 +59,8 @@ export interface Renewal {
 /** Starts a renewal. Whoever joins it finds it in `source.renewal` from here on. */
 export function startRenewal(source: TokenSource, isForced: boolean, isAhead: boolean): Renewal {
   const { held, settings } = source;
-  let settle: (outcome: Promise<Outcome>) => void = () => {};
+  // The promise runs its function, which sets this, before it is returned.
+  let settle!: (outcome: Promise<Outcome>) => void;
   const renewal: Renewal = {
     isForced,
     isAhead,

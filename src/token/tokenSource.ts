@@ -10,7 +10,6 @@ import { isWorthReplacing } from '../platform/rejections.ts';
 import type { OAuthToken } from '../platform/token.ts';
 import { isExpired } from '../platform/token.ts';
 import { isRequestBound, throwIfAborted, waitFor } from '../platform/waiting.ts';
-import type { HeldToken } from './heldToken.ts';
 import { holdGiven, refreshAtMs } from './heldToken.ts';
 import { AHEAD, barring, EXCHANGE, PROVIDER } from './outageGuard.ts';
 import type { Outcome, Renewal, TokenSource } from './renewal.ts';
@@ -39,15 +38,20 @@ export function validToken(source: TokenSource): OAuthToken | undefined {
  * If the renewal fails, a remembered token that has not ended still serves. With `isForced` only the token of a renewal
  * will do; with a provider, the renewal must have been begun by a `fetchToken`.
  */
-export async function getToken(
-  source: TokenSource,
-  signal?: AbortSignal | null,
-  isForced = false,
-  rejected?: string,
-): Promise<OAuthToken> {
+export function getToken(source: TokenSource, signal?: AbortSignal | null, isForced?: boolean, rejected?: string): Promise<OAuthToken> {
+  const { renewal } = source;
+  if (!renewal || signal || isForced || rejected || isRequestBound() || validToken(source)) {
+    return waitForToken(source, signal, isForced, rejected);
+  }
+  // A wait takes memory, and a hundred thousand calls may be waiting for one token.
+  return (renewal.token ??= waitForToken(source));
+}
+
+async function waitForToken(source: TokenSource, signal?: AbortSignal | null, isForced = false, rejected?: string): Promise<OAuthToken> {
   const { tokenProvider } = source.settings;
+  const usable = () => (isForced || source.held?.token.accessToken === rejected ? undefined : source.held?.token);
   for (;;) {
-    const valid = mayUse(source.held, isForced, rejected) && validToken(source);
+    const valid = usable() && validToken(source);
     if (valid) return valid;
     throwIfAborted(signal);
     const joined = source.renewal;
@@ -60,18 +64,13 @@ export async function getToken(
       const isShared = !isForced || renewal.isForced || !tokenProvider;
       if (isShared) renewal.isAhead = false;
       if (rejected) renewal.isReplacement = true;
-      outcome = await awaitOutcome(renewal, signal, joined !== undefined);
+      outcome = await awaitOutcome(renewal, signal, Boolean(joined));
       throwIfAborted(signal);
       if (!outcome && source.renewal === renewal) source.renewal = undefined;
       if (!isShared) continue;
     }
-    if (outcome) return settle(outcome, mayUse(source.held, isForced, rejected) ? source.held.token : undefined);
+    if (outcome) return settle(outcome, usable());
   }
-}
-
-/** Whether the token held will do. It is no closure, since each call that waits would keep one. */
-function mayUse(held: HeldToken | undefined, isForced: boolean, rejected: string | undefined): held is HeldToken {
-  return !isForced && held !== undefined && held.token.accessToken !== rejected;
 }
 
 /** The token of a renewal; if it has failed, the one held, as long as that has not ended. */
