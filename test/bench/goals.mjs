@@ -56,7 +56,7 @@ export function goals(results) {
   if (ours.coldStart) add('first answer of a process: ≤ 1.05 × by hand', ours.coldStart.cpu.median, ours.coldStart.cpu.median <= 1.05);
   if (ours.heap) {
     const { perClient, perTimedCall } = ours.heap;
-    add('heap of a client with a token: ≤ 1,600 bytes', perClient.median, perClient.median <= 1600);
+    add('heap of a client with a token: ≤ 1,200 bytes', perClient.median, perClient.median <= 1200);
     add('held by a finished timed call: ≤ 1,500 bytes', perTimedCall.median, perTimedCall.median <= 1500);
   }
   if (ours.waiting) {

@@ -9,7 +9,7 @@ const TIMED_CALLS = 5000;
 const [file, takesTimeout] = childArguments();
 
 const world = await memoryWorld(createService());
-await clients(50);
+await clients(2 * CLIENTS); // for the compiler, whose code counts as heap, too
 const perClient = await heldBy(CLIENTS, () => clients(CLIENTS));
 const perTimedCall = takesTimeout ? await timedCalls() : undefined;
 print({ perClient, perTimedCall });
