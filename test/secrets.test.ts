@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
-import type { ClientAuthentication, ClientConfig, ClientEvent } from 'thingspace-auth';
+import type { ClientAuthentication, ClientConfig, ClientEvent, OAuthProviderError } from 'thingspace-auth';
 import { ApiError, clientSecretBasic, clientSecretBasicRaw, clientSecretPost, createClient, revokeToken } from 'thingspace-auth';
 import type { Answer, Received, TestServer } from './server.ts';
 import { recordEvents, rejectionOf, startServer } from './server.ts';
@@ -68,6 +68,14 @@ describe('no secret is shown', () => {
       }
     });
   }
+
+  it('in a description, which says where it has been left out', async (t) => {
+    const server = await startServer(t);
+    server.token = () => ({ status: 401, body: { error: 'invalid_client', ...echo } });
+    const error = await rejectionOf(createClient(configOf(server)).fetchToken());
+    assert.equal((error as OAuthProviderError).errorDescription, 'wrong secret *** for invented-id');
+    assert.equal((error as OAuthProviderError).errorUri, 'https://docs.example.com/?s=***');
+  });
 
   /** What a server may find in a request and say again: each value of a header and of the form, whole and in its parts. */
   const carried = ({ headers, form, body }: Received): string[] => {

@@ -81,7 +81,7 @@ async function replace(
 ): Promise<{ readonly kind: Kind; readonly next?: OAuthToken | undefined } | undefined> {
   const { origin } = new URL(response.url, hop.url);
   if (!hop.headers.has('authorization') || !isAllowed(source.settings.apiOrigins, origin)) return undefined;
-  const lapsed = !asksForNonce && typeof session === 'object' && (await session.isLapse(response)) ? session : undefined;
+  const lapsed = typeof session === 'object' && (await session.isLapse(response)) ? session : undefined;
   const kind = asksForNonce ? 'nonce' : lapsed ? 'session' : 'token';
   if (kind === 'token' && response.status !== 401) return undefined;
   const use = replaced.includes(kind) ? 'replay' : call.isOneShot ? 'stream' : 'call';
