@@ -12,7 +12,7 @@ import type { Dispatcher } from 'undici';
 import { Agent, fetch as undiciFetch, H2CClient, interceptors } from 'undici';
 import { BODIES, requestOf, STREAMS, withoutBoundary } from './bodies.ts';
 import type { Answer, Received, TestServer } from './server.ts';
-import { bearerOf, fakeClock, recordEvents, rejection, rejectionOf, startServer, tokenAnswer, turn } from './server.ts';
+import { bearerOf, fakeClock, hold, recordEvents, rejection, rejectionOf, startServer, tokenAnswer, turn } from './server.ts';
 
 const HELD: OAuthToken = { accessToken: 'held-token', tokenType: 'Bearer' };
 
@@ -65,6 +65,21 @@ test('sends a Request with a stream again: it is cloned', async (t) => {
 
   assert.equal(response.status, 200);
   assert.deepEqual(server.apiRequests.map(({ body }) => body), ['first second', 'first second']);
+});
+
+test('lets go of the clone too, so that the source of a body that is not read to its end hears of it', async (t) => {
+  const server = await startServer(t);
+  const told = hold();
+  const body = new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(1)), cancel: told.open });
+  const answersAtOnce: Fetch = async (input) => {
+    void (input as Request).body?.cancel();
+    return new Response();
+  };
+  const { authorizedFetch } = createClient(server.config({ fetch: answersAtOnce }, { oauthToken: HELD }));
+
+  await authorizedFetch(requestOf(server.origin, { method: 'POST', body }));
+
+  await told.promise;
 });
 
 test('neither clones nor reads nor wraps a body given in options: fetch gets the very object, each time', async (t) => {
