@@ -113,6 +113,27 @@ test('neither clones nor reads nor wraps a body given in options: fetch gets the
   assert.deepEqual(calls, []);
 });
 
+test('judges a call on a cold client without touching its body: some platforms would copy it or use it up', async (t) => {
+  const server = await startServer(t);
+  const judged: unknown[] = [];
+  const { Request } = globalThis;
+  t.after(() => void (globalThis.Request = Request));
+  globalThis.Request = class extends Request {
+    constructor(input: RequestInfo | URL, init: RequestInit = {}) {
+      judged.push(init.body);
+      super(input, init);
+    }
+  };
+  for (const [name, makeBody] of Object.entries({ ...BODIES, ...STREAMS })) {
+    const { authorizedFetch } = createClient(server.config());
+    const body = makeBody() as BodyInit;
+
+    assert.equal((await authorizedFetch(server.origin, { method: 'PUT', body, duplex: 'half' } as RequestInit)).status, 200, name);
+
+    assert.ok(judged.length && !judged.some((each) => each === body && each !== ''), name);
+  }
+});
+
 test('sends a call again as it was meant, whatever a wrapped fetch has made of its options', async (t) => {
   const server = await startServer(t);
   server.revoked.add('held-token');

@@ -39,6 +39,20 @@ test('refuses an origin outside before any token is asked for', async (t) => {
   assert.equal(asked, 0);
 });
 
+test('judges a Request by its own url where the platform does not tell it from outside, as workerd of 2023', async (t) => {
+  const [inside, outside] = [await startServer(t), await startServer(t)];
+  const { authorizedFetch } = createClient(inside.config({}, { oauthToken: HELD }));
+  const { get } = Reflect;
+  t.mock.method(Reflect, 'get', (target: object, name: string, receiver: object) => {
+    if (target === Request.prototype) throw new TypeError('Illegal invocation');
+    return get(target, name, receiver);
+  });
+
+  assert.equal((await authorizedFetch(new Request(`${inside.origin}/x`))).status, 200);
+  await assert.rejects(authorizedFetch(new Request(outside.origin)), /^TypeError: No credentials for/);
+  assert.deepEqual(outside.apiRequests, []);
+});
+
 test('names the origin that it refuses, and nothing else of the URL', async (t) => {
   const { authorizedFetch } = createClient((await startServer(t)).config());
 

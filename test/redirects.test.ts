@@ -308,6 +308,20 @@ for (const timeout of [0, 60_000]) {
   }
 }
 
+test('takes nothing else of a Request for its dispatcher where the platform does not show it', async () => {
+  const { fetch, sent } = spyOnSettings([307, FAR], [200]);
+  const { authorizedFetch } = createClient({ ...CONFIG, fetch });
+  const request = new Request('https://api.example.com/');
+  for (const symbol of Object.getOwnPropertySymbols(request)) {
+    if (symbol.description === 'dispatcher') delete (request as any)[symbol];
+  }
+  Object.assign(request, { [Symbol('of a tracing library')]: 'invented trace' });
+
+  await authorizedFetch(request);
+
+  assert.deepEqual(sent.map(({ dispatcher }) => dispatcher), [undefined, undefined]);
+});
+
 test('lets options stand over the settings of a Request, at each hop', async () => {
   const { fetch, sent } = spyOnSettings([307, FAR], [200]);
   const { authorizedFetch } = createClient({ ...CONFIG, fetch });
