@@ -155,6 +155,8 @@ export interface Clock {
   readonly skipWaits: (event: ClientEvent) => void;
   /** How many timers wait for their time, but those of the platform. */
   readonly countTimers: () => number;
+  /** The delays of all timers so far, but those of the platform. */
+  readonly delaysMs: readonly number[];
   /** Lets I/O that is under way and promises go on in real time until `isDone`; fails after 30 s in vain. */
   readonly until: (isDone: () => unknown) => Promise<void>;
 }
@@ -168,11 +170,13 @@ export const START_MS: number = Date.UTC(2030, 0, 1);
 export function fakeClock(t: Finisher): Clock {
   const real = { setTimeout: globalThis.setTimeout, clearTimeout: globalThis.clearTimeout, now: Date.now };
   const timers = new Map<unknown, { readonly atMs: number; readonly fire: () => void }>();
+  const delaysMs: number[] = [];
   let nowMs = START_MS;
   let jumpedMs = 0;
   Date.now = () => nowMs + jumpedMs;
   globalThis.setTimeout = ((callback: (...parameters: unknown[]) => void, delayMs = 0, ...parameters: unknown[]) => {
     if (isCalledByPlatform()) return real.setTimeout(callback, delayMs, ...parameters);
+    delaysMs.push(delayMs);
     const timer = { ref: () => timer, unref: () => timer, hasRef: () => true };
     // As Node has it.
     const isInRange = delayMs >= 1 && delayMs <= 2 ** 31 - 1;
@@ -197,6 +201,7 @@ export function fakeClock(t: Finisher): Clock {
     advance,
     jump: (ms) => void (jumpedMs += ms),
     countTimers: () => timers.size,
+    delaysMs,
     skipWaits: (event) => {
       // The wait itself begins after the event.
       if (event.type === 'retry_waiting') setImmediate(() => advance(event.delayMs + 1));
