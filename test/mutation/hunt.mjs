@@ -6,10 +6,10 @@ import { runAlone, runBatch, selectTests } from './testRuns.mjs';
 const MOST_IN_BATCH = 30;
 
 /**
- * @param {{ folder: string, runs: object[], mutants: object[], mostMs: number, mostFiles: number, jobs: number, onSettled: Function }} hunt
+ * @param {{ folder: string, runs: object[], mutants: object[], pace: [number, number], mostFiles: number, jobs: number, onSettled: Function }} hunt
  * `onSettled` is told of each mutant with what noticed it, if anything
  */
-export async function hunt({ folder, runs, mutants, mostMs, mostFiles, jobs, onSettled }) {
+export async function hunt({ folder, runs, mutants, pace, mostFiles, jobs, onSettled }) {
   const nearness = createNearness();
   const waiting = new Set(mutants.map((mutant) => ({ mutant, tried: new Set() })));
   const atWork = new Set();
@@ -21,10 +21,10 @@ export async function hunt({ folder, runs, mutants, mostMs, mostFiles, jobs, onS
 
   const nextOf = (each) => {
     if (each.tried.size >= mostFiles) return undefined;
-    each.selections ??= runs.map((run) => selectTests(run, each.mutant.id, mostMs)).filter(Boolean);
+    each.selections ??= runs.map((run) => selectTests(run, each.mutant.id, pace)).filter(Boolean);
     const next = nearness.pick(each.mutant, each.selections.filter(({ run }) => !each.tried.has(run)));
     // Since then it has turned out that these tests can only be run as a whole.
-    return next?.run.isWhole ? selectTests(next.run, each.mutant.id, mostMs) : next;
+    return next?.run.isWhole ? selectTests(next.run, each.mutant.id, pace) : next;
   };
 
   /** The first mutant that waits, with others that the same test file comes next for. */

@@ -37,6 +37,9 @@ const { values: options, positionals } = parseArgs({
     least: { type: 'string', default: '100' },
   },
 });
+/** What takes longer comes last, for what all other tests have let pass. */
+const QUICK_MS = 1_000;
+
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.on(signal, () => {
     report();
@@ -64,22 +67,30 @@ console.log(`${chosen.length} of ${mutants.length} mutants, ${runs.length} test 
 
 const results = [];
 const [skipped, hunted] = [true, false].map((isSkipped) => chosen.filter(({ id }) => (entries.has(id) && !options.reviewed) === isSkipped));
-results.push(...skipped.map((mutant) => ({ mutant, reviewed: entries.get(mutant.id) })));
-await hunt({
-  folder,
-  runs,
-  mutants: hunted,
-  mostMs: options.quick ? 1_000 : Infinity,
-  mostFiles: Number(options.nearest),
-  jobs: Number(options.jobs),
-  onSettled(mutant, noticed) {
-    results.push({ mutant, noticed, reviewed: entries.get(mutant.id) });
-    // A run over all takes hours: who watches it can begin with the first survivors.
-    if (!noticed && !entries.has(mutant.id)) console.log(`survives: ${say(mutant)}`);
-    if (results.length % 100 === 0) console.log(`${results.length} mutants, ${results.filter((each) => !each.noticed && !each.reviewed).length} survive (${seconds()})`);
-  },
-});
+for (const mutant of skipped) settle(mutant);
+const left = await huntAt([0, QUICK_MS], hunted);
+if (!options.quick) console.log(`${left.length} mutants are left to tests that take longer than a second (${seconds()})`);
+const unnoticed = options.quick ? left : await huntAt([QUICK_MS, Infinity], left);
+unnoticed.forEach((mutant) => settle(mutant));
 report();
+
+/** Brings mutants before the tests of this pace, and returns those that none has noticed. */
+async function huntAt(pace, mutants) {
+  const unnoticed = [];
+  const onSettled = (mutant, noticed) => {
+    if (noticed) return settle(mutant, noticed);
+    unnoticed.push(mutant);
+    // A run over all takes hours: who watches it can begin with the first ones.
+    console.log(`not noticed by tests of up to ${pace[1] / 1000} s: ${say(mutant)}`);
+  };
+  await hunt({ folder, runs, mutants, pace, mostFiles: Number(options.nearest), jobs: Number(options.jobs), onSettled });
+  return unnoticed;
+}
+
+function settle(mutant, noticed) {
+  results.push({ mutant, noticed, reviewed: entries.get(mutant.id) });
+  if (results.length % 100 === 0) console.log(`${results.length} mutants are settled (${seconds()})`);
+}
 
 function choose(all) {
   const known = positionals.map((path) => path.replace(/^\.\//, ''));

@@ -36,16 +36,24 @@ export async function explore(folder, testFile, mutantCount) {
   return { testFile, reached, durationsMs, silenceMs, isBroken, isWhole: false };
 }
 
-/** @returns the tests that reach a mutant: the run, their numbers, what they cost */
-export function selectTests(run, id, mostMs) {
+/**
+ * @param {readonly [number, number]} pace only tests that take longer than the first, and no longer than the second; a file
+ *   that can only be run as a whole is taken in any case
+ * @returns the tests that reach a mutant: the run, their numbers, what they cost
+ */
+export function selectTests(run, id, [leastMs, mostMs]) {
   const found = run.reached.get(id);
   if (!found) return undefined;
   // What has been settled when the modules were loaded is settled for the process.
   const isAlone = found.tests.has(ALL) || run.isWhole;
-  const numbers = [...(isAlone ? run.durationsMs.keys() : found.tests)].filter((each) => run.isWhole || run.durationsMs.get(each) <= mostMs);
+  const numbers = [...(isAlone ? run.durationsMs.keys() : found.tests)].filter((each) => run.isWhole || isBetween(run.durationsMs.get(each), leastMs, mostMs));
   if (!numbers.length) return undefined;
   const costMs = (isAlone ? START_MS : TURN_MS) + numbers.reduce((sum, number) => sum + run.durationsMs.get(number), 0);
   return { run, numbers, costMs, isAlone, hitLimit: 1_000 + 100 * found.times };
+}
+
+function isBetween(ms, leastMs, mostMs) {
+  return ms > leastMs && ms <= mostMs;
 }
 
 /** One mutant, on from the start. @returns what noticed it: a test's name, `exit`, or `silence` */
