@@ -308,6 +308,15 @@ for (const timeout of [0, 60_000]) {
   }
 }
 
+test('keeps the mode of a Request on its own origin', async () => {
+  const { fetch, sent } = spyOnSettings([307, FAR], [200]);
+  const { authorizedFetch } = createClient({ ...CONFIG, fetch });
+
+  await authorizedFetch(new Request('https://api.example.com/', { mode: 'same-origin' }));
+
+  assert.deepEqual(sent.map(({ settings: { mode } }) => mode), ['same-origin', 'same-origin']);
+});
+
 test('takes nothing else of a Request for its dispatcher where the platform does not show it', async () => {
   const { fetch, sent } = spyOnSettings([307, FAR], [200]);
   const { authorizedFetch } = createClient({ ...CONFIG, fetch });
