@@ -236,6 +236,26 @@ describe('createClient on what it is given', () => {
     assert.deepEqual(Object.keys(client), ['fetchToken', 'getToken', 'withToken', 'authorizedFetch']);
   });
 
+  it('knows the scopes of the seed, and those of the edge services, as they go over the wire', () => {
+    assert.deepEqual(OauthScopeEnum, {
+      Discoveryread: 'discovery:read',
+      Serviceprofileread: 'serviceprofile:read',
+      Serviceprofilewrite: 'serviceprofile:write',
+      Serviceregistryread: 'serviceregistry:read',
+      Serviceregistrywrite: 'serviceregistry:write',
+      TsMecFullaccess: 'ts.mec.fullaccess',
+      TsMecLimitaccess: 'ts.mec.limitaccess',
+      TsApplicationRo: 'ts.application.ro',
+      Read: 'read',
+      Write: 'write',
+      Edgediscoveryread: 'edge:discovery:read',
+      Edgeserviceprofileread: 'edge:serviceprofile:read',
+      Edgeserviceprofilewrite: 'edge:serviceprofile:write',
+      Edgeserviceregistryread: 'edge:serviceregistry:read',
+      Edgeserviceregistrywrite: 'edge:serviceregistry:write',
+    });
+  });
+
   it("takes the values of the generated SDK's scope enum and its BigInt tokens at run time", async (t) => {
     const VendorScope = { Discoveryread: 'discovery:read' }; // what its `enum` is at run time
     const server = await startServer(t);

@@ -106,6 +106,8 @@ function choose(all) {
 }
 
 function report() {
+  // It may have been interrupted.
+  if (results.length < chosen.length) console.log(`\n${chosen.length - results.length} mutants have not been settled`);
   results.sort((one, other) => one.mutant.id - other.mutant.id);
   const files = [...new Set(results.map(({ mutant }) => mutant.file))];
   console.log(`\n${row('', 'mutants', 'noticed', 'of these silent', 'reviewed', 'survive', 'score')}`);
