@@ -396,7 +396,7 @@ describe('reviveToken', () => {
     for (const [index, junk] of JUNK.entries()) {
       assert.throws(
         () => reviveToken(junk),
-        (error: Error) => error instanceof TypeError && /^oauthToken(\.(accessToken|tokenType|expiresIn|expiry|scope|refreshToken))? must \w/.test(error.message) && !error.message.includes(MARKER),
+        (error: Error) => error instanceof TypeError && /^oauthToken(\.(accessToken|tokenType|expiresIn|expiry|scope|refreshToken))? must be \w/.test(error.message) && !error.message.includes(MARKER),
         `junk ${index}`,
       );
     }
