@@ -25,7 +25,9 @@ describe('a fetch that answers unlike the platform', () => {
     it(`(${name}) is told what it must answer, and nothing is said of network or URL`, async () => {
       const config = configOf(async () => answer() as Response);
       const { authorizedFetch, fetchToken } = createClient(config);
-      for (const error of [await rejectionOf(fetchToken()), await rejectionOf(authorizedFetch(API)), await rejectionOf(revokeToken(config, HELD))]) {
+      const withToken = createClient(configOf(config.fetch, HELD));
+      for (const call of [fetchToken(), authorizedFetch(API), withToken.authorizedFetch(API), revokeToken(config, HELD)]) {
+        const error = await rejectionOf(call);
         assert.ok(error instanceof TypeError, String(error));
         assert.match(error.message, /^fetch must answer like the platform's: a Response with status, headers/);
       }
@@ -54,6 +56,16 @@ describe('a fetch that answers unlike the platform', () => {
     const answer = { ok: true, status: 200, headers: new Headers(), json: async () => ({ path: '/x' }) };
     const { authorizedFetch } = createClient(configOf(async () => answer as unknown as Response, HELD));
     assert.equal(await authorizedFetch(API), answer as unknown as Response);
+  });
+});
+
+describe('a body that cannot be let go of, as node-fetch has it', () => {
+  it('does not keep a call from being sent again', async () => {
+    const refused = { ok: false, status: 401, headers: new Headers(), body: Readable.from(['text']) };
+    const answers = [refused as unknown as Response, new Response('end')];
+    const fetch: Fetch = async (input) => (input === API ? answers.shift()! : new Response(TOKEN_TEXT));
+
+    assert.equal(await (await createClient(configOf(fetch, HELD)).authorizedFetch(API)).text(), 'end');
   });
 });
 

@@ -139,6 +139,30 @@ describe('a call with a time limit', () => {
     });
   }
 
+  it("lets go of the caller's signal when the limit is over, though nobody has read the body", async (t) => {
+    const clock = fakeClock(t);
+    const { signal } = new AbortController();
+    const fetch: Fetch = async () => new Response('text');
+    const { client } = start({ timeout: 60_000, fetch });
+
+    await client.authorizedFetch(API, { signal });
+    assert.equal(listenersOf(signal), 1);
+    clock.advance(60_000);
+
+    assert.equal(listenersOf(signal), 0);
+  });
+
+  it('takes timers that are numbers, as browsers have them', async (t) => {
+    const { setTimeout } = globalThis;
+    t.after(() => void (globalThis.setTimeout = setTimeout));
+    globalThis.setTimeout = ((...given: Parameters<typeof setTimeout>) => Number(setTimeout(...given))) as unknown as typeof setTimeout;
+    const fetch: Fetch = async () => new Response('text');
+
+    const response = await start({ timeout: 1, fetch }).client.authorizedFetch(API);
+
+    assert.equal(await response.text(), 'text');
+  });
+
   it('that was replayed, redirected or refused keeps neither of any of its requests', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t, {
