@@ -78,7 +78,7 @@ function adviceOn(error: string): string {
 /** The code of a gateway's fault, in JSON or XML. */
 function faultOf(body: Body | undefined, text = ''): unknown {
   const code = body?.['fault']?.code ?? /<(?:\w+:)?code>([^<]*)</.exec(text)?.[1];
-  return /^(string|number)$/.test(typeof code) && `(fault ${code})`;
+  return /string|number/.test(typeof code) && `(fault ${code})`;
 }
 
 /** The text with each secret masked, as it is and form-encoded. */
