@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { ClientAuthentication } from 'thingspace-auth';
+import type { ClientAuthentication, Fetch } from 'thingspace-auth';
 import {
   clientSecretBasic,
   clientSecretBasicRaw,
@@ -10,7 +10,7 @@ import {
   revokeToken,
 } from 'thingspace-auth';
 import type { Received } from './server.ts';
-import { startServer } from './server.ts';
+import { fakeClock, hold, rejectionOf, startServer, turn } from './server.ts';
 
 type Test = Parameters<typeof startServer>[0];
 
@@ -46,6 +46,22 @@ describe('clientSecretBasicRaw', () => {
     assert.equal(scheme, 'Basic');
     assert.equal(Buffer.from(credentials, 'base64').toString('utf8'), 'an-id 1%:é:€+');
     assert.equal(body, 'grant_type=client_credentials');
+  });
+});
+
+describe('an authentication that takes longer than the request may', () => {
+  it('sends nothing when it is done, not even through a fetch that heeds no signal', async (t) => {
+    const clock = fakeClock(t);
+    const gate = hold();
+    const server = await startServer(t);
+    const fetch: Fetch = (input, init) => globalThis.fetch(input, { ...init, signal: null });
+    const clientAuthentication = () => gate.promise;
+    const fetching = rejectionOf(createClient(server.config({ fetch, timeout: 1_000 }, { clientAuthentication })).fetchToken());
+    clock.advance(1_000);
+    assert.equal((await fetching).code, 'timeout');
+    gate.open();
+    for (let count = 0; count < 20; count++) await turn();
+    assert.equal(server.tokenRequests.length, 0);
   });
 });
 

@@ -259,6 +259,14 @@ describe('a client with dpop', () => {
     }
   });
 
+  it('takes no other refusal for it, nor any without dpop, though a nonce comes along', async (t) => {
+    for (const [dpop, error] of [[createDpop(), 'invalid_client'], [undefined, 'use_dpop_nonce']] as const) {
+      const server = await startServer(t, { token: () => ({ status: 400, headers: { 'dpop-nonce': 'n-1' }, body: { error } }) });
+      await assert.rejects(createClient(server.config({ dpop })).fetchToken(), { code: 'oauth_error', error });
+      assert.equal(server.tokenRequests.length, 1);
+    }
+  });
+
   it('answers it in each attempt of an exchange', async (t) => {
     const clock = fakeClock(t);
     const server = await startProvenServer(t, { tokenNonce: 'n-1' });

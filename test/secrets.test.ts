@@ -77,6 +77,15 @@ describe('no secret is shown', () => {
     assert.equal((error as OAuthProviderError).errorUri, 'https://docs.example.com/?s=***');
   });
 
+  it('in a description, not even the rest of one that another is a part of', async (t) => {
+    const server = await startServer(t);
+    const own = `before-${SECRET}-after`;
+    server.token = () => ({ status: 401, body: { error: 'invalid_client', error_description: `wrong ${own}` } });
+    const clientAuthentication: ClientAuthentication = ({ body }) => body.set('x_own_field', own);
+    const error = await rejectionOf(createClient(configOf(server, undefined, { clientAuthentication })).fetchToken());
+    assert.equal((error as OAuthProviderError).errorDescription, 'wrong ***');
+  });
+
   /** What a server may find in a request and say again: each value of a header and of the form, whole and in its parts. */
   const carried = ({ headers, form, body }: Received): string[] => {
     const authorization = headers.authorization ?? '';
