@@ -81,9 +81,12 @@ describe('no secret is shown', () => {
     const server = await startServer(t);
     const own = `before-${SECRET}-after`;
     server.token = () => ({ status: 401, body: { error: 'invalid_client', error_description: `wrong ${own}` } });
-    const clientAuthentication: ClientAuthentication = ({ body }) => body.set('x_own_field', own);
-    const error = await rejectionOf(createClient(configOf(server, undefined, { clientAuthentication })).fetchToken());
-    assert.equal((error as OAuthProviderError).errorDescription, 'wrong ***');
+    // Names that are much like those of fields that hold nothing secret.
+    for (const name of ['own_scope', 'scope_own']) {
+      const clientAuthentication: ClientAuthentication = ({ body }) => body.set(name, own);
+      const error = await rejectionOf(createClient(configOf(server, undefined, { clientAuthentication })).fetchToken());
+      assert.equal((error as OAuthProviderError).errorDescription, 'wrong ***');
+    }
   });
 
   /** What a server may find in a request and say again: each value of a header and of the form, whole and in its parts. */
