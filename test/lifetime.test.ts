@@ -262,8 +262,10 @@ describe('a server that returns the same token until it ends', () => {
     const { clock, server, client } = await start(t);
     server.token = () => tokenAnswer('same', 3600);
     const { expiry } = await client.fetchToken();
-    clock.advance(1_000_000);
-    assert.equal((await client.fetchToken()).expiry, expiry);
+    for (const ms of [1_000, 999_000]) {
+      clock.advance(ms);
+      assert.equal((await client.fetchToken()).expiry, expiry);
+    }
     server.token = () => tokenAnswer('same', 60);
     assert.equal((await client.fetchToken()).expiry, START + 1_060);
     server.token = () => ({ body: { access_token: 'same' } });

@@ -7,7 +7,7 @@ import type { Client, ClientCredentials, OAuthToken } from 'thingspace-auth';
 import { createClient } from 'thingspace-auth';
 import { STREAMS, streamOf } from './bodies.ts';
 import type { Clock, TestServer } from './server.ts';
-import { bearerOf, fakeClock, recordEvents, rejection, startServer } from './server.ts';
+import { bearerOf, fakeClock, recordEvents, rejection, startServer, tokenAnswer } from './server.ts';
 
 const HELD: OAuthToken = { accessToken: 'held-token', tokenType: 'Bearer' };
 const MINUTE_MS = 60_000;
@@ -193,6 +193,51 @@ describe('a call that can be sent again', () => {
     }
 
     assert.equal(server.tokenRequests.length, exchanges);
+  });
+});
+
+describe('a server that repeats its token', () => {
+  const sameToken = (server: TestServer) => (server.token = () => tokenAnswer('same', 3600));
+
+  it('is not asked again for a rejected one, though a fetchToken has brought that once more', async (t) => {
+    const { server, client } = await start(t);
+    sameToken(server);
+    server.api = () => rejection;
+    await post(client, server);
+    await client.fetchToken();
+    const exchanges = server.tokenRequests.length;
+
+    assert.equal((await post(client, server)).status, 401);
+
+    assert.equal(server.tokenRequests.length, exchanges);
+  });
+
+  it('is asked once for one that a stream has given up, whichever call meets it next', async (t) => {
+    const { server, client } = await start(t);
+    sameToken(server);
+    await post(client, server);
+    server.api = () => rejection;
+
+    for (const body of [streamOf('a'), streamOf('b'), 'text', undefined]) await post(client, server, body);
+
+    assert.equal(server.tokenRequests.length, 2);
+  });
+});
+
+describe('what is known of a rejected token', () => {
+  it('is not held against the one that comes after its end', async (t) => {
+    const { clock, server, client } = await start(t, { oauthToken: HELD });
+    server.token = () => tokenAnswer(`token-${server.tokenRequests.length}`, 30);
+    server.api = () => rejection;
+    await post(client, server);
+    server.api = () => ({});
+    clock.advance(31_000);
+    await post(client, server);
+    server.api = ({ headers }) => (bearerOf(headers) === 'token-2' ? rejection : {});
+
+    assert.equal((await post(client, server)).status, 200);
+
+    assert.deepEqual(bearersOf(server), ['held-token', 'token-1', 'token-2', 'token-2', 'token-3']);
   });
 });
 
