@@ -406,10 +406,42 @@ describe('a failing provider', () => {
     let asked = 0;
     const { client } = start(server, { oauthTokenProvider: () => { asked++; throw problem; } });
     for (let calls = 1; calls <= 3; calls++) {
-      await rejectionOf(client.getToken());
+      assert.ok((await rejectionOf(client.getToken())) instanceof TypeError);
       assert.equal(asked, calls);
       if (calls === 2) clock.advance(1_000);
     }
+  });
+
+  it('is told of each time that it fails anew, and not where it only passes the last error on', async (t) => {
+    fakeClock(t);
+    const server = await startServer(t, { token: () => ({ status: 404 }) });
+    const own = new RangeError('own');
+    let answer = (fetchToken: () => Promise<OAuthToken>) => fetchToken().catch(fetchToken);
+    const { client, events } = start(server, { oauthTokenProvider: (_, { fetchToken }) => answer(fetchToken) });
+    const tellsOf = async () => [(await rejectionOf(client.getToken())).name, events.splice(0).map(({ type }) => type)];
+
+    // The exchange has failed, and the second one was barred by that very failure.
+    assert.deepEqual(await tellsOf(), ['ApiError', ['token_failed']]);
+    assert.deepEqual(await tellsOf(), ['ApiError', []]);
+    answer = (fetchToken) => fetchToken().catch(() => Promise.reject(own));
+    assert.deepEqual(await tellsOf(), ['RangeError', ['token_failed']]);
+    assert.equal(server.tokenRequests.length, 1);
+  });
+
+  it('is asked again where it failed after a good exchange, but makes none', async (t) => {
+    fakeClock(t);
+    const server = await startServer(t);
+    let asked = 0;
+    const store = async (fetchToken: () => Promise<OAuthToken>): Promise<OAuthToken> => {
+      asked++;
+      await fetchToken();
+      throw new RangeError('own');
+    };
+    const { client } = start(server, { oauthTokenProvider: (_, { fetchToken }) => store(fetchToken) });
+
+    for (let calls = 0; calls < 3; calls++) assert.equal((await rejectionOf(client.getToken())).name, 'RangeError');
+
+    assert.deepEqual([asked, server.tokenRequests.length], [3, 1]);
   });
 
   it('is asked again after a token of its own, though its exchange failed before any request', async (t) => {
