@@ -70,6 +70,20 @@ describe('refresh ahead', () => {
     assert.deepEqual(events.map(({ type }) => type), ['token_obtained', 'token_failed']);
   });
 
+  it('serves calls with the old token until its end only, though it takes longer', async (t) => {
+    const { clock, server, client } = await start(t);
+    server.token = () => tokenAnswer('old', 100);
+    await client.getToken();
+    const gate = hold();
+    server.token = async () => (await gate.promise, tokenAnswer('new'));
+    clock.advance(75_000);
+    for (let calls = 0; calls < 3; calls++) assert.equal((await client.getToken()).accessToken, 'old');
+    clock.advance(20_000);
+    const late = client.getToken();
+    gate.open();
+    assert.equal((await late).accessToken, 'new');
+  });
+
   it('does not end with the signal of the call that began it', async (t) => {
     const { clock, client, events } = await start(t);
     await client.getToken();

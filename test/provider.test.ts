@@ -428,6 +428,34 @@ describe('a failing provider', () => {
     assert.equal(server.tokenRequests.length, 1);
   });
 
+  it('does not shorten what its exchange has to wait by tokens of its own', async (t) => {
+    const clock = fakeClock(t);
+    const server = await startServer(t, { token: () => ({ status: 404 }) });
+    const { client } = start(server, { oauthTokenProvider: (_, { fetchToken }) => fetchToken().catch(() => bearer(`own-${Date.now()}`, { expiresIn: 1 })) });
+    const askedAt: number[] = [];
+    for (let second = 0; second < 60; second++) {
+      const before = server.tokenRequests.length;
+      await client.getToken();
+      if (server.tokenRequests.length > before) askedAt.push(second);
+      clock.advance(1_000);
+    }
+    assert.deepEqual(askedAt, [0, 1, 3, 7, 15, 31]);
+  });
+
+  it('is not asked by each call where it has failed ahead of the end', async (t) => {
+    const clock = fakeClock(t);
+    const server = await startServer(t);
+    let asked = 0;
+    const { client } = start(server, { oauthTokenProvider: (last) => (asked++, last ? Promise.reject(new RangeError('own')) : bearer('a', { expiresIn: 3600 })) });
+    await client.getToken();
+    clock.advance(3_400_000);
+    for (let calls = 0; calls < 10; calls++) {
+      assert.equal((await client.getToken()).accessToken, 'a');
+      for (let count = 0; count < 20; count++) await turn();
+    }
+    assert.equal(asked, 2);
+  });
+
   it('is asked again where it failed after a good exchange, but makes none', async (t) => {
     fakeClock(t);
     const server = await startServer(t);

@@ -7,7 +7,7 @@ import type { Client, ClientCredentials, OAuthToken } from 'thingspace-auth';
 import { createClient } from 'thingspace-auth';
 import { STREAMS, streamOf } from './bodies.ts';
 import type { Clock, TestServer } from './server.ts';
-import { bearerOf, fakeClock, recordEvents, rejection, startServer, tokenAnswer } from './server.ts';
+import { bearerOf, fakeClock, hold, recordEvents, rejection, startServer, tokenAnswer, turn } from './server.ts';
 
 const HELD: OAuthToken = { accessToken: 'held-token', tokenType: 'Bearer' };
 const MINUTE_MS = 60_000;
@@ -104,6 +104,35 @@ describe('a call that can be sent again', () => {
     late[0]!.writeHead(401).end();
 
     assert.equal((await slow).status, 200);
+    assert.equal(server.tokenRequests.length, 1);
+  });
+
+  it('fails where it joins a renewal that fails, and does not get back the token that was rejected', async (t) => {
+    const { clock, server, client } = await start(t, { oauthToken: HELD });
+    const late = holdBack(server);
+    const gate = hold();
+    server.token = async () => (await gate.promise, { status: 400, body: { error: 'invalid_client' } });
+    const slow = post(client, server, undefined, '/late');
+    await clock.until(() => late.length);
+    await post(client, server, streamOf('a'));
+    const others = Promise.allSettled([post(client, server), post(client, server)]);
+    await clock.until(() => server.tokenRequests.length);
+    late[0]!.writeHead(401).end();
+    for (let count = 0; count < 20; count++) await turn();
+    gate.open();
+
+    await assert.rejects(slow, /^OAuthProviderError: The API answered 401, then: /);
+    await others;
+  });
+
+  it('brings a token that no stream gives up within a minute', async (t) => {
+    const { server, client } = await start(t, { oauthToken: HELD });
+    server.revoked.add('held-token');
+    assert.equal((await post(client, server, 'text')).status, 200);
+    server.api = () => rejection;
+
+    for (let calls = 0; calls < 3; calls++) assert.equal((await post(client, server, streamOf('a'))).status, 401);
+
     assert.equal(server.tokenRequests.length, 1);
   });
 

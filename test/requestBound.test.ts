@@ -101,6 +101,15 @@ describe('where a promise may die with the request that began it', () => {
     assert.equal(server.tokenRequests.length, 1);
   });
 
+  it('each caller has a wait of its own, since another one might die with its request', async (t) => {
+    enterEdgeRuntime(t);
+    const server = await startServer(t);
+    const { getToken } = createClient(server.config());
+    const waits = [getToken(), getToken(), getToken()];
+    assert.equal(new Set(waits).size, 3);
+    await Promise.all(waits);
+  });
+
   it('an exchange waits for no message, which might be another request’s', async (t) => {
     enterEdgeRuntime(t);
     const { MessageChannel } = globalThis;

@@ -115,7 +115,7 @@ export async function renewToken(
 /** Takes note of a 401 that a call met, and says whether another token is to be had. */
 export function rejectToken({ held, settings }: TokenSource, accessToken: string, use: RejectedUse): boolean {
   // Another caller has renewed the token meanwhile.
-  if (held?.token.accessToken !== accessToken) return use === 'call';
+  if (held?.token.accessToken !== accessToken) return true;
   const isWorthIt = settings.canRenew && isWorthReplacing(held, use);
   if (use === 'stream') held.isGivenUp ||= isWorthIt;
   if (use === 'replay') held.rejectedAgainAtMs = Date.now();
