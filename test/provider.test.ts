@@ -547,7 +547,9 @@ describe('a failing provider', () => {
     const gate = hold();
     let late: unknown;
     const updates: string[] = [];
+    let signed = 0;
     const { client, events } = start(server, {
+      clientAuthentication: (request) => (signed++, clientSecretBasic(request)),
       oauthTokenProvider: async (_, { fetchToken }) => {
         await gate.promise;
         late = await fetchToken().catch((error: unknown) => error);
@@ -568,6 +570,7 @@ describe('a failing provider', () => {
     assert.equal((await waiting[1]).code, 'timeout');
     gate.open();
     await clock.until(() => late);
+    assert.equal(signed, 0);
     await turn();
     assert.equal(server.tokenRequests.length, 0, 'an exchange was made for nobody');
     assert.deepEqual(updates, []);

@@ -101,13 +101,16 @@ describe('where a promise may die with the request that began it', () => {
     assert.equal(server.tokenRequests.length, 1);
   });
 
-  it('each caller has a wait of its own, since another one might die with its request', async (t) => {
+  it('each caller has a wait of its own, since another one might die with its request, and keeps no timer of that', async (t) => {
     enterEdgeRuntime(t);
+    const clock = fakeClock(t);
     const server = await startServer(t);
     const { getToken } = createClient(server.config());
     const waits = [getToken(), getToken(), getToken()];
     assert.equal(new Set(waits).size, 3);
+    assert.equal(clock.pendingMs().filter((ms) => ms === 5_000).length, 2);
     await Promise.all(waits);
+    assert.ok(!clock.pendingMs().includes(5_000));
   });
 
   it('an exchange waits for no message, which might be another request’s', async (t) => {

@@ -155,6 +155,8 @@ export interface Clock {
   readonly skipWaits: (event: ClientEvent) => void;
   /** How many timers wait for their time, but those of the platform. */
   readonly countTimers: () => number;
+  /** The delays of the timers that wait for their time, but those of the platform. */
+  readonly pendingMs: () => number[];
   /** The delays of all timers so far, but those of the platform. */
   readonly delaysMs: readonly number[];
   /** Lets I/O that is under way and promises go on in real time until `isDone`; fails after 30 s in vain. */
@@ -169,7 +171,7 @@ export const START_MS: number = Date.UTC(2030, 0, 1);
  */
 export function fakeClock(t: Finisher): Clock {
   const real = { setTimeout: globalThis.setTimeout, clearTimeout: globalThis.clearTimeout, now: Date.now };
-  const timers = new Map<unknown, { readonly atMs: number; readonly fire: () => void }>();
+  const timers = new Map<unknown, { readonly atMs: number; readonly delayMs: number; readonly fire: () => void }>();
   const delaysMs: number[] = [];
   let nowMs = START_MS;
   let jumpedMs = 0;
@@ -180,7 +182,7 @@ export function fakeClock(t: Finisher): Clock {
     const timer = { ref: () => timer, unref: () => timer, hasRef: () => true };
     // As Node has it.
     const isInRange = delayMs >= 1 && delayMs <= 2 ** 31 - 1;
-    timers.set(timer, { atMs: nowMs + (isInRange ? delayMs : 1), fire: () => callback(...parameters) });
+    timers.set(timer, { atMs: nowMs + (isInRange ? delayMs : 1), delayMs, fire: () => callback(...parameters) });
     return timer;
   }) as unknown as typeof setTimeout;
   globalThis.clearTimeout = (timer) => void (timers.delete(timer) || real.clearTimeout(timer));
@@ -201,6 +203,7 @@ export function fakeClock(t: Finisher): Clock {
     advance,
     jump: (ms) => void (jumpedMs += ms),
     countTimers: () => timers.size,
+    pendingMs: () => [...timers.values()].map(({ delayMs }) => delayMs),
     delaysMs,
     skipWaits: (event) => {
       // The wait itself begins after the event.

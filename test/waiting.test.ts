@@ -96,6 +96,24 @@ describe("a caller's signal", () => {
     });
   }
 
+  it('still ends a call when another that shared it has ended', async () => {
+    const reason = new Error('invented');
+    const slow = hold();
+    const fetch: Fetch = async (input, init) => {
+      if (input !== API) await untilOpen(slow.promise, init?.signal);
+      return new Response(null, { status: 204 });
+    };
+    const { client } = start({ timeout: 60_000, fetch });
+    const controller = new AbortController();
+    const { signal } = controller;
+    const pending = rejectionOf(client.authorizedFetch(`${API}/slow`, { signal }));
+    await client.authorizedFetch(API, { signal });
+
+    controller.abort(reason);
+
+    assert.equal(await inTime(pending), reason);
+  });
+
   it('made anew for each call, of one that lives long, keeps none: platforms keep a followed one for good', async () => {
     const started = start({ timeout: 60_000 });
     started.gate.open();
