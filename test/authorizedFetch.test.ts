@@ -82,6 +82,16 @@ test('lets go of the clone too, so that the source of a body that is not read to
   await told.promise;
 });
 
+test('leaves a stream alone where no token could be had: the caller may send it again', async (t) => {
+  const server = await startServer(t, { token: () => ({ status: 400, body: { error: 'invalid_client' } }) });
+  let cancelled = 0;
+  const body = new ReadableStream({ cancel: () => void cancelled++ });
+
+  const { name } = await rejectionOf(createClient(server.config()).authorizedFetch(server.origin, { method: 'POST', body, duplex: 'half' } as RequestInit));
+
+  assert.deepEqual([name, cancelled], ['OAuthProviderError', 0]);
+});
+
 test('neither clones nor reads nor wraps a body given in options: fetch gets the very object, each time', async (t) => {
   const { calls } = spyOnCopying(t);
   const given: unknown[] = [];

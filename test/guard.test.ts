@@ -26,6 +26,8 @@ test('refuses an origin outside before any token is asked for', async (t) => {
     `http://127.0.0.1:${Number(port) + 1}/`, 'http://127.0.0.1/', `https://127.0.0.1:${port}/`, `http://localhost:${port}/`,
     `http://[::1]:${port}/`, `http://127.0.0.1.invalid:${port}/`, `http://127.0.0.1:${port}@elsewhere.invalid/`,
     `http://elsewhere.invalid/?${server.origin}`, `http://elsewhere.invalid\\@127.0.0.1:${port}/`, `//elsewhere.invalid/`,
+    // Ends with an allowed origin, and has a slash where that origin would end.
+    `${'http://x.invalid'.padEnd(server.origin.length, 'd')}/?${server.origin}`,
     'data:text/plain,hello', 'about:blank', 'file:///', 'blob:null/invented', 'javascript:1', 'null', '',
   ];
   for (const url of outside) {
