@@ -49,7 +49,10 @@ export function getToken(source: TokenSource, signal?: AbortSignal | null, isFor
 
 async function waitForToken(source: TokenSource, signal?: AbortSignal | null, isForced = false, rejected?: string): Promise<OAuthToken> {
   const { tokenProvider } = source.settings;
-  const usable = () => (isForced || source.held?.token.accessToken === rejected ? undefined : source.held?.token);
+  const usable = () => {
+    const token = source.held?.token;
+    return isForced || token?.accessToken === rejected ? undefined : token;
+  };
   for (;;) {
     const valid = usable() && validToken(source);
     if (valid) return valid;
