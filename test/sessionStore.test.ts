@@ -111,6 +111,21 @@ test('writes the last use at most once a minute, beside the call', async (t) => 
   assert.deepEqual(stored(), [{ token: 'session-1', usedAtMs: START_MS + MINUTE_MS }]);
 });
 
+test('tries three times to write the last use where others keep writing, and leaves it at that', async (t) => {
+  const clock = fakeClock(t);
+  const { store, startProcess } = await startFleet(t);
+  const { call } = startProcess();
+  await call();
+  let refused = 0;
+  Object.assign(store, { compareAndSet: async () => (refused++, false) });
+  clock.advance(MINUTE_MS);
+
+  assert.equal((await call()).status, 200);
+  for (let turns = 0; turns < 100; turns++) await turn();
+
+  assert.equal(refused, 3);
+});
+
 test('writes no last use over another process\'s session, login or refusal, however late it comes to it', async (t) => {
   const clock = fakeClock(t);
   const { store, startProcess, stored } = await startFleet(t);
@@ -967,16 +982,19 @@ for (const [name, value, isTold] of [
   ['a token that cannot stand in a header', JSON.stringify({ token: 'broken\r\nx: y', usedAtMs: Date.UTC(2100, 0, 1) }), false],
   ['a token that is no text', JSON.stringify({ token: 7, usedAtMs: Date.UTC(2100, 0, 1) }), false],
   ['a token without its last use', JSON.stringify({ token: 'session-0' }), false],
+  ['a token whose last use is a text', JSON.stringify({ token: 'session-0', usedAtMs: `${Date.UTC(2100, 0, 1)}` }), false],
   ['a count that is none', JSON.stringify({ failures: 'many' }), false],
 ] as const) {
   test(`takes for a miss what the store holds when that is ${name}`, async (t) => {
     const { server, store, startProcess, stored, sessionEvents } = await startFleet(t);
     await store.set(await keyOf(startProcess, store), value, undefined);
     server.logins.length = 0;
+    server.apiRequests.length = 0;
 
     assert.equal((await startProcess().call()).status, 200);
 
     assert.equal(server.logins.length, 1);
+    assert.equal(server.apiRequests.filter(({ url }) => url === DEVICES_PATH).length, 1);
     assert.equal(stored()[0].token, 'session-1');
     const told = sessionEvents().filter(({ type }) => type === 'store_failed');
     assert.deepEqual(told, isTold ? [{ type: 'store_failed', operation: 'get', reason: 'junk' }] : []);
