@@ -866,7 +866,7 @@ for (const operation of ['get', 'compareAndSet'] as const) {
 
 test('takes a store that hangs for one that fails, after 5 s', async (t) => {
   const clock = fakeClock(t);
-  const { server, store, startProcess } = await startFleet(t);
+  const { server, store, startProcess, sessionEvents } = await startFleet(t);
   store.before = () => new Promise(() => {});
   const startedAtMs = Date.now();
 
@@ -874,6 +874,7 @@ test('takes a store that hangs for one that fails, after 5 s', async (t) => {
 
   assert.equal(server.logins.length, 1);
   assert.ok(Date.now() - startedAtMs >= 5_000 && Date.now() - startedAtMs < 12_000);
+  assert.deepEqual(sessionEvents()[0], { type: 'store_failed', operation: 'get', reason: 'timeout' });
 });
 
 test('does not go on alone once it has seen another process logging in', async (t) => {
