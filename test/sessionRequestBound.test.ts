@@ -128,6 +128,26 @@ test('stops at the second login that was lost', async (t) => {
   assert.equal(logins.length, 2);
 });
 
+test('counts the logins that were lost also where the store has forgotten them', async (t) => {
+  const store = memoryStore();
+  const { clock, intervals, logins, call } = startRuntime(t, store);
+  for (let lost = 1; lost <= 2; lost++) {
+    void call().catch(() => {});
+    await turn();
+    if (lost === 2) clock.advance(5_000);
+    await clock.until(() => logins.length === lost);
+    intervals.clear();
+    store.values.clear();
+  }
+  const third = call();
+  await turn();
+
+  clock.advance(5_000);
+
+  await assert.rejects(third, { code: 'session_refused' });
+  assert.equal(logins.length, 2);
+});
+
 for (const [broken, code] of [['compareAndSet', 'session_refused'], ['nothing', 'session_failed']] as const) {
   test(`sends no second login beside a lost one where the store fails since, and ${broken} failed before`, async (t) => {
     const store = memoryStore();

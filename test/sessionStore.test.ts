@@ -581,6 +581,69 @@ test('waits for another process\'s login for its limit and 10 s, and logs in the
   }
 });
 
+test('waits no longer for another process\'s login that the store has forgotten', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess } = await startFleet(t);
+  const key = await keyOf(startProcess, store);
+  server.logins.length = 0;
+  await store.set(key, countOf({ limitMs: 30_000 }), undefined);
+  const startedAtMs = Date.now();
+  let looks = 0;
+  store.before = (operation) => void (operation === 'get' && ++looks === 3 && store.values.clear());
+
+  assert.deepEqual(await settle(clock, store, () => [startProcess().call()]), ['ok']);
+
+  assert.equal(server.logins.length, 1);
+  assert.ok(Date.now() - startedAtMs < 5_000, `${Date.now() - startedAtMs}`);
+});
+
+test('waits for another process\'s login after reset(), too', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess } = await startFleet(t);
+  const key = await keyOf(startProcess, store);
+  server.logins.length = 0;
+  await store.set(key, countOf({ limitMs: 30_000 }), undefined);
+  const { session, call } = startProcess();
+  session.reset();
+  const calling = call();
+  calling.catch(() => {});
+  await clock.until(() => store.operations.includes('get'));
+
+  for (let seconds = 0; seconds < 35; seconds++) {
+    clock.advance(1_000);
+    for (let turns = 0; turns < 10; turns++) await turn();
+  }
+  assert.equal(server.logins.length, 0);
+
+  assert.deepEqual(await moveUntilSettled(clock, [calling]), ['ok']);
+});
+
+test('keeps in the record what another process has found of a session, when it writes its last use', async (t) => {
+  const clock = fakeClock(t);
+  const { store, startProcess, stored } = await startFleet(t);
+  const { call } = startProcess();
+  await call();
+  const [key] = store.values.keys();
+  await store.set(key!, JSON.stringify({ ...stored()[0], rejectedAgainAtMs: START_MS }), undefined);
+  clock.advance(MINUTE_MS);
+
+  await call();
+  await clock.until(() => stored()[0].usedAtMs > START_MS);
+
+  assert.equal(stored()[0].rejectedAgainAtMs, START_MS);
+});
+
+test('logs out at the server where the store cannot be read', async (t) => {
+  const { server, store, startProcess } = await startFleet(t);
+  const { session, call } = startProcess();
+  await call();
+  store.before = broken;
+
+  await session.logout();
+
+  assert.equal(server.logouts.length, 1);
+});
+
 test('waits three times its own limit and 10 s at most, and then fails without a login', async (t) => {
   const clock = fakeClock(t);
   const { server, store, startProcess } = await startFleet(t);
