@@ -1047,6 +1047,7 @@ for (const [name, value, isTold] of [
   ['a token that is no text', JSON.stringify({ token: 7, usedAtMs: Date.UTC(2100, 0, 1) }), false],
   ['a token without its last use', JSON.stringify({ token: 'session-0' }), false],
   ['a token whose last use is a text', JSON.stringify({ token: 'session-0', usedAtMs: `${Date.UTC(2100, 0, 1)}` }), false],
+  ['a refusal without a count', JSON.stringify({ failures: 0, status: 401 }), false],
   ['a count that is none', JSON.stringify({ failures: 'many' }), false],
 ] as const) {
   test(`takes for a miss what the store holds when that is ${name}`, async (t) => {
