@@ -144,10 +144,11 @@ describe('no secret is shown', () => {
 
   it('but what is none stays readable', async (t) => {
     const server = await startServer(t);
-    server.token = () => ({ status: 400, body: { error: 'invalid_request', error_description: 'grant_type client_credentials of invented-id wants application/json' } });
+    server.token = () => ({ status: 400, body: { error: 'invalid_request', error_description: 'grant_type client_credentials of invented-id for invented-audience wants application/json' } });
     for (const clientAuthentication of Object.values(METHODS)) {
-      const { errorDescription } = await rejectionOf(createClient(configOf(server, undefined, { clientAuthentication })).fetchToken());
-      assert.equal(errorDescription, 'grant_type client_credentials of invented-id wants application/json');
+      const credentials = { clientAuthentication, oauthParams: { audience: 'invented-audience' } };
+      const { errorDescription } = await rejectionOf(createClient(configOf(server, undefined, credentials)).fetchToken());
+      assert.equal(errorDescription, 'grant_type client_credentials of invented-id for invented-audience wants application/json');
     }
   });
 
