@@ -10,7 +10,7 @@ import {
   revokeToken,
 } from 'thingspace-auth';
 import type { Received } from './server.ts';
-import { fakeClock, hold, rejectionOf, startServer, turn } from './server.ts';
+import { fakeClock, hold, rejectionOf, startServer, turns } from './server.ts';
 
 type Test = Parameters<typeof startServer>[0];
 
@@ -60,7 +60,7 @@ describe('an authentication that takes longer than the request may', () => {
     clock.advance(1_000);
     assert.equal((await fetching).code, 'timeout');
     gate.open();
-    for (let count = 0; count < 20; count++) await turn();
+    await turns();
     assert.equal(server.tokenRequests.length, 0);
   });
 });

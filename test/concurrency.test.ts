@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { OAuthToken, TokenRequest } from 'thingspace-auth';
 import { createClient } from 'thingspace-auth';
 import type { Handler } from './server.ts';
-import { bearerOf, fakeClock, hold, rejection, rejectionOf, startServer, tokenAnswer, turn } from './server.ts';
+import { bearerOf, fakeClock, hold, rejection, rejectionOf, startServer, tokenAnswer, turn, turns } from './server.ts';
 
 describe('one exchange at a time', () => {
   it('serves 1,000 calls on a cold client', async (t) => {
@@ -368,7 +368,7 @@ describe('a late result', () => {
 /** Answers after a few turns of the event loop, so that others can join. */
 function slowly(handler: Handler): Handler {
   return async (...parameters) => {
-    for (let count = 0; count < 5; count++) await turn();
+    await turns(5);
     return handler(...parameters);
   };
 }

@@ -6,7 +6,7 @@ import type { OAuthToken } from 'thingspace-auth';
 import { createClient } from 'thingspace-auth';
 import { createSession } from 'thingspace-auth/session';
 import type { TestServer } from './server.ts';
-import { fakeClock, inTime, startServer, turn } from './server.ts';
+import { fakeClock, inTime, startServer, turns } from './server.ts';
 
 const HELD: OAuthToken = { accessToken: 'held-token', tokenType: 'Bearer' };
 
@@ -51,7 +51,7 @@ for (const status of [400, 401]) {
     await clock.until(() => stalled);
     for (let seconds = 0; seconds < 60 && !answer; seconds++) {
       clock.advance(1_000);
-      for (let turns = 0; turns < 20; turns++) await turn();
+      await turns();
     }
 
     assert.equal(answer?.status, status, 'it is held back');

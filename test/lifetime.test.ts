@@ -5,7 +5,7 @@ import type { ClientCredentials, ClientEvent, ClientOptions, OAuthToken } from '
 import { createClient } from 'thingspace-auth';
 import { createMockServer } from 'thingspace-auth/testing';
 import type { Clock, TestServer } from './server.ts';
-import { bearerOf, fakeClock, hold, recordEvents, rejection, rejectionOf, START_MS, startServer, tokenAnswer, turn } from './server.ts';
+import { bearerOf, fakeClock, hold, recordEvents, rejection, rejectionOf, START_MS, startServer, tokenAnswer, turns } from './server.ts';
 
 const START = START_MS / 1000;
 const HOUR_MS = 3_600_000;
@@ -534,9 +534,4 @@ function repeatToken(server: TestServer, expiresInOf: (remaining: number) => num
 /** Ten seconds around what happens at these moments, a minute elsewhere. */
 function stepNear(ms: number, moments: readonly number[]): number {
   return moments.some((each) => Math.abs(each - ms) <= 150_000) ? 10_000 : 60_000;
-}
-
-/** Real time enough for a request to arrive and be answered, where a test must show that none does. */
-async function turns(): Promise<void> {
-  for (let count = 0; count < 20; count++) await turn();
 }

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import type { ClientAuthentication, Fetch } from 'thingspace-auth';
 import { ApiError, createClient, revokeToken } from 'thingspace-auth';
-import { fakeClock, hold, inTime, rejectionOf, startServer, tokenAnswer, turn } from './server.ts';
+import { fakeClock, hold, inTime, rejectionOf, startServer, tokenAnswer, turn, turns } from './server.ts';
 
 const root = new URL(import.meta.url.includes('/.build/') ? '../..' : '..', import.meta.url);
 
@@ -72,7 +72,7 @@ describe('the time limit of an API call', () => {
       const call = client.authorizedFetch(`${server.origin}${path}`, { signal: controller.signal });
       const failure = path === '/hang' ? rejectionOf(call) : rejectionOf(call.then((response) => response.text()));
       await clock.until(() => server.apiRequests.length > before);
-      for (let count = 0; count < 20; count++) await turn();
+      await turns();
       controller.abort(reason);
       assert.equal(await failure, reason);
     }
@@ -162,7 +162,7 @@ describe('the time limit of a token request', () => {
     };
     const failure = rejectionOf(createClient(server.config({ timeout: 5_000 })).fetchToken());
     await clock.until(() => server.tokenRequests.length);
-    for (let count = 0; count < 20; count++) await turn();
+    await turns();
     clock.advance(5_000);
     assert.equal((await failure).code, 'timeout');
     await clock.until(() => isClosed);
@@ -254,7 +254,7 @@ describe('a whole renewal', () => {
     await clock.until(() => failed);
     assert.equal(failed?.code, 'timeout');
     assert.equal(server.tokenRequests.length, 2);
-    for (let count = 0; count < 20; count++) await turn();
+    await turns();
     assert.equal(server.tokenRequests.length, 2, 'a renewal over its limit asked again');
   });
 
@@ -280,7 +280,7 @@ describe('a whole renewal', () => {
     await clock.until(() => server.tokenRequests.length);
     clock.advance(60_000);
     const error = await failure;
-    for (let count = 0; count < 20; count++) await turn();
+    await turns();
     server.token = () => tokenAnswer('a');
     clock.advance(999);
     assert.equal(await rejectionOf(client.getToken()), error);

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import type { ClientEvent, ClientOptions, OAuthToken } from 'thingspace-auth';
 import { ApiError, createClient } from 'thingspace-auth';
 import type { Answer, Clock, Handler, TestServer } from './server.ts';
-import { fakeClock, recordEvents, rejectionOf, START_MS, startServer, tokenAnswer, turn } from './server.ts';
+import { fakeClock, recordEvents, rejectionOf, START_MS, startServer, tokenAnswer, turn, turns } from './server.ts';
 
 type Failing = 'cut' | Answer;
 
@@ -140,7 +140,7 @@ describe('the wait between two tries', () => {
     await clock.until(() => events.length);
     await turn();
     clock.advance(2_999);
-    for (let count = 0; count < 20; count++) await turn();
+    await turns();
     assert.equal(server.tokenRequests.length, 1);
     clock.advance(1);
     await fetching;

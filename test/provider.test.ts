@@ -3,7 +3,7 @@ import type { TestContext } from 'node:test';
 import { describe, it } from 'node:test';
 import type { Client, ClientCredentials, OAuthToken, OAuthTokenProvider, TokenRequest } from 'thingspace-auth';
 import { ApiError, clientSecretBasic, createClient } from 'thingspace-auth';
-import { fakeClock, hold, inTime, recordEvents, rejectionOf, START_MS, startServer, tokenAnswer, turn } from './server.ts';
+import { fakeClock, hold, inTime, recordEvents, rejectionOf, START_MS, startServer, tokenAnswer, turn, turns } from './server.ts';
 
 const START = START_MS / 1000;
 
@@ -451,7 +451,7 @@ describe('a failing provider', () => {
     clock.advance(3_400_000);
     for (let calls = 0; calls < 10; calls++) {
       assert.equal((await client.getToken()).accessToken, 'a');
-      for (let count = 0; count < 20; count++) await turn();
+      await turns();
     }
     assert.equal(asked, 2);
   });
@@ -651,7 +651,7 @@ describe('hooks under fire', () => {
       while ((await client.getToken()).accessToken !== 'token-3') await turn();
       server.token = () => ({ status: 400 });
       assert.equal((await rejectionOf(client.fetchToken())).statusCode, 400);
-      for (let count = 0; count < 20; count++) await turn();
+      await turns();
       assert.equal(isAnnounced, label !== 'hang');
       assert.deepEqual(unhandled, []);
     });
@@ -672,7 +672,7 @@ describe('hooks under fire', () => {
     controller.abort();
     await waiting;
     await clock.until(() => events.length === 3);
-    for (let count = 0; count < 5; count++) await turn();
+    await turns(5);
     assert.deepEqual(unhandled, []);
   });
 });

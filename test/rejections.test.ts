@@ -7,7 +7,7 @@ import type { Client, ClientCredentials, OAuthToken } from 'thingspace-auth';
 import { createClient } from 'thingspace-auth';
 import { STREAMS, streamOf } from './bodies.ts';
 import type { Clock, TestServer } from './server.ts';
-import { bearerOf, fakeClock, hold, recordEvents, rejection, startServer, tokenAnswer, turn } from './server.ts';
+import { bearerOf, fakeClock, hold, recordEvents, rejection, startServer, tokenAnswer, turns } from './server.ts';
 
 const HELD: OAuthToken = { accessToken: 'held-token', tokenType: 'Bearer' };
 const MINUTE_MS = 60_000;
@@ -118,7 +118,7 @@ describe('a call that can be sent again', () => {
     const others = Promise.allSettled([post(client, server), post(client, server)]);
     await clock.until(() => server.tokenRequests.length);
     late[0]!.writeHead(401).end();
-    for (let count = 0; count < 20; count++) await turn();
+    await turns();
     gate.open();
 
     await assert.rejects(slow, /^OAuthProviderError: The API answered 401, then: /);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { describe, it } from 'node:test';
 import { createClient } from 'thingspace-auth';
-import { fakeClock, hold, recordEvents, startServer, tokenAnswer, turn } from './server.ts';
+import { fakeClock, hold, recordEvents, startServer, tokenAnswer, turn, turns } from './server.ts';
 
 /** What such runtimes say of themselves: Vercel's, and workerd, which is also tried for real elsewhere. */
 const MARKS = [['EdgeRuntime', 'invented-runtime'], ['navigator', { userAgent: 'Cloudflare-Workers' }], ['WebSocketPair', class {}]] as const;
@@ -141,7 +141,7 @@ describe('where a promise may die with the request that began it', () => {
       clock.advance(3_400_000);
       assert.equal((await client.getToken()).accessToken, 'token-1');
       if (withWaitUntil) await clock.until(() => events.length === 2);
-      for (let count = 0; count < 20; count++) await turn();
+      await turns();
       assert.equal(server.tokenRequests.length, withWaitUntil ? 2 : 1);
       // At the end of its validity it is renewed all the same.
       clock.advance(190_000);

@@ -238,6 +238,11 @@ export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+/** Real time enough for a request to arrive and be answered, where a test must show that none does. */
+export async function turns(count = 20): Promise<void> {
+  for (let done = 0; done < count; done++) await turn();
+}
+
 /** What a promise rejects with; fails when it does not. */
 export async function rejectionOf(promise: Promise<unknown>): Promise<any> {
   const outcome = await promise.then(

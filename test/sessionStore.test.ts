@@ -6,7 +6,7 @@ import type { Session } from 'thingspace-auth/session';
 import { createSession } from 'thingspace-auth/session';
 import { deriveKeysQuickly } from './quickKeys.ts';
 import type { Handler } from './server.ts';
-import { fakeClock, hold, recordEvents, rejection, START_MS, turn } from './server.ts';
+import { fakeClock, hold, recordEvents, rejection, START_MS, turn, turns } from './server.ts';
 import type { MemoryStore } from './sessionServer.ts';
 import { DEVICES_PATH, memoryStore, SESSION_PATH, startSessionServer, wrongPassword } from './sessionServer.ts';
 
@@ -52,7 +52,7 @@ async function moveUntilSettled(clock: ReturnType<typeof fakeClock>, calls: Prom
     isSettled = true;
   });
   while (!isSettled) {
-    for (let turns = 0; turns < 10; turns++) await turn();
+    await turns(10);
     clock.advance(100);
   }
   return (await outcomes).map((outcome) => (outcome.status === 'fulfilled' ? 'ok' : outcome.reason.code));
@@ -121,7 +121,7 @@ test('tries three times to write the last use where others keep writing, and lea
   clock.advance(MINUTE_MS);
 
   assert.equal((await call()).status, 200);
-  for (let turns = 0; turns < 100; turns++) await turn();
+  await turns(100);
 
   assert.equal(refused, 3);
 });
@@ -152,7 +152,7 @@ test('writes no last use over another process\'s session, login or refusal, howe
       store.before = () => {};
       store.values.set(key, { value: newer, ttlSeconds: undefined });
       thawed.open();
-      for (let turns = 0; turns < 50; turns++) await turn();
+      await turns(50);
 
       assert.deepEqual(stored(), [JSON.parse(newer)], stopped);
       // It goes on with its own.
@@ -172,7 +172,7 @@ test('merges the last use of a session that other processes use too', async (t) 
 
   await Promise.all([first.call(), second.call()]);
   await clock.until(() => store.operations.filter((operation) => operation === 'get').length >= 4);
-  for (let turns = 0; turns < 50; turns++) await turn();
+  await turns(50);
 
   assert.deepEqual(stored(), [{ token: 'session-1', usedAtMs: START_MS + MINUTE_MS }]);
   assert.equal(server.logins.length, 1);
@@ -396,7 +396,7 @@ test('has the refusal in the store before anything else goes on, however slow th
     isSettled = true;
   });
   while (!isWriting) await turn();
-  for (let turns = 0; turns < 20; turns++) await turn();
+  await turns();
 
   assert.equal(isSettled, false);
   assert.deepEqual(events.filter(({ type }) => /^session/.test(type)), []);
@@ -501,7 +501,7 @@ test('keeps its session for itself where the record has changed meanwhile', asyn
   assert.equal((await call()).status, 200);
   clock.advance(MINUTE_MS);
   assert.equal((await call()).status, 200);
-  for (let turns = 0; turns < 50; turns++) await turn();
+  await turns(50);
 
   assert.deepEqual(stored(), [newer]);
   assert.equal(server.logins.length, 1);
@@ -611,7 +611,7 @@ test('waits for another process\'s login after reset(), too', async (t) => {
 
   for (let seconds = 0; seconds < 35; seconds++) {
     clock.advance(1_000);
-    for (let turns = 0; turns < 10; turns++) await turn();
+    await turns(10);
   }
   assert.equal(server.logins.length, 0);
 
@@ -770,7 +770,7 @@ test('does nothing else while it takes its count back, however slow that is', as
   await clock.until(() => writes === 2);
   for (let steps = 0; steps < 10; steps++) {
     clock.advance(100);
-    for (let turns = 0; turns < 10; turns++) await turn();
+    await turns(10);
   }
 
   assert.deepEqual(store.operations, ['get', 'compareAndSet', 'compareAndSet']);
@@ -1021,7 +1021,7 @@ test('writes a session that it got alone where the store holds nothing by then, 
     clock.advance(1_000);
     await call();
     await clock.until(() => store.operations.length);
-    for (let turns = 0; turns < 50; turns++) await turn();
+    await turns(50);
 
     assert.deepEqual(stored().map(({ usedAtMs: _, ...record }) => record), [other ? JSON.parse(other) : { token: 'session-2' }]);
   }

@@ -8,7 +8,7 @@ import { createClient } from 'thingspace-auth';
 import type { StoreKey, TokenStore } from 'thingspace-auth/stores';
 import { encryptedStore, storedToken } from 'thingspace-auth/stores';
 import type { TestServer } from './server.ts';
-import { hold, recordEvents, START_MS, startServer, tokenAnswer, turn } from './server.ts';
+import { hold, recordEvents, START_MS, startServer, tokenAnswer, turn, turns } from './server.ts';
 
 const { testStore } = await import(join(import.meta.dirname, '../../test/storeContract.mjs'));
 
@@ -392,7 +392,7 @@ test('has written before it hands its token on, however slow that is', async (t)
       const fetchToken = async (): Promise<OAuthToken> => ({ accessToken: 'token', tokenType: 'Bearer' });
       const token = settle(Promise.resolve(storedToken(store)(undefined, requestOf({ ...parts, fetchToken }))));
       while (!isWriting) await turn();
-      for (let turns = 0; turns < 10; turns++) await turn();
+      await turns(10);
 
       assert.equal(token.value, undefined);
       slow.open();

@@ -8,7 +8,7 @@ import { describe, it } from 'node:test';
 import type { ClientOptions, Fetch, OAuthToken } from 'thingspace-auth';
 import { createClient } from 'thingspace-auth';
 import { olderController } from './bodies.ts';
-import { fakeClock, hold, inTime, recordEvents, rejection, rejectionOf, startServer, tokenAnswer, turn } from './server.ts';
+import { fakeClock, hold, inTime, recordEvents, rejection, rejectionOf, startServer, tokenAnswer, turns } from './server.ts';
 
 const HELD: OAuthToken = { accessToken: 'held-token', tokenType: 'Bearer' };
 const API = 'https://api.example.com/x';
@@ -40,10 +40,6 @@ async function untilOpen(gate: Promise<void>, signal: AbortSignal | null | undef
 
 function listenersOf(signal: AbortSignal): number {
   return getEventListeners(signal, 'abort').length;
-}
-
-async function turns(): Promise<void> {
-  for (let count = 0; count < 20; count++) await turn();
 }
 
 describe("a caller's signal", () => {
