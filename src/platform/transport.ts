@@ -138,7 +138,7 @@ function reasonWord(error: unknown): unknown {
 
 /** Whether the runtime denies the permission to use the network: Deno, and Node. */
 export function isDenied(error: unknown): boolean {
-  return /NotCapable|ERR_ACCESS_DENIED/.test(`${reasonWord(error)}`);
+  return /^(NotCapable|ERR_ACCESS_DENIED)$/.test(`${reasonWord(error)}`);
 }
 
 /**

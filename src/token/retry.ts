@@ -32,7 +32,7 @@ export async function withRetries<T>(settings: Settings, signal: AbortSignal, at
  */
 function isPassing({ code, statusCode, cause }: ApiError): boolean {
   if (code === 'network') return !isDenied(cause);
-  return cause instanceof SyntaxError || /408|429|50[0234]/.test(`${statusCode}`);
+  return cause instanceof SyntaxError || /^(408|429|50[0234])$/.test(`${statusCode}`);
 }
 
 /**
