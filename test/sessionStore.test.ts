@@ -162,6 +162,25 @@ test('writes no last use over another process\'s session, login or refusal, howe
   }
 });
 
+test('writes no last use of a session that it has given up while it looked at the store', async (t) => {
+  const clock = fakeClock(t);
+  const { store, startProcess, stored } = await startFleet(t);
+  const { session, call } = startProcess();
+  await call();
+  clock.advance(MINUTE_MS);
+  const slow = hold();
+  store.before = (operation) => (operation === 'get' ? slow.promise : undefined);
+  store.operations.length = 0;
+  await call();
+  await clock.until(() => store.operations.length === 1);
+  session.reset();
+  slow.open();
+  await turns(50);
+
+  assert.deepEqual(store.operations, ['get']);
+  assert.deepEqual(stored(), [{ token: 'session-1', usedAtMs: START_MS }]);
+});
+
 test('merges the last use of a session that other processes use too', async (t) => {
   const clock = fakeClock(t);
   const { server, store, startProcess, stored } = await startFleet(t);
@@ -694,6 +713,26 @@ test('gives up where others write all the time, so that no login can be counted'
   assert.equal(server.logins.length, 0);
 });
 
+test('does not count the time in which it waits for another as one in which it cannot count its login', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess } = await startFleet(t);
+  const key = await keyOf(startProcess, store);
+  server.logins.length = 0;
+  const disturb = (record: object) => void store.values.set(key, { value: JSON.stringify(record), ttlSeconds: undefined });
+  const disturbances = [
+    // A login that lasts until it is given up, 40 s later; and then something else for once.
+    () => disturb({ failures: 1, owner: 'another', countedAtMs: Date.now(), limitMs: 30_000 }),
+    () => disturb({ failures: 1, owner: 'a third' }),
+  ];
+  store.before = (operation) => operation === 'compareAndSet' && disturbances.shift()?.();
+
+  assert.deepEqual(await settle(clock, store, () => [startProcess().call()]), ['ok']);
+
+  assert.ok(Date.now() - START_MS >= 40_000);
+  assert.deepEqual(disturbances, []);
+  assert.equal(server.logins.length, 1);
+});
+
 /** The key of the account, found by a session that is then forgotten. */
 async function keyOf(startProcess: () => { call: () => Promise<unknown> }, store: ReturnType<typeof memoryStore>): Promise<string> {
   await startProcess().call();
@@ -1118,6 +1157,42 @@ test('has the session out of the store before it ends it at the server', async (
   assert.equal(server.logouts.length, 1);
 });
 
+test('has the session out of the store also where its last use is written meanwhile', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess, stored } = await startFleet(t);
+  const { session, call } = startProcess();
+  await call();
+  clock.advance(MINUTE_MS);
+  const [saved, removed] = [hold(), hold()];
+  const holds = [saved, removed];
+  store.before = (operation) => (operation === 'compareAndSet' ? holds.shift()?.promise : undefined);
+  await call();
+  await clock.until(() => holds.length === 1);
+  const ended = session.logout();
+  await clock.until(() => !holds.length);
+  saved.open();
+  await turns(50);
+  assert.deepEqual(stored(), [{ token: 'session-1', usedAtMs: START_MS + MINUTE_MS }]);
+  removed.open();
+  await ended;
+
+  assert.deepEqual(stored(), []);
+  assert.equal(server.logouts.length, 1);
+});
+
+test('tries three times to have the session out of the store where others keep writing, and logs out all the same', async (t) => {
+  const { server, store, startProcess } = await startFleet(t);
+  const { session, call } = startProcess();
+  await call();
+  let refused = 0;
+  Object.assign(store, { compareAndSet: async () => (refused++, false) });
+
+  await session.logout();
+
+  assert.equal(refused, 3);
+  assert.equal(server.logouts.length, 1);
+});
+
 test('does not take a session back that it has logged out of, though the store still has it', async (t) => {
   const { server, store, startProcess } = await startFleet(t);
   const key = await keyOf(startProcess, store);
@@ -1156,6 +1231,22 @@ test('uses a store whose operations are synchronous', async (t) => {
   assert.equal(server.logins.length, 1);
   await second.logout();
   assert.equal(values.size, 0);
+});
+
+test('sends one login where the store itself makes a call that needs the session', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess } = await startFleet(t);
+  const { call } = startProcess();
+  await call();
+  clock.advance(20 * MINUTE_MS);
+  let inner: Promise<Response> | undefined;
+  const { get } = store;
+  Object.assign(store, { get: (key: string) => ((inner ??= call()), get(key)) });
+
+  assert.equal((await call()).status, 200);
+  assert.equal((await inner)?.status, 200);
+
+  assert.equal(server.logins.length, 2);
 });
 
 test('touches no store when it is created', () => {

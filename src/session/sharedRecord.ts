@@ -12,6 +12,9 @@ import { learn } from './account.ts';
 import type { SessionRecord } from './record.ts';
 import { IDLE_MS, isUnderWay, isUsable, parseRecord, textOf } from './record.ts';
 
+/** How often a record is read and written anew where another process has changed it in between. */
+const MOST_TRIES = 3;
+
 /** What the store holds: a record, and its text, by which changes are seen. No text: the store holds nothing. */
 export interface Stored {
   readonly record: SessionRecord;
@@ -50,10 +53,12 @@ export function write(account: Account, expected: string | undefined, record: Se
   return ask(account, 'compareAndSet', async (store) => store.compareAndSet(account.key, expected, text, ttlSeconds));
 }
 
-/** Deletes the session with this token from the store, if it is still there. */
+/** Deletes the session with this token from the store, if it is still there, also where a process writes a last use meanwhile. */
 export async function remove(account: Account, token: string): Promise<void> {
-  const stored = await read(account);
-  if (stored?.record.token === token) await write(account, stored.text, {});
+  for (let tries = MOST_TRIES; tries > 0; tries--) {
+    const stored = await read(account);
+    if (stored?.record.token !== token || (await write(account, stored.text, {})) !== false) return;
+  }
 }
 
 /**
@@ -61,7 +66,7 @@ export async function remove(account: Account, token: string): Promise<void> {
  * session, or the record that the session was to replace.
  */
 export async function save(account: Account, held: Held): Promise<void> {
-  for (let tries = 3; tries > 0; tries--) {
+  for (let tries = MOST_TRIES; tries > 0; tries--) {
     const stored = await read(account);
     if (!stored || account.held !== held) return;
     const { record, text } = stored;
