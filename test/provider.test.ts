@@ -138,6 +138,27 @@ describe('a token provider', () => {
     assert.equal((await client.getToken()).accessToken, 'token-2');
   });
 
+  it('has failed ahead of the end also where a fetchToken has waited for that before it asked by itself', async (t) => {
+    const clock = fakeClock(t);
+    const server = await startServer(t);
+    const gate = hold();
+    let count = 0;
+    const { client, events } = start(server, {
+      oauthTokenProvider: async () => {
+        if (++count === 2) await gate.promise.then(() => Promise.reject(new Error('own')));
+        return bearer(`token-${count}`, { expiresIn: 3600 });
+      },
+    });
+    await client.getToken();
+    clock.advance(3_400_000);
+    await client.getToken();
+    const fetched = client.fetchToken();
+    gate.open();
+
+    assert.equal((await fetched).accessToken, 'token-3');
+    assert.deepEqual(events.map(({ type }) => type), ['token_obtained', 'refresh_ahead_failed', 'token_obtained']);
+  });
+
   it('may keep another token than its exchange brought', async (t) => {
     const server = await startServer(t);
     const { client } = start(server, {

@@ -254,6 +254,21 @@ describe('a server that repeats its token', () => {
 });
 
 describe('what is known of a rejected token', () => {
+  it('holds up nobody who only asks for a token, while a call that can be sent again gets another one', async (t) => {
+    const { clock, server, client } = await start(t, { oauthToken: HELD });
+    const gate = hold();
+    server.token = async () => (await gate.promise, tokenAnswer('token-1'));
+    server.revoked.add(HELD.accessToken);
+    const call = post(client, server);
+    await clock.until(() => server.tokenRequests.length);
+
+    const meanwhile = await Promise.race([client.getToken(), turns()]);
+    gate.open();
+
+    assert.equal(meanwhile?.accessToken, HELD.accessToken);
+    assert.equal((await call).status, 200);
+  });
+
   it('is not held against the one that comes after its end', async (t) => {
     const { clock, server, client } = await start(t, { oauthToken: HELD });
     server.token = () => tokenAnswer(`token-${server.tokenRequests.length}`, 30);

@@ -460,6 +460,27 @@ test('believes what others have written since a reset() that came during its own
   assert.equal(server.logins.length, 2);
 });
 
+test('does not believe a count of its own that it could not write over, since a reset() that came during that login', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess, counts } = await startFleet(t);
+  const { session, call } = startProcess();
+  const { login } = server;
+  server.login = (received, response) => {
+    session.reset();
+    store.before = (operation) => operation === 'compareAndSet' && broken();
+    return login(received, response);
+  };
+  assert.deepEqual(await settle(clock, store, () => [call()]), ['ok']);
+  assert.equal(counts()[0].failures, 1);
+  store.before = () => {};
+  clock.advance(20 * MINUTE_MS);
+  server.login = cutConnection;
+
+  for (const outcome of ['session_failed', 'session_failed', 'session_refused']) {
+    assert.deepEqual(await settle(clock, store, () => [call()]), [outcome]);
+  }
+});
+
 test('clears the count after a login that succeeded, though the store fails once', async (t) => {
   const clock = fakeClock(t);
   const { server, store, startProcess, counts } = await startFleet(t);
