@@ -109,6 +109,21 @@ test('keeps the session when a login that was lost comes back with a failure', a
   assert.equal(logins.length, 2);
 });
 
+test('logs in when its session has ended, though a login that was lost has come back refused', async (t) => {
+  const { clock, logins, call, first, second } = await loseFirstLogin(t);
+  logins[1]!(success('session-2'));
+  assert.equal(await second, 'reached');
+  logins[0]!(new Response(null, { status: 401 }));
+  await assert.rejects(first, { code: 'session_refused' });
+  clock.advance(1_200_000);
+
+  const third = call();
+  await clock.until(() => logins.length === 3);
+  logins[2]!(success('session-3'));
+
+  assert.equal(await third, 'reached');
+});
+
 test('stops at the second login that was lost', async (t) => {
   const { clock, intervals, logins, call } = startRuntime(t);
   void call().catch(() => {});

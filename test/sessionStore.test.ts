@@ -441,6 +441,58 @@ test('believes what it has written since a reset() that came while it was loggin
   assert.equal(server.logins.length, 2);
 });
 
+test('counts a login as the first since a reset() that came while it was under way', async (t) => {
+  const { server, startProcess } = await startFleet(t);
+  const { session, call } = startProcess();
+  server.login = cutConnection;
+  await assert.rejects(call(), isFailed);
+  server.login = (_received, response) => {
+    session.reset();
+    server.login = cutConnection;
+    response.destroy();
+  };
+
+  await assert.rejects(call(), isFailed);
+  await assert.rejects(call(), isFailed);
+  await assert.rejects(call(), isRefused);
+
+  assert.equal(server.logins.length, 3);
+});
+
+for (const fails of ['later', 'at once'] as const) {
+  test(`does not go on alone after a login whose fate is unknown and a reset() that came during it, where the store fails ${fails}`, async (t) => {
+    const { server, store, startProcess } = await startFleet(t);
+    const { session, call } = startProcess();
+    server.login = (_received, response) => {
+      session.reset();
+      if (fails === 'at once') store.before = broken;
+      response.destroy();
+    };
+    await assert.rejects(call(), isFailed);
+    store.before = broken;
+
+    await assert.rejects(call(), { ...isFailed, message: /the store fails/ });
+
+    assert.equal(server.logins.length, 1);
+  });
+}
+
+test('holds a refusal that could not be written, also since a reset() that came during that login', async (t) => {
+  const { server, store, startProcess } = await startFleet(t);
+  const { session, call } = startProcess();
+  server.login = () => {
+    session.reset();
+    store.before = (operation) => operation === 'compareAndSet' && broken();
+    return wrongPassword;
+  };
+  await assert.rejects(call(), isRefused);
+  store.before = () => {};
+
+  await assert.rejects(call(), isRefused);
+
+  assert.equal(server.logins.length, 1);
+});
+
 test('believes what others have written since a reset() that came during its own login', async (t) => {
   const clock = fakeClock(t);
   const { server, store, startProcess } = await startFleet(t);
@@ -474,6 +526,26 @@ test('does not believe a count of its own that it could not write over, since a 
   assert.equal(counts()[0].failures, 1);
   store.before = () => {};
   clock.advance(20 * MINUTE_MS);
+  server.login = cutConnection;
+
+  for (const outcome of ['session_failed', 'session_failed', 'session_refused']) {
+    assert.deepEqual(await settle(clock, store, () => [call()]), [outcome]);
+  }
+});
+
+test('does not believe the count of a login whose fate is unknown either, where a reset() came during it', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess, counts } = await startFleet(t);
+  const { session, call } = startProcess();
+  server.login = (_received, response) => {
+    session.reset();
+    store.before = (operation) => operation === 'compareAndSet' && broken();
+    response.destroy();
+  };
+  assert.deepEqual(await settle(clock, store, () => [call()]), ['session_failed']);
+  assert.equal(counts()[0].failures, 1);
+  store.before = () => {};
+  clock.advance(MINUTE_MS);
   server.login = cutConnection;
 
   for (const outcome of ['session_failed', 'session_failed', 'session_refused']) {
@@ -619,6 +691,46 @@ test('waits for another process\'s login for its limit and 10 s, and logs in the
     assert.equal(server.logins.length, 1);
     assert.deepEqual(counts(), [{ failures: 2, status: 401 }]);
   }
+});
+
+test('adds to its own count what another process has counted, where it could not write what became of its login', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess } = await startFleet(t);
+  const [first, second] = [startProcess(), startProcess()];
+  server.login = (_received, response) => {
+    store.before = (operation) => operation === 'compareAndSet' && broken();
+    response.destroy();
+  };
+  assert.deepEqual(await settle(clock, store, () => [first.call()]), ['session_failed']);
+  store.before = () => {};
+  server.login = cutConnection;
+  assert.deepEqual(await settle(clock, store, () => [second.call()]), ['session_failed']);
+
+  assert.deepEqual(await settle(clock, store, () => [first.call()]), ['session_refused']);
+
+  assert.equal(server.logins.length, 2);
+});
+
+test('waits for the login of another process that was reset since the refusal', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess } = await startFleet(t);
+  const [first, second] = [startProcess(), startProcess()];
+  const { login } = server;
+  server.login = () => wrongPassword;
+  assert.deepEqual(await settle(clock, store, () => [first.call()]), ['session_refused']);
+  const slow = hold();
+  server.login = async (received, response) => (await slow.promise, login(received, response));
+  second.session.reset();
+  const rearming = second.call();
+  await clock.until(() => server.logins.length === 2);
+
+  const reads = store.operations.length;
+  const waiting = first.call();
+  await clock.until(() => store.operations.length > reads);
+  slow.open();
+
+  assert.deepEqual(await moveUntilSettled(clock, [rearming, waiting]), ['ok', 'ok']);
+  assert.equal(server.logins.length, 2);
 });
 
 test('waits no longer for another process\'s login that the store has forgotten', async (t) => {
@@ -952,6 +1064,8 @@ for (const operation of ['get', 'compareAndSet'] as const) {
     const wrong = startProcess('wrong-password');
 
     await assert.rejects(wrong.call(), isRefused);
+    // A store that hangs costs 5 s each time.
+    assert.deepEqual(store.operations, operation === 'get' ? ['get'] : ['get', 'compareAndSet']);
     await assert.rejects(wrong.call(), isRefused);
     assert.equal(server.logins.length, 1);
     assert.deepEqual(sessionEvents()[0], { type: 'store_failed', operation, reason: 'Error' });
@@ -986,6 +1100,39 @@ for (const operation of ['get', 'compareAndSet'] as const) {
     }
   });
 }
+
+for (const fails of ['before the login', 'during it'] as const) {
+  test(`goes on alone after a login that neither succeeded nor failed, where the store fails ${fails}`, async (t) => {
+    const clock = fakeClock(t);
+    const { server, store, startProcess } = await startFleet(t);
+    const { call } = startProcess();
+    const { login } = server;
+    if (fails === 'before the login') store.before = broken;
+    server.login = () => {
+      store.before = broken;
+      return { status: 503 };
+    };
+    assert.deepEqual(await settle(clock, store, () => [call()]), ['session_failed']);
+    server.login = login;
+    clock.advance(2_000);
+
+    assert.deepEqual(await settle(clock, store, () => [call()]), ['ok']);
+  });
+}
+
+test('sends no login beside those of others, after one that it sent alone and whose fate is unknown', async (t) => {
+  const { server, store, startProcess } = await startFleet(t);
+  const [first, second] = [startProcess(), startProcess()];
+  server.login = cutConnection;
+  store.before = broken;
+  await assert.rejects(first.call(), isFailed);
+  store.before = () => {};
+  await assert.rejects(second.call(), isFailed);
+
+  await assert.rejects(first.call(), isRefused);
+
+  assert.equal(server.logins.length, 2);
+});
 
 test('takes a store that hangs for one that fails, after 5 s', async (t) => {
   const clock = fakeClock(t);

@@ -148,8 +148,9 @@ async function conclude(account: Account, { record, before, over }: Counted, fai
   const { isReset } = account;
   const failures = over ? MOST_FAILURES : isReset ? 1 : record.failures;
   const next = failed ? { ...record, limitMs: undefined, failures, ...failed } : isReset ? {} : before;
-  const isWritten = !over && (await write(account, textOf(record), next));
-  if (isWritten) account.isReset = false;
-  const isHeld = failed && !isWritten && (over || (failed.status && !current(account)));
-  if (isWritten || over || isHeld || account.known === record) learn(account, next, Boolean(isHeld));
+  if (!over && (await write(account, textOf(record), next))) {
+    account.isReset = false;
+    learn(account, next);
+  } else if (over || (failed?.status && !current(account))) learn(account, next, Boolean(failed));
+  else if (isReset || account.known === record) learn(account, next);
 }
