@@ -39,8 +39,8 @@ function startRuntime(t: TestContext, store?: TokenStore) {
 }
 
 /** A first login whose request dies without an answer, others that wait for it, and after 5 s a second login for them. */
-async function loseFirstLogin(t: TestContext, waiting = 1) {
-  const runtime = startRuntime(t);
+async function loseFirstLogin(t: TestContext, waiting = 1, store?: TokenStore) {
+  const runtime = startRuntime(t, store);
   const { clock, intervals, logins, call } = runtime;
   const first = call();
   await clock.until(() => logins.length === 1);
@@ -122,6 +122,21 @@ test('logs in when its session has ended, though a login that was lost has come 
   logins[2]!(success('session-3'));
 
   assert.equal(await third, 'reached');
+});
+
+test('keeps the count of the login in the place of a lost one that comes back, for when the store fails', async (t) => {
+  const store = memoryStore();
+  const { clock, intervals, logins, call, first } = await loseFirstLogin(t, 1, store);
+  logins[0]!(new Response(null, { status: 503 }));
+  await assert.rejects(first, { code: 'session_failed' });
+  store.before = () => Promise.reject(new Error('invented store failure'));
+  intervals.clear();
+  const later = call();
+  await turn();
+  clock.advance(5_000);
+
+  await assert.rejects(inTime(later), { code: 'session_refused' });
+  assert.equal(logins.length, 2);
 });
 
 test('stops at the second login that was lost', async (t) => {

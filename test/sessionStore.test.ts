@@ -1120,6 +1120,23 @@ for (const fails of ['before the login', 'during it'] as const) {
   });
 }
 
+test('believes the store again after a login that it sent alone and that neither succeeded nor failed', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess } = await startFleet(t);
+  const [first, second] = [startProcess(), startProcess()];
+  server.login = () => ({ status: 503 });
+  store.before = broken;
+  assert.deepEqual(await settle(clock, store, () => [first.call()]), ['session_failed']);
+  store.before = () => {};
+  server.login = () => wrongPassword;
+  assert.deepEqual(await settle(clock, store, () => [second.call()]), ['session_refused']);
+  clock.advance(2_000);
+
+  assert.deepEqual(await settle(clock, store, () => [first.call()]), ['session_refused']);
+
+  assert.equal(server.logins.length, 2);
+});
+
 test('sends no login beside those of others, after one that it sent alone and whose fate is unknown', async (t) => {
   const { server, store, startProcess } = await startFleet(t);
   const [first, second] = [startProcess(), startProcess()];
