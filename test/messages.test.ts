@@ -213,6 +213,7 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
   ['a negative time limit', () => make({}, { timeout: -1 }), 'TypeError: timeout must be a finite number, 0 or more'],
   ['a number of retries', () => make({}, { retry: 3 }), 'TypeError: retry must be an object like { attempts: 1 }'],
   ['no retries', () => make({}, { retry: false }), 'TypeError: retry must be an object like { attempts: 1 }'],
+  ['a flag for DPoP', () => make({}, { dpop: true }), 'TypeError: dpop must be what createDpop returns'],
   ['no attempts', () => make({}, { retry: { attempts: 0 } }), 'TypeError: attempts must be a whole number, 1 or more'],
 
   // Environments
@@ -224,6 +225,9 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
   ['an origin with a path', () => make({}, { environment: { ...CUSTOM, apiOrigins: ['https://api.example.com/v1'] } }), ORIGIN_RULE],
   ['a bare host for an origin', () => make({}, { environment: { ...CUSTOM, apiOrigins: ['api.example.com'] } }), ORIGIN_RULE],
   ['no origins', () => make({}, { environment: { tokenUrl: CUSTOM.tokenUrl } }), ORIGIN_RULE],
+  ['a word for the permission of http',
+    () => make({}, { environment: { ...CUSTOM, allowInsecureRequests: 'yes' } }),
+    'TypeError: allowInsecureRequests must be a boolean'],
 
   // Tokens
   ['a token with "Bearer " in front', () => make({ oauthToken: { accessToken: 'Bearer pasted' } }), `TypeError: ${NO_TOKEN}`],

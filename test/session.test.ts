@@ -501,6 +501,20 @@ test('renews a bearer that the login\'s gateway rejects, and logs in once more',
   assert.equal(server.calls.length, 1);
 });
 
+test('renews a bearer once more that the next login rejects within the minute', async (t) => {
+  const server = await startSessionServer(t);
+  const { login } = server;
+  server.login = (received, response) => (server.logins.length % 2 ? rejection : login(received, response));
+  const { authorizedFetch } = server.client(server.account());
+
+  for (let round = 0; round < 2; round++) {
+    server.live.clear();
+    assert.equal((await authorizedFetch(server.origin + DEVICES_PATH)).status, 200);
+  }
+
+  assert.deepEqual(server.logins.map(({ headers }) => headers.authorization), [1, 2, 2, 3].map((number) => `Bearer token-${number}`));
+});
+
 test("fails where the login's gateway rejects a bearer in whose place none can be had", async (t) => {
   const server = await startSessionServer(t);
   const { authorizedFetch } = createClient(
@@ -584,12 +598,16 @@ test('has one bearer fault for a failure where the token endpoint repeats the be
   const { authorizedFetch } = server.client(server.account(), { retry: { attempts: 1 } });
 
   await assert.rejects(authorizedFetch(server.origin + DEVICES_PATH), isFailed);
-  assert.equal(server.logins.length, 1);
+  assert.deepEqual([server.logins.length, server.tokenRequests.length], [1, 2]);
+  // It is not asked again for as long as it would only repeat itself.
+  clock.advance(MINUTE_MS / 2);
+  await assert.rejects(authorizedFetch(server.origin + DEVICES_PATH), isFailed);
+  assert.deepEqual([server.logins.length, server.tokenRequests.length], [2, 2]);
   clock.advance(2 * MINUTE_MS);
   server.token = () => ({ status: 503 });
 
   await assert.rejects(authorizedFetch(server.origin + DEVICES_PATH), { ...isFailed, statusCode: 401 });
-  assert.equal(server.logins.length, 2);
+  assert.deepEqual([server.logins.length, server.tokenRequests.length], [3, 3]);
 });
 
 test('makes one login with wrong credentials, ever, for 100 concurrent calls and all later ones', async (t) => {
