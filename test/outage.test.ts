@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import type { ClientEvent, ClientOptions, OAuthToken } from 'thingspace-auth';
 import { ApiError, createClient } from 'thingspace-auth';
 import type { Answer, Clock, Handler, TestServer } from './server.ts';
-import { fakeClock, recordEvents, rejectionOf, START_MS, startServer, tokenAnswer, turn, turns } from './server.ts';
+import { fakeClock, hold, recordEvents, rejectionOf, START_MS, startServer, tokenAnswer, turn, turns } from './server.ts';
 
 type Failing = 'cut' | Answer;
 
@@ -215,6 +215,21 @@ describe('the outage guard', () => {
     server.token = () => tokenAnswer('a');
     await client.fetchToken();
     assert.equal((await client.getToken()).accessToken, 'a');
+  });
+
+  it('does not hold those back who join a fetchToken', async (t) => {
+    const { clock, server, client } = await startFailing(t, { status: 503 }, { retry: { attempts: 1 } });
+    await rejectionOf(client.fetchToken());
+    const gate = hold();
+    server.token = async () => (await gate.promise, tokenAnswer('a'));
+    const fetched = client.fetchToken();
+    await clock.until(() => server.tokenRequests.length === 2);
+    const joined = client.getToken();
+    gate.open();
+
+    assert.equal((await joined).accessToken, 'a');
+    assert.equal((await fetched).accessToken, 'a');
+    assert.equal(server.tokenRequests.length, 2);
   });
 
   it('begins anew after a success', async (t) => {

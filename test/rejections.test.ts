@@ -93,6 +93,22 @@ describe('a call that can be sent again', () => {
     });
   }
 
+  it('is replayed with the newer token, though another API has been found to reject that one too', async (t) => {
+    const { clock, server, client } = await start(t, { oauthToken: HELD });
+    const late = holdBack(server);
+    const { api } = server;
+    server.api = (received, response) => (received.url === '/strict' ? rejection : api(received, response));
+    const slow = post(client, server, undefined, '/late');
+    await clock.until(() => late.length);
+    assert.equal((await post(client, server, undefined, '/strict')).status, 401);
+
+    late[0]!.writeHead(401).end();
+
+    assert.equal((await slow).status, 200);
+    assert.deepEqual(bearersOf(server, '/late'), ['held-token', 'token-1']);
+    assert.equal(server.tokenRequests.length, 1);
+  });
+
   it('is replayed with the token that the next call has fetched meanwhile, without an exchange of its own', async (t) => {
     const { clock, server, client } = await start(t, { oauthToken: HELD });
     const late = holdBack(server);
