@@ -322,7 +322,8 @@ function adviceFor(error: ApiError, reason: string, env: Env): string {
   if (code === 'session_refused') return 'Check THINGSPACE_USERNAME and THINGSPACE_PASSWORD before you try again: five failed logins in a row lock the account.';
   if (statusCode === 429 || statusCode >= 500) return 'The server throttles or is unavailable: wait, then try again.';
   if (error instanceof OAuthProviderError) return ADVICE_OAUTH[error.error] ?? `Ask who runs the server what "${error.error}" means for this key.`;
-  if (code === 'network' || statusCode === 407) return adviceForNetwork(statusCode ? `${statusCode}` : reason, env);
+  if (statusCode === 407) return ADVICE_407;
+  if (code === 'network') return adviceForNetwork(reason, env);
   if (code === 'timeout') return 'Check the network, or raise THINGSPACE_TIMEOUT (milliseconds).';
   if (code === 'session_failed') return 'Wait, then try again.';
   if (code === 'no_credentials') return 'Set THINGSPACE_CLIENT_SECRET.';
@@ -338,7 +339,7 @@ const ADVICE_OAUTH: Readonly<Record<string, string>> = {
 
 function adviceForNetwork(reason: string, env: Env): string {
   // `fetch` hides a 407 behind its bare "fetch failed" (fetch standard, HTTP-network-or-cache fetch).
-  if (/\b407\b|proxy authentication|^(fetch failed)?$/i.test(reason)) return ADVICE_407;
+  if (/\b407\b|proxy authentication|^fetch failed$/i.test(reason)) return ADVICE_407;
   if (/not yet valid|has expired|CERT_HAS_EXPIRED/i.test(reason)) return "Check this machine's clock, then the server's certificate.";
   if (/certificate|SELF_SIGNED|UNABLE_TO_/i.test(reason)) return "Have the platform trust your company's certificate authority: NODE_EXTRA_CA_CERTS (Node, Bun), DENO_CERT (Deno).";
   const proxy = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'].find((name) => env[name]);

@@ -113,8 +113,9 @@ const FAILURES: readonly (readonly [what: string, step: string, message: RegExp,
     { script: ({ failNext }) => failNext('token', new Response('<html>Sign in', { headers: { 'content-type': 'text/html' } })) }],
   ["a proxy's 407", 'endpoint', /fetch failed/, /a proxy asks for its own user name and password/,
     { script: ({ failNext }) => failNext('token', new Response('<html>', { status: 407, headers: { 'content-type': 'text/html' } })) }],
+  ['an endpoint that has failed', 'endpoint', /answered 500/, /unavailable: wait/, { script: ({ failNext }) => failNext('token', 500) }],
   ['an endpoint that is down', 'endpoint', /answered 503/, /unavailable: wait/, { script: ({ failNext }) => failNext('token', 503) }],
-  ['a host that nobody answers at', 'endpoint', /: connect ECONNREFUSED 127\.0\.0\.1:65535$/, /Check host, DNS and firewall\. Behind a proxy, set HTTPS_PROXY/, { env: { THINGSPACE_TOKEN_URL: 'http://127.0.0.1:65535/token' } }],
+  ['a host that nobody answers at', 'endpoint', /^No answer from http.*: connect ECONNREFUSED 127\.0\.0\.1:65535$/, /Check host, DNS and firewall\. Behind a proxy, set HTTPS_PROXY/, { env: { THINGSPACE_TOKEN_URL: 'http://127.0.0.1:65535/token' } }],
   ['a host that nobody answers at, and a proxy that is not asked', 'endpoint', /ECONNREFUSED/, /HTTPS_PROXY is set; Node heeds it with NODE_USE_ENV_PROXY=1/,
     { env: { THINGSPACE_TOKEN_URL: 'http://127.0.0.1:65535/token', HTTPS_PROXY: 'http://invented-user:invented-password@127.0.0.1:65535' } }],
   ['a host that nobody answers at, and a proxy that is asked', 'endpoint', /ECONNREFUSED/, /HTTPS_PROXY is set\.$/,
@@ -160,6 +161,7 @@ for (const [what, step, message, next, setting, ...args] of FAILURES) {
     assert.match(failed[0].message, message);
     assert.match(failed[0].next, next);
     assert.deepEqual([ok, error, stderr, exitCode], [false, { message: failed[0].message, next: failed[0].next }, '', 1]);
+    assert.equal(stdout, `${JSON.stringify({ ok, steps, error }, null, 2)}\n`);
   });
 }
 
@@ -273,6 +275,39 @@ test('check says nothing of the clock where the server does not say what time it
   assert.match(stdout, /^ok    variables .*\nok    endpoint   [^;]+ answered 200 in \d+ ms\nok    token /);
 });
 
+test('check goes no further where it got no token', async (t) => {
+  const outcome = await run(t, ['check', '--json', '--login', '{origin}/orders'], { mock: { clients: {} }, env: ACCOUNT });
+
+  const { steps } = JSON.parse(outcome.stdout);
+  assert.deepEqual(steps.map(({ name }: { name: string }) => name), ['variables', 'endpoint', 'clock', 'token']);
+  assert.match(steps.at(-1).message, /: Client authentication failed\.$/);
+  assert.deepEqual(seen(outcome), ['token 401']);
+});
+
+test('check takes a call for done that is answered without a body', async (t) => {
+  const outcome = await run(t, ['check', '{origin}/orders'], { script: ({ failNext }) => failNext('api', new Response(null, { status: 204 })) });
+
+  assert.match(outcome.stdout, /\nok    call       GET \S+\/orders answered 204 in \d+ ms\n$/);
+});
+
+test('check misses no scope where the server says none', async (t) => {
+  const { stdout, exitCode } = await run(t, ['check'], {
+    mock: { tokenResponse: ({ access_token }) => ({ access_token }) },
+    env: { THINGSPACE_SCOPES: 'discovery:read' },
+  });
+
+  assert.match(stdout, /ok    token      granted without a known end; scopes granted: not said; asked for: discovery:read\n$/);
+  assert.equal(exitCode, 0);
+});
+
+test('check asks for no switch of Node\'s in Bun and Deno, which heed a proxy by themselves', async (t) => {
+  for (const runtime of ['bun', 'deno']) {
+    const program = `Object.defineProperty(process, 'versions', { value: { ...process.versions, ${runtime}: '9.9.9' } });`;
+    const env = { THINGSPACE_TOKEN_URL: 'http://127.0.0.1:65535/token', HTTPS_PROXY: 'http://127.0.0.1:65535', ...preloading(program) };
+    assert.match((await run(t, ['check'], { env })).stdout, /HTTPS_PROXY is set\.\n$/, runtime);
+  }
+});
+
 test('check says a failure in words, with what to do next', async (t) => {
   const { stdout, exitCode } = await run(t, ['check'], { env: { THINGSPACE_CLIENT_SECRET: 'another invented secret' } });
 
@@ -337,6 +372,14 @@ test('a server that repeats the secret, or sends what a terminal would obey, is 
 
   assert.match(stdout, /server: \*\*\*/);
   assert.doesNotMatch(stdout, /\u001b/);
+});
+
+test('no secret is echoed in JSON either', async (t) => {
+  const { stdout } = await run(t, ['check', '--json'], { answer: async (_request, next) => withHeaders(await next(), { server: 'invented secret' }) });
+
+  const { steps } = JSON.parse(stdout);
+  assert.equal(steps[1].server, '***');
+  assert.match(steps[1].message, /; server: \*\*\*$/);
 });
 
 test('no form of a secret, and no password in a URL, is echoed', async (t) => {
