@@ -496,6 +496,17 @@ test('asks for no token when the signal has aborted already', async (t) => {
   assert.deepEqual([server.apiRequests.length, server.tokenRequests.length], [0, 0]);
 });
 
+test('sends a Request without its signal where that is taken back by null', async (t) => {
+  const server = await startServer(t);
+  const { authorizedFetch } = createClient(server.config());
+  const signal = AbortSignal.abort('too late');
+
+  const response = await authorizedFetch(new Request(server.origin, { method: 'POST', body: 'text', signal }), { signal: null });
+
+  assert.equal(response.status, 200);
+  assert.equal(server.apiRequests[0]!.body, 'text');
+});
+
 test('serves clients that pass Requests to their fetch option, as ky and openapi-fetch do', async (t) => {
   const server = await startServer(t);
   const { authorizedFetch, withToken } = createClient(server.config());

@@ -350,6 +350,13 @@ describe('a client with dpop', () => {
     assert.deepEqual(server.proofs.map(({ claims }) => claims.nonce).slice(-4), ['n-1', undefined, 'n-1', 'n-2']);
   });
 
+  it('takes no nonce from an answer to a request without a proof', async (t) => {
+    const server = await startServer(t, { api: () => ({ headers: { 'dpop-nonce': 'n-1' } }) });
+    const client = createClient(server.config({ dpop: createDpop() }));
+
+    assert.equal((await client.authorizedFetch(`${server.origin}/x`)).status, 200);
+  });
+
   it('hands back the 401 of a stream that met the question; its token goes on, and the next call has the nonce', async (t) => {
     const server = await startProvenServer(t, { apiNonce: 'n-1' });
     const { authorizedFetch } = createClient(server.config({ dpop: createDpop() }));

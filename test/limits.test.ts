@@ -2,9 +2,14 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { ClientAuthentication, Fetch } from 'thingspace-auth';
 import { ApiError, createClient, revokeToken } from 'thingspace-auth';
 import { fakeClock, hold, inTime, rejectionOf, startServer, tokenAnswer, turn, turns } from './server.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage: () => void = runInNewContext('gc');
 
 const root = new URL(import.meta.url.includes('/.build/') ? '../..' : '..', import.meta.url);
 
@@ -99,6 +104,38 @@ describe('the time limit of an API call', () => {
     const client = createClient(server.config({ timeout: 5_000 }));
     const response = await client.authorizedFetch(`${server.origin}/x`);
     assert.equal(await response.text(), 'late');
+  });
+
+  it('is let go of when nobody holds the body any more', async (t) => {
+    const clock = fakeClock(t);
+    const server = await startServer(t);
+    const client = createClient(server.config({ timeout: 5_000 }));
+    await client.getToken();
+    assert.equal(await client.authorizedFetch(`${server.origin}/x`).then(({ status }) => status), 200);
+    assert.deepEqual(clock.pendingMs(), [5_000]);
+
+    await clock.until(() => {
+      collectGarbage();
+      return !clock.pendingMs().length;
+    });
+  });
+
+  it('is set also where the platform does not tell what nobody holds any more', async (t) => {
+    const clock = fakeClock(t);
+    const answer = new Response('body');
+    const runtime = globalThis as { FinalizationRegistry?: unknown };
+    const { FinalizationRegistry } = runtime;
+    delete runtime.FinalizationRegistry;
+    t.after(() => Object.assign(runtime, { FinalizationRegistry }));
+    const client = createClient({
+      clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthToken: { accessToken: 'held-token', tokenType: 'Bearer' } },
+      timeout: 5_000,
+      fetch: async () => answer,
+    });
+
+    assert.equal(await client.authorizedFetch('https://thingspace.verizon.com/x'), answer);
+
+    assert.deepEqual(clock.pendingMs(), [5_000]);
   });
 
   it('is none by default', async (t) => {
