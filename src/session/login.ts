@@ -151,6 +151,10 @@ async function conclude(account: Account, { record, before, over }: Counted, fai
   if (!over && (await write(account, textOf(record), next))) {
     account.isReset = false;
     learn(account, next);
-  } else if (over || (failed?.status && !current(account))) learn(account, next, Boolean(failed));
-  else if (isReset || account.known === record) learn(account, next);
+  } else if (over || (failed?.status && !current(account))) {
+    learn(account, next, Boolean(failed));
+  } else if (isReset || account.known === record) {
+    // Otherwise another request has counted a login meanwhile, in the place of this one.
+    learn(account, next);
+  }
 }
