@@ -79,7 +79,7 @@ export async function save(account: Account, held: Held): Promise<void> {
 }
 
 /** The session, together with what another process may have written about it. */
-function merge(held: Held, { usedAtMs = 0, rejectedAgainAtMs = 0 }: SessionRecord): SessionRecord {
+function merge(held: Held, { usedAtMs = held.usedAtMs, rejectedAgainAtMs = 0 }: SessionRecord): SessionRecord {
   held.rejectedAgainAtMs = Math.max(held.rejectedAgainAtMs ?? 0, rejectedAgainAtMs) || undefined;
   const { savedAtMs: _, over: __, ...record } = held;
   return { ...record, usedAtMs: Math.max(held.usedAtMs, usedAtMs) };
