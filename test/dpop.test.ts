@@ -350,7 +350,7 @@ describe('a client with dpop', () => {
     assert.deepEqual(server.proofs.map(({ claims }) => claims.nonce).slice(-4), ['n-1', undefined, 'n-1', 'n-2']);
   });
 
-  it('takes no nonce from an answer to a request without a proof', async (t) => {
+  it('hands on an answer that brings a nonce, though no proof was sent', async (t) => {
     const server = await startServer(t, { api: () => ({ headers: { 'dpop-nonce': 'n-1' } }) });
     const client = createClient(server.config({ dpop: createDpop() }));
 

@@ -6,7 +6,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { ClientAuthentication, Fetch } from 'thingspace-auth';
 import { ApiError, createClient, revokeToken } from 'thingspace-auth';
-import { fakeClock, hold, inTime, rejectionOf, startServer, tokenAnswer, turn, turns } from './server.ts';
+import { fakeClock, hold, inTime, rejectionOf, setGlobal, startServer, tokenAnswer, turn, turns } from './server.ts';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage: () => void = runInNewContext('gc');
@@ -123,10 +123,7 @@ describe('the time limit of an API call', () => {
   it('is set also where the platform does not tell what nobody holds any more', async (t) => {
     const clock = fakeClock(t);
     const answer = new Response('body');
-    const runtime = globalThis as { FinalizationRegistry?: unknown };
-    const { FinalizationRegistry } = runtime;
-    delete runtime.FinalizationRegistry;
-    t.after(() => Object.assign(runtime, { FinalizationRegistry }));
+    setGlobal(t, 'FinalizationRegistry', undefined);
     const client = createClient({
       clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthToken: { accessToken: 'held-token', tokenType: 'Bearer' } },
       timeout: 5_000,

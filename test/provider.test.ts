@@ -119,38 +119,18 @@ describe('a token provider', () => {
   });
 
   it('may be asked beside the calls when it serves a refresh ahead', async (t) => {
-    const clock = fakeClock(t);
-    const server = await startServer(t);
-    const gate = hold();
-    let count = 0;
-    const { client, events } = start(server, {
-      oauthTokenProvider: async () => {
-        if (++count > 1) await gate.promise;
-        return bearer(`token-${count}`, { expiresIn: 3600 });
-      },
-    });
-    await client.getToken();
-    clock.advance(3_400_000);
+    const { clock, client, events, asked, gate } = await startAhead(t, () => {});
     for (let calls = 0; calls < 10; calls++) assert.equal((await client.getToken()).accessToken, 'token-1');
-    assert.equal(count, 2);
+    assert.equal(asked(), 2);
     gate.open();
     await clock.until(() => events.length === 2);
     assert.equal((await client.getToken()).accessToken, 'token-2');
   });
 
   it('has failed ahead of the end also where a fetchToken has waited for that before it asked by itself', async (t) => {
-    const clock = fakeClock(t);
-    const server = await startServer(t);
-    const gate = hold();
-    let count = 0;
-    const { client, events } = start(server, {
-      oauthTokenProvider: async () => {
-        if (++count === 2) await gate.promise.then(() => Promise.reject(new Error('own')));
-        return bearer(`token-${count}`, { expiresIn: 3600 });
-      },
+    const { client, events, gate } = await startAhead(t, () => {
+      throw new Error('own');
     });
-    await client.getToken();
-    clock.advance(3_400_000);
     await client.getToken();
     const fetched = client.fetchToken();
     gate.open();
@@ -721,6 +701,22 @@ describe('waitUntil', () => {
 function start(server: Awaited<ReturnType<typeof startServer>>, credentials: Partial<ClientCredentials> & { oauthTokenProvider?: OAuthTokenProvider }) {
   const { events, onEvent } = recordEvents();
   return { client: createClient(server.config({ onEvent }, credentials)), events };
+}
+
+/** A client whose token is due for a refresh ahead; its provider then waits for `gate`, and for what `refresh` makes of it. */
+async function startAhead(t: TestContext, refresh: () => void) {
+  const clock = fakeClock(t);
+  const gate = hold();
+  let count = 0;
+  const { client, events } = start(await startServer(t), {
+    oauthTokenProvider: async () => {
+      if (++count === 2) await gate.promise.then(refresh);
+      return bearer(`token-${count}`, { expiresIn: 3600 });
+    },
+  });
+  await client.getToken();
+  clock.advance(3_400_000);
+  return { clock, client, events, gate, asked: () => count };
 }
 
 function collectUnhandled(t: TestContext): unknown[] {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { describe, it } from 'node:test';
 import { createClient } from 'thingspace-auth';
-import { fakeClock, hold, recordEvents, startServer, tokenAnswer, turn, turns } from './server.ts';
+import { fakeClock, hold, recordEvents, setGlobal, startServer, tokenAnswer, turn, turns } from './server.ts';
 
 /** What such runtimes say of themselves: Vercel's, and workerd, which is also tried for real elsewhere. */
 const MARKS = [['EdgeRuntime', 'invented-runtime'], ['navigator', { userAgent: 'Cloudflare-Workers' }], ['WebSocketPair', class {}]] as const;
@@ -152,10 +152,4 @@ describe('where a promise may die with the request that began it', () => {
 
 function enterEdgeRuntime(t: TestContext): void {
   setGlobal(t, ...MARKS[0]);
-}
-
-function setGlobal(t: TestContext, name: string, value: unknown): void {
-  const before = Object.getOwnPropertyDescriptor(globalThis, name);
-  Object.defineProperty(globalThis, name, { value, configurable: true });
-  t.after(() => (before ? Object.defineProperty(globalThis, name, before) : Reflect.deleteProperty(globalThis, name)));
 }

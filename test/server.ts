@@ -238,6 +238,13 @@ export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+/** Sets a global for one test. */
+export function setGlobal(t: Finisher, name: string, value: unknown): void {
+  const before = Object.getOwnPropertyDescriptor(globalThis, name);
+  Object.defineProperty(globalThis, name, { value, configurable: true });
+  t.after(() => (before ? Object.defineProperty(globalThis, name, before) : Reflect.deleteProperty(globalThis, name)));
+}
+
 /** Real time enough for a request to arrive and be answered, where a test must show that none does. */
 export async function turns(count = 20): Promise<void> {
   for (let done = 0; done < count; done++) await turn();

@@ -5,17 +5,15 @@ import { test } from 'node:test';
 import { createClient } from 'thingspace-auth';
 import { createSession } from 'thingspace-auth/session';
 import type { TokenStore } from 'thingspace-auth/stores';
-import { fakeClock, inTime, tokenAnswer, turn } from './server.ts';
-import { memoryStore } from './sessionServer.ts';
+import { fakeClock, inTime, setGlobal, tokenAnswer, turn } from './server.ts';
+import { broken as fail, memoryStore } from './sessionServer.ts';
 
 const API_URL = 'https://api.example.com/';
 
 /** A client on a request-bound runtime, whose logins the test answers; `pulse` fires the intervals that are running. */
 function startRuntime(t: TestContext, store?: TokenStore) {
   const clock = fakeClock(t);
-  const runtime = globalThis as { EdgeRuntime?: string };
-  runtime.EdgeRuntime = 'invented-runtime';
-  t.after(() => delete runtime.EdgeRuntime);
+  setGlobal(t, 'EdgeRuntime', 'invented-runtime');
   const intervals = new Map<unknown, () => void>();
   t.mock.method(globalThis, 'setInterval', (beat: () => void) => {
     const timer = {};
@@ -129,7 +127,7 @@ test('keeps the count of the login in the place of a lost one that comes back, f
   const { clock, intervals, logins, call, first } = await loseFirstLogin(t, 1, store);
   logins[0]!(new Response(null, { status: 503 }));
   await assert.rejects(first, { code: 'session_failed' });
-  store.before = () => Promise.reject(new Error('invented store failure'));
+  store.before = fail;
   intervals.clear();
   const later = call();
   await turn();
@@ -181,9 +179,6 @@ test('counts the logins that were lost also where the store has forgotten them',
 for (const [broken, code] of [['compareAndSet', 'session_refused'], ['nothing', 'session_failed']] as const) {
   test(`sends no second login beside a lost one where the store fails since, and ${broken} failed before`, async (t) => {
     const store = memoryStore();
-    const fail = (): never => {
-      throw new Error('invented store failure');
-    };
     const { get } = store;
     let key = '';
     store.get = (name) => get((key = name));

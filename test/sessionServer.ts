@@ -91,6 +91,11 @@ export interface MemoryStore extends Required<Pick<TokenStore, Operation>> {
   before: (operation: Operation, value?: string) => unknown;
 }
 
+/** What an operation of a store that fails does. */
+export const broken = (): never => {
+  throw new Error('invented store failure');
+};
+
 /** A store in memory. Its times to live are only noted. */
 export function memoryStore(): MemoryStore {
   const values: MemoryStore['values'] = new Map();

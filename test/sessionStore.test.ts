@@ -8,15 +8,14 @@ import { deriveKeysQuickly } from './quickKeys.ts';
 import type { Handler } from './server.ts';
 import { fakeClock, hold, recordEvents, rejection, START_MS, turn, turns } from './server.ts';
 import type { MemoryStore } from './sessionServer.ts';
-import { DEVICES_PATH, memoryStore, SESSION_PATH, startSessionServer, wrongPassword } from './sessionServer.ts';
+import { broken, DEVICES_PATH, memoryStore, SESSION_PATH, startSessionServer, wrongPassword } from './sessionServer.ts';
 
 const MINUTE_MS = 60_000;
 const isRefused = { name: 'ApiError', code: 'session_refused' };
 const isFailed = { name: 'ApiError', code: 'session_failed' };
 const cutConnection: Handler = (_received, response) => void response.destroy();
-const broken = (): never => {
-  throw new Error('invented store failure');
-};
+/** For `before`: the store can be read, but not written. */
+const brokenWrites: MemoryStore['before'] = (operation) => operation === 'compareAndSet' && broken();
 const deriveKeysReally = deriveKeysQuickly();
 
 /** A server, a store, and processes that know each other by the store only. */
@@ -486,7 +485,7 @@ test('holds a refusal that could not be written, also since a reset() that came 
   const { session, call } = startProcess();
   server.login = () => {
     session.reset();
-    store.before = (operation) => operation === 'compareAndSet' && broken();
+    store.before = brokenWrites;
     return wrongPassword;
   };
   await assert.rejects(call(), isRefused);
@@ -516,46 +515,31 @@ test('believes what others have written since a reset() that came during its own
   assert.equal(server.logins.length, 2);
 });
 
-test('does not believe a count of its own that it could not write over, since a reset() that came during that login', async (t) => {
-  const clock = fakeClock(t);
-  const { server, store, startProcess, counts } = await startFleet(t);
-  const { session, call } = startProcess();
-  const { login } = server;
-  server.login = (received, response) => {
-    session.reset();
-    store.before = (operation) => operation === 'compareAndSet' && broken();
-    return login(received, response);
-  };
-  assert.deepEqual(await settle(clock, store, () => [call()]), ['ok']);
-  assert.equal(counts()[0].failures, 1);
-  store.before = () => {};
-  clock.advance(20 * MINUTE_MS);
-  server.login = cutConnection;
-
-  for (const outcome of ['session_failed', 'session_failed', 'session_refused']) {
+for (const [fate, outcome, laterMs, answer] of [
+  ['succeeded', 'ok', 20 * MINUTE_MS, (login) => login],
+  ['nobody knows the fate of', 'session_failed', MINUTE_MS, () => cutConnection],
+] as const satisfies readonly (readonly [string, string, number, (login: Handler) => Handler])[]) {
+  test(`does not believe its count of a login that ${fate}, where a reset() came during it and nothing could be written`, async (t) => {
+    const clock = fakeClock(t);
+    const { server, store, startProcess, counts } = await startFleet(t);
+    const { session, call } = startProcess();
+    const answerLogin = answer(server.login);
+    server.login = (received, response) => {
+      session.reset();
+      store.before = brokenWrites;
+      return answerLogin(received, response);
+    };
     assert.deepEqual(await settle(clock, store, () => [call()]), [outcome]);
-  }
-});
+    assert.equal(counts()[0].failures, 1);
+    store.before = () => {};
+    clock.advance(laterMs);
+    server.login = cutConnection;
 
-test('does not believe the count of a login whose fate is unknown either, where a reset() came during it', async (t) => {
-  const clock = fakeClock(t);
-  const { server, store, startProcess, counts } = await startFleet(t);
-  const { session, call } = startProcess();
-  server.login = (_received, response) => {
-    session.reset();
-    store.before = (operation) => operation === 'compareAndSet' && broken();
-    response.destroy();
-  };
-  assert.deepEqual(await settle(clock, store, () => [call()]), ['session_failed']);
-  assert.equal(counts()[0].failures, 1);
-  store.before = () => {};
-  clock.advance(MINUTE_MS);
-  server.login = cutConnection;
-
-  for (const outcome of ['session_failed', 'session_failed', 'session_refused']) {
-    assert.deepEqual(await settle(clock, store, () => [call()]), [outcome]);
-  }
-});
+    for (const next of ['session_failed', 'session_failed', 'session_refused']) {
+      assert.deepEqual(await settle(clock, store, () => [call()]), [next]);
+    }
+  });
+}
 
 test('clears the count after a login that succeeded, though the store fails once', async (t) => {
   const clock = fakeClock(t);
@@ -714,7 +698,7 @@ test('adds to its own count what another process has counted, where it could not
   const { server, store, startProcess } = await startFleet(t);
   const [first, second] = [startProcess(), startProcess()];
   server.login = (_received, response) => {
-    store.before = (operation) => operation === 'compareAndSet' && broken();
+    store.before = brokenWrites;
     response.destroy();
   };
   assert.deepEqual(await settle(clock, store, () => [first.call()]), ['session_failed']);
@@ -1215,7 +1199,7 @@ test('does not go on alone once it has read of a login whose fate is unknown', a
   const key = await keyOf(startProcess, store);
   server.logins.length = 0;
   await store.set(key, JSON.stringify({ failures: 1 }), undefined);
-  store.before = (operation) => operation === 'compareAndSet' && broken();
+  store.before = brokenWrites;
   const { session, call } = startProcess();
 
   await assert.rejects(call(), { ...isFailed, message: /the store fails/ });
@@ -1409,7 +1393,7 @@ test('does not take a session back that it has logged out of, though the store s
   await call();
   assert.equal(server.logins.length, 1);
 
-  store.before = (operation) => operation === 'compareAndSet' && broken();
+  store.before = brokenWrites;
   await session.logout();
   store.before = () => {};
   assert.equal((await call()).status, 200);
