@@ -3,28 +3,35 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { build } from 'esbuild';
-import { type MeasuredFile, measureSources } from './functions.ts';
 
 const root = join(import.meta.dirname, '../..');
 
 /**
- * The folders in the order of imports: a file imports from its own folder and from those on a later line. The entries and
- * the client stand above all folders.
+ * The folders in the order of imports: a file imports from its own folder and from those on a later line. The
+ * entries and the client stand above all folders.
  */
 const FOLDERS = ['', 'testing', 'call', 'session', 'stores', 'token', 'config', 'platform'];
 
 describe('the sources', async () => {
   const files = await readGraph();
-  const entries = Object.values<any>(readManifest().exports).map(({ default: code }) => code.replace(/^\.\/dist\/|\.js$/g, ''));
+  const entries = Object.values<any>(readManifest().exports).map(({ default: code }) =>
+    code.replace(/^\.\/dist\/|\.js$/g, ''),
+  );
 
   it('all lie in a folder that has its place in the order of imports', () => {
-    assert.deepEqual([...files.keys()].map(folderOf).filter((folder) => !FOLDERS.includes(folder)), []);
+    assert.deepEqual(
+      [...files.keys()].map(folderOf).filter((folder) => !FOLDERS.includes(folder)),
+      [],
+    );
   });
 
   for (const [name, { imports, types }] of files) {
     it(`${name} imports only from its own folder and those below it, types included`, () => {
       for (const each of [...imports, ...types].filter((path) => !path.startsWith('node:'))) {
-        assert.ok(FOLDERS.indexOf(folderOf(each)) >= FOLDERS.indexOf(folderOf(name)), `${name} imports ${each}`);
+        assert.ok(
+          FOLDERS.indexOf(folderOf(each)) >= FOLDERS.indexOf(folderOf(name)),
+          `${name} imports ${each}`,
+        );
       }
     });
   }
@@ -33,15 +40,26 @@ describe('the sources', async () => {
     const mock = [...files].filter(([name]) => /^testing\b/.test(name));
     assert.ok(mock.length > 2);
     for (const [name, { imports, types }] of mock) {
-      assert.deepEqual([...imports, ...types].filter((path) => !path.startsWith('testing/')), [], name);
+      assert.deepEqual(
+        [...imports, ...types].filter((path) => !path.startsWith('testing/')),
+        [],
+        name,
+      );
     }
     for (const [name, { imports, types }] of files) {
-      if (!mock.some(([each]) => each === name)) assert.deepEqual([...imports, ...types].filter((path) => /^testing\b/.test(path)), [], name);
+      if (!mock.some(([each]) => each === name))
+        assert.deepEqual(
+          [...imports, ...types].filter((path) => /^testing\b/.test(path)),
+          [],
+          name,
+        );
     }
   });
 
   it('import nothing in a circle, types included', () => {
-    const below = new Map([...files].map(([name, { imports, types }]) => [name, new Set([...imports, ...types])]));
+    const below = new Map(
+      [...files].map(([name, { imports, types }]) => [name, new Set([...imports, ...types])]),
+    );
     for (let found = true; found; ) {
       found = false;
       for (const [name, names] of below) {
@@ -55,23 +73,37 @@ describe('the sources', async () => {
 
   it('name Node’s modules in the file store and the command only', () => {
     const users = [...files].filter(([, { imports }]) => imports.some((path) => path.startsWith('node:')));
-    assert.deepEqual(users.map(([name]) => name), ['command', 'stores/file']);
+    assert.deepEqual(
+      users.map(([name]) => name),
+      ['command', 'stores/file'],
+    );
   });
 
   it('import the command nowhere, and the command imports entries only', () => {
     const { imports } = files.get('command')!;
-    assert.deepEqual(imports.filter((path) => !path.startsWith('node:') && !entries.includes(path)), []);
-    assert.deepEqual([...files].filter(([, source]) => [...source.imports, ...source.types].includes('command')).map(([name]) => name), []);
+    assert.deepEqual(
+      imports.filter((path) => !path.startsWith('node:') && !entries.includes(path)),
+      [],
+    );
+    assert.deepEqual(
+      [...files]
+        .filter(([, source]) => [...source.imports, ...source.types].includes('command'))
+        .map(([name]) => name),
+      [],
+    );
   });
 
   it('keep no state at module level, but listeners under the caller’s own signals', () => {
     const found: string[] = [];
     for (const [name, { text }] of files) {
       for (const [line, constant] of text.matchAll(/^(?:export )?(?:let|var|const) (\w+).*$/gm)) {
-        const changes = new RegExp(`(?<!type )\\b${constant}(?:\\.\\w+|\\[[^\\]]+\\])?(?:\\s*(?:[-+*/|&?]{0,2}=)[^=>]|\\+\\+|\\.(?:push|set|add|delete|clear|splice|sort)\\()`);
+        const changes = new RegExp(
+          `(?<!type )\\b${constant}(?:\\.\\w+|\\[[^\\]]+\\])?(?:\\s*(?:[-+*/|&?]{0,2}=)[^=>]|\\+\\+|\\.(?:push|set|add|delete|clear|splice|sort)\\()`,
+        );
         const isVariable = !/^(?:export )?const /.test(line);
         const isCollection = /\bnew (?:Weak)?(?:Map|Set)\b/.test(line);
-        if (isVariable || isCollection || changes.test(text.replace(line, ''))) found.push(`${name}: ${constant}`);
+        if (isVariable || isCollection || changes.test(text.replace(line, '')))
+          found.push(`${name}: ${constant}`);
       }
     }
     assert.deepEqual(found, ['platform/waiting: followed']);
@@ -79,8 +111,16 @@ describe('the sources', async () => {
 
   it('ask for the clock, randomness and timers at call time only', () => {
     for (const [name, { text }] of files) {
-      const topLevel = text.split('\n').filter((line) => /^(?:export )?const \w+[^=]*= (?![\/`])[^(=]*\(/.test(line) && !line.includes('=>'));
-      assert.deepEqual(topLevel.filter((line) => !/= new WeakMap\(\);/.test(line)), [], name);
+      const topLevel = text
+        .split('\n')
+        .filter(
+          (line) => /^(?:export )?const \w+[^=]*= (?![\/`(])[^(=]*\(/.test(line) && !line.includes('=>'),
+        );
+      assert.deepEqual(
+        topLevel.filter((line) => !/= new WeakMap\(\);/.test(line)),
+        [],
+        name,
+      );
     }
   });
 });
@@ -89,52 +129,29 @@ function readManifest(): any {
   return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 }
 
-describe('the functions of the sources', () => {
-  const files = measureSources(root);
-  const parts = {
-    core: files.filter(({ name }) => !/^(session|stores|testing)\b/.test(name)),
-    session: files.filter(({ name }) => /^session\b/.test(name)),
-    'stores and testing': files.filter(({ name }) => /^(stores|testing)\b/.test(name)),
-  };
-  const limits = { lines: 40, branches: 22, lets: 4 };
-
-  for (const [part, ofPart] of Object.entries(parts)) {
-    for (const [measure, limit] of Object.entries(limits) as [keyof typeof limits, number][]) {
-      const most = part === 'session' && measure === 'lets' ? 5 : limit;
-      it(`have at most ${most} ${measure} each (${part})`, (t) => {
-        const functions = ofPart.flatMap(({ name: file, functions }) => functions.map((each) => ({ place: `${file}: ${each.name}`, count: each[measure] })));
-        const largest = functions.sort((one, other) => other.count - one.count);
-        assert.ok(largest.length > 20);
-        t.diagnostic(`${part}: ${largest[0]!.count} ${measure} in ${largest[0]!.place}`);
-        assert.deepEqual(largest.filter(({ count }) => count > most), []);
-      });
-    }
-  }
-
-  for (const part of ['core', 'session'] as const) {
-    it(`say of fewer than 0.7 values in 100 lines that they cannot be missing (${part})`, (t) => {
-      const sum = (measure: (file: MeasuredFile) => number) => parts[part].reduce((total, file) => total + measure(file), 0);
-      const share = (100 * sum(({ nonNulls }) => nonNulls)) / sum(({ codeLines }) => codeLines);
-      t.diagnostic(`${part}: ${share.toFixed(2)} non-null \`!\` in 100 code lines`);
-      assert.ok(share < 0.7, parts[part].filter(({ nonNulls }) => nonNulls).map(({ name, nonNulls }) => `${name} ${nonNulls}`).join(', '));
-    });
-  }
-});
-
 describe('the map in CONTRIBUTING.md', () => {
-  const map = readFileSync(join(root, '.github/CONTRIBUTING.md'), 'utf8').split('\n## What is tested where\n')[1]?.split('\n## ')[0] ?? '';
+  const map =
+    readFileSync(join(root, '.github/CONTRIBUTING.md'), 'utf8')
+      .split('\n## What is tested where\n')[1]
+      ?.split('\n## ')[0] ?? '';
   const [subjects = '', packages = ''] = map.split('Private packages');
   const test = readdirSync(join(root, 'test'), { withFileTypes: true });
 
   it('names each file of tests once, and no other', () => {
-    const named = [...subjects.matchAll(/^\|.*\| (`.*`) \|$/gm)].flatMap(([, cell]) => cell!.replaceAll('`', '').split(', '));
-    const files = test.filter(({ name }) => name.endsWith('.test.ts')).map(({ name }) => name.replace('.test.ts', ''));
+    const named = [...subjects.matchAll(/^\|.*\| (`.*`) \|$/gm)].flatMap(([, cell]) =>
+      cell!.replaceAll('`', '').split(', '),
+    );
+    const files = test
+      .filter(({ name }) => name.endsWith('.test.ts'))
+      .map(({ name }) => name.replace('.test.ts', ''));
     assert.deepEqual(named.sort(), files.sort());
   });
 
   it('names each private package once, and no other', () => {
     const named = [...packages.matchAll(/^\| `(\w+)` \| .+ \|.*\|$/gm)].map(([, name]) => name!);
-    const folders = test.filter(({ name }) => existsSync(join(root, 'test', name, 'package.json'))).map(({ name }) => name);
+    const folders = test
+      .filter(({ name }) => existsSync(join(root, 'test', name, 'package.json')))
+      .map(({ name }) => name);
     assert.deepEqual(named.sort(), folders.sort());
   });
 
@@ -175,7 +192,9 @@ async function readGraph(): Promise<Map<string, Source>> {
   return new Map(
     Object.entries(metafile.inputs).map(([path, { imports }]) => {
       const text = readFileSync(join(root, path), 'utf8');
-      const types = [...text.matchAll(/^import type [^;]*? from '(\.[^']+)';$/gm)].map(([, from]) => nameOf(join(dirname(path), from!)));
+      const types = [...text.matchAll(/^import type [^;]*? from '(\.[^']+)';$/gm)].map(([, from]) =>
+        nameOf(join(dirname(path), from!)),
+      );
       return [nameOf(path), { text, types, imports: imports.map((each) => nameOf(each.path)) }];
     }),
   );
