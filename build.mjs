@@ -1,7 +1,7 @@
-// Builds dist/ from src/: one unbundled ES module for each source file with its source map, the declarations, the same
-// entries in one file each for Node, Deno and Bun (dist/node/), and one self-contained minified file of the main entry for
-// pasting and for import by URL.
-// `--tests` also transpiles test/ and examples/ into .build/, since Node 20 runs no TypeScript.
+// Builds dist/ from src/: one unbundled ES module for each source file with its source map, the declarations,
+// the same entries in one file each for Node, Deno and Bun (dist/node/), and one self-contained minified file
+// of the main entry for pasting and for import by URL. `--tests` also transpiles test/ and examples/ into
+// .build/, since Node 20 runs no TypeScript.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -34,16 +34,24 @@ const esm = { bundle: true, format: 'esm', target: 'es2022' };
 const maps = { sourcemap: true, sourcesContent: false };
 const unbundled = { ...esm, ...maps, plugins: [keepModules] };
 // Node prints the line of an uncaught error: in one line that would be the whole file, before the message.
-const sparse = { minifyWhitespace: true, minifySyntax: true, lineLimit: 120, outExtension: { '.js': '.mjs' } };
+const sparse = {
+  minifyWhitespace: true,
+  minifySyntax: true,
+  lineLimit: 120,
+  outExtension: { '.js': '.mjs' },
+};
 const forNode = { ...esm, ...maps, ...sparse, outdir: 'dist/node', outbase: 'src', external: ['node:*'] };
 
 const { exports, bin } = JSON.parse(readFileSync('package.json', 'utf8'));
 
 rmSync('dist', { recursive: true, force: true });
 await build({ ...unbundled, entryPoints: filesOf('src'), outdir: 'dist', outbase: 'src' });
-// A fresh process pays half a millisecond for each module that it loads, as much for a name that does not tell the format
-// (Node looks for package.json in each folder above), and a third for white space. Names stay, for stack traces.
-const [main, ...others] = Object.values(exports).map(({ default: code }) => code.replace('./dist/', 'src/').replace(/js$/, 'ts'));
+// A fresh process pays half a millisecond for each module that it loads, as much for a name that does not
+// tell the format (Node looks for package.json in each folder above), and a third for white space. Names
+// stay, for stack traces.
+const [main, ...others] = Object.values(exports).map(({ default: code }) =>
+  code.replace('./dist/', 'src/').replace(/js$/, 'ts'),
+);
 await build({ ...forNode, entryPoints: [main] });
 await build({ ...forNode, entryPoints: others, plugins: [errorsOfMain] });
 await build({ ...esm, entryPoints: [main], outfile: 'dist/thingspace-auth.min.js', minify: true });
@@ -52,10 +60,17 @@ checkEntries();
 
 if (process.argv.includes('--tests')) {
   rmSync('.build', { recursive: true, force: true });
-  await build({ ...unbundled, entryPoints: [...filesOf('test', false), ...filesOf('examples')], outdir: '.build', outbase: '.' });
+  await build({
+    ...unbundled,
+    entryPoints: [...filesOf('test', false), ...filesOf('examples')],
+    outdir: '.build',
+    outbase: '.',
+  });
 }
 
-/** The TypeScript files of a folder; private packages below test/ bring their own tools and are left to them. */
+/**
+ * The TypeScript files of a folder; private packages below test/ bring their own tools and are left to them.
+ */
 function filesOf(folder, isDeep = true) {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
@@ -76,7 +91,8 @@ function emitDeclarations() {
 
 /** package.json is what users see: every file it names must have been built. */
 function checkEntries() {
-  for (const target of Object.values({ exports, bin })) filesNamedIn(target).forEach((path) => readFileSync(path));
+  for (const target of Object.values({ exports, bin }))
+    filesNamedIn(target).forEach((path) => readFileSync(path));
 
   function filesNamedIn(target) {
     return typeof target === 'string' ? [target] : Object.values(target).flatMap(filesNamedIn);

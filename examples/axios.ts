@@ -1,4 +1,5 @@
-// axios (1.12 or later) on top of authorizedFetch: interceptors, errors for statuses, and the token in every call.
+// axios (1.12 or later) on top of authorizedFetch: interceptors, errors for statuses, and the token in every
+// call.
 //   npm install thingspace-auth axios
 import axios from 'axios';
 import { configFromEnvironment, createClient } from 'thingspace-auth';

@@ -1,7 +1,6 @@
-// The backend of browser-page.ts and service-worker.ts: it holds the secret, and hands the token, which lives for an hour
-// at most, to users who are signed in.
-import type { IncomingMessage } from 'node:http';
-import { createServer } from 'node:http';
+// The backend of browser-page.ts and service-worker.ts: it holds the secret, and hands the token, which lives
+// for an hour at most, to users who are signed in.
+import { createServer, type IncomingMessage } from 'node:http';
 import { configFromEnvironment, createClient } from 'thingspace-auth';
 
 const { getToken } = createClient(configFromEnvironment());
@@ -15,11 +14,15 @@ const server = createServer(async (request, response) => {
   if (!isSignedIn(request)) return response.writeHead(401).end();
   try {
     const token = await getToken();
-    return response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(JSON.stringify(token));
+    return response
+      .writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' })
+      .end(JSON.stringify(token));
   } catch (error) {
     console.error(error);
     return response.writeHead(502).end();
   }
 });
 
-server.listen(Number(process.env.PORT ?? 8080), '127.0.0.1', () => console.log('Listening on', server.address()));
+server.listen(Number(process.env.PORT ?? 8080), '127.0.0.1', () =>
+  console.log('Listening on', server.address()),
+);

@@ -1,4 +1,5 @@
-// Bun: a small server of your own. The token lives in a folder, so that the next start, or the next process, has one.
+// Bun: a small server of your own. The token lives in a folder, so that the next start, or the next process,
+// has one.
 //   bun add thingspace-auth
 //   bun run bun-server.ts
 import { configFromEnvironment, createClient } from 'thingspace-auth';

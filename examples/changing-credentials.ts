@@ -1,18 +1,24 @@
-// A secret that changes while the program runs: make another client, and let it start from the token that still serves.
-// Calls under way end with the old one. Here a signal says that the secret is new: kill -HUP.
+// A secret that changes while the program runs: make another client, and let it start from the token that
+// still serves. Calls under way end with the old one. Here a signal says that the secret is new: kill -HUP.
 import { readFileSync } from 'node:fs';
-import { configFromEnvironment, createClient } from 'thingspace-auth';
-import type { OAuthToken } from 'thingspace-auth';
+import { configFromEnvironment, createClient, type OAuthToken } from 'thingspace-auth';
 
 let token: OAuthToken | undefined;
 
 function connect() {
   const THINGSPACE_CLIENT_SECRET = readFileSync('secret.txt', 'utf8');
-  const { clientCredentialsAuthCredentials, ...config } = configFromEnvironment({ ...process.env, THINGSPACE_CLIENT_SECRET });
+  const { clientCredentialsAuthCredentials, ...config } = configFromEnvironment({
+    ...process.env,
+    THINGSPACE_CLIENT_SECRET,
+  });
   const oauthOnTokenUpdate = (latest: OAuthToken) => (token = latest);
   return createClient({
     ...config,
-    clientCredentialsAuthCredentials: { ...clientCredentialsAuthCredentials, oauthToken: token, oauthOnTokenUpdate },
+    clientCredentialsAuthCredentials: {
+      ...clientCredentialsAuthCredentials,
+      oauthToken: token,
+      oauthOnTokenUpdate,
+    },
   });
 }
 

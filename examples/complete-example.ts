@@ -1,6 +1,15 @@
-// The complete example of the vendor's documentation: ask for a token once, keep it, start from it the next time.
-import { createClient, Environment, isExpired, OAuthProviderError, OauthScopeEnum, reviveToken } from 'thingspace-auth';
-import type { OAuthToken } from 'thingspace-auth';
+// The complete example of the vendor's documentation: ask for a token once, keep it, start from it the next
+// time.
+
+import {
+  createClient,
+  Environment,
+  isExpired,
+  OAuthProviderError,
+  type OAuthToken,
+  OauthScopeEnum,
+  reviveToken,
+} from 'thingspace-auth';
 
 const database = new Map<string, string>(); // stands for yours
 

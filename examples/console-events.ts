@@ -1,6 +1,5 @@
 // Watches a client while you develop: each event on one line. Events hold no secrets.
-import type { ClientEvent } from 'thingspace-auth';
-import { configFromEnvironment, createClient } from 'thingspace-auth';
+import { type ClientEvent, configFromEnvironment, createClient } from 'thingspace-auth';
 
 function logEvent({ type, ...fields }: ClientEvent): void {
   const details = Object.entries(fields).map(([name, value]) => `${name}=${value}`);

@@ -1,13 +1,21 @@
 /**
- * `npm run demo`: the complete example, step by step, with the requests that go over the wire (secrets masked).
- * It runs against a mock ThingSpace on this machine, behind a real HTTP server. With THINGSPACE_CLIENT_ID and
- * THINGSPACE_CLIENT_SECRET set (and THINGSPACE_M2M_TOKEN, if you have one) it talks to the real service instead.
+ * `npm run demo`: the complete example, step by step, with the requests that go over the wire (secrets
+ * masked). It runs against a mock ThingSpace on this machine, behind a real HTTP server. With
+ * THINGSPACE_CLIENT_ID and THINGSPACE_CLIENT_SECRET set (and THINGSPACE_M2M_TOKEN, if you have one) it talks
+ * to the real service instead.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import type { ClientConfig, OAuthToken } from 'thingspace-auth';
-import { ApiError, configFromEnvironment, createClient, OAuthProviderError, OauthScopeEnum } from 'thingspace-auth';
+import {
+  ApiError,
+  type ClientConfig,
+  configFromEnvironment,
+  createClient,
+  OAuthProviderError,
+  type OAuthToken,
+  OauthScopeEnum,
+} from 'thingspace-auth';
 import { createMockServer } from 'thingspace-auth/testing';
 
 const isReal = !!process.env.THINGSPACE_CLIENT_ID;
@@ -19,7 +27,9 @@ try {
   await run();
 } catch (error) {
   process.exitCode = 1;
-  console.error(`\nThe demo stopped: ${error instanceof ApiError ? `${error.message} (code '${error.code}')` : error}`);
+  console.error(
+    `\nThe demo stopped: ${error instanceof ApiError ? `${error.message} (code '${error.code}')` : error}`,
+  );
 } finally {
   stop();
 }
@@ -40,11 +50,14 @@ async function run(): Promise<void> {
   step('2. Make two API calls: the client adds the token to each');
   await call(client.authorizedFetch, '/api/mec/eds/regions');
   await call(client.authorizedFetch, '/api/mec/eds/serviceprofiles');
-  if (!config.vZM2mToken) console.log('  (No VZ-M2M-Token went along, since THINGSPACE_M2M_TOKEN is not set.)');
+  if (!config.vZM2mToken)
+    console.log('  (No VZ-M2M-Token went along, since THINGSPACE_M2M_TOKEN is not set.)');
 
   step('3. The program starts again: it loads the saved token and needs no new one');
   const exchanges = counted.token;
-  const restarted = createClient({ ...config, fetch: tracedFetch }).withToken(JSON.parse(database.get('token')!));
+  const restarted = createClient({ ...config, fetch: tracedFetch }).withToken(
+    JSON.parse(database.get('token')!),
+  );
   await call(restarted.authorizedFetch, '/api/mec/eds/regions');
   console.log(`  Token requests in this step: ${counted.token - exchanges}.`);
 
@@ -63,11 +76,17 @@ async function tryWrongSecret(): Promise<void> {
   const { clientCredentialsAuthCredentials: credentials } = config;
   const wrong = { ...credentials, oauthClientSecret: 'a-wrong-secret' };
   try {
-    await createClient({ ...config, clientCredentialsAuthCredentials: wrong, fetch: tracedFetch } as ClientConfig).fetchToken();
+    await createClient({
+      ...config,
+      clientCredentialsAuthCredentials: wrong,
+      fetch: tracedFetch,
+    } as ClientConfig).fetchToken();
     console.log('  The server took it.');
   } catch (error) {
     if (!(error instanceof OAuthProviderError)) throw error;
-    console.log(`  An OAuthProviderError with error '${error.error}': "${error.message}". It is not tried again.`);
+    console.log(
+      `  An OAuthProviderError with error '${error.error}': "${error.message}". It is not tried again.`,
+    );
   }
 }
 
@@ -86,7 +105,8 @@ async function tracedFetch(...[input, init]: Parameters<typeof fetch>): Promise<
 }
 
 function describe({ expiresIn, scope }: OAuthToken): string {
-  const life = expiresIn === undefined ? 'without a known end' : `valid for ${Math.round(expiresIn / 60)} minutes`;
+  const life =
+    expiresIn === undefined ? 'without a known end' : `valid for ${Math.round(expiresIn / 60)} minutes`;
   return scope ? `${life}, for ${scope.split(' ').join(' and ')}` : life;
 }
 
@@ -112,13 +132,18 @@ function realService(): Service {
   return { config, apiUrl, stop: () => {} };
 }
 
-/** The mock is one function from Request to Response; here a real HTTP server on a free port of this machine calls it. */
+/**
+ * The mock is one function from Request to Response; here a real HTTP server on a free port of this machine
+ * calls it.
+ */
 async function startMockService(): Promise<Service> {
   const mock = createMockServer({ clients: { 'demo-key': 'demo-secret' } });
   const server = createServer(async (incoming, outgoing) => {
     const { method = 'GET', url = '/', headers } = incoming;
     const body = (await text(incoming)) || null;
-    const answer = await mock.fetch(new Request(`http://${headers.host}${url}`, { method, headers: headers as HeadersInit, body }));
+    const answer = await mock.fetch(
+      new Request(`http://${headers.host}${url}`, { method, headers: headers as HeadersInit, body }),
+    );
     outgoing.writeHead(answer.status, Object.fromEntries(answer.headers)).end(await answer.text());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,4 +1,5 @@
-// Deno: a small server of your own. The token lives in Deno KV, so that the next start, or the next instance, has one.
+// Deno: a small server of your own. The token lives in Deno KV, so that the next start, or the next instance,
+// has one.
 //   deno add npm:thingspace-auth
 //   deno run --unstable-kv --allow-env --allow-net --allow-read --allow-write deno.ts
 import { configFromEnvironment, createClient } from 'thingspace-auth';

@@ -1,8 +1,11 @@
-// Asks the server itself where its endpoints are: its issuer is all that needs to be configured, and who may see the tokens.
+// Asks the server itself where its endpoints are: its issuer is all that needs to be configured, and who may
+// see the tokens.
 import { createClient } from 'thingspace-auth';
 import { discover } from 'thingspace-auth/discover';
 
-const environment = await discover('https://auth.example.com/tenant-1', { apiOrigins: ['https://api.example.com'] });
+const environment = await discover('https://auth.example.com/tenant-1', {
+  apiOrigins: ['https://api.example.com'],
+});
 console.log(environment.tokenUrl);
 
 const { authorizedFetch } = createClient({

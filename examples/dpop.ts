@@ -1,4 +1,5 @@
-// Binds the tokens to a key of this process (DPoP): one that is stolen from a log or a proxy is of no use without it.
+// Binds the tokens to a key of this process (DPoP): one that is stolen from a log or a proxy is of no use
+// without it.
 import { createClient } from 'thingspace-auth';
 import { createDpop } from 'thingspace-auth/dpop';
 

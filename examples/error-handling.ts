@@ -1,6 +1,6 @@
-// What can go wrong, told apart by code. A wrong call (a bad option, a foreign origin) is a TypeError: fix the program.
-import type { AnyApiError } from 'thingspace-auth';
-import { ApiError, configFromEnvironment, createClient } from 'thingspace-auth';
+// What can go wrong, told apart by code. A wrong call (a bad option, a foreign origin) is a TypeError: fix
+// the program.
+import { type AnyApiError, ApiError, configFromEnvironment, createClient } from 'thingspace-auth';
 
 const { authorizedFetch } = createClient({ ...configFromEnvironment(), timeout: 10_000 });
 
@@ -17,7 +17,9 @@ try {
 function explain(error: AnyApiError): string {
   switch (error.code) {
     case 'oauth_error':
-      return error.error === 'invalid_scope' ? 'This key may not have one of the scopes.' : 'Check key and secret.';
+      return error.error === 'invalid_scope'
+        ? 'This key may not have one of the scopes.'
+        : 'Check key and secret.';
     case 'no_credentials':
       return 'Set THINGSPACE_CLIENT_SECRET.';
     case 'session_refused':

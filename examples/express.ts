@@ -1,4 +1,5 @@
-// Express 5: routes that call the API. One client for the life of the server; what a route throws goes to the error handler.
+// Express 5: routes that call the API. One client for the life of the server; what a route throws goes to the
+// error handler.
 //   npm install thingspace-auth express
 import type { NextFunction, Request, Response } from 'express';
 import express from 'express';
@@ -17,4 +18,6 @@ app.use((error: unknown, _request: Request, response: Response, _next: NextFunct
   response.status(502).json({ error: error instanceof ApiError ? error.code : 'other' });
 });
 
-const server = app.listen(Number(process.env.PORT ?? 3000), '127.0.0.1', () => console.log('Listening on', server.address()));
+const server = app.listen(Number(process.env.PORT ?? 3000), '127.0.0.1', () =>
+  console.log('Listening on', server.address()),
+);

@@ -1,5 +1,5 @@
-// A server that stops in order: no new requests, the calls under way end or are cut off, then the session ends. The client
-// itself has no timer and no connection of its own: nothing of it keeps the process alive.
+// A server that stops in order: no new requests, the calls under way end or are cut off, then the session
+// ends. The client itself has no timer and no connection of its own: nothing of it keeps the process alive.
 import { createServer } from 'node:http';
 import { configFromEnvironment, createClient } from 'thingspace-auth';
 import { createSession } from 'thingspace-auth/session';
@@ -10,10 +10,14 @@ const { authorizedFetch } = createClient({ ...configFromEnvironment(), vZM2mToke
 const cut = new AbortController();
 
 const server = createServer(async (_request, response) => {
-  const answer = await authorizedFetch('https://thingspace.verizon.com/api/m2m/v1/accounts', { signal: cut.signal }).catch(() => undefined);
+  const answer = await authorizedFetch('https://thingspace.verizon.com/api/m2m/v1/accounts', {
+    signal: cut.signal,
+  }).catch(() => undefined);
   response.writeHead(answer?.status ?? 502).end(await answer?.text());
 });
-server.listen(Number(process.env.PORT ?? 8080), '127.0.0.1', () => console.log('Listening on', server.address()));
+server.listen(Number(process.env.PORT ?? 8080), '127.0.0.1', () =>
+  console.log('Listening on', server.address()),
+);
 
 process.once('SIGTERM', () => {
   setTimeout(() => cut.abort(), 5_000).unref();

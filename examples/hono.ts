@@ -9,7 +9,9 @@ const app = new Hono();
 
 app.get('/regions', async (context) => {
   // The caller's signal: who goes away ends the call, and nobody else's wait for a token.
-  const { status, body } = await authorizedFetch('https://5gedge.verizon.com/api/mec/eds/regions', { signal: context.req.raw.signal });
+  const { status, body } = await authorizedFetch('https://5gedge.verizon.com/api/mec/eds/regions', {
+    signal: context.req.raw.signal,
+  });
   return new Response(body, { status, headers: { 'content-type': 'application/json' } });
 });
 

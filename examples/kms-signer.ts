@@ -1,4 +1,5 @@
-// The private key stays in a key management service, here the transit engine of HashiCorp Vault: it signs, nobody reads it.
+// The private key stays in a key management service, here the transit engine of HashiCorp Vault: it signs,
+// nobody reads it.
 import { ApiError, createClient } from 'thingspace-auth';
 import { privateKeyJwt } from 'thingspace-auth/jwt';
 

@@ -1,5 +1,5 @@
-// A large download goes to a file piece by piece. `timeout` would count the whole body: this client has none, and a limit
-// of its own for the silence between two pieces.
+// A large download goes to a file piece by piece. `timeout` would count the whole body: this client has none,
+// and a limit of its own for the silence between two pieces.
 import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { configFromEnvironment, createClient } from 'thingspace-auth';
@@ -11,12 +11,14 @@ const alarm = setTimeout(() => stalled.abort(new Error('Nothing came for 30 s'))
 
 const response = await authorizedFetch('https://5gedge.verizon.com/api/report', { signal: stalled.signal });
 if (!response.ok || !response.body) throw new Error(`The API answered ${response.status}`);
-const pieces = response.body.pipeThrough(new TransformStream({
-  transform(piece, controller) {
-    alarm.refresh();
-    controller.enqueue(piece);
-  },
-}));
+const pieces = response.body.pipeThrough(
+  new TransformStream({
+    transform(piece, controller) {
+      alarm.refresh();
+      controller.enqueue(piece);
+    },
+  }),
+);
 await pipeline(pieces, createWriteStream('report.csv'));
 clearTimeout(alarm);
 console.log('saved');

@@ -1,4 +1,5 @@
-// The M2M APIs want a second token, for the account behind the devices: createSession logs in when it is needed.
+// The M2M APIs want a second token, for the account behind the devices: createSession logs in when it is
+// needed.
 import { ApiError, configFromEnvironment, createClient } from 'thingspace-auth';
 import { createSession } from 'thingspace-auth/session';
 

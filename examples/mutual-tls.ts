@@ -1,8 +1,8 @@
 // Mutual TLS (RFC 8705): the certificate says who the client is, at the token endpoint and at the API.
 //   npm install thingspace-auth undici@7
 import { readFileSync } from 'node:fs';
-import { Agent } from 'undici';
 import { createClient, noClientAuthentication } from 'thingspace-auth';
+import { Agent } from 'undici';
 
 const dispatcher = new Agent({
   connect: {
@@ -13,7 +13,10 @@ const dispatcher = new Agent({
 });
 
 const { authorizedFetch } = createClient({
-  clientCredentialsAuthCredentials: { oauthClientId: 'my-service', clientAuthentication: noClientAuthentication },
+  clientCredentialsAuthCredentials: {
+    oauthClientId: 'my-service',
+    clientAuthentication: noClientAuthentication,
+  },
   environment: { tokenUrl: 'https://auth.example.com/oauth2/token', apiOrigins: ['https://api.example.com'] },
   fetch: (input, init) => fetch(input, { ...init, dispatcher } as RequestInit),
 });

@@ -14,4 +14,7 @@ const { authorizedFetch } = createClient(configFromEnvironment());
 const edge = createOpenApiClient<paths>({ baseUrl: 'https://5gedge.verizon.com', fetch: authorizedFetch });
 
 const { data, response } = await edge.GET('/api/mec/eds/regions');
-console.log(response.status, data?.regions.map(({ regionId }) => regionId));
+console.log(
+  response.status,
+  data?.regions.map(({ regionId }) => regionId),
+);

@@ -21,8 +21,10 @@ export function postgresStore(pool: Pool): TokenStore {
     // Each is one statement, which PostgreSQL carries out for one after the other where they meet at a row.
     compareAndSet: async (key, expected, value, ttlSeconds) => {
       if (value === undefined && expected === undefined) return (await get(key)) === undefined;
-      if (value === undefined) return change(`DELETE FROM oauth_tokens WHERE key = $1 AND value = $2 AND ${ALIVE}`, [key, expected]);
-      if (expected === undefined) return change(`${INSERT} ${OVERWRITE} WHERE NOT ${ALIVE}`, [key, value, ttlSeconds]);
+      if (value === undefined)
+        return change(`DELETE FROM oauth_tokens WHERE key = $1 AND value = $2 AND ${ALIVE}`, [key, expected]);
+      if (expected === undefined)
+        return change(`${INSERT} ${OVERWRITE} WHERE NOT ${ALIVE}`, [key, value, ttlSeconds]);
       const update = `UPDATE oauth_tokens SET value = $2, ends = now() + make_interval(secs => $3)
                       WHERE key = $1 AND value = $4 AND ${ALIVE}`;
       return change(update, [key, value, ttlSeconds, expected]);

@@ -1,5 +1,5 @@
-// Proves who it is with a private key (private_key_jwt): no secret is shared with the server, which has the public key only.
-// openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out private-key.pem
+// Proves who it is with a private key (private_key_jwt): no secret is shared with the server, which has the
+// public key only. openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out private-key.pem
 // openssl pkey -in private-key.pem -pubout
 import { readFile } from 'node:fs/promises';
 import { createClient } from 'thingspace-auth';

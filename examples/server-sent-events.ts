@@ -1,12 +1,18 @@
-// Server-sent events: the EventSource of npm's eventsource takes a fetch, and connects again by itself, each time with a
-// token that is valid. `timeout` would count the whole stream, so this client has none.
+// Server-sent events: the EventSource of npm's eventsource takes a fetch, and connects again by itself, each
+// time with a token that is valid. `timeout` would count the whole stream, so this client has none.
 //   npm install thingspace-auth eventsource
 import { EventSource } from 'eventsource';
 import { createClient } from 'thingspace-auth';
 
 const { authorizedFetch } = createClient({
-  clientCredentialsAuthCredentials: { oauthClientId: 'my-service', oauthClientSecret: process.env.CLIENT_SECRET },
-  environment: { tokenUrl: 'https://auth.example.com/oauth2/token', apiOrigins: ['https://events.example.com'] },
+  clientCredentialsAuthCredentials: {
+    oauthClientId: 'my-service',
+    oauthClientSecret: process.env.CLIENT_SECRET,
+  },
+  environment: {
+    tokenUrl: 'https://auth.example.com/oauth2/token',
+    apiOrigins: ['https://events.example.com'],
+  },
   timeout: 0,
 });
 

@@ -1,15 +1,21 @@
 /**
- * A token store of one's own in SQLite (`node:sqlite`, Node 22.5 and later), shared by the processes of one machine.
+ * A token store of one's own in SQLite (`node:sqlite`, Node 22.5 and later), shared by the processes of one
+ * machine.
  *
- * createClient({ clientCredentialsAuthCredentials: { …, oauthTokenProvider: storedToken(sqliteStore(database)) } });
+ * createClient({ clientCredentialsAuthCredentials: { …, oauthTokenProvider:
+ * storedToken(sqliteStore(database)) } });
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { TokenStore } from 'thingspace-auth/stores';
 
 export function sqliteStore(database: DatabaseSync): TokenStore {
   database.exec('PRAGMA busy_timeout = 1000'); // milliseconds to wait for another process's write
-  database.exec('CREATE TABLE IF NOT EXISTS oauth_tokens (key TEXT PRIMARY KEY, value TEXT NOT NULL, ends REAL)');
-  const select = database.prepare('SELECT value FROM oauth_tokens WHERE key = ? AND (ends IS NULL OR ends > ?)');
+  database.exec(
+    'CREATE TABLE IF NOT EXISTS oauth_tokens (key TEXT PRIMARY KEY, value TEXT NOT NULL, ends REAL)',
+  );
+  const select = database.prepare(
+    'SELECT value FROM oauth_tokens WHERE key = ? AND (ends IS NULL OR ends > ?)',
+  );
   const insert = database.prepare('INSERT OR REPLACE INTO oauth_tokens VALUES (?, ?, ?)');
   const remove = database.prepare('DELETE FROM oauth_tokens WHERE key = ?');
   const get = (key: string) => select.get(key, Date.now())?.['value'] as string | undefined;

@@ -11,7 +11,8 @@ const { authorizedFetch } = createClient({
     oauthTokenProvider: storedToken(fileStore('.thingspace-tokens')),
   },
   onEvent: (event) => {
-    if (event.type === 'token_obtained') console.log(event.attempts === 0 ? 'token from the store' : 'token from the server');
+    if (event.type === 'token_obtained')
+      console.log(event.attempts === 0 ? 'token from the store' : 'token from the server');
   },
 });
 

@@ -1,8 +1,7 @@
 // Tests your code without a network: the mock ThingSpace is one function that takes the place of fetch.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Client } from 'thingspace-auth';
-import { createClient } from 'thingspace-auth';
+import { type Client, createClient } from 'thingspace-auth';
 import { createMockServer } from 'thingspace-auth/testing';
 
 // Your code: it takes the client's function, so that a test can give it another one.
@@ -19,7 +18,10 @@ test('counts the regions', async () => {
   const { authorizedFetch } = createClient({ clientCredentialsAuthCredentials, fetch: mock.fetch });
 
   assert.equal(await countRegions(authorizedFetch), 1);
-  assert.deepEqual(mock.requests.map(({ path }) => path), ['/api/ts/v1/oauth2/token', '/api/mec/eds/regions']);
+  assert.deepEqual(
+    mock.requests.map(({ path }) => path),
+    ['/api/ts/v1/oauth2/token', '/api/mec/eds/regions'],
+  );
 });
 
 test('survives a token that was revoked, and reports an API that is down', async () => {

@@ -1,5 +1,6 @@
-// Keeps the token in local storage, where all tabs of the page's origin share it. A client secret may never reach a
-// browser: the page's own backend answers /token with its client's token, and passes the API calls on.
+// Keeps the token in local storage, where all tabs of the page's origin share it. A client secret may never
+// reach a browser: the page's own backend answers /token with its client's token, and passes the API calls
+// on.
 import { createClient, noClientAuthentication } from 'thingspace-auth';
 import { storedToken } from 'thingspace-auth/stores';
 import { webStore } from 'thingspace-auth/stores/web';

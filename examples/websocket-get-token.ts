@@ -7,12 +7,17 @@ const { getToken } = createClient({
     oauthClientId: 'my-service',
     oauthClientSecret: process.env.CLIENT_SECRET,
   },
-  environment: { tokenUrl: 'https://auth.example.com/oauth2/token', apiOrigins: ['https://events.example.com'] },
+  environment: {
+    tokenUrl: 'https://auth.example.com/oauth2/token',
+    apiOrigins: ['https://events.example.com'],
+  },
 });
 
 async function connect(): Promise<WebSocket> {
   const { accessToken } = await getToken(); // the network only when there is no valid token
-  return new WebSocket('wss://events.example.com/stream', { headers: { authorization: `Bearer ${accessToken}` } });
+  return new WebSocket('wss://events.example.com/stream', {
+    headers: { authorization: `Bearer ${accessToken}` },
+  });
 }
 
 let reconnects = 2;

@@ -4,18 +4,16 @@
  */
 import { authorizedFetch } from './call/authorizedFetch.ts';
 import type { ClientConfig } from './config/config.ts';
-import type { Settings } from './config/settings.ts';
-import { assertUsable, resolveConfig } from './config/settings.ts';
-import type { OAuthToken } from './platform/token.ts';
-import { reviveToken } from './platform/token.ts';
-import { createTokenSource, getToken } from './token/tokenSource.ts';
+import { assertUsable, resolveConfig, type Settings } from './config/settings.ts';
+import { type OAuthToken, reviveToken } from './platform/token.ts';
 import type { Fetch } from './platform/transport.ts';
+import { createTokenSource, getToken } from './token/tokenSource.ts';
 
 /** Options of a call for a token. */
 export interface TokenOptions {
   /**
-   * Ends this caller's wait when it aborts: the call then rejects with the signal's reason. The exchange itself goes on.
-   * Absent: nothing ends the wait early.
+   * Ends this caller's wait when it aborts: the call then rejects with the signal's reason. The exchange
+   * itself goes on. Absent: nothing ends the wait early.
    */
   readonly signal?: AbortSignal | null | undefined;
 }
@@ -23,43 +21,46 @@ export interface TokenOptions {
 /** What `createClient` returns: a frozen object of plain functions, each of which works when destructured. */
 export interface Client {
   /**
-   * Exchanges the credentials for an access token, remembers the token and returns it. It always waits for an exchange with
-   * its retries, even while the remembered token is valid. Calls made while an exchange is under way share it. With an
-   * `oauthTokenProvider`, a `fetchToken` shares only what another `fetchToken` has begun. Most programs need
-   * {@link Client.authorizedFetch} only.
+   * Exchanges the credentials for an access token, remembers the token and returns it. It always waits for an
+   * exchange with its retries, even while the remembered token is valid. Calls made while an exchange is
+   * under way share it. With an `oauthTokenProvider`, a `fetchToken` shares only what another `fetchToken`
+   * has begun. Most programs need {@link Client.authorizedFetch} only.
    *
    * Rejects with an `OAuthProviderError` when the server refuses, with an `ApiError` (`network`, `timeout`,
-   * `gateway_fault`, `invalid_response`, `response_too_large`, `no_credentials`), with the signal's reason, or with what
-   * the token provider or the client authentication threw.
+   * `gateway_fault`, `invalid_response`, `response_too_large`, `no_credentials`), with the signal's reason,
+   * or with what the token provider or the client authentication threw.
    *
    * @see RFC 6749 section 4.4
    */
   readonly fetchToken: (options?: TokenOptions) => Promise<OAuthToken>;
   /**
-   * Returns the remembered token while it is valid, without using the network. Otherwise one exchange, which all callers
-   * share, brings a new token. For WebSockets, gRPC and other clients.
+   * Returns the remembered token while it is valid, without using the network. Otherwise one exchange, which
+   * all callers share, brings a new token. For WebSockets, gRPC and other clients.
    *
-   * Rejects like {@link Client.fetchToken}. After a failed exchange, calls get the same error at once until the next
-   * exchange may be made: after 1 s, then after 2 s and so on up to 30 s, or when `Retry-After` says (300 s at most).
+   * Rejects like {@link Client.fetchToken}. After a failed exchange, calls get the same error at once until
+   * the next exchange may be made: after 1 s, then after 2 s and so on up to 30 s, or when `Retry-After` says
+   * (300 s at most).
    */
   readonly getToken: (options?: TokenOptions) => Promise<OAuthToken>;
   /**
-   * Makes a new client with the same configuration that starts from `token`. The token may be parsed from JSON. The
-   * first client is not changed. The two share nothing but a store, a session and a `dpop` object of the
-   * configuration. Touches no network.
+   * Makes a new client with the same configuration that starts from `token`. The token may be parsed from
+   * JSON. The first client is not changed. The two share nothing but a store, a session and a `dpop` object
+   * of the configuration. Touches no network.
    *
-   * @throws `TypeError` for anything that is no token, and for a DPoP token if the configuration has no `dpop`
+   * @throws `TypeError` for anything that is no token, and for a DPoP token if the configuration has no
+   *   `dpop`
    */
   readonly withToken: (token: OAuthToken) => Client;
   /**
-   * `fetch` with the client's credentials. It takes the same arguments and gives the same results: a status is never an
-   * error. It replaces `Authorization`. Where a session token is configured, it sets `VZ-M2M-Token`, unless the call has
-   * that header itself. When there is no valid token, it gets one first. When the answer is 401, it renews the token and
-   * sends the call once more, unless the body was a stream or no other token can be had.
+   * `fetch` with the client's credentials. It takes the same arguments and gives the same results: a status
+   * is never an error. It replaces `Authorization`. Where a session token is configured, it sets
+   * `VZ-M2M-Token`, unless the call has that header itself. When there is no valid token, it gets one first.
+   * When the answer is 401, it renews the token and sends the call once more, unless the body was a stream or
+   * no other token can be had.
    *
-   * Rejects with a `TypeError` for an origin outside `apiOrigins`, before any token is fetched. Rejects also with what
-   * `fetch` rejects with, with the signal's reason, with an `ApiError` `timeout`, like {@link Client.getToken}, and as
-   * the login of a session does.
+   * Rejects with a `TypeError` for an origin outside `apiOrigins`, before any token is fetched. Rejects also
+   * with what `fetch` rejects with, with the signal's reason, with an `ApiError` `timeout`, like {@link
+   * Client.getToken}, and as the login of a session does.
    *
    * @see RFC 6750 section 2.1
    */
@@ -67,8 +68,9 @@ export interface Client {
 }
 
 /**
- * Makes a client. Touches no network, starts no timer, draws no random number and reads no clock, so that it can stand at
- * module scope everywhere. Two clients share nothing but a store, a session or a `dpop` object that both were given.
+ * Makes a client. Touches no network, starts no timer, draws no random number and reads no clock, so that it
+ * can stand at module scope everywhere. Two clients share nothing but a store, a session or a `dpop` object
+ * that both were given.
  *
  * @throws `TypeError` that names the option and the rule, never the value
  * @example

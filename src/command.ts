@@ -1,17 +1,24 @@
 #!/usr/bin/env node
 /**
- * The command `thingspace-auth`: prints a token, or says step by step what works. For people and their scripts: no entry
- * imports it. Everything that it prints passes {@link clean}, so that no secret but the token that `token` is for appears.
+ * The command `thingspace-auth`: prints a token, or says step by step what works. For people and their
+ * scripts: no entry imports it. Everything that it prints passes {@link clean}, so that no secret but the
+ * token that `token` is for appears.
  * @module
  */
 import { Buffer } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import * as util from 'node:util';
-import type { Client, OAuthToken, VariablesConfig } from './index.ts';
-import { ApiError, configFromEnvironment, createClient, OAuthProviderError } from './index.ts';
-import type { Session } from './session.ts';
-import { createSession } from './session.ts';
+import {
+  ApiError,
+  type Client,
+  configFromEnvironment,
+  createClient,
+  OAuthProviderError,
+  type OAuthToken,
+  type VariablesConfig,
+} from './index.ts';
+import { createSession, type Session } from './session.ts';
 
 const USAGE = `Usage:
   thingspace-auth token [--env FILE]
@@ -33,7 +40,9 @@ THINGSPACE_TOKEN_URL and THINGSPACE_API_ORIGINS (separated by spaces).
 Exit status: 0, or 1 with what to do next.
 `;
 
-/** Beyond this a clock breaks what other programs promise: certificates, signatures, tokens in a shared store. */
+/**
+ * Beyond this a clock breaks what other programs promise: certificates, signatures, tokens in a shared store.
+ */
 const MOST_CLOCK_OFFSET_SECONDS = 60;
 
 /** One thing that was looked at: `message` says what was found, `next` what to do where it is not good. */
@@ -104,8 +113,10 @@ function print(text: string): 0 {
 function readOrder(args: string[]): Order {
   const { values, positionals } = parse(args);
   const [command, url, ...more] = positionals;
-  if (more.length || (command !== 'check' && command !== 'token')) throw new Stop('Say token or check.', USAGE);
-  if (command === 'token' && (url || values.json || values.login)) throw new Stop('token takes --env only.', USAGE);
+  if (more.length || (command !== 'check' && command !== 'token'))
+    throw new Stop('Say token or check.', USAGE);
+  if (command === 'token' && (url || values.json || values.login))
+    throw new Stop('token takes --env only.', USAGE);
   if (url && !URL.canParse(url)) throw new Stop('The URL must be a whole one: https://…', USAGE);
   const env = values.env === undefined ? process.env : { ...readEnvFile(values.env), ...process.env };
   return { command, url, env, isLogin: !!values.login, isJson: !!values.json };
@@ -123,11 +134,18 @@ function parse(args: string[]) {
 }
 
 function readEnvFile(path: string): Env {
-  if (!util.parseEnv) throw new Stop('This version of Node cannot read --env.', 'Use Node 20.12 or later, or set the variables.');
+  if (!util.parseEnv)
+    throw new Stop(
+      'This version of Node cannot read --env.',
+      'Use Node 20.12 or later, or set the variables.',
+    );
   try {
     return util.parseEnv(readFileSync(path, 'utf8')) as Env;
   } catch (error) {
-    throw new Stop(`The file of --env cannot be read (${(error as NodeJS.ErrnoException).code}).`, 'Give the path of a file with lines NAME=value.');
+    throw new Stop(
+      `The file of --env cannot be read (${(error as NodeJS.ErrnoException).code}).`,
+      'Give the path of a file with lines NAME=value.',
+    );
   }
 }
 
@@ -144,7 +162,10 @@ function readConfig(env: Env): VariablesConfig {
     createClient(config); // its rules
     return config;
   } catch (error) {
-    throw new Stop((error as Error).message, 'Set the variable, or correct it. npx thingspace-auth --help lists all.');
+    throw new Stop(
+      (error as Error).message,
+      'Set the variable, or correct it. npx thingspace-auth --help lists all.',
+    );
   }
 }
 
@@ -178,18 +199,31 @@ async function check({ env, url, isLogin }: Order, show: Show): Promise<void> {
   if (!token) return;
   const session = isLogin ? await checkLogin(config, token, inspection) : undefined;
   if (isLogin && !session) return;
-  const caller = createClient({ ...config, fetch: tracedBy(trace), vZM2mToken: session ?? config.vZM2mToken });
+  const caller = createClient({
+    ...config,
+    fetch: tracedBy(trace),
+    vZM2mToken: session ?? config.vZM2mToken,
+  });
   if (url) await checkCall(caller.withToken(token), url, inspection);
 }
 
 function checkVariables(env: Env, isLogin: boolean, show: Show): VariablesConfig | undefined {
-  const set = Object.keys(env).filter((name) => /^THINGSPACE_/.test(name) && env[name]?.trim()).sort();
+  const set = Object.keys(env)
+    .filter((name) => /^THINGSPACE_/.test(name) && env[name]?.trim())
+    .sort();
   const found = `set: ${set.join(', ') || 'none'}`;
   try {
     const config = readConfig(env);
-    const wanted = ['THINGSPACE_CLIENT_SECRET', ...(isLogin ? ['THINGSPACE_USERNAME', 'THINGSPACE_PASSWORD'] : [])];
+    const wanted = [
+      'THINGSPACE_CLIENT_SECRET',
+      ...(isLogin ? ['THINGSPACE_USERNAME', 'THINGSPACE_PASSWORD'] : []),
+    ];
     const missing = wanted.filter((name) => !set.includes(name));
-    if (missing.length) throw new Stop(`${missing.join(' and ')} must be set`, 'Set it in the environment, or in a file for --env.');
+    if (missing.length)
+      throw new Stop(
+        `${missing.join(' and ')} must be set`,
+        'Set it in the environment, or in a file for --env.',
+      );
     show({ name: 'variables', ok: true, message: found, set });
     return config;
   } catch (error) {
@@ -200,7 +234,10 @@ function checkVariables(env: Env, isLogin: boolean, show: Show): VariablesConfig
 }
 
 /** One exchange tells of the endpoint, of the clock and of the token. */
-async function checkToken(config: VariablesConfig, { env, trace, show }: Inspection): Promise<OAuthToken | undefined> {
+async function checkToken(
+  config: VariablesConfig,
+  { env, trace, show }: Inspection,
+): Promise<OAuthToken | undefined> {
   const { fetchToken } = createClient({ ...config, retry: { attempts: 1 }, fetch: tracedBy(trace) });
   const outcome = await fetchToken().catch((error: unknown) => error);
   const isAnswered = !(outcome instanceof Error) || outcome instanceof OAuthProviderError;
@@ -224,7 +261,17 @@ function endpointStep({ url, response, durationMs }: Trace, error: unknown, env:
   const answer = response ? `${endpoint} answered ${status} in ${durationMs} ms` : '';
   const passed = [server && `server: ${server}`, via && `through a proxy: ${via}`];
   const message = [answer, reason, ...passed].filter(Boolean).join('; ');
-  return { name: 'endpoint', ok: error === undefined, message, ...(next && { next }), url: endpoint, status, durationMs, server, via };
+  return {
+    name: 'endpoint',
+    ok: error === undefined,
+    message,
+    ...(next && { next }),
+    url: endpoint,
+    status,
+    durationMs,
+    server,
+    via,
+  };
 }
 
 /** The server's clock against ours at the middle of the request; `Date` has whole seconds. */
@@ -234,8 +281,15 @@ function clockStep({ response, startedAtMs, durationMs }: Trace): Step | undefin
   const offsetSeconds = Math.round((startedAtMs + durationMs / 2 - serverMs - 500) / 1000);
   const ok = Math.abs(offsetSeconds) <= MOST_CLOCK_OFFSET_SECONDS;
   const where = `${Math.abs(offsetSeconds)} s ${offsetSeconds < 0 ? 'behind' : 'ahead of'} the server's`;
-  const next = "Set this machine's clock (NTP). Tokens are used all the same, but certificates, signed assertions and shared stores are not.";
-  return { name: 'clock', ok, message: `this machine's clock is ${where}`, ...(!ok && { next }), offsetSeconds };
+  const next =
+    "Set this machine's clock (NTP). Tokens are used all the same, but certificates, signed assertions and shared stores are not.";
+  return {
+    name: 'clock',
+    ok,
+    message: `this machine's clock is ${where}`,
+    ...(!ok && { next }),
+    offsetSeconds,
+  };
 }
 
 function tokenStep({ expiresIn, scope }: OAuthToken, asked: readonly string[]): Step {
@@ -244,12 +298,28 @@ function tokenStep({ expiresIn, scope }: OAuthToken, asked: readonly string[]): 
   const life = expiresIn === undefined ? 'without a known end' : `for ${expiresIn} s`;
   const scopes = `scopes granted: ${granted?.join(' ') ?? 'not said'}; asked for: ${asked.join(' ') || 'none'}`;
   const next = `Have the application granted ${missing.join(' and ')}, or leave it out of THINGSPACE_SCOPES.`;
-  return { name: 'token', ok: !missing.length, message: `granted ${life}; ${scopes}`, ...(missing.length && { next }), expiresIn, granted, asked };
+  return {
+    name: 'token',
+    ok: !missing.length,
+    message: `granted ${life}; ${scopes}`,
+    ...(missing.length && { next }),
+    expiresIn,
+    granted,
+    asked,
+  };
 }
 
 /** Logs in as a call would, for a call that is answered here and sent nowhere. */
-async function checkLogin(config: VariablesConfig, token: OAuthToken, { env, trace, show }: Inspection): Promise<Session | undefined> {
-  show({ name: 'notice', ok: true, message: 'one M2M login follows; a failed one counts, and five in a row lock the account' });
+async function checkLogin(
+  config: VariablesConfig,
+  token: OAuthToken,
+  { env, trace, show }: Inspection,
+): Promise<Session | undefined> {
+  show({
+    name: 'notice',
+    ok: true,
+    message: 'one M2M login follows; a failed one counts, and five in a row lock the account',
+  });
   const { THINGSPACE_USERNAME: username = '', THINGSPACE_PASSWORD: password = '' } = env;
   const session = createSession({ username, password });
   const { environment } = config;
@@ -257,13 +327,22 @@ async function checkLogin(config: VariablesConfig, token: OAuthToken, { env, tra
   const send = tracedBy(trace);
   const client = createClient({
     ...config,
-    environment: typeof environment === 'object' ? { ...environment, apiOrigins: [...environment.apiOrigins, origin] } : environment,
+    environment:
+      typeof environment === 'object'
+        ? { ...environment, apiOrigins: [...environment.apiOrigins, origin] }
+        : environment,
     vZM2mToken: session,
-    fetch: (input, init) => (new Request(input).url === `${origin}/` ? Promise.resolve(new Response()) : send(input, init)),
+    fetch: (input, init) =>
+      new Request(input).url === `${origin}/` ? Promise.resolve(new Response()) : send(input, init),
   });
   try {
     await client.withToken(token).authorizedFetch(`${origin}/`);
-    show({ name: 'login', ok: true, message: `the M2M login brought a session in ${trace.durationMs} ms`, durationMs: trace.durationMs });
+    show({
+      name: 'login',
+      ok: true,
+      message: `the M2M login brought a session in ${trace.durationMs} ms`,
+      durationMs: trace.durationMs,
+    });
     return session;
   } catch (error) {
     show({ name: 'login', ok: false, ...explain(error, env) });
@@ -271,21 +350,35 @@ async function checkLogin(config: VariablesConfig, token: OAuthToken, { env, tra
   }
 }
 
-async function checkCall({ authorizedFetch }: Client, url: string, { env, trace, show }: Inspection): Promise<void> {
+async function checkCall(
+  { authorizedFetch }: Client,
+  url: string,
+  { env, trace, show }: Inspection,
+): Promise<void> {
   const where = `GET ${withoutQuery(url)}`;
   try {
     const { ok, status, body } = await authorizedFetch(url);
     await body?.cancel();
     const message = `${where} answered ${status} in ${trace.durationMs} ms`;
-    show({ name: 'call', ok, message, ...(!ok && { next: adviceForCall(status) }), url: withoutQuery(url), status, durationMs: trace.durationMs });
+    show({
+      name: 'call',
+      ok,
+      message,
+      ...(!ok && { next: adviceForCall(status) }),
+      url: withoutQuery(url),
+      status,
+      durationMs: trace.durationMs,
+    });
   } catch (error) {
     show({ name: 'call', ok: false, ...explain(error, env), url: withoutQuery(url) });
   }
 }
 
 function adviceForCall(status: number): string {
-  if (status === 401) return 'The API refuses a token that the server has just granted: check that both belong to one environment.';
-  if (status === 403) return 'The token was taken, and does not suffice: check the scopes, and what the account may do.';
+  if (status === 401)
+    return 'The API refuses a token that the server has just granted: check that both belong to one environment.';
+  if (status === 403)
+    return 'The token was taken, and does not suffice: check the scopes, and what the account may do.';
   if (status === 429 || status >= 500) return 'The API throttles or is unavailable: wait, then try again.';
   return 'Check the URL. An M2M API also wants a session: --login, or THINGSPACE_M2M_TOKEN.';
 }
@@ -313,15 +406,22 @@ function explain(error: unknown, env: Env = process.env): Explanation {
   const full = reason ? `${message}: ${reason}` : message;
   if (error instanceof Stop) return { message, next: error.next };
   if (error instanceof ApiError) return { message: full, next: adviceFor(error, reason, env) };
-  if (error instanceof TypeError && !reason) return { message, next: 'The token goes to the origins of the environment only: THINGSPACE_ENVIRONMENT, or THINGSPACE_API_ORIGINS.' };
+  if (error instanceof TypeError && !reason)
+    return {
+      message,
+      next: 'The token goes to the origins of the environment only: THINGSPACE_ENVIRONMENT, or THINGSPACE_API_ORIGINS.',
+    };
   return { message: full, next: adviceForNetwork(reason, env) };
 }
 
 function adviceFor(error: ApiError, reason: string, env: Env): string {
   const { code, statusCode = 0 } = error;
-  if (code === 'session_refused') return 'Check THINGSPACE_USERNAME and THINGSPACE_PASSWORD before you try again: five failed logins in a row lock the account.';
-  if (statusCode === 429 || statusCode >= 500) return 'The server throttles or is unavailable: wait, then try again.';
-  if (error instanceof OAuthProviderError) return ADVICE_OAUTH[error.error] ?? `Ask who runs the server what "${error.error}" means for this key.`;
+  if (code === 'session_refused')
+    return 'Check THINGSPACE_USERNAME and THINGSPACE_PASSWORD before you try again: five failed logins in a row lock the account.';
+  if (statusCode === 429 || statusCode >= 500)
+    return 'The server throttles or is unavailable: wait, then try again.';
+  if (error instanceof OAuthProviderError)
+    return ADVICE_OAUTH[error.error] ?? `Ask who runs the server what "${error.error}" means for this key.`;
   if (statusCode === 407) return ADVICE_407;
   if (code === 'network') return adviceForNetwork(reason, env);
   if (code === 'timeout') return 'Check the network, or raise THINGSPACE_TIMEOUT (milliseconds).';
@@ -330,20 +430,25 @@ function adviceFor(error: ApiError, reason: string, env: Env): string {
   return 'Something else answered in the place of the token endpoint: check the URL (THINGSPACE_ENVIRONMENT, THINGSPACE_TOKEN_URL) and the proxy.';
 }
 
-const ADVICE_407 = 'With status 407 a proxy asks for its own user name and password: put them in front of the host in the URL that HTTPS_PROXY has.';
+const ADVICE_407 =
+  'With status 407 a proxy asks for its own user name and password: put them in front of the host in the URL that HTTPS_PROXY has.';
 
 const ADVICE_OAUTH: Readonly<Record<string, string>> = {
-  invalid_client: 'Check THINGSPACE_CLIENT_ID and THINGSPACE_CLIENT_SECRET, and that they belong to this environment (a staging key is refused in production).',
+  invalid_client:
+    'Check THINGSPACE_CLIENT_ID and THINGSPACE_CLIENT_SECRET, and that they belong to this environment (a staging key is refused in production).',
   invalid_scope: 'Ask only for scopes that the application was granted: THINGSPACE_SCOPES.',
 };
 
 function adviceForNetwork(reason: string, env: Env): string {
   // `fetch` hides a 407 behind its bare "fetch failed" (fetch standard, HTTP-network-or-cache fetch).
   if (/\b407\b|proxy authentication|^fetch failed$/i.test(reason)) return ADVICE_407;
-  if (/not yet valid|has expired|CERT_HAS_EXPIRED/i.test(reason)) return "Check this machine's clock, then the server's certificate.";
-  if (/certificate|SELF_SIGNED|UNABLE_TO_/i.test(reason)) return "Have the platform trust your company's certificate authority: NODE_EXTRA_CA_CERTS (Node, Bun), DENO_CERT (Deno).";
+  if (/not yet valid|has expired|CERT_HAS_EXPIRED/i.test(reason))
+    return "Check this machine's clock, then the server's certificate.";
+  if (/certificate|SELF_SIGNED|UNABLE_TO_/i.test(reason))
+    return "Have the platform trust your company's certificate authority: NODE_EXTRA_CA_CERTS (Node, Bun), DENO_CERT (Deno).";
   const proxy = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'].find((name) => env[name]);
-  if (!proxy) return 'Check host, DNS and firewall. Behind a proxy, set HTTPS_PROXY; Node also wants NODE_USE_ENV_PROXY=1, from 22.21 and 24.5 on.';
+  if (!proxy)
+    return 'Check host, DNS and firewall. Behind a proxy, set HTTPS_PROXY; Node also wants NODE_USE_ENV_PROXY=1, from 22.21 and 24.5 on.';
   const isHeeded = env['NODE_USE_ENV_PROXY'] || process.versions['bun'] || process.versions['deno'];
   return `Check host, DNS and proxy. ${proxy} is set${isHeeded ? '.' : '; Node heeds it with NODE_USE_ENV_PROXY=1 only, from 22.21 and 24.5 on.'}`;
 }
@@ -364,9 +469,17 @@ function lineOf({ name, ok, message, next }: Step, env: Env): string {
   return clean(next ? `${line}      next:      ${next}\n` : line, env);
 }
 
-function jsonOf(steps: readonly Step[], failed: { message: string; next?: string } | undefined, env: Env): string {
+function jsonOf(
+  steps: readonly Step[],
+  failed: { message: string; next?: string } | undefined,
+  env: Env,
+): string {
   const error = failed && { message: failed.message, next: failed.next };
-  const text = JSON.stringify({ ok: !failed, steps, error }, (_key, value) => (typeof value === 'string' ? clean(value, env) : value), 2);
+  const text = JSON.stringify(
+    { ok: !failed, steps, error },
+    (_key, value) => (typeof value === 'string' ? clean(value, env) : value),
+    2,
+  );
   return `${text}\n`;
 }
 
@@ -378,11 +491,21 @@ function clean(text: string, env: Env): string {
 
 /** As they stand in the variables, as in a form, and as in a Basic header. */
 function secretsIn(env: Env): string[] {
-  const [id = '', secret = '', session = '', password = ''] = ['CLIENT_ID', 'CLIENT_SECRET', 'M2M_TOKEN', 'PASSWORD'].map((name) => env[`THINGSPACE_${name}`]?.trim());
+  const [id = '', secret = '', session = '', password = ''] = [
+    'CLIENT_ID',
+    'CLIENT_SECRET',
+    'M2M_TOKEN',
+    'PASSWORD',
+  ].map((name) => env[`THINGSPACE_${name}`]?.trim());
   const asForm = (value: string) => `${new URLSearchParams({ value })}`.slice('value='.length);
   const plain = [secret, session, password].filter(Boolean);
   const basic = secret ? [`${id}:${secret}`, `${asForm(id)}:${asForm(secret)}`] : [];
-  return [...basic.map((pair) => Buffer.from(pair).toString('base64')), ...plain, ...plain.map(asForm), ...plain.map(encodeURIComponent)];
+  return [
+    ...basic.map((pair) => Buffer.from(pair).toString('base64')),
+    ...plain,
+    ...plain.map(asForm),
+    ...plain.map(encodeURIComponent),
+  ];
 }
 
 function withoutQuery(url: string): string {

@@ -6,53 +6,65 @@ import type { CustomEnvironment } from './config/environments.ts';
 import { check, OPTIONS, safeOrigin, settleEnvironment } from './config/settings.ts';
 import { ApiError } from './platform/errors.ts';
 import { withoutAbsent } from './platform/record.ts';
-import type { Fetch } from './platform/transport.ts';
-import { assertResponse, limited, networkError, readText } from './platform/transport.ts';
+import { assertResponse, type Fetch, limited, networkError, readText } from './platform/transport.ts';
 import { runWithin } from './platform/waiting.ts';
 
 /** Where the tokens may go, and how the metadata is fetched. */
 export interface DiscoverOptions {
-  /** As in a custom environment: the origins that `authorizedFetch` may send credentials to. Metadata does not name them. */
+  /**
+   * As in a custom environment: the origins that `authorizedFetch` may send credentials to. Metadata does not
+   * name them.
+   */
   readonly apiOrigins: readonly string[];
   /** The `fetch` to use. Default: the global one. */
   readonly fetch?: Fetch | undefined;
   /** How many milliseconds the whole discovery may take. Default, and for `0`: 30 s. */
   readonly timeout?: number | undefined;
-  /** Ends the discovery when it aborts: `discover` then rejects with the signal's reason. Absent: nothing ends it early. */
+  /**
+   * Ends the discovery when it aborts: `discover` then rejects with the signal's reason. Absent: nothing ends
+   * it early.
+   */
   readonly signal?: AbortSignal | null | undefined;
 }
 
 /**
- * Asks an authorization server where its endpoints are. Returns an `environment` for `createClient`: `tokenUrl`,
- * `revocationUrl` if the server has one, and the `apiOrigins` that you gave.
+ * Asks an authorization server where its endpoints are. Returns an `environment` for `createClient`:
+ * `tokenUrl`, `revocationUrl` if the server has one, and the `apiOrigins` that you gave.
  *
- * It asks `/.well-known/oauth-authorization-server` with the issuer's path behind it. If there is no usable metadata of
- * this issuer, it makes a second request: for the issuer's path with `/.well-known/openid-configuration` behind it. It
- * follows no redirect, reads at most 64 KiB, and takes only metadata that names exactly this issuer. It remembers nothing:
- * call it once, at the start.
+ * It asks `/.well-known/oauth-authorization-server` with the issuer's path behind it. If there is no usable
+ * metadata of this issuer, it makes a second request: for the issuer's path with
+ * `/.well-known/openid-configuration` behind it. It follows no redirect, reads at most 64 KiB, and takes only
+ * metadata that names exactly this issuer. It remembers nothing: call it once, at the start.
  *
  * @param issuer the server's issuer, exactly as its metadata writes it: https or on a loopback host, without
  *   credentials, query and fragment
  * @throws `TypeError` for a bad issuer or option, before any request
- * @throws `ApiError` (`invalid_response` if there is no usable metadata, `response_too_large`, `network`, `timeout`), or
- *   the reason of the signal
+ * @throws `ApiError` (`invalid_response` if there is no usable metadata, `response_too_large`, `network`,
+ *   `timeout`), or the reason of the signal
  * @see RFC 8414 section 3
  *
  * @example
- * const environment = await discover('https://auth.example.com', { apiOrigins: ['https://api.example.com'] });
+ * const environment = await discover('https://auth.example.com', { apiOrigins: ['https://api.example.com']
+ * });
  */
 export async function discover(issuer: string, options: DiscoverOptions): Promise<CustomEnvironment> {
-  const { apiOrigins, fetch, timeout, signal } = check<DiscoverOptions, 'apiOrigins' | 'fetch' | 'timeout'>(options, {
-    apiOrigins: [Array.isArray, 'an array of origins', null],
-    fetch: OPTIONS.fetch,
-    timeout: OPTIONS.timeout,
-    signal: [(value) => value === null || 'aborted' in Object(value), 'an AbortSignal'],
-  });
+  const { apiOrigins, fetch, timeout, signal } = check<DiscoverOptions, 'apiOrigins' | 'fetch' | 'timeout'>(
+    options,
+    {
+      apiOrigins: [Array.isArray, 'an array of origins', null],
+      fetch: OPTIONS.fetch,
+      timeout: OPTIONS.timeout,
+      signal: [(value) => value === null || 'aborted' in Object(value), 'an AbortSignal'],
+    },
+  );
   if (!safeOrigin(issuer, {}) || /[?#]/.test(issuer)) throw new TypeError(`issuer must be ${ISSUER_RULE}`);
   settleEnvironment({ tokenUrl: issuer, apiOrigins });
   const { origin, pathname } = new URL(issuer);
   const path = pathname.replace(/\/$/, '');
-  const urls = [`${origin}/.well-known/oauth-authorization-server${path}`, `${origin}${path}/.well-known/openid-configuration`];
+  const urls = [
+    `${origin}/.well-known/oauth-authorization-server${path}`,
+    `${origin}${path}/.well-known/openid-configuration`,
+  ];
   return runWithin(limited(issuer), timeout || 30_000, signal, (within) =>
     firstOf(urls, async (url) => toEnvironment(issuer, apiOrigins, await ask(url, fetch, within))),
   );
@@ -61,8 +73,8 @@ export async function discover(issuer: string, options: DiscoverOptions): Promis
 const ISSUER_RULE = 'an https or loopback URL without credentials, query and fragment';
 
 /**
- * Returns what `read` makes of the first URL for which it succeeds. If it fails for all of them, the error says
- * what was wrong with each.
+ * Returns what `read` makes of the first URL for which it succeeds. If it fails for all of them, the error
+ * says what was wrong with each.
  */
 async function firstOf<T>(urls: readonly string[], read: (url: string) => Promise<T>): Promise<T> {
   const failures: ApiError[] = [];
@@ -88,7 +100,9 @@ interface Reply {
 async function ask(url: string, fetch: Fetch, signal: AbortSignal): Promise<Reply> {
   try {
     // A redirect could lead to metadata of somebody else.
-    const response = assertResponse(await fetch(url, { redirect: 'manual', headers: { accept: 'application/json' }, signal }));
+    const response = assertResponse(
+      await fetch(url, { redirect: 'manual', headers: { accept: 'application/json' }, signal }),
+    );
     return { url, response, text: await readText(response) };
   } catch (cause) {
     throw networkError(url, cause);
@@ -100,17 +114,25 @@ function toEnvironment(issuer: string, apiOrigins: readonly string[], reply: Rep
   const metadata = parse(reply.text);
   if (!reply.response.ok || !metadata.issuer) throw createFailure(reply, 'is no metadata');
   // RFC 8414 section 3.3: both are the same text, including a slash at the end.
-  if (metadata.issuer !== issuer) throw createFailure(reply, `is that of issuer ${JSON.stringify(metadata.issuer).slice(0, 200)}`);
+  if (metadata.issuer !== issuer)
+    throw createFailure(reply, `is that of issuer ${JSON.stringify(metadata.issuer).slice(0, 200)}`);
   try {
     const { token_endpoint: tokenUrl, revocation_endpoint } = metadata;
-    const environment = settleEnvironment({ tokenUrl, apiOrigins, revocationUrl: revocation_endpoint ?? undefined });
+    const environment = settleEnvironment({
+      tokenUrl,
+      apiOrigins,
+      revocationUrl: revocation_endpoint ?? undefined,
+    });
     return Object.freeze(withoutAbsent<CustomEnvironment>(environment as CustomEnvironment));
   } catch (cause) {
     throw createFailure(reply, `is of no use: ${(cause as Error).message}`);
   }
 }
 
-function createFailure({ url, response: { status: statusCode, headers }, text }: Reply, what: string): ApiError {
+function createFailure(
+  { url, response: { status: statusCode, headers }, text }: Reply,
+  what: string,
+): ApiError {
   const code = text === undefined ? 'response_too_large' : 'invalid_response';
   return new ApiError(`${url} ${what} (status ${statusCode})`, { code, statusCode, headers });
 }

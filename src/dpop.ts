@@ -1,20 +1,28 @@
 /**
- * Tokens that are bound to a key (DPoP, RFC 9449): the key, the proofs, and the nonces that servers ask for. The client
- * decides when a proof is sent.
+ * Tokens that are bound to a key (DPoP, RFC 9449): the key, the proofs, and the nonces that servers ask for.
+ * The client decides when a proof is sent.
  * @module
  */
 import type { Dpop, ProofRequest } from './config/config.ts';
-import type { SigningKey } from './platform/jws.ts';
 import { check } from './config/settings.ts';
-import { ALGORITHMS, algorithmOf, base64url, canSign, signerOf, signToken, toBytes } from './platform/jws.ts';
+import {
+  ALGORITHMS,
+  algorithmOf,
+  base64url,
+  canSign,
+  type SigningKey,
+  signerOf,
+  signToken,
+  toBytes,
+} from './platform/jws.ts';
 
 export type { Dpop, ProofRequest } from './config/config.ts';
 
 /** A private and a public key of WebCrypto. */
 export interface DpopKeyPair {
   /**
-   * A private key that may sign, for ES256, ES384, ES512 or EdDSA (Ed25519), or an RSA key of 2048 bits or more for RS256
-   * or PS256 and their longer hashes.
+   * A private key that may sign, for ES256, ES384, ES512 or EdDSA (Ed25519), or an RSA key of 2048 bits or
+   * more for RS256 or PS256 and their longer hashes.
    */
   readonly privateKey: SigningKey;
   /** The public half of that key. It must be extractable. */
@@ -24,19 +32,19 @@ export interface DpopKeyPair {
 /** Options of {@link createDpop}; all of them are optional. */
 export interface DpopOptions {
   /**
-   * The keys to use. Give them if tokens are kept in a store and outlive this process. Absent: a key pair for ES256 is made
-   * on first use, and nobody can read its private half.
+   * The keys to use. Give them if tokens are kept in a store and outlive this process. Absent: a key pair for
+   * ES256 is made on first use, and nobody can read its private half.
    */
   readonly keyPair?: DpopKeyPair | undefined;
 }
 
 /**
- * Makes the object for the option `dpop`. The client's tokens are then bound to a key: a thief who has only the token
- * cannot use it. The key and the servers' nonces belong to this object, and clients that are given the same object share
- * them. Touches no network, and makes no key before it is needed.
+ * Makes the object for the option `dpop`. The client's tokens are then bound to a key: a thief who has only
+ * the token cannot use it. The key and the servers' nonces belong to this object, and clients that are given
+ * the same object share them. Touches no network, and makes no key before it is needed.
  *
- * @throws `TypeError` for an unknown option, and for a `keyPair` whose private key may not sign, or whose public key is of
- *   another kind or cannot be exported
+ * @throws `TypeError` for an unknown option, and for a `keyPair` whose private key may not sign, or whose
+ *   public key is of another kind or cannot be exported
  * @see RFC 9449 section 4
  *
  * @example
@@ -44,7 +52,10 @@ export interface DpopOptions {
  */
 export function createDpop(options?: DpopOptions): Dpop {
   const { keyPair } = check<DpopOptions>(options, {
-    keyPair: [isUsable, 'a private CryptoKey that may sign (RSA from 2048 bits on), and its public one, extractable'],
+    keyPair: [
+      isUsable,
+      'a private CryptoKey that may sign (RSA from 2048 bits on), and its public one, extractable',
+    ],
   });
   const state: ProofState = { keyPair, nonces: new Map(), key: undefined };
   return Object.freeze<Dpop>({
@@ -78,9 +89,14 @@ async function createProof(state: ProofState, request: ProofRequest): Promise<st
   return signToken(header, claims, signerOf(pair.privateKey));
 }
 
-function noteNonce({ nonces }: ProofState, request: ProofRequest, { status, headers }: Response): 'nonce' | undefined {
+function noteNonce(
+  { nonces }: ProofState,
+  request: ProofRequest,
+  { status, headers }: Response,
+): 'nonce' | undefined {
   const nonce = headers.get('dpop-nonce');
-  // What RFC 9449 section 8.1 allows. If there are two headers, the platform joins them with a space, which is not allowed.
+  // What RFC 9449 section 8.1 allows. If there are two headers, the platform joins them with a space, which
+  // is not allowed.
   if (!nonce || !/^[!#-[\]-~]+$/.test(nonce)) return undefined;
   nonces.set(serverOf(request), nonce);
   const isAsked = status === 401 && /\berror="?use_dpop_nonce\b/i.test(headers.get('www-authenticate') ?? '');
@@ -93,8 +109,8 @@ async function getThumbprint(state: ProofState): Promise<string> {
 }
 
 /**
- * Calls share no promise, since one that was begun in one request may never settle in another. If several calls make a key
- * at the same time, the first key stays.
+ * Calls share no promise, since one that was begun in one request may never settle in another. If several
+ * calls make a key at the same time, the first key stays.
  */
 async function getKey(state: ProofState): Promise<ProofKey> {
   if (state.key) return state.key;
@@ -109,7 +125,8 @@ interface ProofKey {
 }
 
 async function createKey(given: DpopKeyPair | undefined): Promise<ProofKey> {
-  const pair = given ?? ((await crypto.subtle.generateKey(ALGORITHMS.ES256, false, ['sign', 'verify'])) as DpopKeyPair);
+  const pair =
+    given ?? ((await crypto.subtle.generateKey(ALGORITHMS.ES256, false, ['sign', 'verify'])) as DpopKeyPair);
   const { crv, e, kty, n, x, y } = await crypto.subtle.exportKey('jwk', pair.publicKey);
   // JSON leaves out what is absent.
   return { pair, jwk: { crv, e, kty, n, x, y } };
@@ -125,7 +142,10 @@ async function sha256(text: string): Promise<string> {
   return base64url(await crypto.subtle.digest('SHA-256', toBytes(text) as BufferSource));
 }
 
-/** Authorization server and resource have nonces of their own, even if they share an origin (RFC 9449 section 8.2). */
+/**
+ * Authorization server and resource have nonces of their own, even if they share an origin (RFC 9449 section
+ * 8.2).
+ */
 function serverOf({ url, accessToken }: ProofRequest): string {
   return `${accessToken ? 'resource' : 'authorization server'} ${new URL(url).origin}`;
 }

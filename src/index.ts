@@ -29,12 +29,12 @@ export type {
 export type { CustomEnvironment } from './config/environments.ts';
 export { Environment } from './config/environments.ts';
 export { configFromEnvironment } from './config/environmentVariables.ts';
+export type { OauthScope } from './config/scopes.ts';
+export { OauthScopeEnum } from './config/scopes.ts';
 export type { AnyApiError, ApiErrorCode, ApiErrorFields } from './platform/errors.ts';
 export { ApiError, OAuthProviderError } from './platform/errors.ts';
 export type { ClientEvent, EventCode, Report } from './platform/events.ts';
-export { revokeToken } from './token/revocation.ts';
-export type { OauthScope } from './config/scopes.ts';
-export { OauthScopeEnum } from './config/scopes.ts';
 export type { OAuthToken } from './platform/token.ts';
 export { isExpired, reviveToken } from './platform/token.ts';
 export type { Fetch } from './platform/transport.ts';
+export { revokeToken } from './token/revocation.ts';

@@ -1,23 +1,31 @@
 /**
- * Client authentication by a signed assertion (RFC 7523): with the client's secret, or with a private key, of which the
- * server knows only the public half. WebCrypto signs, or a function of yours.
+ * Client authentication by a signed assertion (RFC 7523): with the client's secret, or with a private key, of
+ * which the server knows only the public half. WebCrypto signs, or a function of yours.
  * @module
  */
 import type { ClientAuthentication, ClientAuthenticationRequest } from './config/clientAuthentication.ts';
-import type { Signer, SigningAlgorithm, SigningKey } from './platform/jws.ts';
-import { ALGORITHMS, algorithmOf, canSign, signerOf, signToken, toBytes } from './platform/jws.ts';
+import { check, type Rules, TEXT } from './config/settings.ts';
+import {
+  ALGORITHMS,
+  algorithmOf,
+  canSign,
+  type Signer,
+  type SigningAlgorithm,
+  type SigningKey,
+  signerOf,
+  signToken,
+  toBytes,
+} from './platform/jws.ts';
 import { asText } from './platform/token.ts';
-import type { Rules } from './config/settings.ts';
-import { check, TEXT } from './config/settings.ts';
 
 export type { Signer, SigningAlgorithm, SigningKey } from './platform/jws.ts';
 
 /** What an assertion says besides who makes it. */
 export interface JwtOptions {
   /**
-   * Whom the assertion is for: its `aud` (RFC 7523 section 3). Default: the token endpoint's URL, for revocation too. Some
-   * servers want their issuer instead. better-auth and Glewlwyd want the URL that the request goes to: `({ url }) => url`.
-   * What such a function throws reaches the caller.
+   * Whom the assertion is for: its `aud` (RFC 7523 section 3). Default: the token endpoint's URL, for
+   * revocation too. Some servers want their issuer instead. better-auth and Glewlwyd want the URL that the
+   * request goes to: `({ url }) => url`. What such a function throws reaches the caller.
    */
   readonly audience?: string | ((request: ClientAuthenticationRequest) => string) | undefined;
   /** For how many seconds an assertion is valid. A whole number, 1 or more. Default 60. */
@@ -26,7 +34,10 @@ export interface JwtOptions {
 
 /** Signs with a key that this program holds. */
 export interface PrivateKeyJwtOptions extends JwtOptions {
-  /** A private key that may sign: what {@link importKey} makes of a file's text, or another `CryptoKey` of yours. */
+  /**
+   * A private key that may sign: what {@link importKey} makes of a file's text, or another `CryptoKey` of
+   * yours.
+   */
   readonly key: SigningKey;
   /** The key's name at the server, sent as `kid` (RFC 7515 section 4.1.4). Absent: none is sent. */
   readonly keyId?: string | undefined;
@@ -37,9 +48,10 @@ export interface PrivateKeyJwtOptions extends JwtOptions {
 /** Signs with a key that lies elsewhere: in a KMS, an HSM, an agent. */
 export interface SignerJwtOptions extends JwtOptions {
   /**
-   * A function that gets the bytes to be signed and returns the signature, in the form of RFC 7518 section 3.4. For ECDSA
-   * this is r and s. Many KMSs return DER instead, which is refused with a `TypeError`. What the function throws or rejects
-   * with reaches the caller. An `ApiError` `network` is retried, like a network error of the request itself.
+   * A function that gets the bytes to be signed and returns the signature, in the form of RFC 7518 section
+   * 3.4. For ECDSA this is r and s. Many KMSs return DER instead, which is refused with a `TypeError`. What
+   * the function throws or rejects with reaches the caller. An `ApiError` `network` is retried, like a
+   * network error of the request itself.
    */
   readonly key: Signer;
   /** The key's name at the server, sent as `kid` (RFC 7515 section 4.1.4). Absent: none is sent. */
@@ -49,55 +61,75 @@ export interface SignerJwtOptions extends JwtOptions {
 }
 
 /**
- * Client authentication by an assertion that is signed with the client's secret, by HS256 (`client_secret_jwt`). The secret
- * itself is never sent. Each request has an assertion of its own. Touches no network.
+ * Client authentication by an assertion that is signed with the client's secret, by HS256
+ * (`client_secret_jwt`). The secret itself is never sent. Each request has an assertion of its own. Touches
+ * no network.
  *
  * @throws `TypeError` for a bad option
  * @see RFC 7523 section 2.2
  */
 export function clientSecretJwt(options?: JwtOptions): ClientAuthentication {
-  const authenticate = createMethod(check<JwtOptions>(options, CLAIMS), { alg: 'HS256' }, ({ clientSecret }) => async (input) => {
-    const algorithm = { name: 'HMAC', hash: 'SHA-256' };
-    const key = await crypto.subtle.importKey('raw', toBytes(clientSecret) as BufferSource, algorithm, false, ['sign']);
-    return crypto.subtle.sign(algorithm, key, input as BufferSource);
-  });
+  const authenticate = createMethod(
+    check<JwtOptions>(options, CLAIMS),
+    { alg: 'HS256' },
+    ({ clientSecret }) =>
+      async (input) => {
+        const algorithm = { name: 'HMAC', hash: 'SHA-256' };
+        const key = await crypto.subtle.importKey(
+          'raw',
+          toBytes(clientSecret) as BufferSource,
+          algorithm,
+          false,
+          ['sign'],
+        );
+        return crypto.subtle.sign(algorithm, key, input as BufferSource);
+      },
+  );
   return Object.assign(authenticate, { needsSecret: true });
 }
 
 /**
- * Client authentication by an assertion that is signed with a private key (`private_key_jwt`). The server does not
- * know that key, and no secret needs to be configured. Each request has an assertion of its own. Touches no
- * network, unless the signer does.
+ * Client authentication by an assertion that is signed with a private key (`private_key_jwt`). The server
+ * does not know that key, and no secret needs to be configured. Each request has an assertion of its own.
+ * Touches no network, unless the signer does.
  *
- * @throws `TypeError` for a key that is not private, may not sign, is an RSA key below 2048 bits or has another
- *   algorithm, and for a bad option
+ * @throws `TypeError` for a key that is not private, may not sign, is an RSA key below 2048 bits or has
+ *   another algorithm, and for a bad option
  * @see RFC 7523 section 2.2
  *
  * @example
  * const clientAuthentication = privateKeyJwt({ key: await importKey(pem), keyId: 'key-1' });
  */
 export function privateKeyJwt(options: PrivateKeyJwtOptions | SignerJwtOptions): ClientAuthentication {
-  const { key, keyId, algorithm, ...claims } = check<PrivateKeyJwtOptions | SignerJwtOptions, 'key'>(options, {
-    ...CLAIMS,
-    key: [(value: unknown) => typeof value === 'function' || canSign(value), 'a function or a private CryptoKey that may sign, RSA from 2048 bits on', null],
-    keyId: [asText, TEXT],
-    algorithm: [asText, TEXT],
-  });
+  const { key, keyId, algorithm, ...claims } = check<PrivateKeyJwtOptions | SignerJwtOptions, 'key'>(
+    options,
+    {
+      ...CLAIMS,
+      key: [
+        (value: unknown) => typeof value === 'function' || canSign(value),
+        'a function or a private CryptoKey that may sign, RSA from 2048 bits on',
+        null,
+      ],
+      keyId: [asText, TEXT],
+      algorithm: [asText, TEXT],
+    },
+  );
   const own = algorithmOf(key);
   const alg = algorithm ?? own;
-  if (!alg || !Object.hasOwn(ALGORITHMS, alg) || alg !== (own ?? alg)) throw new TypeError('algorithm must be that of the key');
+  if (!alg || !Object.hasOwn(ALGORITHMS, alg) || alg !== (own ?? alg))
+    throw new TypeError('algorithm must be that of the key');
   const sign = typeof key === 'function' ? refuseDer(key, alg) : signerOf(key);
   return createMethod(claims, { alg, kid: keyId }, () => sign);
 }
 
 /**
- * Makes a key for {@link privateKeyJwt} from the text of a private key: PEM (PKCS #8, `BEGIN PRIVATE KEY`), or a JWK. The
- * key cannot be exported. Touches no network.
+ * Makes a key for {@link privateKeyJwt} from the text of a private key: PEM (PKCS #8, `BEGIN PRIVATE KEY`),
+ * or a JWK. The key cannot be exported. Touches no network.
  *
- * @param algorithm what the key signs with. Absent: the JWK's `alg`, or without one `RS256` for an RSA key; other keys
- *   have only one algorithm
- * @throws `TypeError` for anything else: a public or encrypted key, PKCS #1 and SEC 1, a key of another algorithm, or one
- *   that the platform does not know. The message shows nothing of the text
+ * @param algorithm what the key signs with. Absent: the JWK's `alg`, or without one `RS256` for an RSA key;
+ *   other keys have only one algorithm
+ * @throws `TypeError` for anything else: a public or encrypted key, PKCS #1 and SEC 1, a key of another
+ *   algorithm, or one that the platform does not know. The message shows nothing of the text
  * @see RFC 5958 section 2, RFC 7517 section 4
  */
 export async function importKey(text: string, algorithm?: SigningAlgorithm): Promise<SigningKey> {
@@ -105,18 +137,29 @@ export async function importKey(text: string, algorithm?: SigningAlgorithm): Pro
     const [format, key, curve, alg] = readKey(text);
     const [, usual] = CURVES[curve!] ?? ['', 'RS256' as const];
     const chosen = algorithm ?? alg ?? usual;
-    // No platform is asked to import a key for an algorithm with another curve: workerd takes it for a key of that
-    // curve, and Deno 2.0 crashes.
+    // No platform is asked to import a key for an algorithm with another curve: workerd takes it for a key of
+    // that curve, and Deno 2.0 crashes.
     const fits = ALGORITHMS[chosen].namedCurve === ALGORITHMS[usual].namedCurve;
-    if (fits) return await crypto.subtle.importKey(format as 'jwk', key as JsonWebKey, ALGORITHMS[chosen], false, ['sign']);
+    if (fits)
+      return await crypto.subtle.importKey(format as 'jwk', key as JsonWebKey, ALGORITHMS[chosen], false, [
+        'sign',
+      ]);
   } catch {
     // What the platform says may quote the key.
   }
   throw new TypeError('importKey takes a private key: JWK, or PEM of openssl pkcs8 -topk8 -nocrypt');
 }
 
-/** What a text holds: its form, the key, the name of its curve as in a JWK (absent: RSA), and the `alg` of a JWK. */
-type KeyText = readonly [format: 'pkcs8' | 'jwk', key: object, curve?: string | undefined, alg?: SigningAlgorithm];
+/**
+ * What a text holds: its form, the key, the name of its curve as in a JWK (absent: RSA), and the `alg` of a
+ * JWK.
+ */
+type KeyText = readonly [
+  format: 'pkcs8' | 'jwk',
+  key: object,
+  curve?: string | undefined,
+  alg?: SigningAlgorithm,
+];
 
 /** Throws for what is neither PEM nor JWK. */
 function readKey(text: string): KeyText {
@@ -133,7 +176,10 @@ function readKey(text: string): KeyText {
   return ['pkcs8', bytes, Object.keys(CURVES).find((each) => kind.includes(CURVES[each]![0]))];
 }
 
-/** The curves: their object identifiers in DER (RFC 8410 section 3, RFC 5480 section 2.1.1.1), and what signs with them. */
+/**
+ * The curves: their object identifiers in DER (RFC 8410 section 3, RFC 5480 section 2.1.1.1), and what signs
+ * with them.
+ */
 const CURVES: Readonly<Record<string, readonly [objectId: string, algorithm: SigningAlgorithm]>> = {
   Ed25519: ['\x2b\x65\x70', 'EdDSA'],
   'P-256': ['\x2a\x86\x48\xce\x3d\x03\x01\x07', 'ES256'],
@@ -177,7 +223,8 @@ function refuseDer(sign: Signer, algorithm: SigningAlgorithm): Signer {
   const expected = { ES256: 64, ES384: 96, ES512: 132 }[algorithm as string];
   return async (input) => {
     const signature = await sign(input);
-    if (expected && signature.byteLength !== expected) throw new TypeError('key must return r and s, not DER');
+    if (expected && signature.byteLength !== expected)
+      throw new TypeError('key must return r and s, not DER');
     return signature;
   };
 }

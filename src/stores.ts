@@ -1,6 +1,6 @@
 /**
- * Stores: one token for many processes and restarts. A store is a handful of text operations; on top of it stands a
- * token provider, so that the core knows nothing of stores.
+ * Stores: one token for many processes and restarts. A store is a handful of text operations; on top of it
+ * stands a token provider, so that the core knows nothing of stores.
  * @module
  */
 export type { StoreKey } from './stores/encryptedStore.ts';

@@ -4,15 +4,31 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { createServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
-import type { TestContext } from 'node:test';
-import { test } from 'node:test';
-import type { Fetch, OAuthToken } from 'thingspace-auth';
-import { ApiError, createClient, noClientAuthentication, OAuthProviderError } from 'thingspace-auth';
-import type { Dispatcher } from 'undici';
-import { Agent, fetch as undiciFetch, H2CClient, interceptors } from 'undici';
+import { type TestContext, test } from 'node:test';
+import {
+  ApiError,
+  createClient,
+  type Fetch,
+  noClientAuthentication,
+  OAuthProviderError,
+  type OAuthToken,
+} from 'thingspace-auth';
+import { Agent, type Dispatcher, H2CClient, interceptors, fetch as undiciFetch } from 'undici';
 import { BODIES, requestOf, STREAMS, withoutBoundary } from './bodies.ts';
-import type { Answer, Received, TestServer } from './server.ts';
-import { bearerOf, fakeClock, hold, recordEvents, rejection, rejectionOf, startServer, tokenAnswer, turn } from './server.ts';
+import {
+  type Answer,
+  bearerOf,
+  fakeClock,
+  hold,
+  type Received,
+  recordEvents,
+  rejection,
+  rejectionOf,
+  startServer,
+  type TestServer,
+  tokenAnswer,
+  turn,
+} from './server.ts';
 
 const HELD: OAuthToken = { accessToken: 'held-token', tokenType: 'Bearer' };
 
@@ -26,12 +42,18 @@ for (const form of ['init', 'Request'] as const) {
       const { authorizedFetch } = createClient(server.config({ onEvent }, { oauthToken: HELD }));
       const init = { method: 'POST', body: body(), headers: { 'x-own': name } };
       const url = `${server.origin}/path`;
-      const response = await (form === 'init' ? authorizedFetch(url, init) : authorizedFetch(new Request(url, init)));
+      const response = await (form === 'init'
+        ? authorizedFetch(url, init)
+        : authorizedFetch(new Request(url, init)));
 
       assert.deepEqual([response.status, await response.json()], [200, { path: '/path' }], name);
       assert.equal(server.tokenRequests.splice(0).length, 1, name);
       const requests = server.apiRequests.splice(0);
-      assert.deepEqual(requests.map(({ headers }) => bearerOf(headers)), ['held-token', 'new-token'], name);
+      assert.deepEqual(
+        requests.map(({ headers }) => bearerOf(headers)),
+        ['held-token', 'new-token'],
+        name,
+      );
       assert.deepEqual(essenceOf(requests[1]!), essenceOf(requests[0]!), name);
       assert.deepEqual(typesOf(events), ['token_obtained', 'request_replayed'], name);
     }
@@ -48,10 +70,17 @@ for (const [name, body] of Object.entries(STREAMS)) {
     const refused = await authorizedFetch(server.origin, init);
     assert.deepEqual([refused.status, await refused.json()], [401, rejection.body]);
     assert.deepEqual([server.apiRequests.length, server.tokenRequests.length], [1, 0]);
-    const served = await authorizedFetch(server.origin, { method: 'POST', body: body(), duplex: 'half' } as RequestInit);
+    const served = await authorizedFetch(server.origin, {
+      method: 'POST',
+      body: body(),
+      duplex: 'half',
+    } as RequestInit);
 
     assert.equal(served.status, 200);
-    assert.deepEqual(server.apiRequests.map((request) => bearerOf(request.headers)), ['held-token', 'token-1']);
+    assert.deepEqual(
+      server.apiRequests.map((request) => bearerOf(request.headers)),
+      ['held-token', 'token-1'],
+    );
     assert.equal(server.tokenRequests.length, 1);
   });
 }
@@ -61,16 +90,24 @@ test('sends a Request with a stream again: it is cloned', async (t) => {
   server.revoked.add('held-token');
   const { authorizedFetch } = createClient(server.config({}, { oauthToken: HELD }));
 
-  const response = await authorizedFetch(requestOf(server.origin, { method: 'POST', body: STREAMS.ReadableStream!() }));
+  const response = await authorizedFetch(
+    requestOf(server.origin, { method: 'POST', body: STREAMS.ReadableStream!() }),
+  );
 
   assert.equal(response.status, 200);
-  assert.deepEqual(server.apiRequests.map(({ body }) => body), ['first second', 'first second']);
+  assert.deepEqual(
+    server.apiRequests.map(({ body }) => body),
+    ['first second', 'first second'],
+  );
 });
 
 test('lets go of the clone too, so that the source of a body that is not read to its end hears of it', async (t) => {
   const server = await startServer(t);
   const told = hold();
-  const body = new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(1)), cancel: told.open });
+  const body = new ReadableStream({
+    pull: (controller) => controller.enqueue(new Uint8Array(1)),
+    cancel: told.open,
+  });
   const answersAtOnce: Fetch = async (input) => {
     void (input as Request).body?.cancel();
     return new Response();
@@ -87,7 +124,13 @@ test('leaves a stream alone where no token could be had: the caller may send it 
   let cancelled = 0;
   const body = new ReadableStream({ cancel: () => void cancelled++ });
 
-  const { name } = await rejectionOf(createClient(server.config()).authorizedFetch(server.origin, { method: 'POST', body, duplex: 'half' } as RequestInit));
+  const { name } = await rejectionOf(
+    createClient(server.config()).authorizedFetch(server.origin, {
+      method: 'POST',
+      body,
+      duplex: 'half',
+    } as RequestInit),
+  );
 
   assert.deepEqual([name, cancelled], ['OAuthProviderError', 0]);
 });
@@ -98,18 +141,26 @@ test('neither clones nor reads nor wraps a body given in options: fetch gets the
   const statuses = [401, 307, 200];
   const answers: Fetch = async (_input, init) => {
     given.push(init?.body);
-    return new Response(null, { status: statuses[(given.length - 1) % 3]!, headers: { location: '/elsewhere' } });
+    return new Response(null, {
+      status: statuses[(given.length - 1) % 3]!,
+      headers: { location: '/elsewhere' },
+    });
   };
   const server = await startServer(t);
   for (const [name, makeBody] of Object.entries(BODIES)) {
     given.length = 0;
-    const { authorizedFetch } = createClient(server.config({ fetch: tokensFrom(server, answers) }, { oauthToken: HELD }));
+    const { authorizedFetch } = createClient(
+      server.config({ fetch: tokensFrom(server, answers) }, { oauthToken: HELD }),
+    );
     const body = makeBody();
 
     assert.equal((await authorizedFetch(server.origin, { method: 'PUT', body })).status, 200, name);
 
     assert.equal(given.length, 3, name);
-    assert.ok(given.every((each) => each === body), name);
+    assert.ok(
+      given.every((each) => each === body),
+      name,
+    );
   }
   for (const [name, makeBody] of Object.entries(STREAMS)) {
     given.length = 0;
@@ -138,7 +189,11 @@ test('judges a call on a cold client without touching its body: some platforms w
     const { authorizedFetch } = createClient(server.config());
     const body = makeBody() as BodyInit;
 
-    assert.equal((await authorizedFetch(server.origin, { method: 'PUT', body, duplex: 'half' } as RequestInit)).status, 200, name);
+    assert.equal(
+      (await authorizedFetch(server.origin, { method: 'PUT', body, duplex: 'half' } as RequestInit)).status,
+      200,
+      name,
+    );
 
     assert.ok(judged.length && !judged.some((each) => each === body && each !== ''), name);
   }
@@ -149,14 +204,21 @@ test('sends a call again as it was meant, whatever a wrapped fetch has made of i
   server.revoked.add('held-token');
   const wrapped: Fetch = (input, init = {}) => {
     // As tracing libraries do, which add headers of theirs.
-    if (String(input).endsWith('/wrapped')) Object.assign(init, { method: 'PUT', headers: new Headers(init.headers), body: `<${init.body}>` });
+    if (String(input).endsWith('/wrapped'))
+      Object.assign(init, { method: 'PUT', headers: new Headers(init.headers), body: `<${init.body}>` });
     return fetch(input, init);
   };
   const { authorizedFetch } = createClient(server.config({ fetch: wrapped }, { oauthToken: HELD }));
 
-  assert.equal((await authorizedFetch(`${server.origin}/wrapped`, { method: 'POST', body: 'text' })).status, 200);
+  assert.equal(
+    (await authorizedFetch(`${server.origin}/wrapped`, { method: 'POST', body: 'text' })).status,
+    200,
+  );
 
-  assert.deepEqual(server.apiRequests.map(({ body }) => body), ['<text>', '<text>']);
+  assert.deepEqual(
+    server.apiRequests.map(({ body }) => body),
+    ['<text>', '<text>'],
+  );
   assert.equal(server.apiRequests.length, 2);
   assert.notEqual(server.apiRequests[1]!.headers.authorization, 'Bearer held-token');
 });
@@ -192,7 +254,8 @@ test('makes no exchange for a token rejected again within a minute, and one afte
   server.revoked.add('held-token');
   const { authorizedFetch } = createClient(server.config({}, { oauthToken: HELD }));
   const exchangesOf = async (calls: number): Promise<number> => {
-    for (let count = 0; count < calls; count++) assert.equal((await authorizedFetch(server.origin)).status, 401);
+    for (let count = 0; count < calls; count++)
+      assert.equal((await authorizedFetch(server.origin)).status, 401);
     return server.tokenRequests.splice(0).length;
   };
 
@@ -204,12 +267,17 @@ test('makes no exchange for a token rejected again within a minute, and one afte
 });
 
 test('replays once only, and counts a token rejected by the replay as rejected', async (t) => {
-  const server: TestServer = await startServer(t, { api: (): Answer => (server.apiRequests.length < 9 ? rejection : {}) });
+  const server: TestServer = await startServer(t, {
+    api: (): Answer => (server.apiRequests.length < 9 ? rejection : {}),
+  });
   const { authorizedFetch } = createClient(server.config());
 
   const first = await authorizedFetch(server.origin);
   assert.deepEqual([first.status, await first.json()], [401, rejection.body]);
-  assert.deepEqual(server.apiRequests.map((request) => bearerOf(request.headers)), ['token-1', 'token-2']);
+  assert.deepEqual(
+    server.apiRequests.map((request) => bearerOf(request.headers)),
+    ['token-1', 'token-2'],
+  );
   assert.equal((await authorizedFetch(server.origin)).status, 401);
 
   assert.equal(server.apiRequests.length, 3);
@@ -256,7 +324,9 @@ test('uses such a token close to its end, too, where the renewal fails', async (
     token: () => tokenAnswer('other-token', 60),
     api: ({ headers }, response) => (bearerOf(headers) === 'held-token' ? void held.push(response) : {}),
   });
-  const { authorizedFetch, fetchToken } = createClient(server.config({}, { oauthToken: HELD, oauthClockSkew: 60 }));
+  const { authorizedFetch, fetchToken } = createClient(
+    server.config({}, { oauthToken: HELD, oauthClockSkew: 60 }),
+  );
 
   const slow = authorizedFetch(server.origin);
   await clock.until(() => held.length);
@@ -283,7 +353,10 @@ test('says of a failed renewal that the API had answered 401, and keeps the toke
     await assert.rejects(authorizedFetch(`${server.origin}/strict`), (error) => {
       assert.ok(error instanceof OAuthProviderError);
       assert.match(error.message, /API.* answered 401.*invalid_client/);
-      assert.deepEqual([error.name, error.code, error.error, error.statusCode], ['OAuthProviderError', 'oauth_error', 'invalid_client', 400]);
+      assert.deepEqual(
+        [error.name, error.code, error.error, error.statusCode],
+        ['OAuthProviderError', 'oauth_error', 'invalid_client', 400],
+      );
       return true;
     });
   }
@@ -294,7 +367,10 @@ test('says of a failed renewal that the API had answered 401, and keeps the toke
 });
 
 test('says so too when the token endpoint cannot be reached', async (t) => {
-  const server = await startServer(t, { api: () => rejection, token: (_, response) => void response.destroy() });
+  const server = await startServer(t, {
+    api: () => rejection,
+    token: (_, response) => void response.destroy(),
+  });
   const { authorizedFetch } = createClient(server.config({ retry: { attempts: 1 } }, { oauthToken: HELD }));
 
   await assert.rejects(authorizedFetch(server.origin), (error) => {
@@ -324,7 +400,10 @@ test('refuses what can never be sent before it asks for a token', async (t) => {
   ];
 
   for (const [init, message = /./] of unsendable) {
-    await assert.rejects(authorizedFetch(server.origin, init as RequestInit), (error) => error instanceof TypeError && message.test(error.message));
+    await assert.rejects(
+      authorizedFetch(server.origin, init as RequestInit),
+      (error) => error instanceof TypeError && message.test(error.message),
+    );
   }
   await assert.rejects(authorizedFetch(server.origin.replace('//', '//invented-user@')), TypeError);
 
@@ -337,11 +416,17 @@ test('refuses a Request whose body is used up before it asks for a token, but no
   const used = new Request(server.origin, { method: 'POST', body: 'text' });
   await used.text();
 
-  await assert.rejects(authorizedFetch(used), { name: 'TypeError', message: 'body must not be used or locked' });
+  await assert.rejects(authorizedFetch(used), {
+    name: 'TypeError',
+    message: 'body must not be used or locked',
+  });
   assert.deepEqual([server.tokenRequests.length, server.apiRequests.length], [0, 0]);
   assert.equal((await authorizedFetch(used, { body: 'other' })).status, 200);
 
-  assert.deepEqual(server.apiRequests.map(({ body }) => body), ['other']);
+  assert.deepEqual(
+    server.apiRequests.map(({ body }) => body),
+    ['other'],
+  );
 });
 
 test('refuses bad arguments beside a signal that has aborted, also with a token at hand', async () => {
@@ -350,7 +435,14 @@ test('refuses bad arguments beside a signal that has aborted, also with a token 
     environment: { tokenUrl: 'https://login.example.com/token', apiOrigins: ['https://api.example.com'] },
   });
 
-  await assert.rejects(authorizedFetch('https://api.example.com/', { method: 'GET', body: 'text', signal: AbortSignal.abort('too late') }), TypeError);
+  await assert.rejects(
+    authorizedFetch('https://api.example.com/', {
+      method: 'GET',
+      body: 'text',
+      signal: AbortSignal.abort('too late'),
+    }),
+    TypeError,
+  );
 });
 
 test('says so too when the token endpoint does not answer in time', async (t) => {
@@ -380,7 +472,11 @@ test('leaves the error of a provider as it is', async (t) => {
 test('renews without a secret where the client authentication needs none', async (t) => {
   const server = await startServer(t);
   server.revoked.add('held-token');
-  const credentials = { oauthToken: HELD, oauthClientSecret: undefined, clientAuthentication: noClientAuthentication };
+  const credentials = {
+    oauthToken: HELD,
+    oauthClientSecret: undefined,
+    clientAuthentication: noClientAuthentication,
+  };
   const { authorizedFetch } = createClient(server.config({}, credentials));
 
   assert.equal((await authorizedFetch(server.origin)).status, 200);
@@ -390,9 +486,15 @@ test('renews without a secret where the client authentication needs none', async
 
 test('returns the 401 where there is nothing to renew with', async (t) => {
   const server = await startServer(t, { api: () => rejection });
-  const { authorizedFetch } = createClient(server.config({}, { oauthToken: HELD, oauthClientSecret: undefined }));
+  const { authorizedFetch } = createClient(
+    server.config({}, { oauthToken: HELD, oauthClientSecret: undefined }),
+  );
 
-  for (const init of [{}, { method: 'POST', body: 'text' }, { method: 'POST', body: STREAMS.ReadableStream!(), duplex: 'half' }]) {
+  for (const init of [
+    {},
+    { method: 'POST', body: 'text' },
+    { method: 'POST', body: STREAMS.ReadableStream!(), duplex: 'half' },
+  ]) {
     const response = await authorizedFetch(server.origin, init as RequestInit);
     assert.deepEqual([response.status, await response.json()], [401, rejection.body]);
   }
@@ -408,12 +510,17 @@ test('renews through the provider, which is told of the rejected token', async (
     told.push(lastToken?.accessToken);
     return { accessToken: 'given-token', tokenType: 'Bearer' };
   };
-  const { authorizedFetch } = createClient(server.config({}, { oauthToken: HELD, oauthClientSecret: undefined, oauthTokenProvider }));
+  const { authorizedFetch } = createClient(
+    server.config({}, { oauthToken: HELD, oauthClientSecret: undefined, oauthTokenProvider }),
+  );
 
   assert.equal((await authorizedFetch(server.origin)).status, 200);
 
   assert.deepEqual(told, ['held-token']);
-  assert.deepEqual(server.apiRequests.map((request) => bearerOf(request.headers)), ['held-token', 'given-token']);
+  assert.deepEqual(
+    server.apiRequests.map((request) => bearerOf(request.headers)),
+    ['held-token', 'given-token'],
+  );
 });
 
 test('lets go of the body of a 401 that it does not return', async (t) => {
@@ -431,7 +538,10 @@ test('lets go of the body of a 401 that it does not return', async (t) => {
 
   await abandoned;
   server.token = () => ({ status: 400, body: { error: 'invalid_client' } });
-  await assert.rejects(createClient(server.config({}, { oauthToken: HELD })).authorizedFetch(server.origin), OAuthProviderError);
+  await assert.rejects(
+    createClient(server.config({}, { oauthToken: HELD })).authorizedFetch(server.origin),
+    OAuthProviderError,
+  );
   await abandoned;
 });
 
@@ -452,7 +562,9 @@ for (const moment of ['a first token', 'a renewal after a 401'] as const) {
         },
       });
       server.revoked.add('held-token');
-      const { authorizedFetch } = createClient(server.config({}, moment === 'a first token' ? {} : { oauthToken: HELD }));
+      const { authorizedFetch } = createClient(
+        server.config({}, moment === 'a first token' ? {} : { oauthToken: HELD }),
+      );
       const controller = new AbortController();
       const pending = authorizedFetch(server.origin, { signal: controller.signal });
       await asked;
@@ -472,9 +584,16 @@ for (const moment of ['a first token', 'a renewal after a 401'] as const) {
 test("ends with the caller's reason or our time limit also where the platform has an error of its own for both", async (t) => {
   const server = await startServer(t);
   const fetch: Fetch = (_, init) =>
-    new Promise((_, reject) => init!.signal!.addEventListener('abort', () => reject(new DOMException('own', 'AbortError'))));
+    new Promise((_, reject) =>
+      init!.signal!.addEventListener('abort', () => reject(new DOMException('own', 'AbortError'))),
+    );
   const call = (timeout: number, signal?: AbortSignal) =>
-    rejectionOf(createClient(server.config({ fetch, timeout }, { oauthToken: HELD })).authorizedFetch(server.origin, signal && { signal }));
+    rejectionOf(
+      createClient(server.config({ fetch, timeout }, { oauthToken: HELD })).authorizedFetch(
+        server.origin,
+        signal && { signal },
+      ),
+    );
   const controller = new AbortController();
 
   const calls = [call(0, controller.signal), call(600_000, controller.signal)];
@@ -490,8 +609,14 @@ test('asks for no token when the signal has aborted already', async (t) => {
   const { authorizedFetch } = createClient(server.config());
   const signal = AbortSignal.abort('too late');
 
-  await assert.rejects(Promise.resolve(authorizedFetch(server.origin, { signal })), (error) => error === 'too late');
-  await assert.rejects(Promise.resolve(authorizedFetch(new Request(server.origin, { signal }))), (error) => error === 'too late');
+  await assert.rejects(
+    Promise.resolve(authorizedFetch(server.origin, { signal })),
+    (error) => error === 'too late',
+  );
+  await assert.rejects(
+    Promise.resolve(authorizedFetch(new Request(server.origin, { signal }))),
+    (error) => error === 'too late',
+  );
 
   assert.deepEqual([server.apiRequests.length, server.tokenRequests.length], [0, 0]);
 });
@@ -501,7 +626,10 @@ test('sends a Request without its signal where that is taken back by null', asyn
   const { authorizedFetch } = createClient(server.config());
   const signal = AbortSignal.abort('too late');
 
-  const response = await authorizedFetch(new Request(server.origin, { method: 'POST', body: 'text', signal }), { signal: null });
+  const response = await authorizedFetch(
+    new Request(server.origin, { method: 'POST', body: 'text', signal }),
+    { signal: null },
+  );
 
   assert.equal(response.status, 200);
   assert.equal(server.apiRequests[0]!.body, 'text');
@@ -511,7 +639,11 @@ test('serves clients that pass Requests to their fetch option, as ky and openapi
   const server = await startServer(t);
   const { authorizedFetch, withToken } = createClient(server.config());
   const ky = async (fetch: Fetch, url: string, json: unknown) => {
-    const init = { method: 'POST', body: JSON.stringify(json), headers: { 'content-type': 'application/json' } };
+    const init = {
+      method: 'POST',
+      body: JSON.stringify(json),
+      headers: { 'content-type': 'application/json' },
+    };
     const request = new Request(url, { ...init, signal: new AbortController().signal });
     // ky clones for its own retries, and passes on the options that a Request does not hold.
     return fetch(request.clone(), { onProgress: undefined } as RequestInit);
@@ -522,10 +654,15 @@ test('serves clients that pass Requests to their fetch option, as ky and openapi
 
   assert.equal((await ky(authorizedFetch, `${server.origin}/ky`, { a: 1 })).status, 200);
   assert.equal((await ky(withToken(HELD).authorizedFetch, `${server.origin}/ky`, { a: 1 })).status, 200);
-  assert.equal((await openapiFetch(withToken(HELD).authorizedFetch, `${server.origin}/openapi`, { b: 2 })).status, 200);
+  assert.equal(
+    (await openapiFetch(withToken(HELD).authorizedFetch, `${server.origin}/openapi`, { b: 2 })).status,
+    200,
+  );
 
   assert.deepEqual(
-    server.apiRequests.map(({ method, url, body, headers }) => [method, url, body, bearerOf(headers)].join(' ')),
+    server.apiRequests.map(({ method, url, body, headers }) =>
+      [method, url, body, bearerOf(headers)].join(' '),
+    ),
     [
       'POST /ky {"a":1} token-1',
       'POST /ky {"a":1} held-token',
@@ -541,15 +678,27 @@ test('replaces an Authorization header of the caller, whatever its case and form
   const { authorizedFetch } = createClient(server.config({}, { oauthToken: HELD }));
 
   await authorizedFetch(server.origin, { headers: { AUTHORIZATION: 'Basic own' } });
-  await authorizedFetch(new Request(server.origin, { headers: [['authorization', 'a'], ['Authorization', 'b']] }));
+  await authorizedFetch(
+    new Request(server.origin, {
+      headers: [
+        ['authorization', 'a'],
+        ['Authorization', 'b'],
+      ],
+    }),
+  );
 
-  assert.deepEqual(server.apiRequests.map(({ headers }) => headers.authorization), ['Bearer held-token', 'Bearer held-token']);
+  assert.deepEqual(
+    server.apiRequests.map(({ headers }) => headers.authorization),
+    ['Bearer held-token', 'Bearer held-token'],
+  );
 });
 
 test('changes nothing that the caller passes', async (t) => {
   const server = await startServer(t);
   server.revoked.add('held-token');
-  const { authorizedFetch } = createClient(server.config({ vZM2mToken: 'held-session' }, { oauthToken: HELD }));
+  const { authorizedFetch } = createClient(
+    server.config({ vZM2mToken: 'held-session' }, { oauthToken: HELD }),
+  );
   const headers = new Headers({ 'x-own': '1' });
   const request = new Request(server.origin, { headers });
 
@@ -582,9 +731,14 @@ test('works over one connection of an undici Agent: an answer that is not return
   t.after(() => agent.destroy());
   const { authorizedFetch } = createClient(server.config({ fetch: through(agent) }, { oauthToken: HELD }));
 
-  const responses = await Promise.all(Array.from({ length: 20 }, (_, index) => authorizedFetch(`${server.origin}/${index}`)));
+  const responses = await Promise.all(
+    Array.from({ length: 20 }, (_, index) => authorizedFetch(`${server.origin}/${index}`)),
+  );
 
-  assert.deepEqual(await Promise.all(responses.map((response) => response.json())), responses.map((_, index) => ({ path: `/${index}` })));
+  assert.deepEqual(
+    await Promise.all(responses.map((response) => response.json())),
+    responses.map((_, index) => ({ path: `/${index}` })),
+  );
   assert.equal(server.tokenRequests.length, 1);
 });
 
@@ -600,7 +754,8 @@ test('sends the first call over the connection of the exchange that it has waite
 test('needs no turn of a clock that has been faked since the import', async (t) => {
   const { setImmediate } = globalThis;
   t.mock.timers.enable();
-  const fetch: Fetch = async (input) => Response.json(String(input).endsWith('/token') ? { access_token: 'token-1' } : { path: '/' });
+  const fetch: Fetch = async (input) =>
+    Response.json(String(input).endsWith('/token') ? { access_token: 'token-1' } : { path: '/' });
   const { authorizedFetch } = createClient({
     clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthClientSecret: 'invented-secret' },
     fetch,
@@ -631,7 +786,8 @@ test('works over HTTP/2', async (t) => {
   const bearers: unknown[] = [];
   http2.on('stream', (stream, headers) => {
     bearers.push([headers[':path'], headers.authorization, headers['vz-m2m-token']].join(' '));
-    const status = headers.authorization === 'Bearer held-token' ? 401 : headers[':path'] === '/moved' ? 307 : 200;
+    const status =
+      headers.authorization === 'Bearer held-token' ? 401 : headers[':path'] === '/moved' ? 307 : 200;
     stream.respond({ ':status': status, location: '/end' });
     stream.pipe(stream);
   });
@@ -641,14 +797,18 @@ test('works over HTTP/2', async (t) => {
   const client = new H2CClient(origin);
   t.after(() => client.destroy());
   const server = await startServer(t);
-  const fetch: Fetch = (input, init) => (String(input).startsWith(origin) ? through(client) : globalThis.fetch)(input, init);
+  const fetch: Fetch = (input, init) =>
+    (String(input).startsWith(origin) ? through(client) : globalThis.fetch)(input, init);
   const { authorizedFetch } = createClient(
     server.config({ fetch, vZM2mToken: 'held-session' }, { oauthToken: HELD }, { apiOrigins: [origin] }),
   );
 
   const response = await authorizedFetch(`${origin}/moved`, { method: 'POST', body: 'text' });
 
-  assert.deepEqual([response.status, response.redirected, response.url, await response.text()], [200, true, `${origin}/end`, 'text']);
+  assert.deepEqual(
+    [response.status, response.redirected, response.url, await response.text()],
+    [200, true, `${origin}/end`, 'text'],
+  );
   assert.deepEqual(bearers, [
     '/moved Bearer held-token held-session',
     '/moved Bearer token-1 held-session',
@@ -658,7 +818,12 @@ test('works over HTTP/2', async (t) => {
 
 /** What two sendings of one call must have in common. */
 function essenceOf({ method, url, body, headers: { authorization, ...headers } }: Received): object {
-  return { method, url, ...withoutBoundary(headers['content-type'], body), headers: { ...headers, 'content-type': undefined } };
+  return {
+    method,
+    url,
+    ...withoutBoundary(headers['content-type'], body),
+    headers: { ...headers, 'content-type': undefined },
+  };
 }
 
 function typesOf(events: readonly { type: string }[]): string[] {
@@ -688,13 +853,18 @@ function tokensFrom({ tokenUrl }: TestServer, answers: Fetch): Fetch {
 
 /** undici's own fetch, since a dispatcher serves the undici that it comes from. */
 function through(dispatcher: Dispatcher): Fetch {
-  return (input, init) => undiciFetch(input as string, { ...init, dispatcher } as object) as unknown as Promise<Response>;
+  return (input, init) =>
+    undiciFetch(input as string, { ...init, dispatcher } as object) as unknown as Promise<Response>;
 }
 
 test('gets its token where the platform refuses a message channel, as edge routes do', async (t) => {
   const { MessageChannel } = globalThis;
   t.after(() => void (globalThis.MessageChannel = MessageChannel));
-  globalThis.MessageChannel = class { constructor() { throw new Error('not supported here'); } } as never;
+  globalThis.MessageChannel = class {
+    constructor() {
+      throw new Error('not supported here');
+    }
+  } as never;
   const server = await startServer(t);
 
   const response = await createClient(server.config()).authorizedFetch(`${server.origin}/x`);

@@ -44,19 +44,32 @@ export function streamOf(...texts: string[]): ReadableStream<Uint8Array> {
 }
 
 /** Header and body without the boundary of a form, which is drawn at random. */
-export function withoutBoundary(contentType: string | undefined, body: string): { contentType: string | undefined; body: string } {
+export function withoutBoundary(
+  contentType: string | undefined,
+  body: string,
+): { contentType: string | undefined; body: string } {
   // Under a content type of the caller's own only the body tells it.
   const boundary = (/boundary=(.*)/.exec(contentType ?? '') ?? /^--(-+formdata-.*)\r\n/.exec(body))?.[1];
   if (!boundary) return { contentType, body };
-  return { contentType: contentType?.replace(boundary, 'BOUNDARY'), body: body.replaceAll(boundary, 'BOUNDARY') };
+  return {
+    contentType: contentType?.replace(boundary, 'BOUNDARY'),
+    body: body.replaceAll(boundary, 'BOUNDARY'),
+  };
 }
 
 async function* generate(...texts: string[]): AsyncGenerator<Uint8Array> {
   for (const text of texts) yield new TextEncoder().encode(text);
 }
 
-/** A controller of older make, as npm's `abort-controller` has it: its signal knows neither `reason` nor `throwIfAborted`. */
-export function olderController(): { readonly signal: AbortSignal; readonly abort: () => void; readonly countListeners: () => number } {
+/**
+ * A controller of older make, as npm's `abort-controller` has it: its signal knows neither `reason` nor
+ * `throwIfAborted`.
+ */
+export function olderController(): {
+  readonly signal: AbortSignal;
+  readonly abort: () => void;
+  readonly countListeners: () => number;
+} {
   const listeners = new Set<EventListener>();
   const signal = {
     aborted: false,

@@ -1,6 +1,7 @@
 /**
- * Calls of `fetch` drawn at random from a seed: every kind of input, every option with good and bad values, both makes of
- * signals, redirects of every kind. A script is plain data, from which a call is built anew for each `fetch` that plays it.
+ * Calls of `fetch` drawn at random from a seed: every kind of input, every option with good and bad values,
+ * both makes of signals, redirects of every kind. A script is plain data, from which a call is built anew for
+ * each `fetch` that plays it.
  */
 import { BODIES, olderController, requestOf, STREAMS, streamOf } from './bodies.ts';
 
@@ -32,13 +33,39 @@ export interface BuiltCall {
 
 type Random = <T>(choices: readonly T[]) => T;
 
-const PLAIN_TARGETS = ['/', '/path?query=1#fragment', '/answer?status=404', '/answer?status=204', '/empty', '/gzip', '/close', '/cut'];
-const LOCATIONS = ['/end', '/end', 'OTHER/end', 'OTHER/end', '?query=2', '#fragment', '/hier/ü', 'http://[', 'OTHER/to?status=307&to=/end', '/to?status=302&to=OTHER/end'];
+const PLAIN_TARGETS = [
+  '/',
+  '/path?query=1#fragment',
+  '/answer?status=404',
+  '/answer?status=204',
+  '/empty',
+  '/gzip',
+  '/close',
+  '/cut',
+];
+const LOCATIONS = [
+  '/end',
+  '/end',
+  'OTHER/end',
+  'OTHER/end',
+  '?query=2',
+  '#fragment',
+  '/hier/ü',
+  'http://[',
+  'OTHER/to?status=307&to=/end',
+  '/to?status=302&to=OTHER/end',
+];
 const RAW_LOCATIONS = ['/안녕', '/ü?grün=1', 'OTHER/안녕#안'];
 const STATUSES = [301, 302, 303, 307, 308];
 const POLICIES = [
-  'no-referrer', 'no-referrer-when-downgrade', 'origin', 'origin-when-cross-origin', 'same-origin', 'strict-origin',
-  'strict-origin-when-cross-origin', 'unsafe-url',
+  'no-referrer',
+  'no-referrer-when-downgrade',
+  'origin',
+  'origin-when-cross-origin',
+  'same-origin',
+  'strict-origin',
+  'strict-origin-when-cross-origin',
+  'unsafe-url',
 ];
 const POLICY_HEADERS = [...POLICIES, 'invented', 'origin, invented', 'invented, unsafe-url', '', 'ORIGIN'];
 
@@ -47,7 +74,13 @@ const OPTIONS: Readonly<Record<string, readonly unknown[]>> = {
   cache: ['default', 'no-store', 'reload', 'no-cache', 'force-cache'],
   credentials: ['omit', 'same-origin', 'include'],
   mode: ['cors', 'same-origin', 'no-cors'],
-  referrer: ['', 'about:client', 'ORIGIN/page', 'ORIGIN/page?query=1#fragment', 'https://elsewhere.example.com/page'],
+  referrer: [
+    '',
+    'about:client',
+    'ORIGIN/page',
+    'ORIGIN/page?query=1#fragment',
+    'https://elsewhere.example.com/page',
+  ],
   // Node is wrong about `no-referrer` and `same-origin`.
   referrerPolicy: ['', ...POLICIES.filter((policy) => policy !== 'no-referrer' && policy !== 'same-origin')],
   keepalive: [true, false],
@@ -65,7 +98,10 @@ const BAD: readonly (readonly unknown[])[] = [
   ...['http://', 'http://['].map((value) => ['referrer', value]),
   ...['sometimes', null].map((value) => ['referrerPolicy', value]),
   ...['x', 5, {}, { aborted: false }, new EventTarget()].map((value) => ['signal', value]),
-  ...[{ 'a b': '1' }, { 'x-a': 'a\nb' }, { 'x-a': '→' }, [['x-a']], 'x-a: 1', 5].map((value) => ['headers', value]),
+  ...[{ 'a b': '1' }, { 'x-a': 'a\nb' }, { 'x-a': '→' }, [['x-a']], 'x-a: 1', 5].map((value) => [
+    'headers',
+    value,
+  ]),
   ['window', 'x'],
   ['body', 'a body of a GET'],
   ['duplex', 'full'],
@@ -75,8 +111,17 @@ const BAD: readonly (readonly unknown[])[] = [
 const HEADERS: readonly (() => unknown)[] = [
   () => undefined,
   () => ({ 'x-a': '1', cookie: 'a=1', 'content-language': 'de' }),
-  () => new Headers([['x-a', '1'], ['x-a', '2'], ['proxy-authorization', 'Basic own']]),
-  () => [['x-a', ' 1 '], ['content-type', 'text/own'], ['referer', 'http://own.example.com/']],
+  () =>
+    new Headers([
+      ['x-a', '1'],
+      ['x-a', '2'],
+      ['proxy-authorization', 'Basic own'],
+    ]),
+  () => [
+    ['x-a', ' 1 '],
+    ['content-type', 'text/own'],
+    ['referer', 'http://own.example.com/'],
+  ],
   () => ({ accept: 'text/x', 'user-agent': 'invented', 'cache-control': 'max-age=5' }),
   () => ({}),
 ];
@@ -118,15 +163,27 @@ export function drawScript(seed: number): CallScript {
   const status = pick(STATUSES);
   const [to, raw] = chance(0.2) ? [pick(RAW_LOCATIONS), '&raw=1'] : [pick(LOCATIONS), ''];
   const policy = chance(0.4) ? `&policy=${encodeURIComponent(pick(POLICY_HEADERS))}` : '';
-  const target = signal.endsWith('while it runs') ? pick(['/hang', '/to?status=307&to=/hang'])
-    : isRedirected ? `/to?status=${status}&to=${encodeURIComponent(to)}${raw}${policy}`
-    : pick(PLAIN_TARGETS);
+  const target = signal.endsWith('while it runs')
+    ? pick(['/hang', '/to?status=307&to=/hang'])
+    : isRedirected
+      ? `/to?status=${status}&to=${encodeURIComponent(to)}${raw}${policy}`
+      : pick(PLAIN_TARGETS);
   // A redirect with integrity is refused, on purpose.
-  if (!target.startsWith('/to') && chance(0.1)) options.integrity = pick(['', 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=']);
+  if (!target.startsWith('/to') && chance(0.1))
+    options.integrity = pick(['', 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=']);
   // What a policy has cut off stays so in fetch, also under a laxer one that a redirect brings.
   if (policy) Object.assign(options, withLaxPolicy(options));
   const body = /^(post|put)$/i.test(method) && chance(0.7) ? drawBody(pick, target, input) : undefined;
-  return { input, target, options, body, headers: Math.floor(random() * HEADERS.length), signal, bad, hasDispatcher: chance(0.15) };
+  return {
+    input,
+    target,
+    options,
+    body,
+    headers: Math.floor(random() * HEADERS.length),
+    signal,
+    bad,
+    hasDispatcher: chance(0.15),
+  };
 }
 
 function withLaxPolicy({ referrer, referrerPolicy }: Readonly<Record<string, unknown>>): object {
@@ -136,7 +193,10 @@ function withLaxPolicy({ referrer, referrerPolicy }: Readonly<Record<string, unk
   };
 }
 
-/** Node 20 spoils bytes that it sends again, so those go nowhere; a Request's stream is cloned, so that it can be sent again. */
+/**
+ * Node 20 spoils bytes that it sends again, so those go nowhere; a Request's stream is cloned, so that it can
+ * be sent again.
+ */
 function drawBody(pick: Random, target: string, input: CallScript['input']): string {
   const isSentAgain = target.startsWith('/to');
   const names = Object.keys(isSentAgain ? { string: 0, URLSearchParams: 0, Blob: 0 } : BODIES);
@@ -160,7 +220,13 @@ export function buildCall(script: CallScript, origin: string, other: string): Bu
   };
   const init = bad?.length ? withBad(options, bad) : options;
   const parameters = placeOptions(input, url, options, init, bad);
-  return { parameters, abort, signal: signal ?? undefined, cancelled, countDispatched: () => dispatcher?.count() ?? 0 };
+  return {
+    parameters,
+    abort,
+    signal: signal ?? undefined,
+    cancelled,
+    countDispatched: () => dispatcher?.count() ?? 0,
+  };
 }
 
 /** A Request takes the good options; bad ones come beside it, where `fetch` and not the test meets them. */
@@ -173,7 +239,11 @@ function placeOptions(
 ): BuiltCall['parameters'] {
   if (input === 'text') return [url, init];
   if (input === 'URL') return [new URL(url), init];
-  if (input === 'Request with options') return [requestOf(url, { cache: 'reload', referrerPolicy: 'unsafe-url', headers: { 'x-own': '1' } }), init];
+  if (input === 'Request with options')
+    return [
+      requestOf(url, { cache: 'reload', referrerPolicy: 'unsafe-url', headers: { 'x-own': '1' } }),
+      init,
+    ];
   const Kind = input === 'subclass' ? class extends Request {} : Request;
   try {
     const request = new Kind(url, options as RequestInit);
@@ -194,7 +264,9 @@ function withBad(options: Record<string, unknown>, [name, value]: readonly unkno
 
 function withOrigin(options: Readonly<Record<string, unknown>>, origin: string): Record<string, unknown> {
   const { referrer } = options;
-  return typeof referrer === 'string' ? { ...options, referrer: referrer.replace('ORIGIN', origin) } : { ...options };
+  return typeof referrer === 'string'
+    ? { ...options, referrer: referrer.replace('ORIGIN', origin) }
+    : { ...options };
 }
 
 function bodyOf(name: string): unknown {
@@ -221,7 +293,9 @@ interface Dispatcher {
 
 /** Node's own dispatcher, counted. It is there once `fetch` has been used. */
 function countingDispatcher(): Dispatcher & { readonly count: () => number } {
-  const inner = (globalThis as Record<symbol, unknown>)[Symbol.for('undici.globalDispatcher.1')] as Dispatcher;
+  const inner = (globalThis as Record<symbol, unknown>)[
+    Symbol.for('undici.globalDispatcher.1')
+  ] as Dispatcher;
   let count = 0;
   return { dispatch: (...parameters) => (count++, inner.dispatch(...parameters)), count: () => count };
 }

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { ClientAuthentication, Fetch } from 'thingspace-auth';
 import {
+  type ClientAuthentication,
   clientSecretBasic,
   clientSecretBasicRaw,
   clientSecretPost,
   createClient,
+  type Fetch,
   noClientAuthentication,
   revokeToken,
 } from 'thingspace-auth';
-import type { Received } from './server.ts';
-import { fakeClock, hold, rejectionOf, startServer, turns } from './server.ts';
+import { fakeClock, hold, type Received, rejectionOf, startServer, turns } from './server.ts';
 
 type Test = Parameters<typeof startServer>[0];
 
@@ -56,7 +56,9 @@ describe('an authentication that takes longer than the request may', () => {
     const server = await startServer(t);
     const fetch: Fetch = (input, init) => globalThis.fetch(input, { ...init, signal: null });
     const clientAuthentication = () => gate.promise;
-    const fetching = rejectionOf(createClient(server.config({ fetch, timeout: 1_000 }, { clientAuthentication })).fetchToken());
+    const fetching = rejectionOf(
+      createClient(server.config({ fetch, timeout: 1_000 }, { clientAuthentication })).fetchToken(),
+    );
     clock.advance(1_000);
     assert.equal((await fetching).code, 'timeout');
     gate.open();
@@ -69,11 +71,14 @@ describe('clientSecretPost', () => {
   it('sends id and secret in the form, and no header', async (t) => {
     const { headers, form } = await exchangeWith(t, clientSecretPost, 'a b', 'é&%:');
     assert.equal(headers.authorization, undefined);
-    assert.deepEqual([...form], [
-      ['grant_type', 'client_credentials'],
-      ['client_id', 'a b'],
-      ['client_secret', 'é&%:'],
-    ]);
+    assert.deepEqual(
+      [...form],
+      [
+        ['grant_type', 'client_credentials'],
+        ['client_id', 'a b'],
+        ['client_secret', 'é&%:'],
+      ],
+    );
   });
 });
 
@@ -82,10 +87,13 @@ describe('noClientAuthentication', () => {
     for (const secret of [undefined, 'invented-secret']) {
       const { headers, form } = await exchangeWith(t, noClientAuthentication, 'invented-id', secret);
       assert.equal(headers.authorization, undefined);
-      assert.deepEqual([...form], [
-        ['grant_type', 'client_credentials'],
-        ['client_id', 'invented-id'],
-      ]);
+      assert.deepEqual(
+        [...form],
+        [
+          ['grant_type', 'client_credentials'],
+          ['client_id', 'invented-id'],
+        ],
+      );
     }
   });
 });
@@ -99,7 +107,9 @@ describe('a method of the caller’s own', () => {
       headers.set('x-proof', 'p');
     };
     const server = await startServer(t);
-    const client = createClient(server.config({}, { clientAuthentication: assertion, oauthClientSecret: undefined }));
+    const client = createClient(
+      server.config({}, { clientAuthentication: assertion, oauthClientSecret: undefined }),
+    );
     await client.fetchToken();
     await client.fetchToken();
     assert.deepEqual(
@@ -114,7 +124,12 @@ describe('a method of the caller’s own', () => {
   it('fails the exchange with its own error when it throws, without a request', async (t) => {
     const server = await startServer(t);
     const problem = new RangeError('no key');
-    for (const clientAuthentication of [() => Promise.reject(problem), () => { throw problem; }]) {
+    for (const clientAuthentication of [
+      () => Promise.reject(problem),
+      () => {
+        throw problem;
+      },
+    ]) {
       const client = createClient(server.config({}, { clientAuthentication }));
       await assert.rejects(client.fetchToken(), (error) => error === problem);
     }
@@ -123,7 +138,12 @@ describe('a method of the caller’s own', () => {
 });
 
 describe('without a secret', () => {
-  for (const [name, clientAuthentication] of Object.entries({ default: undefined, clientSecretBasic, clientSecretBasicRaw, clientSecretPost })) {
+  for (const [name, clientAuthentication] of Object.entries({
+    default: undefined,
+    clientSecretBasic,
+    clientSecretBasicRaw,
+    clientSecretPost,
+  })) {
     it(`no exchange is made where the method (${name}) needs one: no_credentials`, async (t) => {
       const server = await startServer(t);
       const config = server.config({}, { clientAuthentication, oauthClientSecret: undefined });
@@ -136,18 +156,28 @@ describe('without a secret', () => {
   }
 
   it('a refusal is read like any other', async (t) => {
-    const server = await startServer(t, { token: () => ({ status: 400, body: { error: 'unauthorized_client', error_description: 'no' } }) });
-    const client = createClient(server.config({}, { clientAuthentication: noClientAuthentication, oauthClientSecret: undefined }));
+    const server = await startServer(t, {
+      token: () => ({ status: 400, body: { error: 'unauthorized_client', error_description: 'no' } }),
+    });
+    const client = createClient(
+      server.config({}, { clientAuthentication: noClientAuthentication, oauthClientSecret: undefined }),
+    );
     await assert.rejects(client.fetchToken(), { error: 'unauthorized_client', errorDescription: 'no' });
   });
 
   it('a stored token serves, beyond its end a new one is needed, and a 401 comes back', async (t) => {
     const server = await startServer(t);
     const expiry = Math.floor(Date.now() / 1000) + 60;
-    const client = createClient(server.config({}, { oauthClientSecret: undefined, oauthToken: { accessToken: 'stored', tokenType: 'Bearer', expiry } }));
+    const client = createClient(
+      server.config(
+        {},
+        { oauthClientSecret: undefined, oauthToken: { accessToken: 'stored', tokenType: 'Bearer', expiry } },
+      ),
+    );
     assert.equal((await client.authorizedFetch(`${server.origin}/x`)).status, 200);
     server.revoked.add('stored');
-    for (let count = 0; count < 2; count++) assert.equal((await client.authorizedFetch(`${server.origin}/x`)).status, 401);
+    for (let count = 0; count < 2; count++)
+      assert.equal((await client.authorizedFetch(`${server.origin}/x`)).status, 401);
     assert.equal(server.apiRequests.length, 3);
     const ended = client.withToken({ accessToken: 'stored', tokenType: 'Bearer', expiry: expiry - 60 });
     await assert.rejects(ended.getToken(), { code: 'no_credentials' });
@@ -157,13 +187,16 @@ describe('without a secret', () => {
     const server = await startServer(t);
     let inner: unknown;
     const client = createClient(
-      server.config({}, {
-        oauthClientSecret: undefined,
-        oauthTokenProvider: async (_, { fetchToken }) => {
-          inner = await fetchToken().catch((error: unknown) => error);
-          return { accessToken: 'brokered', tokenType: 'Bearer' };
+      server.config(
+        {},
+        {
+          oauthClientSecret: undefined,
+          oauthTokenProvider: async (_, { fetchToken }) => {
+            inner = await fetchToken().catch((error: unknown) => error);
+            return { accessToken: 'brokered', tokenType: 'Bearer' };
+          },
         },
-      }),
+      ),
     );
     assert.equal((await client.getToken()).accessToken, 'brokered');
     assert.equal((inner as { code: string }).code, 'no_credentials');
@@ -174,7 +207,10 @@ describe('without a secret', () => {
 describe('revocation', () => {
   it('authenticates by the same method', async (t) => {
     const server = await startServer(t);
-    await revokeToken(server.config({}, { clientAuthentication: clientSecretPost }), { accessToken: 'a', tokenType: 'Bearer' });
+    await revokeToken(server.config({}, { clientAuthentication: clientSecretPost }), {
+      accessToken: 'a',
+      tokenType: 'Bearer',
+    });
     assert.equal(server.revocations[0]?.form.get('client_secret'), 'invented-secret');
   });
 });
@@ -186,6 +222,8 @@ async function exchangeWith(
   oauthClientSecret: string | undefined,
 ): Promise<Received> {
   const server = await startServer(t);
-  await createClient(server.config({}, { oauthClientId, oauthClientSecret, clientAuthentication })).fetchToken();
+  await createClient(
+    server.config({}, { oauthClientId, oauthClientSecret, clientAuthentication }),
+  ).fetchToken();
   return server.tokenRequests[0]!;
 }

@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { OAuthToken, TokenRequest } from 'thingspace-auth';
-import { createClient } from 'thingspace-auth';
-import type { Handler } from './server.ts';
-import { bearerOf, fakeClock, hold, rejection, rejectionOf, startServer, tokenAnswer, turn, turns } from './server.ts';
+import { createClient, type OAuthToken, type TokenRequest } from 'thingspace-auth';
+import {
+  bearerOf,
+  fakeClock,
+  type Handler,
+  hold,
+  rejection,
+  rejectionOf,
+  startServer,
+  tokenAnswer,
+  turn,
+  turns,
+} from './server.ts';
 
 describe('one exchange at a time', () => {
   it('serves 1,000 calls on a cold client', async (t) => {
@@ -40,7 +49,9 @@ describe('one exchange at a time', () => {
   });
 
   it('lets a failure reach all who waited, and forgets it', async (t) => {
-    const server = await startServer(t, { token: slowly(() => ({ status: 401, body: { error: 'invalid_client' } })) });
+    const server = await startServer(t, {
+      token: slowly(() => ({ status: 401, body: { error: 'invalid_client' } })),
+    });
     const client = createClient(server.config());
     const errors = await Promise.all(
       Array.from({ length: 1000 }, (_, index) =>
@@ -95,22 +106,34 @@ describe('fetchToken with a provider', () => {
     const requests: TokenRequest[] = [];
     const gate = hold();
     const client = createClient(
-      server.config({}, {
-        oauthTokenProvider: async (_, request): Promise<OAuthToken> => {
-          requests.push(request);
-          await gate.promise;
-          return request.isForced ? request.fetchToken() : { accessToken: 'from-the-store', tokenType: 'Bearer', expiresIn: 60 };
+      server.config(
+        {},
+        {
+          oauthTokenProvider: async (_, request): Promise<OAuthToken> => {
+            requests.push(request);
+            await gate.promise;
+            return request.isForced
+              ? request.fetchToken()
+              : { accessToken: 'from-the-store', tokenType: 'Bearer', expiresIn: 60 };
+          },
         },
-      }),
+      ),
     );
     const implicit = client.getToken();
     const explicit = [client.fetchToken(), client.fetchToken()];
     await turn();
-    assert.deepEqual(requests.map(({ isForced }) => isForced), [false], 'a second renewal was begun beside the first');
+    assert.deepEqual(
+      requests.map(({ isForced }) => isForced),
+      [false],
+      'a second renewal was begun beside the first',
+    );
     gate.open();
     assert.equal((await implicit).accessToken, 'from-the-store');
     for (const each of explicit) assert.equal((await each).accessToken, 'token-1');
-    assert.deepEqual(requests.map(({ isForced }) => isForced), [false, true]);
+    assert.deepEqual(
+      requests.map(({ isForced }) => isForced),
+      [false, true],
+    );
     assert.equal(server.tokenRequests.length, 1);
   });
 
@@ -135,12 +158,19 @@ describe('an abort', () => {
     const controllers = reasons.map(() => new AbortController());
     const settled = Promise.all(
       controllers.flatMap(({ signal }) =>
-        [client.getToken({ signal }), client.fetchToken({ signal }), client.authorizedFetch(`${server.origin}/x`, { signal })].map(
-          async (call) => ({ reason: await rejectionOf(call) }),
-        ),
+        [
+          client.getToken({ signal }),
+          client.fetchToken({ signal }),
+          client.authorizedFetch(`${server.origin}/x`, { signal }),
+        ].map(async (call) => ({ reason: await rejectionOf(call) })),
       ),
     );
-    const others = [client.getToken(), client.fetchToken(), client.getToken({ signal: new AbortController().signal }), client.getToken({ signal: null })];
+    const others = [
+      client.getToken(),
+      client.fetchToken(),
+      client.getToken({ signal: new AbortController().signal }),
+      client.getToken({ signal: null }),
+    ];
     while (!server.tokenRequests.length) await turn();
     for (const [index, controller] of controllers.entries()) controller.abort(reasons[index]);
 
@@ -171,10 +201,17 @@ describe('an abort', () => {
   it('ends the wait although a token is held that has not ended yet', async (t) => {
     const gate = hold();
     const server = await startServer(t, { token: async () => (await gate.promise, tokenAnswer('a')) });
-    const ending = { accessToken: 'ending', tokenType: 'Bearer', expiry: Math.floor(Date.now() / 1000) + 600 } as const;
+    const ending = {
+      accessToken: 'ending',
+      tokenType: 'Bearer',
+      expiry: Math.floor(Date.now() / 1000) + 600,
+    } as const;
     const client = createClient(server.config({}, { oauthToken: ending, oauthClockSkew: 3600 }));
     const controller = new AbortController();
-    const reasons = [client.getToken({ signal: controller.signal }), client.authorizedFetch(server.origin, { signal: controller.signal })].map(rejectionOf);
+    const reasons = [
+      client.getToken({ signal: controller.signal }),
+      client.authorizedFetch(server.origin, { signal: controller.signal }),
+    ].map(rejectionOf);
     while (!server.tokenRequests.length) await turn();
     controller.abort('gone');
     assert.deepEqual(await Promise.all(reasons), ['gone', 'gone']);
@@ -184,7 +221,9 @@ describe('an abort', () => {
   it('before the call begins no exchange', async (t) => {
     const server = await startServer(t);
     const sent: unknown[] = [];
-    const client = createClient(server.config({ fetch: (input, init) => (sent.push(input), fetch(input, init)) }));
+    const client = createClient(
+      server.config({ fetch: (input, init) => (sent.push(input), fetch(input, init)) }),
+    );
     const reason = new Error('too late');
     const signal = AbortSignal.abort(reason);
     const isReason = (error: unknown) => error === reason;
@@ -197,7 +236,8 @@ describe('an abort', () => {
 
   it('of a signal that 1,000 callers share ends them all, without a listener warning', async (t) => {
     const warnings: Error[] = [];
-    const warn = (warning: Error) => void (warning.name === 'MaxListenersExceededWarning' && warnings.push(warning));
+    const warn = (warning: Error) =>
+      void (warning.name === 'MaxListenersExceededWarning' && warnings.push(warning));
     process.on('warning', warn);
     t.after(() => process.off('warning', warn));
     const gate = hold();
@@ -217,11 +257,14 @@ describe('an abort', () => {
 
     const other = new AbortController();
     for (let count = 0; count < 3; count++) {
-      const calls = Array.from({ length: 50 }, () => client.authorizedFetch(`${server.origin}/x`, { signal: other.signal }));
+      const calls = Array.from({ length: 50 }, () =>
+        client.authorizedFetch(`${server.origin}/x`, { signal: other.signal }),
+      );
       for (const response of await Promise.all(calls)) await response.arrayBuffer();
     }
     await turn();
-    // Node itself warns where its own fetch follows one signal often; with a time limit it only ever sees ours.
+    // Node itself warns where its own fetch follows one signal often; with a time limit it only ever sees
+    // ours.
     assert.deepEqual(warnings, []);
   });
 });
@@ -232,7 +275,9 @@ describe('a revoked token', () => {
     const client = createClient(server.config());
     await client.getToken();
     server.revoked.add('token-1');
-    const responses = await Promise.all(Array.from({ length: 1000 }, () => client.authorizedFetch(`${server.origin}/x`)));
+    const responses = await Promise.all(
+      Array.from({ length: 1000 }, () => client.authorizedFetch(`${server.origin}/x`)),
+    );
     assert.ok(responses.every(({ status }) => status === 200));
     assert.equal(server.tokenRequests.length, 2);
     assert.ok(server.apiRequests.length <= 2000);
@@ -265,7 +310,9 @@ describe('two clients', () => {
       ids.push(id);
       return id === 'bad' ? { status: 401, body: { error: 'invalid_client' } } : tokenAnswer(`of-${id}`);
     });
-    const clients = ['a', 'b', 'bad'].map((oauthClientId) => createClient(server.config({}, { oauthClientId })));
+    const clients = ['a', 'b', 'bad'].map((oauthClientId) =>
+      createClient(server.config({}, { oauthClientId })),
+    );
     const results = await Promise.all(
       Array.from({ length: 30 }, (_, index) =>
         clients[index % 3]!.getToken().then(
@@ -274,14 +321,17 @@ describe('two clients', () => {
         ),
       ),
     );
-    for (const [index, result] of results.entries()) assert.equal(result, ['of-a', 'of-b', 'oauth_error'][index % 3]);
+    for (const [index, result] of results.entries())
+      assert.equal(result, ['of-a', 'of-b', 'oauth_error'][index % 3]);
     assert.deepEqual(ids.sort(), ['a', 'b', 'bad']);
   });
 
   it('share nothing, not even with one configuration object, and a refusal of one does not bar the other', async (t) => {
     // The second for which a refusal holds must not pass meanwhile.
     fakeClock(t);
-    const server = await startServer(t, { token: () => ({ status: 400, body: { error: 'invalid_client' } }) });
+    const server = await startServer(t, {
+      token: () => ({ status: 400, body: { error: 'invalid_client' } }),
+    });
     const config = server.config();
     const first = createClient(config);
     const second = createClient(config);
@@ -319,13 +369,20 @@ describe('withToken', () => {
     assert.equal(server.tokenRequests.length, 0);
     const ended = client.withToken({ accessToken: 'ended', tokenType: 'Bearer', expiry: now });
     assert.equal((await ended.authorizedFetch(`${server.origin}/x`)).status, 200);
-    assert.deepEqual(server.apiRequests.map(({ headers }) => bearerOf(headers)), ['valid', 'token-1']);
+    assert.deepEqual(
+      server.apiRequests.map(({ headers }) => bearerOf(headers)),
+      ['valid', 'token-1'],
+    );
   });
 
   it('uses a token without expiry until it is rejected, whatever its expiresIn', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
-    const client = createClient(server.config()).withToken({ accessToken: 'stored', tokenType: 'Bearer', expiresIn: 1 });
+    const client = createClient(server.config()).withToken({
+      accessToken: 'stored',
+      tokenType: 'Bearer',
+      expiresIn: 1,
+    });
     clock.advance(86_400_000);
     assert.equal((await client.authorizedFetch(`${server.origin}/x`)).status, 200);
     assert.equal(server.tokenRequests.length, 0);
@@ -343,16 +400,19 @@ describe('a late result', () => {
     const seen: string[] = [];
     let isFirst = true;
     const client = createClient(
-      server.config({}, {
-        // The first renewal runs into its time limit; what it brings after that must not count.
-        oauthTokenProvider: async (): Promise<OAuthToken> => {
-          if (!isFirst) return { accessToken: 'newer', tokenType: 'Bearer' };
-          isFirst = false;
-          await gate.promise;
-          return { accessToken: 'late', tokenType: 'Bearer' };
+      server.config(
+        {},
+        {
+          // The first renewal runs into its time limit; what it brings after that must not count.
+          oauthTokenProvider: async (): Promise<OAuthToken> => {
+            if (!isFirst) return { accessToken: 'newer', tokenType: 'Bearer' };
+            isFirst = false;
+            await gate.promise;
+            return { accessToken: 'late', tokenType: 'Bearer' };
+          },
+          oauthOnTokenUpdate: ({ accessToken }) => seen.push(accessToken),
         },
-        oauthOnTokenUpdate: ({ accessToken }) => seen.push(accessToken),
-      }),
+      ),
     );
     const first = client.fetchToken().catch((error: unknown) => error);
     clock.advance(60_000);

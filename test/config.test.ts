@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { ClientConfig, Fetch } from 'thingspace-auth';
 import {
+  type ClientConfig,
   clientSecretPost,
   configFromEnvironment,
   createClient,
   Environment,
+  type Fetch,
   OauthScopeEnum,
   revokeToken,
 } from 'thingspace-auth';
@@ -32,7 +33,10 @@ const ANY_JUNK: readonly unknown[] = [
   () => MARKER,
 ];
 
-type Path = readonly [group: '' | 'clientCredentialsAuthCredentials' | 'retry' | 'environment', option: string];
+type Path = readonly [
+  group: '' | 'clientCredentialsAuthCredentials' | 'retry' | 'environment',
+  option: string,
+];
 
 /** Every option: what of {@link ANY_JUNK} it takes, and what else it must refuse. */
 const OPTIONS: readonly [Path, accepts: (value: unknown) => boolean, moreJunk?: readonly unknown[]][] = [
@@ -49,7 +53,19 @@ const OPTIONS: readonly [Path, accepts: (value: unknown) => boolean, moreJunk?: 
   [
     ['clientCredentialsAuthCredentials', 'oauthScopes'],
     (value) => Array.isArray(value) && value[0] === MARKER,
-    ['read', [''], ['read write'], ['"'], ['\\'], ['é'], [1], [undefined], [Symbol(MARKER)], [['read']], [`${MARKER}\n`]],
+    [
+      'read',
+      [''],
+      ['read write'],
+      ['"'],
+      ['\\'],
+      ['é'],
+      [1],
+      [undefined],
+      [Symbol(MARKER)],
+      [['read']],
+      [`${MARKER}\n`],
+    ],
   ],
   [
     ['clientCredentialsAuthCredentials', 'oauthToken'],
@@ -75,9 +91,14 @@ const OPTIONS: readonly [Path, accepts: (value: unknown) => boolean, moreJunk?: 
       { audience: 5 },
       { audience: [MARKER, 5] },
       { audience: { a: MARKER } },
-      ...['grant_type', 'scope', 'client_id', 'client_secret', 'client_assertion', 'client_assertion_type'].map(
-        (reserved) => ({ audience: 'a', [reserved]: MARKER }),
-      ),
+      ...[
+        'grant_type',
+        'scope',
+        'client_id',
+        'client_secret',
+        'client_assertion',
+        'client_assertion_type',
+      ].map((reserved) => ({ audience: 'a', [reserved]: MARKER })),
     ],
   ],
   [['clientCredentialsAuthCredentials', 'oauthTokenProvider'], (value) => typeof value === 'function'],
@@ -158,11 +179,17 @@ describe('createClient on mistakes', () => {
         const label = `${path} as ${describeValue(value)}`;
         const { message } = catchTypeError(() => createClient(configWith(group, option, value)), label);
         // Where another object stands in the place of one with options, its key is what is wrong.
-        const isNamed = new RegExp(`^${option}[ .]`).test(message) || message.startsWith(`${MARKER} is no option`) || REQUIRED.test(message);
+        const isNamed =
+          new RegExp(`^${option}[ .]`).test(message) ||
+          message.startsWith(`${MARKER} is no option`) ||
+          REQUIRED.test(message);
         assert.ok(isNamed, `${label}: ${message}`);
         // A rule has words.
         assert.match(message, /must \w|cannot be|is no option/, label);
-        assert.ok(!message.replace(`${MARKER} is no option`, '').includes(MARKER), `${label} is shown: ${message}`);
+        assert.ok(
+          !message.replace(`${MARKER} is no option`, '').includes(MARKER),
+          `${label} is shown: ${message}`,
+        );
       }
     });
 
@@ -191,17 +218,30 @@ describe('createClient on mistakes', () => {
   it('takes no name that every object has for an option, at any level', () => {
     for (const group of ['', 'clientCredentialsAuthCredentials', 'retry', 'environment'] as const) {
       for (const key of ['constructor', 'toString', 'hasOwnProperty', '__defineGetter__', 'valueOf']) {
-        const { message } = catchTypeError(() => createClient(configWith(group as 'retry', key, MARKER)), `${group} ${key}`);
+        const { message } = catchTypeError(
+          () => createClient(configWith(group as 'retry', key, MARKER)),
+          `${group} ${key}`,
+        );
         assert.ok(message.startsWith(`${key} is no option; known are `), message);
       }
       const own = Object.defineProperty({}, '__proto__', { value: MARKER, enumerable: true });
       const config = configWith('', 'timeout', 0) as unknown as Record<string, object>;
-      const given = group ? { ...config, [group]: { ...(group === 'environment' ? ENDPOINTS : config[group]), ...own } } : { ...config, ...own };
-      if (group) Object.defineProperty(given[group], '__proto__', { value: MARKER, enumerable: true, configurable: true });
+      const given = group
+        ? { ...config, [group]: { ...(group === 'environment' ? ENDPOINTS : config[group]), ...own } }
+        : { ...config, ...own };
+      if (group)
+        Object.defineProperty(given[group], '__proto__', {
+          value: MARKER,
+          enumerable: true,
+          configurable: true,
+        });
       else Object.defineProperty(given, '__proto__', { value: MARKER, enumerable: true, configurable: true });
       catchTypeError(() => createClient(given as unknown as ClientConfig), `${group} __proto__`);
     }
-    catchTypeError(() => createClient(configWith('', 'environment', 'constructor')), 'environment constructor');
+    catchTypeError(
+      () => createClient(configWith('', 'environment', 'constructor')),
+      'environment constructor',
+    );
     catchTypeError(() => createClient(configWith('', 'environment', '__proto__')), 'environment __proto__');
   });
 
@@ -262,7 +302,9 @@ describe('createClient on what it is given', () => {
     const client = createClient(server.config({}, { oauthScopes: [VendorScope.Discoveryread] }));
     await client.fetchToken();
     assert.equal(server.tokenRequests[0]?.form.get('scope'), 'discovery:read');
-    const saved = await client.withToken({ accessToken: 'saved', expiry: 4_102_444_800n } as never).getToken();
+    const saved = await client
+      .withToken({ accessToken: 'saved', expiry: 4_102_444_800n } as never)
+      .getToken();
     assert.deepEqual(saved, { accessToken: 'saved', tokenType: 'Bearer', expiry: 4_102_444_800 });
   });
 
@@ -353,7 +395,12 @@ describe('createClient on what it is given', () => {
       oauthOnTokenUpdate: () => {},
       clientAuthentication: clientSecretPost,
     });
-    const environment = counted('e.', { ...ENDPOINTS, revocationUrl: 'https://a.example.com', sessionUrl: 'https://a.example.com', allowInsecureRequests: false });
+    const environment = counted('e.', {
+      ...ENDPOINTS,
+      revocationUrl: 'https://a.example.com',
+      sessionUrl: 'https://a.example.com',
+      allowInsecureRequests: false,
+    });
     const retry = counted('r.', { attempts: 1, baseDelay: 1, maxDelay: 1 });
     createClient(
       counted('', {
@@ -378,7 +425,12 @@ describe('createClient on what it is given', () => {
     t.mock.method(Date, 'now', forbidden('Date.now') as never);
     t.mock.method(Math, 'random', forbidden('Math.random') as never);
     t.mock.method(crypto, 'getRandomValues', forbidden('getRandomValues') as never);
-    const token = { accessToken: 'stored', tokenType: 'Bearer' as const, expiresIn: 3600, expiry: 5_000_000_000 };
+    const token = {
+      accessToken: 'stored',
+      tokenType: 'Bearer' as const,
+      expiresIn: 3600,
+      expiry: 5_000_000_000,
+    };
     const client = createClient(configWith('clientCredentialsAuthCredentials', 'oauthToken', token));
     client.withToken(token);
   });
@@ -410,7 +462,10 @@ describe('createClient on what it is given', () => {
     const scope = globalThis as { location?: unknown };
     t.after(() => delete scope.location);
     scope.location = { href: 'https://example.com/page' };
-    await assert.rejects(client.authorizedFetch('/api/x'), /No credentials for https:\/\/example\.com: environment\.apiOrigins allows/);
+    await assert.rejects(
+      client.authorizedFetch('/api/x'),
+      /No credentials for https:\/\/example\.com: environment\.apiOrigins allows/,
+    );
     scope.location = { href: 'https://5gedge.verizon.com/page' };
     await client.authorizedFetch('/api/x');
     assert.equal(requests.length, 2);
@@ -432,22 +487,30 @@ describe('createClient on what it is given', () => {
 describe('the exchange as configured', () => {
   it('asks for no scope where none is configured', async (t) => {
     const server = await startServer(t);
-    for (const oauthScopes of [undefined, []]) await createClient(server.config({}, { oauthScopes })).fetchToken();
+    for (const oauthScopes of [undefined, []])
+      await createClient(server.config({}, { oauthScopes })).fetchToken();
     for (const { body } of server.tokenRequests) assert.equal(body, 'grant_type=client_credentials');
   });
 
   it('sends any scope token, so that a new one needs no new release', async (t) => {
     const server = await startServer(t);
-    await createClient(server.config({}, { oauthScopes: ['discovery:read', 'brand.new!scope#1[]~'] })).fetchToken();
+    await createClient(
+      server.config({}, { oauthScopes: ['discovery:read', 'brand.new!scope#1[]~'] }),
+    ).fetchToken();
     assert.equal(server.tokenRequests[0]?.form.get('scope'), 'discovery:read brand.new!scope#1[]~');
   });
 
   it('takes names for oauthParams that only resemble the reserved ones', async (t) => {
     const names = ['my_scope', 'scopes', 'grant_type_hint', 'x_client_id', 'client_ids'];
     const server = await startServer(t);
-    await createClient(server.config({}, { oauthParams: Object.fromEntries(names.map((name) => [name, 'invented'])) })).fetchToken();
+    await createClient(
+      server.config({}, { oauthParams: Object.fromEntries(names.map((name) => [name, 'invented'])) }),
+    ).fetchToken();
 
-    assert.deepEqual(names.filter((name) => !new URLSearchParams(server.tokenRequests[0]!.body).has(name)), []);
+    assert.deepEqual(
+      names.filter((name) => !new URLSearchParams(server.tokenRequests[0]!.body).has(name)),
+      [],
+    );
   });
 
   it('sends oauthParams in their order, arrays as repeated fields', async (t) => {
@@ -474,7 +537,10 @@ describe('the exchange as configured', () => {
     await createClient({ ...configWith('', 'fetch', fetch) }).fetchToken();
     const { credentials, redirect, cache } = requests[0]!.init;
     // workerd of 2023 refuses `cache`.
-    assert.deepEqual({ credentials, redirect, cache }, { credentials: 'omit', redirect: 'manual', cache: undefined });
+    assert.deepEqual(
+      { credentials, redirect, cache },
+      { credentials: 'omit', redirect: 'manual', cache: undefined },
+    );
   });
 
   it('says nothing of cookies where requests know none, as on workerd of 2023', async (t) => {
@@ -491,7 +557,11 @@ describe('environments', () => {
   const FACTS: Record<Environment, { host: string; apiOrigins: string[] }> = {
     Production: {
       host: 'https://thingspace.verizon.com',
-      apiOrigins: ['https://thingspace.verizon.com', 'https://5gedge.verizon.com', 'https://imp.thingspace.verizon.com'],
+      apiOrigins: [
+        'https://thingspace.verizon.com',
+        'https://5gedge.verizon.com',
+        'https://imp.thingspace.verizon.com',
+      ],
     },
     MockServerForLimitedAvailabilitySeeQuickStart: {
       host: 'https://mock.thingspace.verizon.com',
@@ -516,7 +586,11 @@ describe('environments', () => {
       for (const origin of apiOrigins) await client.authorizedFetch(`${origin}/api/x`);
       assert.deepEqual(
         requests.map(({ url }) => url),
-        [`${host}/api/ts/v1/oauth2/token`, `${host}/api/ts/v1/oauth2/revoke`, ...apiOrigins.map((origin) => `${origin}/api/x`)],
+        [
+          `${host}/api/ts/v1/oauth2/token`,
+          `${host}/api/ts/v1/oauth2/revoke`,
+          ...apiOrigins.map((origin) => `${origin}/api/x`),
+        ],
       );
       const others = Object.values(FACTS).flatMap((facts) => facts.apiOrigins);
       for (const origin of others.filter((each) => !apiOrigins.includes(each))) {
@@ -527,10 +601,26 @@ describe('environments', () => {
   }
 
   for (const [sessionUrl, login, logout] of [
-    ['https://m2m.example.com/session', 'https://m2m.example.com/session/login', 'https://m2m.example.com/session/logout'],
-    ['https://m2m.example.com/session/', 'https://m2m.example.com/session/login', 'https://m2m.example.com/session/logout'],
-    ['https://m2m.example.com/session?tenant=a&b=c', 'https://m2m.example.com/session/login?tenant=a&b=c', 'https://m2m.example.com/session/logout?tenant=a&b=c'],
-    ['https://m2m.example.com/session/?tenant=a', 'https://m2m.example.com/session/login?tenant=a', 'https://m2m.example.com/session/logout?tenant=a'],
+    [
+      'https://m2m.example.com/session',
+      'https://m2m.example.com/session/login',
+      'https://m2m.example.com/session/logout',
+    ],
+    [
+      'https://m2m.example.com/session/',
+      'https://m2m.example.com/session/login',
+      'https://m2m.example.com/session/logout',
+    ],
+    [
+      'https://m2m.example.com/session?tenant=a&b=c',
+      'https://m2m.example.com/session/login?tenant=a&b=c',
+      'https://m2m.example.com/session/logout?tenant=a&b=c',
+    ],
+    [
+      'https://m2m.example.com/session/?tenant=a',
+      'https://m2m.example.com/session/login?tenant=a',
+      'https://m2m.example.com/session/logout?tenant=a',
+    ],
     ['https://m2m.example.com', 'https://m2m.example.com/login', 'https://m2m.example.com/logout'],
   ] as const) {
     it(`take ${sessionUrl} for what it looks like`, async () => {
@@ -540,10 +630,15 @@ describe('environments', () => {
         return Response.json({ access_token: 'a', sessionToken: 'invented-session' });
       };
       const session = createSession({ username: 'invented-user', password: 'invented-password' });
-      const client = createClient(configWith('environment', 'sessionUrl', sessionUrl, { fetch, vZM2mToken: session }));
+      const client = createClient(
+        configWith('environment', 'sessionUrl', sessionUrl, { fetch, vZM2mToken: session }),
+      );
       await client.authorizedFetch('https://api.example.com/x');
       await session.logout();
-      assert.deepEqual(sent.filter((url) => url.startsWith('https://m2m')), [login, logout]);
+      assert.deepEqual(
+        sent.filter((url) => url.startsWith('https://m2m')),
+        [login, logout],
+      );
     });
   }
 
@@ -555,10 +650,34 @@ describe('environments', () => {
 
   const WILDCARD = 'https://*.example.com';
   const ORIGINS: [entry: string, allowed: string[], refused: string[]][] = [
-    ['https://api.example.com', ['https://api.example.com', 'https://api.example.com:443', 'https://API.example.com'], ['https://example.com', 'http://api.example.com', 'https://api.example.com:8443', 'https://a.api.example.com']],
+    [
+      'https://api.example.com',
+      ['https://api.example.com', 'https://api.example.com:443', 'https://API.example.com'],
+      [
+        'https://example.com',
+        'http://api.example.com',
+        'https://api.example.com:8443',
+        'https://a.api.example.com',
+      ],
+    ],
     ['https://api.example.com:8443', ['https://api.example.com:8443'], ['https://api.example.com']],
-    [WILDCARD, ['https://a.example.com', 'https://a.b.example.com'], ['https://example.com', 'https://evilexample.com', 'https://a.example.com.evil.net', 'http://a.example.com', 'https://a.example.com:8443', 'https://.example.net']],
-    ['https://*.example.com:8443', ['https://a.example.com:8443'], ['https://a.example.com', 'https://example.com:8443']],
+    [
+      WILDCARD,
+      ['https://a.example.com', 'https://a.b.example.com'],
+      [
+        'https://example.com',
+        'https://evilexample.com',
+        'https://a.example.com.evil.net',
+        'http://a.example.com',
+        'https://a.example.com:8443',
+        'https://.example.net',
+      ],
+    ],
+    [
+      'https://*.example.com:8443',
+      ['https://a.example.com:8443'],
+      ['https://a.example.com', 'https://example.com:8443'],
+    ],
     ['http://localhost:3000', ['http://localhost:3000'], ['http://localhost', 'https://localhost:3000']],
     ['http://127.0.0.1', ['http://127.0.0.1'], ['http://127.0.0.2']],
     ['http://[::1]:8080', ['http://[::1]:8080'], ['http://[::1]', 'http://[::2]:8080']],
@@ -569,16 +688,23 @@ describe('environments', () => {
       const { fetch, requests } = stubFetch();
       const client = createClient(configWith('environment', 'apiOrigins', [entry], { fetch }));
       for (const origin of refused) {
-        await assert.rejects(client.authorizedFetch(`${origin}/x`), (error: Error) => error instanceof TypeError && error.message.includes('apiOrigins'), origin);
+        await assert.rejects(
+          client.authorizedFetch(`${origin}/x`),
+          (error: Error) => error instanceof TypeError && error.message.includes('apiOrigins'),
+          origin,
+        );
       }
       assert.equal(requests.length, 0, 'a token was fetched for an origin outside');
-      for (const origin of allowed) assert.equal((await client.authorizedFetch(`${origin}/x`)).status, 200, origin);
+      for (const origin of allowed)
+        assert.equal((await client.authorizedFetch(`${origin}/x`)).status, 200, origin);
       assert.equal(requests.length, 1 + allowed.length);
     });
   }
 
   it('may be a module, which has no prototype', async () => {
-    const lines = Object.entries(ENDPOINTS).map(([name, value]) => `export const ${name} = ${JSON.stringify(value)};`);
+    const lines = Object.entries(ENDPOINTS).map(
+      ([name, value]) => `export const ${name} = ${JSON.stringify(value)};`,
+    );
     const environment = await import(`data:text/javascript,${encodeURIComponent(lines.join(''))}`);
 
     createClient(configWith('', 'environment', environment));
@@ -587,7 +713,14 @@ describe('environments', () => {
   it('may have plain http on loopback hosts', () => {
     for (const host of ['localhost', 'a.localhost', '127.0.0.1', '127.255.1.9', '[::1]', 'localhost:8080']) {
       const url = `http://${host}/token`;
-      createClient(configWith('', 'environment', { tokenUrl: url, revocationUrl: url, sessionUrl: url, apiOrigins: [`http://${host}`] }));
+      createClient(
+        configWith('', 'environment', {
+          tokenUrl: url,
+          revocationUrl: url,
+          sessionUrl: url,
+          apiOrigins: [`http://${host}`],
+        }),
+      );
     }
   });
 
@@ -595,7 +728,10 @@ describe('environments', () => {
     const environment = { tokenUrl: 'http://auth.test/token', apiOrigins: ['http://api.test'] };
     createClient(configWith('', 'environment', { ...environment, allowInsecureRequests: true }));
     for (const allowInsecureRequests of [false, undefined]) {
-      catchTypeError(() => createClient(configWith('', 'environment', { ...environment, allowInsecureRequests })), 'http');
+      catchTypeError(
+        () => createClient(configWith('', 'environment', { ...environment, allowInsecureRequests })),
+        'http',
+      );
     }
     // Not by inheritance: it is an explicit choice.
     const heir = Object.assign(Object.create({ allowInsecureRequests: true }), environment);
@@ -644,11 +780,20 @@ describe('configFromEnvironment', () => {
 
   it('refuses half of a custom environment, and a named one beside it', () => {
     const THINGSPACE_CLIENT_ID = 'invented-id';
-    const [THINGSPACE_TOKEN_URL, THINGSPACE_API_ORIGINS] = [`https://${MARKER}.example/`, `https://${MARKER}.example`];
+    const [THINGSPACE_TOKEN_URL, THINGSPACE_API_ORIGINS] = [
+      `https://${MARKER}.example/`,
+      `https://${MARKER}.example`,
+    ];
     const both = { THINGSPACE_TOKEN_URL, THINGSPACE_API_ORIGINS, THINGSPACE_ENVIRONMENT: 'Staging' };
     for (const wrong of [{ THINGSPACE_TOKEN_URL }, { THINGSPACE_API_ORIGINS }, both]) {
-      const { message } = catchTypeError(() => configFromEnvironment({ THINGSPACE_CLIENT_ID, ...wrong }), MARKER);
-      assert.equal(message, 'THINGSPACE_TOKEN_URL and THINGSPACE_API_ORIGINS must be set together, and without THINGSPACE_ENVIRONMENT');
+      const { message } = catchTypeError(
+        () => configFromEnvironment({ THINGSPACE_CLIENT_ID, ...wrong }),
+        MARKER,
+      );
+      assert.equal(
+        message,
+        'THINGSPACE_TOKEN_URL and THINGSPACE_API_ORIGINS must be set together, and without THINGSPACE_ENVIRONMENT',
+      );
     }
   });
 
@@ -670,7 +815,10 @@ describe('configFromEnvironment', () => {
 
   it('names the variable that is missing or wrong, and never its value', () => {
     for (const env of [{}, { THINGSPACE_CLIENT_ID: '' }]) {
-      assert.match(catchTypeError(() => configFromEnvironment(env), 'id').message, /^THINGSPACE_CLIENT_ID must/);
+      assert.match(
+        catchTypeError(() => configFromEnvironment(env), 'id').message,
+        /^THINGSPACE_CLIENT_ID must/,
+      );
     }
     for (const THINGSPACE_TIMEOUT of [MARKER, '-1', 'Infinity', 'NaN']) {
       const env = { THINGSPACE_CLIENT_ID: 'invented-id', THINGSPACE_TIMEOUT };
@@ -681,14 +829,20 @@ describe('configFromEnvironment', () => {
     for (const THINGSPACE_ENVIRONMENT of [MARKER, 'production', 'toString']) {
       const env = { THINGSPACE_CLIENT_ID: 'invented-id', THINGSPACE_ENVIRONMENT };
       const { message } = catchTypeError(() => configFromEnvironment(env), THINGSPACE_ENVIRONMENT);
-      assert.equal(message, 'THINGSPACE_ENVIRONMENT must be one of Production, MockServerForLimitedAvailabilitySeeQuickStart, Staging');
+      assert.equal(
+        message,
+        'THINGSPACE_ENVIRONMENT must be one of Production, MockServerForLimitedAvailabilitySeeQuickStart, Staging',
+      );
     }
   });
 
   it('reads process.env by default, and nothing where there is no process', () => {
     process.env.THINGSPACE_CLIENT_ID = 'from-the-process';
     try {
-      assert.equal(configFromEnvironment().clientCredentialsAuthCredentials.oauthClientId, 'from-the-process');
+      assert.equal(
+        configFromEnvironment().clientCredentialsAuthCredentials.oauthClientId,
+        'from-the-process',
+      );
       const saved = globalThis.process;
       for (const lacking of [undefined, {}]) {
         Object.assign(globalThis, { process: lacking });
@@ -730,7 +884,11 @@ function catchTypeError(call: () => unknown, label: string): TypeError {
 }
 
 function describeValue(value: unknown): string {
-  return Array.isArray(value) ? `[${value.map(describeValue)}]` : typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return Array.isArray(value)
+    ? `[${value.map(describeValue)}]`
+    : typeof value === 'object'
+      ? JSON.stringify(value)
+      : String(value);
 }
 
 function deepFreeze<T>(value: T): T {

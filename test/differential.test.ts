@@ -1,17 +1,21 @@
 /**
- * The fetch promise: the same scripted requests through `fetch` and through `authorizedFetch` against the same real
- * servers; what the servers saw and what the caller got, compared field by field.
+ * The fetch promise: the same scripted requests through `fetch` and through `authorizedFetch` against the
+ * same real servers; what the servers saw and what the caller got, compared field by field.
  */
 import assert from 'node:assert/strict';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import type { TestContext } from 'node:test';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import type { Fetch } from 'thingspace-auth';
-import { createClient } from 'thingspace-auth';
-import { BODIES, olderController, STREAMS, requestOf as request, streamOf, withoutBoundary } from './bodies.ts';
-import type { CallScript } from './callScripts.ts';
-import { buildCall, drawScript } from './callScripts.ts';
+import { createClient, type Fetch } from 'thingspace-auth';
+import {
+  BODIES,
+  olderController,
+  requestOf as request,
+  STREAMS,
+  streamOf,
+  withoutBoundary,
+} from './bodies.ts';
+import { buildCall, type CallScript, drawScript } from './callScripts.ts';
 import { listen } from './server.ts';
 
 type Call = Parameters<Fetch>;
@@ -30,15 +34,23 @@ test('sends every body as fetch does', async (t) => {
   const compare = await startComparison(t);
 
   for (const [name, body] of Object.entries({ ...BODIES, ...STREAMS })) {
-    await compare(`POST ${name}`, (origin) => [`${origin}/`, { method: 'POST', body: body(), duplex: 'half' }]);
-    await compare(`Request with ${name}`, (origin) => [request(`${origin}/`, { method: 'PUT', body: body() })]);
+    await compare(`POST ${name}`, (origin) => [
+      `${origin}/`,
+      { method: 'POST', body: body(), duplex: 'half' },
+    ]);
+    await compare(`Request with ${name}`, (origin) => [
+      request(`${origin}/`, { method: 'PUT', body: body() }),
+    ]);
     await compare(`GET with ${name}`, (origin) => [`${origin}/`, { body: body(), duplex: 'half' }]);
   }
   await compare('null', (origin) => [`${origin}/`, { method: 'POST', body: null }]);
   await compare('undefined', (origin) => [`${origin}/`, { method: 'POST', body: undefined }]);
   await compare('POST without a body', (origin) => [`${origin}/`, { method: 'POST' }]);
   await compare('an object', (origin) => [`${origin}/`, { method: 'POST', body: { a: 1 } }]);
-  await compare('a stream without duplex', (origin) => [`${origin}/`, { method: 'POST', body: streamOf('a') }]);
+  await compare('a stream without duplex', (origin) => [
+    `${origin}/`,
+    { method: 'POST', body: streamOf('a') },
+  ]);
   await compare('a used stream', async (origin) => {
     const body = streamOf('a');
     await new Response(body).text();
@@ -63,7 +75,10 @@ test('takes a Request with and without options, and a Request as options, as fet
   await compare('body', (origin) => [request(`${origin}/`, base), { body: 'replaced' }]);
   await compare('body null', (origin) => [request(`${origin}/`, base), { body: null }]);
   await compare('body undefined', (origin) => [request(`${origin}/`, base), { body: undefined }]);
-  await compare('redirect', (origin) => [request(`${origin}/to?status=302&to=/`, { redirect: 'error' }), { redirect: 'manual' }]);
+  await compare('redirect', (origin) => [
+    request(`${origin}/to?status=302&to=/`, { redirect: 'error' }),
+    { redirect: 'manual' },
+  ]);
   await compare('a used one', async (origin) => {
     const used = request(`${origin}/`, base);
     await used.text();
@@ -75,8 +90,14 @@ test('takes a Request with and without options, and a Request as options, as fet
     return [used, { body: 'new' }];
   });
   await compare('as options', (origin) => [`${origin}/`, request('http://elsewhere.invalid/', base)]);
-  await compare('as options, without a body', (origin) => [`${origin}/`, request('http://elsewhere.invalid/', { headers: { a: '1' } })]);
-  await compare('as options of a Request', (origin) => [request(`${origin}/`, base), request('http://elsewhere.invalid/', { method: 'DELETE' })]);
+  await compare('as options, without a body', (origin) => [
+    `${origin}/`,
+    request('http://elsewhere.invalid/', { headers: { a: '1' } }),
+  ]);
+  await compare('as options of a Request', (origin) => [
+    request(`${origin}/`, base),
+    request('http://elsewhere.invalid/', { method: 'DELETE' }),
+  ]);
   await compare('a subclass', (origin) => [new (class extends Request {})(`${origin}/`, base)]);
 });
 
@@ -97,7 +118,21 @@ test('leaves a Request as used or unused as fetch does', async (t) => {
 test('sends every method as fetch does', async (t) => {
   const compare = await startComparison(t);
 
-  for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'PROPFIND', 'get', 'head', 'Post', 'put', 'delete']) {
+  for (const method of [
+    'GET',
+    'HEAD',
+    'POST',
+    'PUT',
+    'DELETE',
+    'PATCH',
+    'OPTIONS',
+    'PROPFIND',
+    'get',
+    'head',
+    'Post',
+    'put',
+    'delete',
+  ]) {
     await compare(method, (origin) => [`${origin}/`, { method }]);
     await compare(`Request ${method}`, (origin) => [request(`${origin}/`, { method })]);
   }
@@ -108,8 +143,18 @@ test('sends every method as fetch does', async (t) => {
 
 test('takes every form of headers as fetch does', async (t) => {
   const compare = await startComparison(t);
-  const pairs = [['x-a', '1'], ['x-b', '2'], ['X-A', '3'], ['accept', 'text/x'], ['user-agent', 'invented']] as const;
-  const repeated = new Headers([['x-a', '1'], ['cookie', 'a=1'], ['cookie', 'b=2']]);
+  const pairs = [
+    ['x-a', '1'],
+    ['x-b', '2'],
+    ['X-A', '3'],
+    ['accept', 'text/x'],
+    ['user-agent', 'invented'],
+  ] as const;
+  const repeated = new Headers([
+    ['x-a', '1'],
+    ['cookie', 'a=1'],
+    ['cookie', 'b=2'],
+  ]);
   function* each() {
     yield* pairs;
   }
@@ -142,12 +187,15 @@ test('takes every form of input as fetch does', async (t) => {
   const compare = await startComparison(t);
 
   await compare('string', (origin) => [`${origin}/path?query=1#fragment`]);
-  await compare('untidy string', (origin) => [` ${origin.toUpperCase().replace('HTTP', 'hTTp')}/a/../b c?ü `]);
+  await compare('untidy string', (origin) => [
+    ` ${origin.toUpperCase().replace('HTTP', 'hTTp')}/a/../b c?ü `,
+  ]);
   await compare('URL', (origin) => [new URL(`${origin}/path?query=1#fragment`)]);
   await compare('object with toString', (origin) => [{ toString: () => `${origin}/object` }]);
   await compare('String object', (origin) => [new String(`${origin}/object`)]);
   await compare('Request with a fragment', (origin) => [request(`${origin}/path#fragment`)]);
-  for (const input of [undefined, null, '', '/path', 'http://', 42, {}, []]) await compare(`${typeof input}`, () => [input]);
+  for (const input of [undefined, null, '', '/path', 'http://', 42, {}, []])
+    await compare(`${typeof input}`, () => [input]);
   await compare('no options', (origin) => [`${origin}/`, null as never]);
   await compare('credentials in the URL', (origin) => [origin.replace('//', '//invented:pair@')]);
 });
@@ -172,13 +220,18 @@ test('reads the options when called, as fetch does, also where a token is waited
 test('reads inherited options, as fetch does', async (t) => {
   const compare = await startComparison(t);
 
-  await compare('inherited', (origin) => [`${origin}/`, Object.create({ method: 'PUT', body: 'text', headers: { 'x-a': '1' } })]);
+  await compare('inherited', (origin) => [
+    `${origin}/`,
+    Object.create({ method: 'PUT', body: 'text', headers: { 'x-a': '1' } }),
+  ]);
 });
 
 test('gives every answer as fetch does', async (t) => {
   const compare = await startComparison(t);
 
-  for (const status of [200, 201, 203, 204, 205, 206, 300, 304, 305, 306, 400, 404, 418, 429, 500, 503, 599]) {
+  for (const status of [
+    200, 201, 203, 204, 205, 206, 300, 304, 305, 306, 400, 404, 418, 429, 500, 503, 599,
+  ]) {
     for (const method of ['GET', 'HEAD', 'POST']) {
       await compare(`${method} ${status}`, (origin) => [`${origin}/answer?status=${status}`, { method }]);
     }
@@ -193,26 +246,49 @@ for (const mode of ['follow', 'manual', 'error'] as const) {
   for (const status of [301, 302, 303, 307, 308]) {
     test(`treats ${status} in mode ${mode} as fetch does, within an origin and across`, async (t) => {
       const compare = await startComparison(t);
-      const script = (init: () => object, target: string, isRequest = false): Script => (origin, other) => {
-        const to = encodeURIComponent(target.replace('OTHER', other));
-        const url = `${origin}/to?status=${status}&to=${to}`;
-        const all = { redirect: mode, headers: { 'x-a': '1', cookie: 'a=1', 'content-language': 'de' }, ...init() };
-        return isRequest ? [request(url, all)] : [url, all];
-      };
+      const script =
+        (init: () => object, target: string, isRequest = false): Script =>
+        (origin, other) => {
+          const to = encodeURIComponent(target.replace('OTHER', other));
+          const url = `${origin}/to?status=${status}&to=${to}`;
+          const all = {
+            redirect: mode,
+            headers: { 'x-a': '1', cookie: 'a=1', 'content-language': 'de' },
+            ...init(),
+          };
+          return isRequest ? [request(url, all)] : [url, all];
+        };
 
       for (const target of ['/end', 'OTHER/end']) {
         for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'post', 'head']) {
-          await compare(`${method} ${target}`, script(() => ({ method }), target));
-          await compare(`Request ${method} ${target}`, script(() => ({ method }), target, true));
+          await compare(
+            `${method} ${target}`,
+            script(() => ({ method }), target),
+          );
+          await compare(
+            `Request ${method} ${target}`,
+            script(() => ({ method }), target, true),
+          );
         }
         for (const method of ['POST', 'PUT']) {
-          for (const [name, body] of Object.entries(mode === 'follow' ? BODIES : { string: BODIES.string! })) {
+          for (const [name, body] of Object.entries(
+            mode === 'follow' ? BODIES : { string: BODIES.string! },
+          )) {
             if (isSpoiled(name, status, method)) continue;
-            await compare(`${method} ${name} ${target}`, script(() => ({ method, body: body() }), target));
-            await compare(`Request ${method} ${name} ${target}`, script(() => ({ method, body: body() }), target, true));
+            await compare(
+              `${method} ${name} ${target}`,
+              script(() => ({ method, body: body() }), target),
+            );
+            await compare(
+              `Request ${method} ${name} ${target}`,
+              script(() => ({ method, body: body() }), target, true),
+            );
           }
           for (const [name, body] of Object.entries(STREAMS)) {
-            await compare(`${method} ${name} ${target}`, script(() => ({ method, body: body(), duplex: 'half' }), target));
+            await compare(
+              `${method} ${name} ${target}`,
+              script(() => ({ method, body: body(), duplex: 'half' }), target),
+            );
           }
         }
       }
@@ -221,8 +297,8 @@ for (const mode of ['follow', 'manual', 'error'] as const) {
 }
 
 /**
- * Node 20's fetch cannot send bytes again after a redirect, and Node announces a form with the boundary of its first
- * sending. What is right there is tested with the redirects.
+ * Node 20's fetch cannot send bytes again after a redirect, and Node announces a form with the boundary of
+ * its first sending. What is right there is tested with the redirects.
  */
 function isSpoiled(name: string, status: number, method: string): boolean {
   const isSentAgain = status > 303 || (status < 303 && method !== 'POST');
@@ -232,17 +308,41 @@ function isSpoiled(name: string, status: number, method: string): boolean {
 test('resolves every kind of Location as fetch does', async (t) => {
   const compare = await startComparison(t);
   const locations = [
-    '', '/end', 'end', '../end', '?query=2', '#fragment', '/end#fragment', '//127.0.0.1/', 'http://', 'http://[', '/a b',
-    '/%EC%95%88', '/%zz', 'ftp://127.0.0.1/', 'data:text/plain,a', 'about:blank', 'javascript:1', 'file:///etc/hostname', 'mailto:a@b.invalid',
-    'http://127.0.0.1:9/', 'http://127.0.0.1:1/',
+    '',
+    '/end',
+    'end',
+    '../end',
+    '?query=2',
+    '#fragment',
+    '/end#fragment',
+    '//127.0.0.1/',
+    'http://',
+    'http://[',
+    '/a b',
+    '/%EC%95%88',
+    '/%zz',
+    'ftp://127.0.0.1/',
+    'data:text/plain,a',
+    'about:blank',
+    'javascript:1',
+    'file:///etc/hostname',
+    'mailto:a@b.invalid',
+    'http://127.0.0.1:9/',
+    'http://127.0.0.1:1/',
   ];
 
   for (const redirect of ['follow', 'manual', 'error'] as const) {
     for (const to of locations) {
-      await compare(`${redirect} ${to}`, (origin) => [`${origin}/to?status=302&to=${encodeURIComponent(to)}#own`, { redirect }]);
+      await compare(`${redirect} ${to}`, (origin) => [
+        `${origin}/to?status=302&to=${encodeURIComponent(to)}#own`,
+        { redirect },
+      ]);
     }
     for (const to of ['/안녕', '/ü?grün=1#안녕', '/a\u0301']) {
-      await compare(`${redirect} ${to} in UTF-8`, (origin) => [`${origin}/to?status=302&raw=1&to=${encodeURIComponent(to)}`, { redirect }]);
+      await compare(`${redirect} ${to} in UTF-8`, (origin) => [
+        `${origin}/to?status=302&raw=1&to=${encodeURIComponent(to)}`,
+        { redirect },
+      ]);
     }
     await compare(`${redirect} none`, (origin) => [`${origin}/to?status=302`, { redirect }]);
     await compare(`${redirect} two`, (origin) => [`${origin}/twoLocations`, { redirect }]);
@@ -262,17 +362,25 @@ test('follows chains as fetch does, and gives up after as many', async (t) => {
 
   for (const hops of [1, 2, 19, 20, 21]) {
     await compare(`${hops} hops`, (origin) => [`${origin}/chain?left=${hops}`]);
-    await compare(`POST over ${hops} hops`, (origin) => [`${origin}/chain?left=${hops}&status=307`, { method: 'POST', body: 'text' }]);
+    await compare(`POST over ${hops} hops`, (origin) => [
+      `${origin}/chain?left=${hops}&status=307`,
+      { method: 'POST', body: 'text' },
+    ]);
   }
   await compare('a loop', (origin) => [`${origin}/to?status=302&to=${encodeURIComponent(`${origin}/loop`)}`]);
   await compare('a way out and back', (origin, other) => {
     const back = `${other}/to?status=307&to=${encodeURIComponent(`${origin}/end`)}`;
-    return [`${origin}/to?status=307&to=${encodeURIComponent(back)}`, { method: 'POST', body: 'text', headers: { cookie: 'a=1' } }];
+    return [
+      `${origin}/to?status=307&to=${encodeURIComponent(back)}`,
+      { method: 'POST', body: 'text', headers: { cookie: 'a=1' } },
+    ];
   });
   await compare('a chain that ends in a missing Location', (origin) => [
     `${origin}/to?status=302&to=${encodeURIComponent('/to?status=307')}`,
   ]);
-  await compare('a chain that ends in an error', (origin) => [`${origin}/to?status=302&to=${encodeURIComponent('/close')}`]);
+  await compare('a chain that ends in an error', (origin) => [
+    `${origin}/to?status=302&to=${encodeURIComponent('/close')}`,
+  ]);
 });
 
 test('checks integrity as fetch does, where there is no redirect', async (t) => {
@@ -287,8 +395,17 @@ test('checks integrity as fetch does, where there is no redirect', async (t) => 
 
 test('ends with the reason when aborted, as fetch does, at every moment', async (t) => {
   const servers = await startServers(t);
-  const reasons: Record<string, unknown> = { error: new RangeError('enough'), string: 'enough', undefined, null: null, zero: 0 };
-  const moments: Record<string, (call: (path: string) => Promise<Response>, abort: () => void) => Promise<unknown>> = {
+  const reasons: Record<string, unknown> = {
+    error: new RangeError('enough'),
+    string: 'enough',
+    undefined,
+    null: null,
+    zero: 0,
+  };
+  const moments: Record<
+    string,
+    (call: (path: string) => Promise<Response>, abort: () => void) => Promise<unknown>
+  > = {
     before: (call, abort) => {
       abort();
       return call('/');
@@ -337,7 +454,12 @@ test('ends with the reason when aborted, as fetch does, at every moment', async 
           const call = (path: string) => {
             const init = { method: 'POST', body: 'text', ...(carrier !== 'Request' && { signal }) };
             const own = carrier === 'both' ? new AbortController().signal : signal;
-            return fetch(carrier === 'init' ? servers.origin + path : request(servers.origin + path, { ...init, signal: own }), init);
+            return fetch(
+              carrier === 'init'
+                ? servers.origin + path
+                : request(servers.origin + path, { ...init, signal: own }),
+              init,
+            );
           };
           const ended = await play(call, () => controller.abort(reason)).then(
             (value) => ({ value }),
@@ -347,10 +469,19 @@ test('ends with the reason when aborted, as fetch does, at every moment', async 
           return ended;
         };
         const expected = await end(servers.plain);
-        assert.deepEqual(await end(servers.ours), expected, `${moment}, reason ${name}, signal in ${carrier}`);
-        assert.deepEqual(await end(servers.guarded), expected, `${moment}, reason ${name}, signal in ${carrier}, timed`);
+        assert.deepEqual(
+          await end(servers.ours),
+          expected,
+          `${moment}, reason ${name}, signal in ${carrier}`,
+        );
+        assert.deepEqual(
+          await end(servers.guarded),
+          expected,
+          `${moment}, reason ${name}, signal in ${carrier}, timed`,
+        );
         // Node puts an AbortError of its own in the place of a falsy reason while a body is read.
-        if (moment !== 'after the body' && (reason || reason === undefined)) assert.deepEqual(expected, { error: 'the reason' }, moment);
+        if (moment !== 'after the body' && (reason || reason === undefined))
+          assert.deepEqual(expected, { error: 'the reason' }, moment);
       }
     }
   }
@@ -364,9 +495,17 @@ test('refuses bad arguments before anything else, also beside an aborted signal,
     ...['Manual', 'sometimes', null, ''].map((redirect) => ({ redirect })),
     ...['a b', 'CONNECT', ''].map((method) => ({ method })),
     ...['x-a: 1', { 'a b': '1' }, { 'x-a': 'a\nb' }, [['x-a']]].map((headers) => ({ headers })),
-    { cache: 'sometimes' }, { credentials: 'always' }, { mode: 'navigate' }, { referrer: 'http://' }, { referrerPolicy: 'sometimes' },
-    { window: 'x' }, { body: 'a body of a GET' }, { method: 'POST', body: streamOf('a') },
-    'POST', 5, true,
+    { cache: 'sometimes' },
+    { credentials: 'always' },
+    { mode: 'navigate' },
+    { referrer: 'http://' },
+    { referrerPolicy: 'sometimes' },
+    { window: 'x' },
+    { body: 'a body of a GET' },
+    { method: 'POST', body: streamOf('a') },
+    'POST',
+    5,
+    true,
   ];
   const accepted: string[] = [];
   const refuse = async (label: string, ...call: unknown[]) => {
@@ -376,15 +515,23 @@ test('refuses bad arguments before anything else, also beside an aborted signal,
     }
   };
   for (const init of bad) {
-    const signals = typeof init === 'object' ? { none: undefined, null: null, aborted: AbortSignal.abort('enough'), 'aborted older': older.signal } : { none: undefined };
+    const signals =
+      typeof init === 'object'
+        ? { none: undefined, null: null, aborted: AbortSignal.abort('enough'), 'aborted older': older.signal }
+        : { none: undefined };
     for (const [kind, signal] of Object.entries(signals)) {
       const all = signal === undefined ? init : { ...(init as object), signal };
       await refuse(`${JSON.stringify(init)}, signal ${kind}`, `${origin}/`, all);
       await refuse(`a Request and ${JSON.stringify(init)}, signal ${kind}`, new Request(`${origin}/`), all);
-      await refuse(`an aborted Request and ${JSON.stringify(init)}, signal ${kind}`, new Request(`${origin}/`, { signal: AbortSignal.abort('enough') }), all);
+      await refuse(
+        `an aborted Request and ${JSON.stringify(init)}, signal ${kind}`,
+        new Request(`${origin}/`, { signal: AbortSignal.abort('enough') }),
+        all,
+      );
     }
   }
-  for (const [index, signal] of ['x', 5, {}, { aborted: false }, new EventTarget()].entries()) await refuse(`bad signal ${index}`, `${origin}/`, { signal });
+  for (const [index, signal] of ['x', 5, {}, { aborted: false }, new EventTarget()].entries())
+    await refuse(`bad signal ${index}`, `${origin}/`, { signal });
   for (const input of [undefined, null, '', '/path', 'http://', {}, []]) {
     await refuse(`${JSON.stringify(input)}, aborted`, input, { signal: AbortSignal.abort('enough') });
   }
@@ -411,7 +558,8 @@ test('cancels a body that is given with a signal already aborted, as fetch does'
   for (const isRequest of [false, true]) {
     const expected = await reasons(plain, isRequest);
     assert.deepEqual(expected, [{ error: 'the reason' }, ['enough']]);
-    for (const player of [ours, guarded, createCold()]) assert.deepEqual(await reasons(player, isRequest), expected, `Request: ${isRequest}`);
+    for (const player of [ours, guarded, createCold()])
+      assert.deepEqual(await reasons(player, isRequest), expected, `Request: ${isRequest}`);
   }
   assert.equal(takeTokenRequests(), 0);
 });
@@ -419,7 +567,10 @@ test('cancels a body that is given with a signal already aborted, as fetch does'
 test('ends with what fetch ends with for a signal of older make, at every moment', async (t) => {
   const servers = await startServers(t);
   const { plain, ours, guarded, createCold, origin, takeSeen } = servers;
-  const MOMENTS: Record<string, (call: (path: string) => Promise<Response>, abort: () => void) => Promise<unknown>> = {
+  const MOMENTS: Record<
+    string,
+    (call: (path: string) => Promise<Response>, abort: () => void) => Promise<unknown>
+  > = {
     never: async (call) => (await call('/')).text(),
     before: (call, abort) => (abort(), call('/')),
     'at once': (call, abort) => {
@@ -445,7 +596,10 @@ test('ends with what fetch ends with for a signal of older make, at every moment
     const end = async (fetch: Fetch) => {
       servers.onRequest = () => undefined;
       const { signal, abort } = olderController();
-      const ended = await play((path) => fetch(origin + path, { method: 'POST', body: 'text', signal }), abort).then(
+      const ended = await play(
+        (path) => fetch(origin + path, { method: 'POST', body: 'text', signal }),
+        abort,
+      ).then(
         (value) => ({ value }),
         (error: unknown) => ({ error: nameOf(error), isPlatforms: error instanceof DOMException }),
       );
@@ -454,7 +608,8 @@ test('ends with what fetch ends with for a signal of older make, at every moment
     };
     const expected = await end(plain);
     if (moment !== 'never') assert.deepEqual(expected, { error: 'AbortError', isPlatforms: true }, moment);
-    for (const [name, player] of Object.entries({ ours, guarded, cold: createCold() })) assert.deepEqual(await end(player), expected, `${moment}, ${name}`);
+    for (const [name, player] of Object.entries({ ours, guarded, cold: createCold() }))
+      assert.deepEqual(await end(player), expected, `${moment}, ${name}`);
   }
 });
 
@@ -465,14 +620,19 @@ test('streams both ways at once, as fetch does', async (t) => {
     let say!: (text: string | undefined) => void;
     const body = new ReadableStream<Uint8Array>({
       start: (controller) => {
-        say = (text) => (text === undefined ? controller.close() : controller.enqueue(new TextEncoder().encode(text)));
+        say = (text) =>
+          text === undefined ? controller.close() : controller.enqueue(new TextEncoder().encode(text));
         say('one');
       },
     });
     const init = { method: 'POST', body, duplex: 'half' } as RequestInit;
-    const response = await (isRequest ? fetch(request(`${origin}/echo`, init)) : fetch(`${origin}/echo`, init));
+    const response = await (isRequest
+      ? fetch(request(`${origin}/echo`, init))
+      : fetch(`${origin}/echo`, init));
     // The next part is said only once the last one has come back.
-    for await (const chunk of response.body!.pipeThrough(new TextDecoderStream()) as unknown as AsyncIterable<string>) {
+    for await (const chunk of response.body!.pipeThrough(
+      new TextDecoderStream(),
+    ) as unknown as AsyncIterable<string>) {
       heard.push(chunk);
       say(['two', 'three'][heard.length - 1]);
     }
@@ -495,7 +655,13 @@ test(`plays ${SCRIPTS} calls drawn at random as fetch does`, async (t) => {
     const outcome = await outcomeOf(fetch, parameters as Call, signal);
     const [input] = parameters;
     const bodyUsed = input instanceof Request ? input.bodyUsed : undefined;
-    return { ...outcome, seen: takeSeen().map(withoutCredentials), bodyUsed, cancelled, dispatched: countDispatched() };
+    return {
+      ...outcome,
+      seen: takeSeen().map(withoutCredentials),
+      bodyUsed,
+      cancelled,
+      dispatched: countDispatched(),
+    };
   };
 
   // Node's dispatcher is there once fetch has been used.
@@ -505,7 +671,13 @@ test(`plays ${SCRIPTS} calls drawn at random as fetch does`, async (t) => {
     const script = drawScript(seed);
     const name = `seed ${seed}: ${JSON.stringify(script)}`;
     const expected = await play(plain, script);
-    const [player, fetch] = ([['unguarded', ours], ['with a time limit', guarded], ['cold', createCold()]] as const)[seed % 3]!;
+    const [player, fetch] = (
+      [
+        ['unguarded', ours],
+        ['with a time limit', guarded],
+        ['cold', createCold()],
+      ] as const
+    )[seed % 3]!;
 
     assert.deepEqual(await play(fetch, script), expected, `${player}, ${name}`);
 
@@ -514,14 +686,21 @@ test(`plays ${SCRIPTS} calls drawn at random as fetch does`, async (t) => {
   }
 });
 
-/** Plays each script through `fetch`, through a client for both origins, and through one for the first origin with a time limit. */
-async function startComparison(t: TestContext): Promise<(name: string, script: (...origins: [string, string]) => unknown) => Promise<void>> {
+/**
+ * Plays each script through `fetch`, through a client for both origins, and through one for the first origin
+ * with a time limit.
+ */
+async function startComparison(
+  t: TestContext,
+): Promise<(name: string, script: (...origins: [string, string]) => unknown) => Promise<void>> {
   const { plain, ours, guarded, origin, other, takeSeen } = await startServers(t);
   const play = async (fetch: Fetch, script: (...origins: [string, string]) => unknown) => {
     const call = (await script(origin, other)) as Call;
     const got = await outcomeOf(fetch, call);
     const seen = takeSeen();
-    const bearers = seen.map(({ host, headers }) => [host, headers.authorization, headers['vz-m2m-token']].join());
+    const bearers = seen.map(({ host, headers }) =>
+      [host, headers.authorization, headers['vz-m2m-token']].join(),
+    );
     return { bearers, seen: seen.map(withoutCredentials), got };
   };
   return async (name, script) => {
@@ -533,7 +712,9 @@ async function startComparison(t: TestContext): Promise<(name: string, script: (
     // Once a redirect has changed the origin, neither credential goes along any more, wherever it leads.
     const hosts = expected.seen.map(({ host }) => host);
     const change = hosts.findIndex((host) => host !== hosts[0]);
-    const bearers = hosts.map((host, index) => (change === -1 || index < change ? `${host},Bearer held-token,held-session` : `${host},,`));
+    const bearers = hosts.map((host, index) =>
+      change === -1 || index < change ? `${host},Bearer held-token,held-session` : `${host},,`,
+    );
     assert.deepEqual(both.bearers, bearers, name);
     assert.deepEqual(first.bearers, bearers, `${name}, guarded`);
   };
@@ -585,7 +766,9 @@ async function startServers(t: TestContext) {
     plain: fetch as Fetch,
     ours: clientFor(['*']),
     createCold: () => clientFor(['*'], false),
-    /** This one has a time limit, too long to be reached: with it the caller's signal is followed by another. */
+    /**
+     * This one has a time limit, too long to be reached: with it the caller's signal is followed by another.
+     */
     guarded: clientFor([origin, 'http://127.0.0.1:9', 'http://127.0.0.1:1'], true, 60_000),
     takeSeen: (): Seen[] => seen.splice(0),
     takeTokenRequests: (): number => {
@@ -632,7 +815,10 @@ function redirect(response: ServerResponse, status: string | null, location: str
   response.writeHead(Number(status)).end('moved');
 }
 
-/** What a caller gets: all that an answer says of itself, or how it fails, with the very reason of a signal told apart. */
+/**
+ * What a caller gets: all that an answer says of itself, or how it fails, with the very reason of a signal
+ * told apart.
+ */
 async function outcomeOf(fetch: Fetch, call: Call, signal?: AbortSignal): Promise<object> {
   try {
     const response = await fetch(...call);
@@ -640,7 +826,9 @@ async function outcomeOf(fetch: Fetch, call: Call, signal?: AbortSignal): Promis
     const told = { ...describe(response), clone: describe(clone), clonedAgain: describe(clone.clone()) };
     return { ...told, text: await response.text(), cloned: await clone.text() };
   } catch (error) {
-    return { error: signal?.aborted && error === signal.reason && error !== undefined ? 'the reason' : nameOf(error) };
+    return {
+      error: signal?.aborted && error === signal.reason && error !== undefined ? 'the reason' : nameOf(error),
+    };
   }
 }
 
@@ -649,10 +837,24 @@ function describe(response: Response): object {
   // After a redirect to another origin fetch says `cors`, which means nothing outside browsers.
   const type = redirected ? undefined : response.type;
   const headers = [...response.headers].filter(([name]) => name !== 'date');
-  return { status, statusText, ok, url, redirected, type, bodyUsed, hasBody: body !== null, isResponse: response instanceof Response, headers };
+  return {
+    status,
+    statusText,
+    ok,
+    url,
+    redirected,
+    type,
+    bodyUsed,
+    hasBody: body !== null,
+    isResponse: response instanceof Response,
+    headers,
+  };
 }
 
-function withoutCredentials({ headers: { authorization, 'vz-m2m-token': session, ...headers }, ...seen }: Seen): Seen {
+function withoutCredentials({
+  headers: { authorization, 'vz-m2m-token': session, ...headers },
+  ...seen
+}: Seen): Seen {
   const { contentType, body } = withoutBoundary(headers['content-type'], seen.body);
   return { ...seen, body, headers: { ...headers, 'content-type': contentType } };
 }

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ApiError, createClient, revokeToken } from 'thingspace-auth';
-import type { DiscoverOptions } from 'thingspace-auth/discover';
-import { discover } from 'thingspace-auth/discover';
+import { type DiscoverOptions, discover } from 'thingspace-auth/discover';
 import { createMockServer } from 'thingspace-auth/testing';
-import type { Answer } from './server.ts';
-import { fakeClock, listen, rejectionOf, send } from './server.ts';
+import { type Answer, fakeClock, listen, rejectionOf, send } from './server.ts';
 
 type Test = Parameters<typeof listen>[0];
 
@@ -28,7 +26,12 @@ async function startMetadataServer(t: Test): Promise<Place> {
     asked.push(`${method} ${url} ${headers.accept}`);
     send(response, answers[url] ?? { status: 404, body: { error: 'not_found' } });
   });
-  return { origin, asked, answers, discover: (path = '', options) => discover(`${origin}${path}`, { apiOrigins: [origin], ...options }) };
+  return {
+    origin,
+    asked,
+    answers,
+    discover: (path = '', options) => discover(`${origin}${path}`, { apiOrigins: [origin], ...options }),
+  };
 }
 
 function metadata(issuer: string, more: object = {}): Answer {
@@ -40,11 +43,18 @@ const asks = (...paths: string[]) => paths.map((path) => `GET ${path} applicatio
 describe('discover', () => {
   it('reads the metadata of RFC 8414 in one request', async (t) => {
     const { origin, asked, answers, discover } = await startMetadataServer(t);
-    answers[OAUTH] = metadata(origin, { revocation_endpoint: `${origin}/revoke`, jwks_uri: `${origin}/keys` });
+    answers[OAUTH] = metadata(origin, {
+      revocation_endpoint: `${origin}/revoke`,
+      jwks_uri: `${origin}/keys`,
+    });
 
     const environment = await discover();
 
-    assert.deepEqual(environment, { tokenUrl: `${origin}/token`, apiOrigins: [origin], revocationUrl: `${origin}/revoke` });
+    assert.deepEqual(environment, {
+      tokenUrl: `${origin}/token`,
+      apiOrigins: [origin],
+      revocationUrl: `${origin}/revoke`,
+    });
     assert.deepEqual(asked, asks(OAUTH));
     assert.ok(Object.isFrozen(environment));
   });
@@ -88,10 +98,28 @@ describe('discover', () => {
     ['null', { body: 'null' }],
     ['metadata of another issuer', metadata('https://elsewhere.example')],
     ['metadata without token endpoint', { body: { issuer: 'ORIGIN' } }],
-    ['a token endpoint without https', { body: { issuer: 'ORIGIN', token_endpoint: 'http://auth.example.com/token' } }],
-    ['a token endpoint with credentials', { body: { issuer: 'ORIGIN', token_endpoint: 'https://a:b@auth.example.com/token' } }],
-    ['a revocation endpoint without https', { body: { issuer: 'ORIGIN', token_endpoint: 'ORIGIN/t', revocation_endpoint: 'http://auth.example.com/r' } }],
-    ['good metadata with an error status', { status: 500, body: { issuer: 'ORIGIN', token_endpoint: 'ORIGIN/t' } }],
+    [
+      'a token endpoint without https',
+      { body: { issuer: 'ORIGIN', token_endpoint: 'http://auth.example.com/token' } },
+    ],
+    [
+      'a token endpoint with credentials',
+      { body: { issuer: 'ORIGIN', token_endpoint: 'https://a:b@auth.example.com/token' } },
+    ],
+    [
+      'a revocation endpoint without https',
+      {
+        body: {
+          issuer: 'ORIGIN',
+          token_endpoint: 'ORIGIN/t',
+          revocation_endpoint: 'http://auth.example.com/r',
+        },
+      },
+    ],
+    [
+      'good metadata with an error status',
+      { status: 500, body: { issuer: 'ORIGIN', token_endpoint: 'ORIGIN/t' } },
+    ],
     ['a redirect', { status: 302, headers: { location: '/moved' } }],
     ['a redirect to another origin', { status: 307, headers: { location: 'https://elsewhere.example/' } }],
   ];
@@ -109,20 +137,27 @@ describe('discover', () => {
 
       answers[OPENID] = metadata(origin);
       assert.equal((await discover()).tokenUrl, `${origin}/token`);
-      assert.deepEqual(asked, [1, 2].flatMap(() => asks(OAUTH, OPENID)));
+      assert.deepEqual(
+        asked,
+        [1, 2].flatMap(() => asks(OAUTH, OPENID)),
+      );
     });
   }
 
   it('says which issuer the metadata is of', async (t) => {
     const { origin, answers, discover } = await startMetadataServer(t);
     answers[OPENID] = metadata(`${origin}/`);
-    await assert.rejects(discover(), (error: Error) => error.message.endsWith(`is that of issuer "${origin}/" (status 200)`));
+    await assert.rejects(discover(), (error: Error) =>
+      error.message.endsWith(`is that of issuer "${origin}/" (status 200)`),
+    );
   });
 
   it('shows no more than the first 200 characters of another issuer', async (t) => {
     const { answers, discover } = await startMetadataServer(t);
     answers[OPENID] = metadata('x'.repeat(1_000));
-    await assert.rejects(discover(), (error: Error) => error.message.endsWith(` is that of issuer "${'x'.repeat(199)} (status 200)`));
+    await assert.rejects(discover(), (error: Error) =>
+      error.message.endsWith(` is that of issuer "${'x'.repeat(199)} (status 200)`),
+    );
   });
 
   it('reads no more than 64 KiB', async (t) => {
@@ -148,7 +183,11 @@ describe('discover', () => {
       // The first one takes most of the time, the second one all that is left.
       if (asked.length % 2) setTimeout(() => send(response, { status: 404 }), 20_000);
     });
-    for (const [options, ms] of [[{}, 30_000], [{ timeout: 0 }, 30_000], [{ timeout: 25_000 }, 25_000]] as const) {
+    for (const [options, ms] of [
+      [{}, 30_000],
+      [{ timeout: 0 }, 30_000],
+      [{ timeout: 25_000 }, 25_000],
+    ] as const) {
       asked.length = 0;
       const failed = rejectionOf(discover(origin, { apiOrigins: [origin], ...options }));
       await clock.until(() => asked.length === 1);
@@ -157,7 +196,14 @@ describe('discover', () => {
       clock.advance(ms - 20_000 - 1);
       clock.advance(1);
       const error = await failed;
-      assert.deepEqual([error.name, error.code, error.message], ['ApiError', 'timeout', `${ms} ms were not enough for ${origin}: check the network, or raise timeout`]);
+      assert.deepEqual(
+        [error.name, error.code, error.message],
+        [
+          'ApiError',
+          'timeout',
+          `${ms} ms were not enough for ${origin}: check the network, or raise timeout`,
+        ],
+      );
     }
   });
 
@@ -168,7 +214,10 @@ describe('discover', () => {
     assert.deepEqual(asked, []);
 
     const controller = new AbortController();
-    const hung = (_: unknown, init?: RequestInit) => new Promise<Response>((_, reject) => init!.signal!.addEventListener('abort', () => reject(new Error('of the platform'))));
+    const hung = (_: unknown, init?: RequestInit) =>
+      new Promise<Response>((_, reject) =>
+        init!.signal!.addEventListener('abort', () => reject(new Error('of the platform'))),
+      );
     const waiting = rejectionOf(discover('', { signal: controller.signal, fetch: hung }));
     controller.abort(reason);
     assert.equal(await waiting, reason);
@@ -186,16 +235,36 @@ describe('discover', () => {
     const issuer = 'https://auth.example.com';
     const apiOrigins = ['https://api.example.com'];
     const issuers = [
-      undefined, null, '', 7, new URL(issuer), 'auth.example.com', 'http://auth.example.com', 'https://a:b@auth.example.com', `${issuer}?x`, `${issuer}/#x`,
-      `${issuer}/?`, 'ftp://auth.example.com',
+      undefined,
+      null,
+      '',
+      7,
+      new URL(issuer),
+      'auth.example.com',
+      'http://auth.example.com',
+      'https://a:b@auth.example.com',
+      `${issuer}?x`,
+      `${issuer}/#x`,
+      `${issuer}/?`,
+      'ftp://auth.example.com',
     ];
     for (const each of issuers) {
-      await assert.rejects(discover(each as string, { apiOrigins, fetch }), { name: 'TypeError', message: /^issuer must be an https or loopback URL/ }, String(each));
+      await assert.rejects(
+        discover(each as string, { apiOrigins, fetch }),
+        { name: 'TypeError', message: /^issuer must be an https or loopback URL/ },
+        String(each),
+      );
     }
     const options: [options: any, name: string][] = [
-      [undefined, 'apiOrigins'], [{}, 'apiOrigins'], [{ apiOrigins: issuer }, 'apiOrigins'], [{ apiOrigins: ['http://api.example.com'] }, 'apiOrigins'],
-      [{ apiOrigins: [`${issuer}/path`] }, 'apiOrigins'], [{ apiOrigins, timeout: -1 }, 'timeout'], [{ apiOrigins, fetch: {} }, 'fetch'],
-      [{ apiOrigins, signal: 'now' }, 'signal'], [{ apiOrigins, origins: [] }, 'origins'],
+      [undefined, 'apiOrigins'],
+      [{}, 'apiOrigins'],
+      [{ apiOrigins: issuer }, 'apiOrigins'],
+      [{ apiOrigins: ['http://api.example.com'] }, 'apiOrigins'],
+      [{ apiOrigins: [`${issuer}/path`] }, 'apiOrigins'],
+      [{ apiOrigins, timeout: -1 }, 'timeout'],
+      [{ apiOrigins, fetch: {} }, 'fetch'],
+      [{ apiOrigins, signal: 'now' }, 'signal'],
+      [{ apiOrigins, origins: [] }, 'origins'],
     ];
     for (const [each, name] of options) {
       const error = await rejectionOf(discover(issuer, each && { fetch, ...each }));
@@ -215,14 +284,21 @@ describe('discover', () => {
       assert.equal((await client.authorizedFetch('https://api.example.com/orders')).status, 200);
       await revokeToken(config, await client.getToken());
       const path = new URL(issuer).pathname.replace(/\/$/, '');
-      assert.deepEqual(requests.map((request) => request.path), [`${OAUTH}${path}`, `${path}/oauth2/token`, '/orders', `${path}/oauth2/revoke`]);
+      assert.deepEqual(
+        requests.map((request) => request.path),
+        [`${OAUTH}${path}`, `${path}/oauth2/token`, '/orders', `${path}/oauth2/revoke`],
+      );
     }
   });
 
   it('finds the mock server at the address of OpenID Connect too', async () => {
     const { fetch } = createMockServer();
-    const onlyOpenId: typeof fetch = async (input: any, init?: any) => (String(input).includes(OAUTH) ? new Response(null, { status: 404 }) : fetch(input, init));
-    const { tokenUrl } = await discover('https://auth.example.com/tenant', { apiOrigins: ['*'], fetch: onlyOpenId });
+    const onlyOpenId: typeof fetch = async (input: any, init?: any) =>
+      String(input).includes(OAUTH) ? new Response(null, { status: 404 }) : fetch(input, init);
+    const { tokenUrl } = await discover('https://auth.example.com/tenant', {
+      apiOrigins: ['*'],
+      fetch: onlyOpenId,
+    });
     assert.equal(tokenUrl, 'https://auth.example.com/tenant/oauth2/token');
   });
 });
@@ -230,5 +306,8 @@ describe('discover', () => {
 it('says what fetch must answer where it answers unlike the platform', async () => {
   const fetch = (async () => ({})) as unknown as typeof globalThis.fetch;
 
-  await assert.rejects(discover('https://auth.example.com', { apiOrigins: [], fetch }), { name: 'TypeError', message: /^fetch must answer/ });
+  await assert.rejects(discover('https://auth.example.com', { apiOrigins: [], fetch }), {
+    name: 'TypeError',
+    message: /^fetch must answer/,
+  });
 });

@@ -2,18 +2,24 @@ import assert from 'node:assert/strict';
 import { createHash, createPrivateKey } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
-import type { ClientConfig, OAuthTokenProvider } from 'thingspace-auth';
-import { createClient, reviveToken } from 'thingspace-auth';
-import type { Dpop, ProofRequest } from 'thingspace-auth/dpop';
-import { createDpop } from 'thingspace-auth/dpop';
-import type { SigningAlgorithm } from 'thingspace-auth/jwt';
-import { importKey, privateKeyJwt } from 'thingspace-auth/jwt';
+import { type ClientConfig, createClient, type OAuthTokenProvider, reviveToken } from 'thingspace-auth';
+import { createDpop, type Dpop, type ProofRequest } from 'thingspace-auth/dpop';
+import { importKey, privateKeyJwt, type SigningAlgorithm } from 'thingspace-auth/jwt';
 import { createSession } from 'thingspace-auth/session';
 import { storedToken } from 'thingspace-auth/stores';
 import { createMockServer } from 'thingspace-auth/testing';
 import { keysFor, readSigned } from './keys.ts';
-import type { Received, TestServer } from './server.ts';
-import { fakeClock, hold, recordEvents, rejectionOf, START_MS, startServer, tokenAnswer } from './server.ts';
+import {
+  fakeClock,
+  hold,
+  type Received,
+  recordEvents,
+  rejectionOf,
+  START_MS,
+  startServer,
+  type TestServer,
+  tokenAnswer,
+} from './server.ts';
 
 type Test = Parameters<typeof startServer>[0];
 
@@ -29,15 +35,20 @@ function readProof(proof: string): { readonly header: any; readonly claims: any 
 }
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('base64url');
-const bringing = (nonce: string, init: ResponseInit = {}) => new Response(null, { ...init, headers: { ...init.headers, 'dpop-nonce': nonce } });
-const asking = (nonce: string, challenge = 'DPoP error="use_dpop_nonce"') => bringing(nonce, { status: 401, headers: { 'www-authenticate': challenge } });
+const bringing = (nonce: string, init: ResponseInit = {}) =>
+  new Response(null, { ...init, headers: { ...init.headers, 'dpop-nonce': nonce } });
+const asking = (nonce: string, challenge = 'DPoP error="use_dpop_nonce"') =>
+  bringing(nonce, { status: 401, headers: { 'www-authenticate': challenge } });
 
 describe('a proof', () => {
   it('says for which request it is, signed by a key of its own', async (t) => {
     fakeClock(t);
     const { header, claims } = readProof(await createDpop().createProof(toToken));
     const { jti, ...others } = claims;
-    assert.deepEqual([header.typ, header.alg, Object.keys(header.jwk).sort()], ['dpop+jwt', 'ES256', ['crv', 'kty', 'x', 'y']]);
+    assert.deepEqual(
+      [header.typ, header.alg, Object.keys(header.jwk).sort()],
+      ['dpop+jwt', 'ES256', ['crv', 'kty', 'x', 'y']],
+    );
     assert.deepEqual(others, { htm: 'POST', htu: TOKEN_URL, iat: START_MS / 1000 });
     assert.match(jti, /^[\da-f-]{36}$/);
   });
@@ -53,15 +64,22 @@ describe('a proof', () => {
       const { htm, htu } = readProof(await dpop.createProof({ method, url, accessToken: 'a' })).claims;
       return `${htm} ${htu}`;
     };
-    for (const method of ['get', 'Head', 'post', 'PUT', 'delete', 'options']) assert.equal(await targetOf(method, API_URL), `${method.toUpperCase()} ${API_URL}`);
-    for (const method of ['patch', 'PATCH', 'Report', 'getx', 'forget']) assert.equal(await targetOf(method, API_URL), `${method} ${API_URL}`);
-    assert.equal(await targetOf('GET', 'HTTPS://API.example.com:443/a/../b c?x=1#y'), 'GET https://api.example.com/b%20c');
+    for (const method of ['get', 'Head', 'post', 'PUT', 'delete', 'options'])
+      assert.equal(await targetOf(method, API_URL), `${method.toUpperCase()} ${API_URL}`);
+    for (const method of ['patch', 'PATCH', 'Report', 'getx', 'forget'])
+      assert.equal(await targetOf(method, API_URL), `${method} ${API_URL}`);
+    assert.equal(
+      await targetOf('GET', 'HTTPS://API.example.com:443/a/../b c?x=1#y'),
+      'GET https://api.example.com/b%20c',
+    );
     assert.equal(await targetOf('GET', 'http://127.0.0.1:8080'), 'GET http://127.0.0.1:8080/');
   });
 
   it('is used once: each has an id of its own, all have one key', async () => {
     const dpop = createDpop();
-    const proofs = (await Promise.all(Array.from({ length: 20 }, () => dpop.createProof(toApi)))).map(readProof);
+    const proofs = (await Promise.all(Array.from({ length: 20 }, () => dpop.createProof(toApi)))).map(
+      readProof,
+    );
     assert.equal(new Set(proofs.map(({ claims }) => claims.jti)).size, 20);
     assert.equal(new Set(proofs.map(({ header }) => header.jwk.x)).size, 1);
   });
@@ -82,7 +100,9 @@ describe('a proof', () => {
 describe('the key', () => {
   it('is made on first use, and again where that failed', async (t) => {
     const problem = new Error('no entropy');
-    const made = t.mock.method(crypto.subtle, 'generateKey', async () => Promise.reject(problem), { times: 1 });
+    const made = t.mock.method(crypto.subtle, 'generateKey', async () => Promise.reject(problem), {
+      times: 1,
+    });
     const dpop = createDpop();
     assert.equal(made.mock.callCount(), 0);
 
@@ -103,9 +123,15 @@ describe('the key', () => {
     });
     const dpop = createDpop();
     await dpop.createProof(toToken);
-    assert.deepEqual(pairs.map(({ privateKey }) => [privateKey.extractable, privateKey.type]), [[false, 'private']]);
+    assert.deepEqual(
+      pairs.map(({ privateKey }) => [privateKey.extractable, privateKey.type]),
+      [[false, 'private']],
+    );
     assert.ok(Object.isFrozen(dpop));
-    assert.deepEqual([JSON.stringify(dpop), Object.keys(dpop)], ['{}', ['createProof', 'noteNonce', 'getThumbprint']]);
+    assert.deepEqual(
+      [JSON.stringify(dpop), Object.keys(dpop)],
+      ['{}', ['createProof', 'noteNonce', 'getThumbprint']],
+    );
     assert.doesNotMatch(inspect(dpop, { showHidden: true, depth: 9 }), /CryptoKey/);
   });
 
@@ -120,10 +146,18 @@ describe('the key', () => {
     it(`may be one that is given: ${algorithm}`, async () => {
       const dpop = createDpop({ keyPair: await pairFor(algorithm) });
       const { header } = readProof(await dpop.createProof(toApi));
-      const members = { ES: ['crv', 'kty', 'x', 'y'], Ed: ['crv', 'kty', 'x'], RS: ['e', 'kty', 'n'], PS: ['e', 'kty', 'n'] }[algorithm.slice(0, 2)]!;
+      const members = {
+        ES: ['crv', 'kty', 'x', 'y'],
+        Ed: ['crv', 'kty', 'x'],
+        RS: ['e', 'kty', 'n'],
+        PS: ['e', 'kty', 'n'],
+      }[algorithm.slice(0, 2)]!;
       assert.equal(header.alg, algorithm);
       assert.deepEqual(Object.keys(header.jwk).sort(), members);
-      assert.equal(await dpop.getThumbprint(), sha256(JSON.stringify(Object.fromEntries(members.map((name) => [name, header.jwk[name]])))));
+      assert.equal(
+        await dpop.getThumbprint(),
+        sha256(JSON.stringify(Object.fromEntries(members.map((name) => [name, header.jwk[name]])))),
+      );
     });
   }
 
@@ -131,26 +165,49 @@ describe('the key', () => {
     const { privateKey, publicKey } = await pairFor('ES256');
     const other = await pairFor('ES384');
     const small = await pairFor('RS256', 1024);
-    const hidden = (await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign'])) as CryptoKeyPair;
+    const hidden = (await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, [
+      'sign',
+    ])) as CryptoKeyPair;
     const sealed = await pairFor('ES256', 2048, false);
     const bad: any[] = [
-      {}, { privateKey }, { publicKey }, { privateKey: publicKey, publicKey }, { privateKey, publicKey: privateKey }, { privateKey, publicKey: other.publicKey },
-      { privateKey: hidden.publicKey, publicKey: hidden.publicKey }, small, sealed, 'secret-word', 1, createPrivateKey(keysFor('ES256').privatePem), null,
+      {},
+      { privateKey },
+      { publicKey },
+      { privateKey: publicKey, publicKey },
+      { privateKey, publicKey: privateKey },
+      { privateKey, publicKey: other.publicKey },
+      { privateKey: hidden.publicKey, publicKey: hidden.publicKey },
+      small,
+      sealed,
+      'secret-word',
+      1,
+      createPrivateKey(keysFor('ES256').privatePem),
+      null,
     ];
     for (const keyPair of bad) {
-      assert.throws(() => createDpop({ keyPair }), (error: Error) => error instanceof TypeError && /^keyPair must be /.test(error.message) && !/secret-word/.test(error.message));
+      assert.throws(
+        () => createDpop({ keyPair }),
+        (error: Error) =>
+          error instanceof TypeError &&
+          /^keyPair must be /.test(error.message) &&
+          !/secret-word/.test(error.message),
+      );
     }
     createDpop({ keyPair: hidden });
     createDpop({ keyPair: undefined });
   });
 
   it('is no option by another name', () => {
-    assert.throws(() => createDpop({ keys: 'secret-word' } as object), (error: Error) => error instanceof TypeError && /^keys is no option/.test(error.message));
+    assert.throws(
+      () => createDpop({ keys: 'secret-word' } as object),
+      (error: Error) => error instanceof TypeError && /^keys is no option/.test(error.message),
+    );
   });
 });
 
 describe('a nonce', () => {
-  const nonceOf = async (dpop: ReturnType<typeof createDpop>, request: ProofRequest) => readProof(await dpop.createProof(request)).claims.nonce;
+  const nonceOf = async (dpop: ReturnType<typeof createDpop>, request: ProofRequest) =>
+    readProof(await dpop.createProof(request)).claims.nonce;
 
   it('that an answer brings is in the proofs from then on, the last one', async () => {
     const dpop = createDpop();
@@ -177,15 +234,36 @@ describe('a nonce', () => {
     const otherPort = { ...toApi, url: 'https://api.example.com:8443/orders' };
     dpop.noteNonce(toToken, bringing('of-the-server'));
     dpop.noteNonce(toApi, bringing('of-the-api'));
-    assert.deepEqual(await Promise.all([toToken, toApi, { ...toApi, method: 'PUT', url: 'https://api.example.com/another?x' }, sameOrigin, otherPort].map((request) => nonceOf(dpop, request))), [
-      'of-the-server', 'of-the-api', 'of-the-api', undefined, undefined,
-    ]);
+    assert.deepEqual(
+      await Promise.all(
+        [
+          toToken,
+          toApi,
+          { ...toApi, method: 'PUT', url: 'https://api.example.com/another?x' },
+          sameOrigin,
+          otherPort,
+        ].map((request) => nonceOf(dpop, request)),
+      ),
+      ['of-the-server', 'of-the-api', 'of-the-api', undefined, undefined],
+    );
   });
 
   it('that could not stand in a header is not kept: two of them, quotes, spaces', async () => {
     const dpop = createDpop();
-    const two = new Response(null, { headers: [['dpop-nonce', 'a'], ['dpop-nonce', 'b']] });
-    for (const answer of [two, bringing('a"b'), bringing('a b'), bringing('a\\b'), bringing('é'), bringing('')]) {
+    const two = new Response(null, {
+      headers: [
+        ['dpop-nonce', 'a'],
+        ['dpop-nonce', 'b'],
+      ],
+    });
+    for (const answer of [
+      two,
+      bringing('a"b'),
+      bringing('a b'),
+      bringing('a\\b'),
+      bringing('é'),
+      bringing(''),
+    ]) {
       assert.equal(dpop.noteNonce(toApi, answer), undefined);
     }
     assert.equal(await nonceOf(dpop, toApi), undefined);
@@ -195,14 +273,38 @@ describe('a nonce', () => {
 
   it('is asked for by a 401 that says use_dpop_nonce and brings it', () => {
     const { noteNonce } = createDpop();
-    const asks = ['DPoP error="use_dpop_nonce", error_description="…"'.replace('…', 'a'), 'DPoP error=use_dpop_nonce', 'Bearer, DPoP algs="ES256", error="use_dpop_nonce"', 'dpop ERROR="use_dpop_nonce"'];
+    const asks = [
+      'DPoP error="use_dpop_nonce", error_description="…"'.replace('…', 'a'),
+      'DPoP error=use_dpop_nonce',
+      'Bearer, DPoP algs="ES256", error="use_dpop_nonce"',
+      'dpop ERROR="use_dpop_nonce"',
+    ];
     for (const challenge of asks) assert.equal(noteNonce(toApi, asking('n', challenge)), 'nonce', challenge);
 
-    const others = ['DPoP error="invalid_token"', 'DPoP', 'DPoP error="invalid_dpop_proof", error_description="not use_dpop_nonce"', 'DPoP error="use_dpop_nonces"', 'DPoP my_error="use_dpop_nonce"'];
-    for (const challenge of others) assert.equal(noteNonce(toApi, asking('n', challenge)), undefined, challenge);
+    const others = [
+      'DPoP error="invalid_token"',
+      'DPoP',
+      'DPoP error="invalid_dpop_proof", error_description="not use_dpop_nonce"',
+      'DPoP error="use_dpop_nonces"',
+      'DPoP my_error="use_dpop_nonce"',
+    ];
+    for (const challenge of others)
+      assert.equal(noteNonce(toApi, asking('n', challenge)), undefined, challenge);
     assert.equal(noteNonce(toApi, bringing('n', { status: 401 })), undefined);
-    assert.equal(noteNonce(toApi, bringing('n', { status: 403, headers: { 'www-authenticate': 'DPoP error="use_dpop_nonce"' } })), undefined);
-    assert.equal(noteNonce(toApi, new Response(null, { status: 401, headers: { 'www-authenticate': 'DPoP error="use_dpop_nonce"' } })), undefined);
+    assert.equal(
+      noteNonce(
+        toApi,
+        bringing('n', { status: 403, headers: { 'www-authenticate': 'DPoP error="use_dpop_nonce"' } }),
+      ),
+      undefined,
+    );
+    assert.equal(
+      noteNonce(
+        toApi,
+        new Response(null, { status: 401, headers: { 'www-authenticate': 'DPoP error="use_dpop_nonce"' } }),
+      ),
+      undefined,
+    );
   });
 });
 
@@ -219,50 +321,90 @@ describe('a client with dpop', () => {
     assert.equal(token.tokenType, 'DPoP');
     assert.equal(response.status, 200);
     const [exchange, ...calls] = server.proofs;
-    assert.deepEqual([exchange!.claims.htm, exchange!.claims.htu, exchange!.claims.ath], ['POST', server.tokenUrl, undefined]);
-    assert.deepEqual(calls.map(({ claims }) => [claims.htm, claims.htu, claims.ath]), [
-      ['POST', `${server.origin}/orders`, sha256('token-1')],
-      ['GET', `${server.origin}/orders`, sha256('token-1')],
-    ]);
-    assert.deepEqual(server.apiRequests.map(({ headers }) => headers.authorization), ['DPoP token-1', 'DPoP token-1']);
+    assert.deepEqual(
+      [exchange!.claims.htm, exchange!.claims.htu, exchange!.claims.ath],
+      ['POST', server.tokenUrl, undefined],
+    );
+    assert.deepEqual(
+      calls.map(({ claims }) => [claims.htm, claims.htu, claims.ath]),
+      [
+        ['POST', `${server.origin}/orders`, sha256('token-1')],
+        ['GET', `${server.origin}/orders`, sha256('token-1')],
+      ],
+    );
+    assert.deepEqual(
+      server.apiRequests.map(({ headers }) => headers.authorization),
+      ['DPoP token-1', 'DPoP token-1'],
+    );
     assert.equal(new Set(server.proofs.map(({ claims }) => claims.jti)).size, 3);
-    assert.deepEqual(new Set(server.proofs.map(({ thumbprint }) => thumbprint)), new Set([await dpop.getThumbprint()]));
+    assert.deepEqual(
+      new Set(server.proofs.map(({ thumbprint }) => thumbprint)),
+      new Set([await dpop.getThumbprint()]),
+    );
   });
 
   it('without it sends no proof', async (t) => {
     const server = await startServer(t);
     await createClient(server.config()).authorizedFetch(`${server.origin}/x`);
-    assert.deepEqual([...server.tokenRequests, ...server.apiRequests].map(({ headers }) => headers.dpop), [undefined, undefined]);
+    assert.deepEqual(
+      [...server.tokenRequests, ...server.apiRequests].map(({ headers }) => headers.dpop),
+      [undefined, undefined],
+    );
   });
 
   it('answers the token endpoint’s question for a nonce, outside retry, with another assertion', async (t) => {
     const server = await startProvenServer(t, { tokenNonce: 'n-1' });
     const { events, onEvent } = recordEvents();
     const clientAuthentication = privateKeyJwt({ key: await importKey(keysFor('ES256').privatePem) });
-    const client = createClient(server.config({ dpop: createDpop(), retry: { attempts: 1 }, onEvent }, { clientAuthentication }));
+    const client = createClient(
+      server.config({ dpop: createDpop(), retry: { attempts: 1 }, onEvent }, { clientAuthentication }),
+    );
 
     await client.fetchToken();
     await client.fetchToken();
 
-    assert.deepEqual(server.proofs.map(({ claims }) => claims.nonce), [undefined, 'n-1', 'n-1']);
-    const ids = server.tokenRequests.map(({ form }) => readSigned(form.get('client_assertion')!, keysFor('ES256').publicPem).claims.jti);
+    assert.deepEqual(
+      server.proofs.map(({ claims }) => claims.nonce),
+      [undefined, 'n-1', 'n-1'],
+    );
+    const ids = server.tokenRequests.map(
+      ({ form }) => readSigned(form.get('client_assertion')!, keysFor('ES256').publicPem).claims.jti,
+    );
     assert.equal(new Set(ids).size, 3);
-    assert.deepEqual(events.map((event) => event.type === 'token_obtained' && event.attempts), [2, 1]);
+    assert.deepEqual(
+      events.map((event) => event.type === 'token_obtained' && event.attempts),
+      [2, 1],
+    );
   });
 
   it('answers it once for each attempt: a second question, or one without a nonce, is a refusal', async (t) => {
-    for (const [headers, requests] of [[{}, 1], [{ 'dpop-nonce': 'n-1' }, 2]] as const) {
+    for (const [headers, requests] of [
+      [{}, 1],
+      [{ 'dpop-nonce': 'n-1' }, 2],
+    ] as const) {
       const body = { error: 'use_dpop_nonce', error_description: 'a nonce is needed' };
       const server = await startServer(t, { token: () => ({ status: 400, headers, body }) });
-      await assert.rejects(createClient(server.config({ dpop: createDpop() })).fetchToken(), { code: 'oauth_error', error: 'use_dpop_nonce', statusCode: 400 });
+      await assert.rejects(createClient(server.config({ dpop: createDpop() })).fetchToken(), {
+        code: 'oauth_error',
+        error: 'use_dpop_nonce',
+        statusCode: 400,
+      });
       assert.equal(server.tokenRequests.length, requests);
     }
   });
 
   it('takes no other refusal for it, nor any without dpop, though a nonce comes along', async (t) => {
-    for (const [dpop, error] of [[createDpop(), 'invalid_client'], [undefined, 'use_dpop_nonce']] as const) {
-      const server = await startServer(t, { token: () => ({ status: 400, headers: { 'dpop-nonce': 'n-1' }, body: { error } }) });
-      await assert.rejects(createClient(server.config({ dpop })).fetchToken(), { code: 'oauth_error', error });
+    for (const [dpop, error] of [
+      [createDpop(), 'invalid_client'],
+      [undefined, 'use_dpop_nonce'],
+    ] as const) {
+      const server = await startServer(t, {
+        token: () => ({ status: 400, headers: { 'dpop-nonce': 'n-1' }, body: { error } }),
+      });
+      await assert.rejects(createClient(server.config({ dpop })).fetchToken(), {
+        code: 'oauth_error',
+        error,
+      });
       assert.equal(server.tokenRequests.length, 1);
     }
   });
@@ -279,7 +421,10 @@ describe('a client with dpop', () => {
       return { status: 503 };
     };
     await createClient(server.config({ dpop: createDpop(), onEvent: clock.skipWaits })).fetchToken();
-    assert.deepEqual(server.proofs.map(({ claims }) => claims.nonce), [undefined, 'n-1', 'n-1', 'n-2', 'n-2', 'n-4']);
+    assert.deepEqual(
+      server.proofs.map(({ claims }) => claims.nonce),
+      [undefined, 'n-1', 'n-1', 'n-2', 'n-2', 'n-4'],
+    );
   });
 
   it('answers the API’s question for a nonce once, with the token it has', async (t) => {
@@ -288,23 +433,43 @@ describe('a client with dpop', () => {
     const { authorizedFetch } = createClient(server.config({ dpop: createDpop(), onEvent }));
 
     const first = await authorizedFetch(`${server.origin}/x`, { method: 'POST', body: 'text' });
-    const second = await authorizedFetch(new Request(`${server.origin}/x`, { method: 'POST', body: 'in a Request' }));
+    const second = await authorizedFetch(
+      new Request(`${server.origin}/x`, { method: 'POST', body: 'in a Request' }),
+    );
     server.nonces.api = 'n-2';
-    const third = await authorizedFetch(new Request(`${server.origin}/x`, { method: 'POST', body: 'in a Request' }));
+    const third = await authorizedFetch(
+      new Request(`${server.origin}/x`, { method: 'POST', body: 'in a Request' }),
+    );
 
-    assert.deepEqual([first.status, second.status, third.status, server.tokenRequests.length], [200, 200, 200, 1]);
-    assert.deepEqual(server.apiRequests.map(({ body }) => body), ['text', 'text', 'in a Request', 'in a Request', 'in a Request']);
-    assert.deepEqual(server.proofs.slice(1).map(({ claims }) => claims.nonce), [undefined, 'n-1', 'n-1', 'n-1', 'n-2']);
-    assert.deepEqual(events.flatMap((event) => (event.type === 'request_replayed' ? event.reason : [])), ['nonce', 'nonce']);
+    assert.deepEqual(
+      [first.status, second.status, third.status, server.tokenRequests.length],
+      [200, 200, 200, 1],
+    );
+    assert.deepEqual(
+      server.apiRequests.map(({ body }) => body),
+      ['text', 'text', 'in a Request', 'in a Request', 'in a Request'],
+    );
+    assert.deepEqual(
+      server.proofs.slice(1).map(({ claims }) => claims.nonce),
+      [undefined, 'n-1', 'n-1', 'n-1', 'n-2'],
+    );
+    assert.deepEqual(
+      events.flatMap((event) => (event.type === 'request_replayed' ? event.reason : [])),
+      ['nonce', 'nonce'],
+    );
   });
 
   it('hands back the 401 of an API that asks again and again, and goes on with its token', async (t) => {
     const server = await startProvenServer(t);
     let count = 0;
-    server.api = () => ({ status: 401, headers: { 'dpop-nonce': `n-${++count}`, 'www-authenticate': 'DPoP error="use_dpop_nonce"' } });
+    server.api = () => ({
+      status: 401,
+      headers: { 'dpop-nonce': `n-${++count}`, 'www-authenticate': 'DPoP error="use_dpop_nonce"' },
+    });
     const { authorizedFetch } = createClient(server.config({ dpop: createDpop() }));
 
-    for (let call = 0; call < 3; call++) assert.equal((await authorizedFetch(`${server.origin}/x`)).status, 401);
+    for (let call = 0; call < 3; call++)
+      assert.equal((await authorizedFetch(`${server.origin}/x`)).status, 401);
 
     assert.deepEqual([server.apiRequests.length, server.tokenRequests.length], [6, 1]);
   });
@@ -320,9 +485,14 @@ describe('a client with dpop', () => {
     };
     const { authorizedFetch } = createClient(server.config({ dpop: createDpop() }));
 
-    const responses = await Promise.all(Array.from({ length: 8 }, () => authorizedFetch(`${server.origin}/x`)));
+    const responses = await Promise.all(
+      Array.from({ length: 8 }, () => authorizedFetch(`${server.origin}/x`)),
+    );
 
-    assert.deepEqual([responses.map(({ status }) => status), server.tokenRequests.length, server.apiRequests.length], [Array(8).fill(200), 1, 16]);
+    assert.deepEqual(
+      [responses.map(({ status }) => status), server.tokenRequests.length, server.apiRequests.length],
+      [Array(8).fill(200), 1, 16],
+    );
   });
 
   it('renews a rejected token once more behind the question, and the other way round', async (t) => {
@@ -347,7 +517,12 @@ describe('a client with dpop', () => {
       return token(received, response);
     };
     assert.equal((await authorizedFetch(`${server.origin}/x`)).status, 200);
-    assert.deepEqual(server.proofs.map(({ claims }) => claims.nonce).slice(-4), ['n-1', undefined, 'n-1', 'n-2']);
+    assert.deepEqual(server.proofs.map(({ claims }) => claims.nonce).slice(-4), [
+      'n-1',
+      undefined,
+      'n-1',
+      'n-2',
+    ]);
   });
 
   it('hands on an answer that brings a nonce, though no proof was sent', async (t) => {
@@ -360,12 +535,16 @@ describe('a client with dpop', () => {
   it('hands back the 401 of a stream that met the question; its token goes on, and the next call has the nonce', async (t) => {
     const server = await startProvenServer(t, { apiNonce: 'n-1' });
     const { authorizedFetch } = createClient(server.config({ dpop: createDpop() }));
-    const stream = () => ({ method: 'POST', body: new Blob(['streamed']).stream(), duplex: 'half' }) as RequestInit;
+    const stream = () =>
+      ({ method: 'POST', body: new Blob(['streamed']).stream(), duplex: 'half' }) as RequestInit;
 
     const first = await authorizedFetch(`${server.origin}/x`, stream());
     const second = await authorizedFetch(`${server.origin}/x`, stream());
 
-    assert.deepEqual([first.status, second.status, server.tokenRequests.length, server.apiRequests.length], [401, 200, 1, 2]);
+    assert.deepEqual(
+      [first.status, second.status, server.tokenRequests.length, server.apiRequests.length],
+      [401, 200, 1, 2],
+    );
   });
 
   it('proves each hop of a redirect, with the nonce of its origin, which a redirect may bring', async (t) => {
@@ -375,21 +554,38 @@ describe('a client with dpop', () => {
     server.api = (received, response) => {
       if (received.url !== '/moved') return api(received, response);
       server.note(received);
-      return { status: 307, headers: { location: received.headers['x-to'] as string, 'dpop-nonce': 'of-the-first' } };
+      return {
+        status: 307,
+        headers: { location: received.headers['x-to'] as string, 'dpop-nonce': 'of-the-first' },
+      };
     };
-    const { authorizedFetch } = createClient(server.config({ dpop: createDpop() }, {}, { apiOrigins: [server.origin, target.origin] }));
-    const send = (to: string) => authorizedFetch(`${server.origin}/moved`, { method: 'POST', body: 'text', headers: { 'x-to': to } });
+    const { authorizedFetch } = createClient(
+      server.config({ dpop: createDpop() }, {}, { apiOrigins: [server.origin, target.origin] }),
+    );
+    const send = (to: string) =>
+      authorizedFetch(`${server.origin}/moved`, { method: 'POST', body: 'text', headers: { 'x-to': to } });
 
     const inside = await send('/inside');
     const there = await send(`${target.origin}/there?query`);
 
     assert.deepEqual([inside.status, there.status, server.tokenRequests.length], [200, 200, 1]);
-    assert.deepEqual(server.proofs.map(({ claims }) => [claims.htm, new URL(claims.htu).pathname, claims.nonce]), [
-      ['POST', '/token', undefined], ['POST', '/moved', undefined], ['POST', '/inside', 'of-the-first'], ['POST', '/moved', 'of-the-first'], ['POST', '/moved', 'of-the-first'],
-    ]);
-    assert.deepEqual(target.proofs.map(({ claims }) => [claims.htu, claims.nonce]), [
-      [`${target.origin}/there`, undefined], [`${target.origin}/there`, 'of-the-target'],
-    ]);
+    assert.deepEqual(
+      server.proofs.map(({ claims }) => [claims.htm, new URL(claims.htu).pathname, claims.nonce]),
+      [
+        ['POST', '/token', undefined],
+        ['POST', '/moved', undefined],
+        ['POST', '/inside', 'of-the-first'],
+        ['POST', '/moved', 'of-the-first'],
+        ['POST', '/moved', 'of-the-first'],
+      ],
+    );
+    assert.deepEqual(
+      target.proofs.map(({ claims }) => [claims.htu, claims.nonce]),
+      [
+        [`${target.origin}/there`, undefined],
+        [`${target.origin}/there`, 'of-the-target'],
+      ],
+    );
   });
 
   it('changes the method of a proof where a redirect changes that of the request', async (t) => {
@@ -400,8 +596,14 @@ describe('a client with dpop', () => {
       server.note(received);
       return { status: 303, headers: { location: '/seen' } };
     };
-    await createClient(server.config({ dpop: createDpop() })).authorizedFetch(`${server.origin}/moved`, { method: 'PUT', body: 'text' });
-    assert.deepEqual(server.proofs.slice(1).map(({ claims }) => claims.htm), ['PUT', 'GET']);
+    await createClient(server.config({ dpop: createDpop() })).authorizedFetch(`${server.origin}/moved`, {
+      method: 'PUT',
+      body: 'text',
+    });
+    assert.deepEqual(
+      server.proofs.slice(1).map(({ claims }) => claims.htm),
+      ['PUT', 'GET'],
+    );
   });
 
   it('sends no proof where it sends no token: outside apiOrigins, also where the guard is off', async (t) => {
@@ -412,7 +614,13 @@ describe('a client with dpop', () => {
       const { authorizedFetch } = createClient(server.config({ dpop: createDpop() }, {}, { apiOrigins }));
       assert.equal((await authorizedFetch(`${server.origin}/x`)).status, 200);
     }
-    assert.deepEqual(outside.apiRequests.map(({ headers }) => [headers.authorization, headers.dpop]), [[undefined, undefined], [undefined, undefined]]);
+    assert.deepEqual(
+      outside.apiRequests.map(({ headers }) => [headers.authorization, headers.dpop]),
+      [
+        [undefined, undefined],
+        [undefined, undefined],
+      ],
+    );
     assert.ok(server.apiRequests.every(({ headers }) => headers.dpop));
   });
 
@@ -422,7 +630,10 @@ describe('a client with dpop', () => {
     await authorizedFetch(`${server.origin}/x`);
     assert.equal((await getToken()).tokenType, 'Bearer');
     assert.ok(server.tokenRequests[0]!.headers.dpop);
-    assert.deepEqual([server.apiRequests[0]!.headers.authorization, server.apiRequests[0]!.headers.dpop], ['Bearer token-1', undefined]);
+    assert.deepEqual(
+      [server.apiRequests[0]!.headers.authorization, server.apiRequests[0]!.headers.dpop],
+      ['Bearer token-1', undefined],
+    );
   });
 
   it('sends no proof with the Bearer token that a renewal brings in the place of a bound one', async (t) => {
@@ -432,7 +643,10 @@ describe('a client with dpop', () => {
     server.token = () => tokenAnswer('plain');
     server.api = ({ headers }) => ({ status: headers.authorization === 'Bearer plain' ? 200 : 401 });
     assert.equal((await authorizedFetch(`${server.origin}/x`)).status, 200);
-    assert.deepEqual(server.apiRequests.map(({ headers }) => typeof headers.dpop), ['string', 'undefined']);
+    assert.deepEqual(
+      server.apiRequests.map(({ headers }) => typeof headers.dpop),
+      ['string', 'undefined'],
+    );
   });
 
   it('starts from a bound token that went through JSON, and hands its key on with withToken', async (t) => {
@@ -441,8 +655,12 @@ describe('a client with dpop', () => {
     const first = createClient(server.config({ dpop }));
     const saved = JSON.parse(JSON.stringify(await first.fetchToken()));
 
-    const clients = [first.withToken(saved), createClient(server.config({ dpop }, { oauthToken: reviveToken(saved) }))];
-    for (const { authorizedFetch } of clients) assert.equal((await authorizedFetch(`${server.origin}/x`)).status, 200);
+    const clients = [
+      first.withToken(saved),
+      createClient(server.config({ dpop }, { oauthToken: reviveToken(saved) })),
+    ];
+    for (const { authorizedFetch } of clients)
+      assert.equal((await authorizedFetch(`${server.origin}/x`)).status, 200);
 
     assert.equal(server.tokenRequests.length, 1);
     assert.deepEqual(new Set(server.proofs.map(({ thumbprint }) => thumbprint)).size, 1);
@@ -451,12 +669,27 @@ describe('a client with dpop', () => {
   it('needs dpop for a bound token: else a TypeError, or an invalid_response', async (t) => {
     const server = await startProvenServer(t);
     const bound = { accessToken: 'bound', tokenType: 'DPoP' } as const;
-    assert.throws(() => createClient(server.config({}, { oauthToken: bound })), { name: 'TypeError', message: /dpop/ });
-    assert.throws(() => createClient(server.config()).withToken(bound), { name: 'TypeError', message: /dpop/ });
-    await assert.rejects(createClient(server.config({}, { oauthTokenProvider: () => bound })).getToken(), { code: 'invalid_response' });
+    assert.throws(() => createClient(server.config({}, { oauthToken: bound })), {
+      name: 'TypeError',
+      message: /dpop/,
+    });
+    assert.throws(() => createClient(server.config()).withToken(bound), {
+      name: 'TypeError',
+      message: /dpop/,
+    });
+    await assert.rejects(createClient(server.config({}, { oauthTokenProvider: () => bound })).getToken(), {
+      code: 'invalid_response',
+    });
     server.token = () => ({ body: { access_token: 'bound', token_type: 'DPoP' } });
     await assert.rejects(createClient(server.config()).getToken(), { code: 'invalid_response' });
-    assert.equal((await createClient(server.config({ dpop: createDpop() }, { oauthTokenProvider: () => bound })).getToken()).tokenType, 'DPoP');
+    assert.equal(
+      (
+        await createClient(
+          server.config({ dpop: createDpop() }, { oauthTokenProvider: () => bound }),
+        ).getToken()
+      ).tokenType,
+      'DPoP',
+    );
   });
 
   it('tells a provider the thumbprint that tokens are bound to', async (t) => {
@@ -476,23 +709,48 @@ describe('a client with dpop', () => {
   it('shares a stored token with those who have its key, and with nobody else', async (t) => {
     const server = await startProvenServer(t);
     const values = new Map<string, string>();
-    const store = { get: (key: string) => values.get(key), set: (key: string, value: string) => void values.set(key, value), delete: (key: string) => void values.delete(key) };
+    const store = {
+      get: (key: string) => values.get(key),
+      set: (key: string, value: string) => void values.set(key, value),
+      delete: (key: string) => void values.delete(key),
+    };
     const [mine, other] = [createDpop(), createDpop()];
-    const getToken = (dpop: Dpop) => createClient(server.config({ dpop }, { oauthTokenProvider: storedToken(store) })).getToken();
+    const getToken = (dpop: Dpop) =>
+      createClient(server.config({ dpop }, { oauthTokenProvider: storedToken(store) })).getToken();
 
     const tokens = [await getToken(mine), await getToken(mine), await getToken(other), await getToken(other)];
 
-    assert.deepEqual(tokens.map(({ accessToken }) => accessToken), ['token-1', 'token-1', 'token-2', 'token-2']);
-    assert.deepEqual(tokens.map(({ tokenType }) => tokenType), Array(4).fill('DPoP'));
+    assert.deepEqual(
+      tokens.map(({ accessToken }) => accessToken),
+      ['token-1', 'token-1', 'token-2', 'token-2'],
+    );
+    assert.deepEqual(
+      tokens.map(({ tokenType }) => tokenType),
+      Array(4).fill('DPoP'),
+    );
   });
 
   it('is refused beside a session, and where it is none', () => {
     const environment = { tokenUrl: TOKEN_URL, apiOrigins: [] };
-    const create = (options: object) => createClient({ clientCredentialsAuthCredentials: { oauthClientId: 'invented-id' }, environment, ...options } as ClientConfig);
+    const create = (options: object) =>
+      createClient({
+        clientCredentialsAuthCredentials: { oauthClientId: 'invented-id' },
+        environment,
+        ...options,
+      } as ClientConfig);
     const session = createSession({ username: 'invented-name', password: 'invented-password' });
-    assert.throws(() => create({ dpop: createDpop(), vZM2mToken: session }), { name: 'TypeError', message: /^dpop must be absent beside createSession/ });
+    assert.throws(() => create({ dpop: createDpop(), vZM2mToken: session }), {
+      name: 'TypeError',
+      message: /^dpop must be absent beside createSession/,
+    });
     for (const dpop of [null, true, 'secret-word', {}, createDpop]) {
-      assert.throws(() => create({ dpop }), (error: Error) => error instanceof TypeError && /^dpop must be /.test(error.message) && !/secret-word/.test(error.message));
+      assert.throws(
+        () => create({ dpop }),
+        (error: Error) =>
+          error instanceof TypeError &&
+          /^dpop must be /.test(error.message) &&
+          !/secret-word/.test(error.message),
+      );
     }
     create({ dpop: createDpop(), vZM2mToken: 'constant' });
   });
@@ -503,26 +761,56 @@ describe('a client with dpop', () => {
     const dpop: Dpop = { ...createDpop(), createProof: () => Promise.reject(problem) };
     const { authorizedFetch, getToken } = createClient(server.config({ dpop }));
     assert.equal(await rejectionOf(getToken()), problem);
-    const bound = createClient(server.config({ dpop }, { oauthToken: { accessToken: 'bound', tokenType: 'DPoP' } }));
+    const bound = createClient(
+      server.config({ dpop }, { oauthToken: { accessToken: 'bound', tokenType: 'DPoP' } }),
+    );
     assert.equal(await rejectionOf(bound.authorizedFetch(`${server.origin}/x`)), problem);
     assert.ok(authorizedFetch);
     assert.deepEqual([server.tokenRequests.length, server.apiRequests.length], [0, 0]);
   });
 
   it('works against the mock server, through a change of its nonces and of its tokens', async () => {
-    const { fetch, requests, rotateNonces, revokeAll } = createMockServer({ dpop: true, clients: { 'invented-id': 'invented-secret' } });
+    const { fetch, requests, rotateNonces, revokeAll } = createMockServer({
+      dpop: true,
+      clients: { 'invented-id': 'invented-secret' },
+    });
     const credentials = { oauthClientId: 'invented-id', oauthClientSecret: 'invented-secret' };
-    const { authorizedFetch } = createClient({ clientCredentialsAuthCredentials: credentials, dpop: createDpop(), fetch });
-    const statusOf = async (host: string) => (await authorizedFetch(`https://${host}/api/mec/eds/regions`)).status;
+    const { authorizedFetch } = createClient({
+      clientCredentialsAuthCredentials: credentials,
+      dpop: createDpop(),
+      fetch,
+    });
+    const statusOf = async (host: string) =>
+      (await authorizedFetch(`https://${host}/api/mec/eds/regions`)).status;
 
-    assert.deepEqual([await statusOf('5gedge.verizon.com'), await statusOf('5gedge.verizon.com'), await statusOf('imp.thingspace.verizon.com')], [200, 200, 200]);
+    assert.deepEqual(
+      [
+        await statusOf('5gedge.verizon.com'),
+        await statusOf('5gedge.verizon.com'),
+        await statusOf('imp.thingspace.verizon.com'),
+      ],
+      [200, 200, 200],
+    );
     rotateNonces();
     revokeAll();
     assert.equal(await statusOf('5gedge.verizon.com'), 200);
-    assert.deepEqual(requests.map(({ url, status }) => `${new URL(url).host.split('.')[0]} ${status}`), [
-      'thingspace 400', 'thingspace 200', '5gedge 401', '5gedge 200', '5gedge 200', 'imp 401', 'imp 200',
-      '5gedge 401', '5gedge 401', 'thingspace 400', 'thingspace 200', '5gedge 200',
-    ]);
+    assert.deepEqual(
+      requests.map(({ url, status }) => `${new URL(url).host.split('.')[0]} ${status}`),
+      [
+        'thingspace 400',
+        'thingspace 200',
+        '5gedge 401',
+        '5gedge 200',
+        '5gedge 200',
+        'imp 401',
+        'imp 200',
+        '5gedge 401',
+        '5gedge 401',
+        'thingspace 400',
+        'thingspace 200',
+        '5gedge 200',
+      ],
+    );
   });
 });
 
@@ -535,8 +823,14 @@ interface ProvenServer extends TestServer {
   readonly note: (received: Received) => ProvenServer['proofs'][number];
 }
 
-/** A server that binds tokens to the key of a proof, and asks for nonces. Its API refuses a proof that is not for the request. */
-async function startProvenServer(t: Test, { tokenNonce, apiNonce }: { tokenNonce?: string; apiNonce?: string } = {}): Promise<ProvenServer> {
+/**
+ * A server that binds tokens to the key of a proof, and asks for nonces. Its API refuses a proof that is not
+ * for the request.
+ */
+async function startProvenServer(
+  t: Test,
+  { tokenNonce, apiNonce }: { tokenNonce?: string; apiNonce?: string } = {},
+): Promise<ProvenServer> {
   const proofs: ProvenServer['proofs'] = [];
   const nonces: ProvenServer['nonces'] = { token: tokenNonce, api: apiNonce };
   const bound = new Map<string, string>();
@@ -560,19 +854,33 @@ async function startProvenServer(t: Test, { tokenNonce, apiNonce }: { tokenNonce
       const { claims, thumbprint } = note(received);
       const accessToken = String(received.headers.authorization).replace(/^DPoP /, '');
       const headers: Record<string, string> = nonces.api ? { 'dpop-nonce': nonces.api } : {};
-      const refuse = (error: string) => ({ status: 401, headers: { ...headers, 'www-authenticate': `DPoP error="${error}"` } });
+      const refuse = (error: string) => ({
+        status: 401,
+        headers: { ...headers, 'www-authenticate': `DPoP error="${error}"` },
+      });
       if (claims.nonce !== nonces.api) return refuse('use_dpop_nonce');
-      const isFor = claims.htm === received.method && new URL(claims.htu).pathname === received.url.split('?')[0] && claims.ath === sha256(accessToken);
-      const isBound = !bound.size || (bound.get(accessToken) === thumbprint && !server.revoked.has(accessToken));
+      const isFor =
+        claims.htm === received.method &&
+        new URL(claims.htu).pathname === received.url.split('?')[0] &&
+        claims.ath === sha256(accessToken);
+      const isBound =
+        !bound.size || (bound.get(accessToken) === thumbprint && !server.revoked.has(accessToken));
       return isFor && isBound ? { headers } : refuse('invalid_token');
     },
   });
   return Object.assign(server, { proofs, nonces, note });
 }
 
-async function pairFor(algorithm: SigningAlgorithm, modulusLength?: number, extractable = true): Promise<{ privateKey: CryptoKey; publicKey: CryptoKey }> {
+async function pairFor(
+  algorithm: SigningAlgorithm,
+  modulusLength?: number,
+  extractable = true,
+): Promise<{ privateKey: CryptoKey; publicKey: CryptoKey }> {
   const { privatePem, publicPem } = keysFor(algorithm, modulusLength);
   const privateKey = (await importKey(privatePem, algorithm)) as CryptoKey;
   const der = new Uint8Array(Buffer.from(publicPem.replaceAll(/-.*-/g, ''), 'base64'));
-  return { privateKey, publicKey: await crypto.subtle.importKey('spki', der, privateKey.algorithm, extractable, ['verify']) };
+  return {
+    privateKey,
+    publicKey: await crypto.subtle.importKey('spki', der, privateKey.algorithm, extractable, ['verify']),
+  };
 }

@@ -1,15 +1,22 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import type { TokenStore } from 'thingspace-auth/stores';
-import { durableObjectStore, TokenStoreObject } from 'thingspace-auth/stores/durable-object';
-import type { ObjectStorage, TokenStoreStub } from 'thingspace-auth/stores/durable-object';
+import {
+  durableObjectStore,
+  type ObjectStorage,
+  TokenStoreObject,
+  type TokenStoreStub,
+} from 'thingspace-auth/stores/durable-object';
 
 const { testStore } = await import(join(import.meta.dirname, '../../test/storeContract.mjs'));
 
 const { store: shared } = createMemoryObject();
-testStore(test, { name: 'durableObjectStore on an object in memory', open: () => shared, ttlSeconds: undefined });
+testStore(test, {
+  name: 'durableObjectStore on an object in memory',
+  open: () => shared,
+  ttlSeconds: undefined,
+});
 
 test('deletes by one alarm what has ended, and sets the next', async (t) => {
   const { object, store, kept, alarms } = createObject(t);
@@ -115,7 +122,10 @@ test('rejects where its storage does', async (t) => {
 
 test('is a TypeError at once for what is neither a stub nor a function', () => {
   for (const junk of [undefined, null, 'TOKENS', {}, { fetch: 'x' }]) {
-    assert.throws(() => durableObjectStore(junk as TokenStoreStub), { name: 'TypeError', message: 'stub must have fetch' });
+    assert.throws(() => durableObjectStore(junk as TokenStoreStub), {
+      name: 'TypeError',
+      message: 'stub must have fetch',
+    });
   }
 });
 

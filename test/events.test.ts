@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { ClientEvent } from 'thingspace-auth';
-import { createClient } from 'thingspace-auth';
+import { type ClientEvent, createClient } from 'thingspace-auth';
 import { fakeClock, recordEvents, rejectionOf, startServer, tokenAnswer } from './server.ts';
 
 describe('onEvent', () => {
@@ -13,7 +12,11 @@ describe('onEvent', () => {
     await createClient(server.config({ onEvent })).getToken();
     server.token = () => ({ body: { access_token: 'a' } });
     await createClient(server.config({ onEvent })).fetchToken();
-    const oauthTokenProvider = () => ({ accessToken: 'brokered', tokenType: 'Bearer' as const, expiresIn: 5 });
+    const oauthTokenProvider = () => ({
+      accessToken: 'brokered',
+      tokenType: 'Bearer' as const,
+      expiresIn: 5,
+    });
     await createClient(server.config({ onEvent }, { oauthTokenProvider })).getToken();
     expect(events, [
       { type: 'token_obtained', source: 'exchange', durationMs: 250, attempts: 1, expiresIn: 3600 },
@@ -27,8 +30,11 @@ describe('onEvent', () => {
     t.mock.method(Math, 'random', () => 0.5);
     const server = await startServer(t);
     const { events, onEvent } = recordEvents();
-    const client = createClient(server.config({ onEvent: (event) => (onEvent(event), clock.skipWaits(event)) }));
-    server.token = (_, response) => (server.tokenRequests.length === 1 ? { status: 503 } : void response.socket?.destroy());
+    const client = createClient(
+      server.config({ onEvent: (event) => (onEvent(event), clock.skipWaits(event)) }),
+    );
+    server.token = (_, response) =>
+      server.tokenRequests.length === 1 ? { status: 503 } : void response.socket?.destroy();
     await rejectionOf(client.fetchToken());
     server.token = () => ({ status: 401, body: { error: 'invalid_client' } });
     await rejectionOf(client.fetchToken());
@@ -61,17 +67,24 @@ describe('onEvent', () => {
     clock.advance(3_400_000);
     await client.getToken();
     await clock.until(() => events.length === 2);
-    expect(events.slice(1), [{ type: 'refresh_ahead_failed', code: 'invalid_response', statusCode: 404, durationMs: 0, attempts: 1 }]);
+    expect(events.slice(1), [
+      { type: 'refresh_ahead_failed', code: 'invalid_response', statusCode: 404, durationMs: 0, attempts: 1 },
+    ]);
   });
 
   it('is told of an oauthOnTokenUpdate that fails', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     const { events, onEvent } = recordEvents();
-    const client = createClient(server.config({ onEvent }, { oauthOnTokenUpdate: () => Promise.reject(new Error('own')) }));
+    const client = createClient(
+      server.config({ onEvent }, { oauthOnTokenUpdate: () => Promise.reject(new Error('own')) }),
+    );
     await client.getToken();
     await clock.until(() => events.length === 2);
-    expect(events.filter(({ type }) => type === 'token_update_failed'), [{ type: 'token_update_failed', code: 'other' }]);
+    expect(
+      events.filter(({ type }) => type === 'token_update_failed'),
+      [{ type: 'token_update_failed', code: 'other' }],
+    );
   });
 
   it('is told of a replay', async (t) => {

@@ -1,9 +1,17 @@
-/** A `fetch` that is not the platform's: what it must answer is said, and what can safely be read of it works. */
+/**
+ * A `fetch` that is not the platform's: what it must answer is said, and what can safely be read of it works.
+ */
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
-import type { ClientConfig, Fetch, OAuthToken } from 'thingspace-auth';
-import { ApiError, createClient, revokeToken } from 'thingspace-auth';
+import {
+  ApiError,
+  type ClientConfig,
+  createClient,
+  type Fetch,
+  type OAuthToken,
+  revokeToken,
+} from 'thingspace-auth';
 import { rejectionOf } from './server.ts';
 
 const HELD: OAuthToken = { accessToken: 'held-token', tokenType: 'Bearer' };
@@ -16,20 +24,43 @@ describe('a fetch that answers unlike the platform', () => {
     null: () => null,
     text: () => TOKEN_TEXT,
     'the body itself': () => JSON.parse(TOKEN_TEXT),
-    'no headers': () => ({ ok: true, status: 200, text: async () => TOKEN_TEXT, json: async () => JSON.parse(TOKEN_TEXT) }),
-    'plain headers': () => ({ ok: true, status: 200, headers: { 'content-type': 'application/json' }, text: async () => TOKEN_TEXT }),
+    'no headers': () => ({
+      ok: true,
+      status: 200,
+      text: async () => TOKEN_TEXT,
+      json: async () => JSON.parse(TOKEN_TEXT),
+    }),
+    'plain headers': () => ({
+      ok: true,
+      status: 200,
+      headers: { 'content-type': 'application/json' },
+      text: async () => TOKEN_TEXT,
+    }),
     'no status': () => ({ ok: true, headers: new Headers(), text: async () => TOKEN_TEXT }),
-    'axios, as it is': () => ({ status: 200, headers: { 'content-type': 'application/json' }, data: JSON.parse(TOKEN_TEXT), config: {} }),
+    'axios, as it is': () => ({
+      status: 200,
+      headers: { 'content-type': 'application/json' },
+      data: JSON.parse(TOKEN_TEXT),
+      config: {},
+    }),
   };
   for (const [name, answer] of Object.entries(ANSWERS)) {
     it(`(${name}) is told what it must answer, and nothing is said of network or URL`, async () => {
       const config = configOf(async () => answer() as Response);
       const { authorizedFetch, fetchToken } = createClient(config);
       const withToken = createClient(configOf(config.fetch, HELD));
-      for (const call of [fetchToken(), authorizedFetch(API), withToken.authorizedFetch(API), revokeToken(config, HELD)]) {
+      for (const call of [
+        fetchToken(),
+        authorizedFetch(API),
+        withToken.authorizedFetch(API),
+        revokeToken(config, HELD),
+      ]) {
         const error = await rejectionOf(call);
         assert.ok(error instanceof TypeError, String(error));
-        assert.match(error.message, /^fetch must answer like the platform's: a Response with status, headers/);
+        assert.match(
+          error.message,
+          /^fetch must answer like the platform's: a Response with status, headers/,
+        );
       }
     });
   }
@@ -37,9 +68,14 @@ describe('a fetch that answers unlike the platform', () => {
   it('(a body that is no stream, as node-fetch has it) is told so for a token, whose size nothing would bound', async () => {
     for (const body of [Readable.from([TOKEN_TEXT]), undefined, {}, TOKEN_TEXT]) {
       let reads = 0;
-      const headers = new Headers({ 'content-type': 'application/json', 'content-length': `${TOKEN_TEXT.length}` });
+      const headers = new Headers({
+        'content-type': 'application/json',
+        'content-length': `${TOKEN_TEXT.length}`,
+      });
       const answer = { ok: true, status: 200, headers, body, text: async () => (reads++, TOKEN_TEXT) };
-      const outcome = await createClient(configOf(async () => answer as unknown as Response)).fetchToken().catch((error: unknown) => error);
+      const outcome = await createClient(configOf(async () => answer as unknown as Response))
+        .fetchToken()
+        .catch((error: unknown) => error);
       assert.ok(outcome instanceof TypeError && /^fetch must/.test(outcome.message), String(outcome));
       assert.equal(reads, 0);
     }
@@ -75,7 +111,12 @@ describe('no fetch at all', () => {
     t.after(() => void (globalThis.fetch = fetch));
     Reflect.deleteProperty(globalThis, 'fetch');
     const config = configOf(undefined);
-    for (const call of [createClient(config).getToken(), createClient(config).authorizedFetch(API), createClient(configOf(undefined, HELD)).authorizedFetch(API), revokeToken(config, HELD)]) {
+    for (const call of [
+      createClient(config).getToken(),
+      createClient(config).authorizedFetch(API),
+      createClient(configOf(undefined, HELD)).authorizedFetch(API),
+      revokeToken(config, HELD),
+    ]) {
       const error = await rejectionOf(call);
       assert.ok(error instanceof TypeError, String(error));
       assert.match(error.message, /^fetch must/);
@@ -86,7 +127,12 @@ describe('no fetch at all', () => {
 describe('a fetch that fails by itself', () => {
   it('is the network’s failure for a token, with its own error as cause, and a call’s as it is', async () => {
     for (const problem of [new RangeError('invented'), 'a text', undefined, { code: 5 }]) {
-      for (const fetch of [() => Promise.reject(problem), () => { throw problem; }] as Fetch[]) {
+      for (const fetch of [
+        () => Promise.reject(problem),
+        () => {
+          throw problem;
+        },
+      ] as Fetch[]) {
         const error = await rejectionOf(createClient(configOf(fetch)).getToken());
         assert.ok(error instanceof ApiError && error.code === 'network', String(error));
         assert.equal(error.cause, problem);
@@ -102,7 +148,14 @@ describe('what marks an answer as redirected', () => {
     const { authorizedFetch } = createClient(configOf(async () => answers.shift()!, HELD));
     const answer = await authorizedFetch(API);
     // An invariant of proxies: a property that cannot be configured must be shown as it is.
-    const proxy = new Proxy(answer, { get: (target, name) => (name === 'redirected' ? false : name === 'clone' ? () => 'another' : Reflect.get(target, name, target)) });
+    const proxy = new Proxy(answer, {
+      get: (target, name) =>
+        name === 'redirected'
+          ? false
+          : name === 'clone'
+            ? () => 'another'
+            : Reflect.get(target, name, target),
+    });
 
     assert.equal(answer.redirected, true);
     assert.equal(answer.clone().redirected, true);
@@ -112,8 +165,16 @@ describe('what marks an answer as redirected', () => {
 
 function configOf(fetch: Fetch | undefined, oauthToken?: OAuthToken): ClientConfig {
   return {
-    clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthClientSecret: 'invented-secret', oauthToken },
-    environment: { tokenUrl: 'https://auth.example.com/token', revocationUrl: 'https://auth.example.com/revoke', apiOrigins: ['https://api.example.com'] },
+    clientCredentialsAuthCredentials: {
+      oauthClientId: 'invented-id',
+      oauthClientSecret: 'invented-secret',
+      oauthToken,
+    },
+    environment: {
+      tokenUrl: 'https://auth.example.com/token',
+      revocationUrl: 'https://auth.example.com/revoke',
+      apiOrigins: ['https://api.example.com'],
+    },
     retry: { attempts: 3, baseDelay: 0 },
     fetch,
   };

@@ -50,10 +50,14 @@ const OPERATORS = new Set(['&&', '||', '??', '&&=', '||=', '??=']);
 export function measureSources(root: string): MeasuredFile[] {
   const api = new API({ cwd: root });
   try {
-    const program = api.updateSnapshot({ openProjects: [join(root, 'tsconfig.json')] }).getProjects()[0]!.program;
+    const program = api
+      .updateSnapshot({ openProjects: [join(root, 'tsconfig.json')] })
+      .getProjects()[0]!.program;
     const src = join(root, 'src/');
     const paths = program.getSourceFileNames().filter((path) => path.startsWith(src));
-    return paths.map((path) => measure(path.slice(src.length).replace(/\.ts$/, ''), program.getSourceFile(path)!));
+    return paths.map((path) =>
+      measure(path.slice(src.length).replace(/\.ts$/, ''), program.getSourceFile(path)!),
+    );
   } finally {
     api.close();
   }
@@ -61,7 +65,9 @@ export function measureSources(root: string): MeasuredFile[] {
 
 function measure(name: string, file: SourceFile): MeasuredFile {
   const nodes = collect(file, () => true);
-  const functions = nodes.filter((node) => FUNCTIONS.has(node.kind) && 'body' in node && node.body && nameOf(node));
+  const functions = nodes.filter(
+    (node) => FUNCTIONS.has(node.kind) && 'body' in node && node.body && nameOf(node),
+  );
   return {
     name,
     codeLines: linesWithCode(file, nodes),
@@ -82,7 +88,11 @@ function measureFunction(node: Node, file: SourceFile): MeasuredFunction {
 }
 
 function isLet({ kind, parent }: Node): boolean {
-  return kind === SyntaxKind.VariableDeclaration && parent.kind === SyntaxKind.VariableDeclarationList && (parent.flags & NodeFlags.Let) !== 0;
+  return (
+    kind === SyntaxKind.VariableDeclaration &&
+    parent.kind === SyntaxKind.VariableDeclarationList &&
+    (parent.flags & NodeFlags.Let) !== 0
+  );
 }
 
 function isBranch(node: Node, file: SourceFile): boolean {
@@ -101,7 +111,11 @@ function nameOf(node: Node): string | undefined {
 }
 
 function isValueOf({ parent }: Node): boolean {
-  return parent.kind === SyntaxKind.VariableDeclaration || parent.kind === SyntaxKind.PropertyAssignment || parent.kind === SyntaxKind.PropertyDeclaration;
+  return (
+    parent.kind === SyntaxKind.VariableDeclaration ||
+    parent.kind === SyntaxKind.PropertyAssignment ||
+    parent.kind === SyntaxKind.PropertyDeclaration
+  );
 }
 
 function linesWithCode(file: SourceFile, nodes: readonly Node[]): number {

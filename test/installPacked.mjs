@@ -8,7 +8,10 @@ import { join } from 'node:path';
 const root = join(import.meta.dirname, '..');
 const target = join(process.cwd(), 'node_modules/thingspace-auth');
 const scratch = mkdtempSync(join(tmpdir(), 'thingspace-auth-'));
-const report = execFileSync('npm', ['pack', '--json', '--pack-destination', scratch], { cwd: root, encoding: 'utf8' });
+const report = execFileSync('npm', ['pack', '--json', '--pack-destination', scratch], {
+  cwd: root,
+  encoding: 'utf8',
+});
 const { filename } = JSON.parse(report.slice(report.indexOf('[')))[0];
 rmSync(target, { recursive: true, force: true });
 mkdirSync(target, { recursive: true });

@@ -1,18 +1,32 @@
 import assert from 'node:assert/strict';
 import { createHmac, createPrivateKey, generateKeyPairSync, sign } from 'node:crypto';
 import { describe, it } from 'node:test';
-import type { ClientAuthentication } from 'thingspace-auth';
-import { ApiError, createClient, revokeToken } from 'thingspace-auth';
-import type { SigningAlgorithm, SigningKey } from 'thingspace-auth/jwt';
-import { clientSecretJwt, importKey, privateKeyJwt } from 'thingspace-auth/jwt';
+import { ApiError, type ClientAuthentication, createClient, revokeToken } from 'thingspace-auth';
+import {
+  clientSecretJwt,
+  importKey,
+  privateKeyJwt,
+  type SigningAlgorithm,
+  type SigningKey,
+} from 'thingspace-auth/jwt';
 import { createMockServer } from 'thingspace-auth/testing';
 import { jwkOf, keysFor, readSigned } from './keys.ts';
-import type { Received } from './server.ts';
-import { fakeClock, recordEvents, rejectionOf, START_MS, startServer } from './server.ts';
+import { fakeClock, type Received, recordEvents, rejectionOf, START_MS, startServer } from './server.ts';
 
 type Test = Parameters<typeof startServer>[0];
 
-const ALGORITHMS: readonly SigningAlgorithm[] = ['ES256', 'ES384', 'ES512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'EdDSA'];
+const ALGORITHMS: readonly SigningAlgorithm[] = [
+  'ES256',
+  'ES384',
+  'ES512',
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'EdDSA',
+];
 const TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 
 describe('privateKeyJwt', () => {
@@ -39,16 +53,27 @@ describe('privateKeyJwt', () => {
     const iat = START_MS / 1000;
     assert.deepEqual(header, { alg: 'ES256', kid: 'key-1' });
     assert.match(jti, /^[\da-f-]{36}$/);
-    assert.deepEqual(others, { iss: 'invented-id', sub: 'invented-id', aud: server.tokenUrl, iat, exp: iat + 60 });
+    assert.deepEqual(others, {
+      iss: 'invented-id',
+      sub: 'invented-id',
+      aud: server.tokenUrl,
+      iat,
+      exp: iat + 60,
+    });
     assert.equal(headers.authorization, undefined);
-    assert.deepEqual([...form.keys()], ['grant_type', 'scope', 'client_id', 'client_assertion_type', 'client_assertion']);
+    assert.deepEqual(
+      [...form.keys()],
+      ['grant_type', 'scope', 'client_id', 'client_assertion_type', 'client_assertion'],
+    );
     assert.deepEqual([form.get('client_id'), form.get('client_assertion_type')], ['invented-id', TYPE]);
   });
 
   it('needs no secret', async (t) => {
     const server = await startServer(t);
     const clientAuthentication = privateKeyJwt({ key: await es256() });
-    await createClient(server.config({}, { clientAuthentication, oauthClientSecret: undefined })).fetchToken();
+    await createClient(
+      server.config({}, { clientAuthentication, oauthClientSecret: undefined }),
+    ).fetchToken();
     assert.equal(server.tokenRequests.length, 1);
   });
 
@@ -57,8 +82,15 @@ describe('privateKeyJwt', () => {
     const key = await importKey(privatePem);
     const claimsOf = ({ form }: Received) => readSigned(form.get('client_assertion')!, publicPem).claims;
 
-    const fixed = claimsOf(await exchangeWith(t, privateKeyJwt({ key, audience: 'https://issuer.example', lifetime: 1 })));
-    const computed = claimsOf(await exchangeWith(t, privateKeyJwt({ key, audience: ({ clientId, tokenUrl }) => `${clientId} ${tokenUrl.slice(-6)}` })));
+    const fixed = claimsOf(
+      await exchangeWith(t, privateKeyJwt({ key, audience: 'https://issuer.example', lifetime: 1 })),
+    );
+    const computed = claimsOf(
+      await exchangeWith(
+        t,
+        privateKeyJwt({ key, audience: ({ clientId, tokenUrl }) => `${clientId} ${tokenUrl.slice(-6)}` }),
+      ),
+    );
 
     assert.deepEqual([fixed.aud, fixed.exp - fixed.iat], ['https://issuer.example', 1]);
     assert.equal(computed.aud, 'invented-id /token');
@@ -67,12 +99,19 @@ describe('privateKeyJwt', () => {
   it('makes an assertion of its own for each attempt', async (t) => {
     const clock = fakeClock(t);
     const { privatePem, publicPem } = keysFor('ES256');
-    const server = await startServer(t, { token: () => (server.tokenRequests.length < 3 ? { status: 503 } : { body: { access_token: 'a', token_type: 'bearer' } }) });
+    const server = await startServer(t, {
+      token: () =>
+        server.tokenRequests.length < 3
+          ? { status: 503 }
+          : { body: { access_token: 'a', token_type: 'bearer' } },
+    });
     const clientAuthentication = privateKeyJwt({ key: await importKey(privatePem) });
 
     await createClient(server.config({ onEvent: clock.skipWaits }, { clientAuthentication })).fetchToken();
 
-    const claims = server.tokenRequests.map(({ form }) => readSigned(form.get('client_assertion')!, publicPem).claims);
+    const claims = server.tokenRequests.map(
+      ({ form }) => readSigned(form.get('client_assertion')!, publicPem).claims,
+    );
     assert.equal(new Set(claims.map(({ jti }) => jti)).size, 3);
   });
 
@@ -80,10 +119,18 @@ describe('privateKeyJwt', () => {
     const { privatePem, publicPem } = keysFor('ES256');
     const key = await importKey(privatePem);
     const server = await startServer(t);
-    for (const clientAuthentication of [privateKeyJwt({ key }), privateKeyJwt({ key, audience: ({ url }) => url })]) {
-      await revokeToken(server.config({}, { clientAuthentication }), { accessToken: 'a', tokenType: 'Bearer' });
+    for (const clientAuthentication of [
+      privateKeyJwt({ key }),
+      privateKeyJwt({ key, audience: ({ url }) => url }),
+    ]) {
+      await revokeToken(server.config({}, { clientAuthentication }), {
+        accessToken: 'a',
+        tokenType: 'Bearer',
+      });
     }
-    const audiences = server.revocations.map(({ form }) => readSigned(form.get('client_assertion')!, publicPem).claims.aud);
+    const audiences = server.revocations.map(
+      ({ form }) => readSigned(form.get('client_assertion')!, publicPem).claims.aud,
+    );
     assert.deepEqual(audiences, [server.tokenUrl, `${server.origin}/revoke`]);
   });
 
@@ -95,17 +142,24 @@ describe('privateKeyJwt', () => {
       return sign('sha256', input, { key: createPrivateKey(privatePem), dsaEncoding: 'ieee-p1363' });
     };
 
-    const { form } = await exchangeWith(t, privateKeyJwt({ key: kms, algorithm: 'ES256', keyId: 'in-a-kms' }));
+    const { form } = await exchangeWith(
+      t,
+      privateKeyJwt({ key: kms, algorithm: 'ES256', keyId: 'in-a-kms' }),
+    );
 
     const assertion = form.get('client_assertion')!;
     assert.deepEqual(readSigned(assertion, publicPem).header, { alg: 'ES256', kid: 'in-a-kms' });
-    assert.deepEqual(inputs.map((input) => Buffer.from(input).toString()), [assertion.slice(0, assertion.lastIndexOf('.'))]);
+    assert.deepEqual(
+      inputs.map((input) => Buffer.from(input).toString()),
+      [assertion.slice(0, assertion.lastIndexOf('.'))],
+    );
   });
 
   it('takes r and s of a signer on each curve', async (t) => {
     for (const algorithm of ['ES256', 'ES384', 'ES512'] as const) {
       const { privatePem, publicPem } = keysFor(algorithm);
-      const key = (input: Uint8Array) => sign(`sha${algorithm.slice(2)}`, input, { key: privatePem, dsaEncoding: 'ieee-p1363' });
+      const key = (input: Uint8Array) =>
+        sign(`sha${algorithm.slice(2)}`, input, { key: privatePem, dsaEncoding: 'ieee-p1363' });
       const { form } = await exchangeWith(t, privateKeyJwt({ key, algorithm }));
       readSigned(form.get('client_assertion')!, publicPem);
     }
@@ -125,16 +179,25 @@ describe('privateKeyJwt', () => {
   it('refuses the DER that many KMSs return', async (t) => {
     const server = await startServer(t);
     for (const algorithm of ['ES256', 'ES384', 'ES512'] as const) {
-      const key = (input: Uint8Array) => sign(`sha${algorithm.slice(2)}`, input, keysFor(algorithm).privatePem);
-      const client = createClient(server.config({}, { clientAuthentication: privateKeyJwt({ key, algorithm }) }));
-      await assert.rejects(client.fetchToken(), { name: 'TypeError', message: 'key must return r and s, not DER' });
+      const key = (input: Uint8Array) =>
+        sign(`sha${algorithm.slice(2)}`, input, keysFor(algorithm).privatePem);
+      const client = createClient(
+        server.config({}, { clientAuthentication: privateKeyJwt({ key, algorithm }) }),
+      );
+      await assert.rejects(client.fetchToken(), {
+        name: 'TypeError',
+        message: 'key must return r and s, not DER',
+      });
     }
     assert.equal(server.tokenRequests.length, 0);
   });
 
   it('takes signatures of any length of a signer with RSA', async (t) => {
     const { privatePem, publicPem } = keysFor('RS256', 3072);
-    const { form } = await exchangeWith(t, privateKeyJwt({ key: (input) => sign('sha256', input, privatePem), algorithm: 'RS256' }));
+    const { form } = await exchangeWith(
+      t,
+      privateKeyJwt({ key: (input) => sign('sha256', input, privatePem), algorithm: 'RS256' }),
+    );
     assert.equal(Buffer.from(form.get('client_assertion')!.split('.')[2]!, 'base64url').length, 384);
     readSigned(form.get('client_assertion')!, publicPem);
   });
@@ -155,12 +218,25 @@ describe('privateKeyJwt', () => {
       clock.skipWaits(event);
     };
 
-    await createClient(server.config({ onEvent: watch }, { clientAuthentication: privateKeyJwt({ key: flaky, algorithm: 'EdDSA' }) })).fetchToken();
-    const failing = createClient(server.config({}, { clientAuthentication: privateKeyJwt({ key: () => Promise.reject(problem), algorithm: 'EdDSA' }) }));
+    await createClient(
+      server.config(
+        { onEvent: watch },
+        { clientAuthentication: privateKeyJwt({ key: flaky, algorithm: 'EdDSA' }) },
+      ),
+    ).fetchToken();
+    const failing = createClient(
+      server.config(
+        {},
+        { clientAuthentication: privateKeyJwt({ key: () => Promise.reject(problem), algorithm: 'EdDSA' }) },
+      ),
+    );
 
     assert.deepEqual([asked, server.tokenRequests.length], [3, 1]);
     readSigned(server.tokenRequests[0]!.form.get('client_assertion')!, publicPem);
-    assert.deepEqual(events.filter(({ type }) => type === 'retry_waiting').map((event) => (event as { code?: string }).code), ['network', 'network']);
+    assert.deepEqual(
+      events.filter(({ type }) => type === 'retry_waiting').map((event) => (event as { code?: string }).code),
+      ['network', 'network'],
+    );
     assert.equal(await rejectionOf(failing.fetchToken()), problem);
   });
 
@@ -169,16 +245,35 @@ describe('privateKeyJwt', () => {
     const ecdh = { name: 'ECDH', namedCurve: 'P-256' };
     const small = await importKey(keysFor('RS256', 1024).privatePem);
     const keys = [
-      undefined, null, '', keysFor('ES256').privatePem, {}, createPrivateKey(keysFor('ES256').privatePem),
+      undefined,
+      null,
+      '',
+      keysFor('ES256').privatePem,
+      {},
+      createPrivateKey(keysFor('ES256').privatePem),
       await crypto.subtle.importKey('spki', der(keysFor('ES256').publicPem), ecdsa, true, ['verify']),
       (await crypto.subtle.generateKey(ecdh, false, ['deriveBits'])).privateKey,
-      await crypto.subtle.importKey('raw', new Uint8Array(32), { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']),
-      await crypto.subtle.importKey('pkcs8', der(keysFor('RS256').privatePem), { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-1' }, false, ['sign']),
+      await crypto.subtle.importKey('raw', new Uint8Array(32), { name: 'HMAC', hash: 'SHA-256' }, false, [
+        'sign',
+      ]),
+      await crypto.subtle.importKey(
+        'pkcs8',
+        der(keysFor('RS256').privatePem),
+        { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-1' },
+        false,
+        ['sign'],
+      ),
       small,
     ];
     for (const key of keys as SigningKey[]) {
-      assert.throws(() => privateKeyJwt({ key }), { name: 'TypeError', message: /^key must be .*private CryptoKey/ });
-      assert.throws(() => privateKeyJwt({ key, algorithm: 'ES256' }), { name: 'TypeError', message: /^key must be / });
+      assert.throws(() => privateKeyJwt({ key }), {
+        name: 'TypeError',
+        message: /^key must be .*private CryptoKey/,
+      });
+      assert.throws(() => privateKeyJwt({ key, algorithm: 'ES256' }), {
+        name: 'TypeError',
+        message: /^key must be /,
+      });
     }
     assert.throws(() => (privateKeyJwt as any)(), { name: 'TypeError', message: /^key must be / });
   });
@@ -193,13 +288,23 @@ describe('privateKeyJwt', () => {
       [{ key: signer, algorithm: 'HS256' }, 'algorithm'],
       [{ key: signer, algorithm: 'constructor' }, 'algorithm'],
       [{ key: signer, algorithm: 'none' }, 'algorithm'],
-      ...[0, -1, 0.5, NaN, Infinity, '60', null].map((lifetime): [object, string] => [{ key, lifetime }, 'lifetime']),
+      ...[0, -1, 0.5, NaN, Infinity, '60', null].map((lifetime): [object, string] => [
+        { key, lifetime },
+        'lifetime',
+      ]),
       ...['', 1, null, {}].map((audience): [object, string] => [{ key, audience }, 'audience']),
       ...['', 1, null].map((keyId): [object, string] => [{ key, keyId }, 'keyId']),
       [{ key, kid: 'secret-word' }, 'kid'],
     ];
     for (const [options, name] of bad) {
-      assert.throws(() => privateKeyJwt(options), (error: Error) => error instanceof TypeError && error.message.startsWith(name) && !error.message.includes('secret-word'), name);
+      assert.throws(
+        () => privateKeyJwt(options),
+        (error: Error) =>
+          error instanceof TypeError &&
+          error.message.startsWith(name) &&
+          !error.message.includes('secret-word'),
+        name,
+      );
     }
   });
 });
@@ -209,7 +314,9 @@ describe('clientSecretJwt', () => {
     const server = await startServer(t);
     const clientAuthentication = clientSecretJwt({ lifetime: 30, audience: 'someone' });
 
-    await createClient(server.config({}, { clientAuthentication, oauthClientSecret: 'sécret +:%' })).fetchToken();
+    await createClient(
+      server.config({}, { clientAuthentication, oauthClientSecret: 'sécret +:%' }),
+    ).fetchToken();
 
     const [{ form, headers, body }] = server.tokenRequests as [Received];
     const [header, claims, signature] = form.get('client_assertion')!.split('.') as [string, string, string];
@@ -225,13 +332,16 @@ describe('clientSecretJwt', () => {
 
   it('makes no exchange without a secret', async (t) => {
     const server = await startServer(t);
-    const client = createClient(server.config({}, { clientAuthentication: clientSecretJwt(), oauthClientSecret: undefined }));
+    const client = createClient(
+      server.config({}, { clientAuthentication: clientSecretJwt(), oauthClientSecret: undefined }),
+    );
     await assert.rejects(client.fetchToken(), { code: 'no_credentials' });
     assert.equal(server.tokenRequests.length, 0);
   });
 
   it('refuses bad options at once', () => {
-    for (const options of [{ lifetime: 0 }, { audience: '' }, { key: 'none' }] as object[]) assert.throws(() => clientSecretJwt(options), TypeError);
+    for (const options of [{ lifetime: 0 }, { audience: '' }, { key: 'none' }] as object[])
+      assert.throws(() => clientSecretJwt(options), TypeError);
   });
 });
 
@@ -246,14 +356,20 @@ describe('importKey', () => {
 
   it('takes a PEM as files have it: with other words around it, and with other line breaks', async () => {
     const { privatePem } = keysFor('ES256');
-    await importKey(`Bag Attributes\n  friendlyName: invented\n${privatePem.replaceAll('\n', '\r\n')}\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`);
+    await importKey(
+      `Bag Attributes\n  friendlyName: invented\n${privatePem.replaceAll('\n', '\r\n')}\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`,
+    );
   });
 
   it('takes a JWK, for what its alg says', async () => {
-    const jwk = (algorithm: SigningAlgorithm) => createPrivateKey(keysFor(algorithm).privatePem).export({ format: 'jwk' });
+    const jwk = (algorithm: SigningAlgorithm) =>
+      createPrivateKey(keysFor(algorithm).privatePem).export({ format: 'jwk' });
     const cases: [jwk: object, algorithm: SigningAlgorithm][] = [
       [jwk('ES256'), 'ES256'],
-      [{ ...jwk('ES384'), alg: 'ES384', use: 'sig', kid: 'invented', key_ops: ['sign'], ext: false }, 'ES384'],
+      [
+        { ...jwk('ES384'), alg: 'ES384', use: 'sig', kid: 'invented', key_ops: ['sign'], ext: false },
+        'ES384',
+      ],
       [jwk('EdDSA'), 'EdDSA'],
       [{ ...jwk('EdDSA'), alg: 'EdDSA' }, 'EdDSA'],
       [{ ...jwk('EdDSA'), alg: 'Ed25519' }, 'EdDSA'],
@@ -276,7 +392,11 @@ describe('importKey', () => {
     const texts: [text: any, algorithm?: SigningAlgorithm][] = [
       [publicPem],
       [JSON.stringify(jwkOf(keysFor('ES256').publicPem))],
-      [String(privateKey.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'invented' }))],
+      [
+        String(
+          privateKey.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'invented' }),
+        ),
+      ],
       [String(privateKey.export({ type: 'pkcs1', format: 'pem' }))],
       [String(ec.privateKey.export({ type: 'sec1', format: 'pem' }))],
       [privatePem, 'ES256'],
@@ -291,7 +411,15 @@ describe('importKey', () => {
       [JSON.stringify({ kty: 'oct', k: 'c2VjcmV0LXdvcmQ' })],
       [privatePem.replace(/\n.{10}/, '\nsecret-wor')],
       ['-----BEGIN PRIVATE KEY-----\n!!\n-----END PRIVATE KEY-----'],
-      ['{"secret-word'], ['null'], ['[]'], ['7'], [''], [undefined], [null], [privateJwk], [privatePem, 'none' as SigningAlgorithm],
+      ['{"secret-word'],
+      ['null'],
+      ['[]'],
+      ['7'],
+      [''],
+      [undefined],
+      [null],
+      [privateJwk],
+      [privatePem, 'none' as SigningAlgorithm],
     ];
     for (const [text, algorithm] of texts) {
       const error: Error = await rejectionOf(importKey(text, algorithm));
@@ -306,21 +434,34 @@ describe('importKey', () => {
 describe('importKey on a platform that takes any key for any curve, as workerd does', () => {
   it('asks for what the key is, once', async (t) => {
     const asked = t.mock.method(crypto.subtle, 'importKey', async () => ({}));
-    const algorithms = () => asked.mock.calls.splice(0).map(({ arguments: [, , { name, namedCurve = '' }] }: any) => `${name} ${namedCurve}`);
+    const algorithms = () =>
+      asked.mock.calls
+        .splice(0)
+        .map(({ arguments: [, , { name, namedCurve = '' }] }: any) => `${name} ${namedCurve}`);
     const rsa = Buffer.from(der(keysFor('RS256').privatePem));
     rsa.write('2b6570', 40, 'hex'); // its modulus holds what names Ed25519
-    const texts = [...(['ES256', 'ES384', 'ES512', 'EdDSA'] as const).map((algorithm) => keysFor(algorithm).privatePem), `-----BEGIN PRIVATE KEY-----\n${rsa.toString('base64')}\n-----END PRIVATE KEY-----`];
+    const texts = [
+      ...(['ES256', 'ES384', 'ES512', 'EdDSA'] as const).map((algorithm) => keysFor(algorithm).privatePem),
+      `-----BEGIN PRIVATE KEY-----\n${rsa.toString('base64')}\n-----END PRIVATE KEY-----`,
+    ];
 
     for (const text of texts) await importKey(text);
 
-    assert.deepEqual(algorithms(), ['ECDSA P-256', 'ECDSA P-384', 'ECDSA P-521', 'Ed25519 ', 'RSASSA-PKCS1-v1_5 ']);
+    assert.deepEqual(algorithms(), [
+      'ECDSA P-256',
+      'ECDSA P-384',
+      'ECDSA P-521',
+      'Ed25519 ',
+      'RSASSA-PKCS1-v1_5 ',
+    ]);
   });
 
   it('does not ask for a curve that is not that of the key', async (t) => {
     const asked = t.mock.method(crypto.subtle, 'importKey', async () => ({}));
     const jwk = createPrivateKey(keysFor('ES384').privatePem).export({ format: 'jwk' });
     for (const text of [keysFor('ES384').privatePem, JSON.stringify(jwk)]) {
-      for (const algorithm of ['ES256', 'ES512', 'RS256', 'EdDSA'] as const) await assert.rejects(importKey(text, algorithm), TypeError);
+      for (const algorithm of ['ES256', 'ES512', 'RS256', 'EdDSA'] as const)
+        await assert.rejects(importKey(text, algorithm), TypeError);
     }
     assert.equal(asked.mock.callCount(), 0);
   });
@@ -328,16 +469,31 @@ describe('importKey on a platform that takes any key for any curve, as workerd d
 
 describe('the mock server', () => {
   const HOST = 'https://auth.example.com';
-  const environment = { tokenUrl: `${HOST}/oauth2/token`, revocationUrl: `${HOST}/oauth2/revoke`, apiOrigins: [HOST] };
+  const environment = {
+    tokenUrl: `${HOST}/oauth2/token`,
+    revocationUrl: `${HOST}/oauth2/revoke`,
+    apiOrigins: [HOST],
+  };
 
   it('knows a client by its public key or its secret, and refuses another key', async () => {
     const { privatePem, publicPem } = keysFor('ES256');
-    const key = await crypto.subtle.importKey('spki', der(publicPem), { name: 'ECDSA', namedCurve: 'P-256' }, false, ['verify']);
-    const { fetch } = createMockServer({ clients: { jwk: jwkOf(publicPem), key, secret: 'invented-secret' } });
+    const key = await crypto.subtle.importKey(
+      'spki',
+      der(publicPem),
+      { name: 'ECDSA', namedCurve: 'P-256' },
+      false,
+      ['verify'],
+    );
+    const { fetch } = createMockServer({
+      clients: { jwk: jwkOf(publicPem), key, secret: 'invented-secret' },
+    });
     const exchange = async (oauthClientId: string, clientAuthentication: ClientAuthentication) => {
       const credentials = { oauthClientId, oauthClientSecret: 'invented-secret', clientAuthentication };
       const client = createClient({ clientCredentialsAuthCredentials: credentials, environment, fetch });
-      return client.fetchToken().then(({ accessToken }) => accessToken.slice(0, 17), ({ error }) => error);
+      return client.fetchToken().then(
+        ({ accessToken }) => accessToken.slice(0, 17),
+        ({ error }) => error,
+      );
     };
     const good = privateKeyJwt({ key: await importKey(privatePem) });
     const bad = privateKeyJwt({ key: await importKey(keysFor('ES384').privatePem) });
@@ -345,7 +501,14 @@ describe('the mock server', () => {
     assert.equal(await exchange('jwk', good), 'mock-access-token');
     assert.equal(await exchange('key', good), 'mock-access-token');
     assert.equal(await exchange('secret', clientSecretJwt()), 'mock-access-token');
-    for (const [id, method] of [['jwk', bad], ['key', bad], ['secret', good], ['jwk', clientSecretJwt()], ['other', good], ['toString', good]] as const) {
+    for (const [id, method] of [
+      ['jwk', bad],
+      ['key', bad],
+      ['secret', good],
+      ['jwk', clientSecretJwt()],
+      ['other', good],
+      ['toString', good],
+    ] as const) {
       assert.equal(await exchange(id, method), 'invalid_client', id);
     }
   });
@@ -353,9 +516,16 @@ describe('the mock server', () => {
   it('takes an assertion at revocation too', async () => {
     const { fetch, requests } = createMockServer();
     const clientAuthentication = privateKeyJwt({ key: await es256() });
-    const config = { clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', clientAuthentication }, environment, fetch };
+    const config = {
+      clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', clientAuthentication },
+      environment,
+      fetch,
+    };
     await revokeToken(config, await createClient(config).fetchToken());
-    assert.deepEqual(requests.map(({ path, status }) => `${path} ${status}`), ['/oauth2/token 200', '/oauth2/revoke 200']);
+    assert.deepEqual(
+      requests.map(({ path, status }) => `${path} ${status}`),
+      ['/oauth2/token 200', '/oauth2/revoke 200'],
+    );
   });
 });
 

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { mock, test } from 'node:test';
-import type { DenoKv, DenoKvTransaction } from 'thingspace-auth/stores/kv';
-import { kvStore } from 'thingspace-auth/stores/kv';
+import { type DenoKv, type DenoKvTransaction, kvStore } from 'thingspace-auth/stores/kv';
 import { passTime } from './server.ts';
 
 const { testStore } = await import(join(import.meta.dirname, '../../test/storeContract.mjs'));
@@ -51,12 +50,18 @@ test('names what Workers KV would refuse for its length by a digest, and nothing
 
   for (const key of keys) assert.equal(await store.get(key), `value of ${key}`);
   const names = [...kept.keys()];
-  assert.deepEqual(names.map((name) => (keys.includes(name) ? name.length : name.replace(/[0-9a-f]{64}/, 'digest'))), [512, 'digest', 'digest']);
+  assert.deepEqual(
+    names.map((name) => (keys.includes(name) ? name.length : name.replace(/[0-9a-f]{64}/, 'digest'))),
+    [512, 'digest', 'digest'],
+  );
   for (const key of keys) await store.delete(key);
   assert.equal(kept.size, 0);
 });
 
-for (const [ttlSeconds, options] of [[1.0005, { expireIn: 1001 }], [undefined, {}]] as const) {
+for (const [ttlSeconds, options] of [
+  [1.0005, { expireIn: 1001 }],
+  [undefined, {}],
+] as const) {
   test(`asks a Deno.Kv to keep a value for ${options.expireIn ?? 'ever'} when it has ${ttlSeconds} s`, async () => {
     const set = mock.fn(async (_key: readonly string[], _value: unknown, _options: object) => {});
 
@@ -91,7 +96,10 @@ test('writes to a Deno.Kv by compareAndSet what it is told, for as long as it is
   assert.equal(await store.compareAndSet!('key', 'other', 'next', 5), false);
   assert.equal(await store.compareAndSet!('key', undefined, 'next', 5), false);
   assert.equal(await store.compareAndSet!('key', 'value', 'next', undefined), true);
-  assert.deepEqual([...kept.values()].map(({ value }) => value), [{ value: 'next' }]);
+  assert.deepEqual(
+    [...kept.values()].map(({ value }) => value),
+    [{ value: 'next' }],
+  );
   assert.deepEqual(options, [{ expireIn: 5_001 }, {}]);
 
   assert.equal(await store.compareAndSet!('key', 'next', undefined, undefined), true);
@@ -129,15 +137,25 @@ test('writes nothing over what another has written to a Deno.Kv between look and
   assert.equal(await store.get('key'), 'of another');
 });
 
-for (const [random, leastMs, mostMs] of [[0, 100, 1_000], [0.5, 950, 1_150], [1, 1_000, 2_000]] as const) {
+for (const [random, leastMs, mostMs] of [
+  [0, 100, 1_000],
+  [0.5, 950, 1_150],
+  [1, 1_000, 2_000],
+] as const) {
   test(`stops writing to a Deno.Kv that stays busy after about a second, where chance is ${random}`, async (t) => {
     const { setTimeout: start } = globalThis;
     const waits: number[] = [];
     t.mock.method(Math, 'random', () => random);
-    t.mock.method(globalThis, 'setTimeout', (callback: () => void, ms: number) => (waits.push(ms), start(callback, 1)));
+    t.mock.method(
+      globalThis,
+      'setTimeout',
+      (callback: () => void, ms: number) => (waits.push(ms), start(callback, 1)),
+    );
     const set = mock.fn(fail('database is locked'));
 
-    await assert.rejects(async () => kvStore(createDenoKv({ set })).set('key', 'value', 60), { message: 'database is locked' });
+    await assert.rejects(async () => kvStore(createDenoKv({ set })).set('key', 'value', 60), {
+      message: 'database is locked',
+    });
 
     const waitedMs = waits.reduce((sum, ms) => sum + ms, 0);
     assert.deepEqual([set.mock.callCount(), waits.length], [20, 19]);
@@ -176,17 +194,34 @@ test('passes any other failure of a Deno.Kv on at once', async () => {
   const commit = mock.fn(fail('value too large'));
   const store = kvStore(createDenoKv({ commit }));
 
-  await assert.rejects(async () => store.compareAndSet!('key', undefined, 'value', 5), { message: 'value too large' });
+  await assert.rejects(async () => store.compareAndSet!('key', undefined, 'value', 5), {
+    message: 'value too large',
+  });
 
   assert.equal(commit.mock.callCount(), 1);
 });
 
 test('is a TypeError at once for what is no namespace', () => {
   const workers = { get: async () => null, put: async () => {}, delete: async () => {} };
-  for (const junk of [undefined, null, 'TOKENS', {}, new Map(), { ...workers, get: undefined }, { ...workers, put: 'x' }, { ...workers, delete: 1 }]) {
-    assert.throws(() => kvStore(junk as never), { name: 'TypeError', message: 'namespace must have get, put, delete' });
+  for (const junk of [
+    undefined,
+    null,
+    'TOKENS',
+    {},
+    new Map(),
+    { ...workers, get: undefined },
+    { ...workers, put: 'x' },
+    { ...workers, delete: 1 },
+  ]) {
+    assert.throws(() => kvStore(junk as never), {
+      name: 'TypeError',
+      message: 'namespace must have get, put, delete',
+    });
   }
-  assert.throws(() => kvStore({ ...createDenoKv({}), set: undefined } as never), { name: 'TypeError', message: 'namespace must have get, set, delete' });
+  assert.throws(() => kvStore({ ...createDenoKv({}), set: undefined } as never), {
+    name: 'TypeError',
+    message: 'namespace must have get, set, delete',
+  });
 });
 
 /** A store on a Workers KV in memory, and what that keeps. */
@@ -204,7 +239,10 @@ function createWorkersStore() {
 }
 
 /** An empty Deno.Kv; the real one is tested in test/stores. */
-function createDenoKv({ commit, ...methods }: Partial<DenoKv> & { commit?: DenoKvTransaction['commit'] }): DenoKv {
+function createDenoKv({
+  commit,
+  ...methods
+}: Partial<DenoKv> & { commit?: DenoKvTransaction['commit'] }): DenoKv {
   const transaction: DenoKvTransaction = {
     check: () => transaction,
     set: () => transaction,
@@ -220,13 +258,16 @@ function createDenoKv({ commit, ...methods }: Partial<DenoKv> & { commit?: DenoK
   };
 }
 
-/** A Deno.Kv in memory that deletes nothing by itself, what it keeps, and the options of its atomic writes. */
+/**
+ * A Deno.Kv in memory that deletes nothing by itself, what it keeps, and the options of its atomic writes.
+ */
 function createMemory() {
   const kept = new Map<string, { readonly value: unknown; readonly versionstamp: string }>();
   const options: unknown[] = [];
   let writes = 0;
   const nameOf = (key: readonly string[]) => JSON.stringify(key);
-  const put = (key: readonly string[], value: unknown) => void kept.set(nameOf(key), { value, versionstamp: String(++writes) });
+  const put = (key: readonly string[], value: unknown) =>
+    void kept.set(nameOf(key), { value, versionstamp: String(++writes) });
   const kv: DenoKv = {
     get: async (key) => kept.get(nameOf(key)) ?? { value: null, versionstamp: null },
     set: async (key, value) => put(key, value),
@@ -234,8 +275,12 @@ function createMemory() {
     atomic: () => {
       const [checks, changes]: [(() => boolean)[], (() => unknown)[]] = [[], []];
       const transaction: DenoKvTransaction = {
-        check: ({ key, versionstamp }) => (checks.push(() => (kept.get(nameOf(key))?.versionstamp ?? null) === versionstamp), transaction),
-        set: (key, value, expiry) => (changes.push(() => (options.push(expiry), put(key, value))), transaction),
+        check: ({ key, versionstamp }) => (
+          checks.push(() => (kept.get(nameOf(key))?.versionstamp ?? null) === versionstamp), transaction
+        ),
+        set: (key, value, expiry) => (
+          changes.push(() => (options.push(expiry), put(key, value))), transaction
+        ),
         delete: (key) => (changes.push(() => kept.delete(nameOf(key))), transaction),
         commit: async () => {
           const ok = checks.every((check) => check());

@@ -2,11 +2,9 @@
 import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
 import { test } from 'node:test';
-import type { OAuthToken } from 'thingspace-auth';
-import { createClient } from 'thingspace-auth';
+import { createClient, type OAuthToken } from 'thingspace-auth';
 import { createSession } from 'thingspace-auth/session';
-import type { TestServer } from './server.ts';
-import { fakeClock, inTime, startServer, turns } from './server.ts';
+import { fakeClock, inTime, startServer, type TestServer, turns } from './server.ts';
 
 const HELD: OAuthToken = { accessToken: 'held-token', tokenType: 'Bearer' };
 
@@ -14,17 +12,21 @@ const HOSTILE: Record<string, string> = {
   'an array 30,000 deep': '['.repeat(30_000) + ']'.repeat(30_000),
   'an object 30,000 deep': `${'{"errorCode":'.repeat(30_000)}1${'}'.repeat(30_000)}`,
   'a code that cannot be a text': '{"errorCode":{"toString":1},"errorMessage":{"toJSON":1}}',
-  'members of the prototype': '{"__proto__":{"errorCode":"UnifiedWebService.REQUEST_FAILED.SessionToken.Expired"}}',
+  'members of the prototype':
+    '{"__proto__":{"errorCode":"UnifiedWebService.REQUEST_FAILED.SessionToken.Expired"}}',
   'no JSON': 'broken {',
-  'nothing': '',
-  'null': 'null',
+  nothing: '',
+  null: 'null',
 };
 for (const [name, body] of Object.entries(HOSTILE)) {
   for (const status of [400, 403]) {
     test(`hands on a ${status} that is ${name}, unread`, async (t) => {
       const server = await startServer(t);
       const { authorizedFetch } = clientOf(server);
-      server.api = ({ url }) => (url.endsWith('/login') ? { body: { sessionToken: 'invented-session' } } : { status, headers: { 'content-type': 'application/json' }, body });
+      server.api = ({ url }) =>
+        url.endsWith('/login')
+          ? { body: { sessionToken: 'invented-session' } }
+          : { status, headers: { 'content-type': 'application/json' }, body };
 
       const answer = await authorizedFetch(`${server.origin}/x`);
 
@@ -62,5 +64,11 @@ for (const status of [400, 401]) {
 
 function clientOf(server: TestServer, credentials = {}) {
   const vZM2mToken = createSession({ username: 'invented-user', password: 'invented-password' });
-  return createClient(server.config({ vZM2mToken }, { oauthToken: HELD, ...credentials }, { sessionUrl: `${server.origin}/session` }));
+  return createClient(
+    server.config(
+      { vZM2mToken },
+      { oauthToken: HELD, ...credentials },
+      { sessionUrl: `${server.origin}/session` },
+    ),
+  );
 }

@@ -1,11 +1,27 @@
 import assert from 'node:assert/strict';
-import type { TestContext } from 'node:test';
-import { describe, it } from 'node:test';
-import type { ClientCredentials, ClientEvent, ClientOptions, OAuthToken } from 'thingspace-auth';
-import { createClient } from 'thingspace-auth';
+import { describe, it, type TestContext } from 'node:test';
+import {
+  type ClientCredentials,
+  type ClientEvent,
+  type ClientOptions,
+  createClient,
+  type OAuthToken,
+} from 'thingspace-auth';
 import { createMockServer } from 'thingspace-auth/testing';
-import type { Clock, TestServer } from './server.ts';
-import { bearerOf, fakeClock, hold, recordEvents, rejection, rejectionOf, START_MS, startServer, tokenAnswer, turns } from './server.ts';
+import {
+  bearerOf,
+  type Clock,
+  fakeClock,
+  hold,
+  recordEvents,
+  rejection,
+  rejectionOf,
+  START_MS,
+  startServer,
+  type TestServer,
+  tokenAnswer,
+  turns,
+} from './server.ts';
 
 const START = START_MS / 1000;
 const HOUR_MS = 3_600_000;
@@ -43,7 +59,9 @@ describe('refresh ahead', () => {
     server.token = async () => (await gate.promise, tokenAnswer('new'));
     clock.advance(3_300_000);
     for (let second = 0; second < 20; second++) {
-      const responses = await Promise.all(Array.from({ length: 20 }, () => client.authorizedFetch(`${server.origin}/x`)));
+      const responses = await Promise.all(
+        Array.from({ length: 20 }, () => client.authorizedFetch(`${server.origin}/x`)),
+      );
       assert.ok(responses.every(({ ok }) => ok));
       assert.equal((await client.getToken()).accessToken, 'token-1');
       clock.advance(1_000);
@@ -53,7 +71,10 @@ describe('refresh ahead', () => {
     await clock.until(() => events.length === 2);
     assert.equal((await client.getToken()).accessToken, 'new');
     assert.ok(server.apiRequests.every(({ headers }) => bearerOf(headers) === 'token-1'));
-    assert.deepEqual(events.map(({ type }) => type), ['token_obtained', 'token_obtained']);
+    assert.deepEqual(
+      events.map(({ type }) => type),
+      ['token_obtained', 'token_obtained'],
+    );
   });
 
   it('is joined by a fetchToken, and its failure is then a failure', async (t) => {
@@ -67,7 +88,10 @@ describe('refresh ahead', () => {
     gate.open();
     assert.equal((await fetching).statusCode, 400);
     assert.equal(server.tokenRequests.length, 2);
-    assert.deepEqual(events.map(({ type }) => type), ['token_obtained', 'token_failed']);
+    assert.deepEqual(
+      events.map(({ type }) => type),
+      ['token_obtained', 'token_failed'],
+    );
   });
 
   it('serves calls with the old token until its end only, though it takes longer', async (t) => {
@@ -110,10 +134,14 @@ describe('refresh ahead', () => {
     };
     for (let ms = 3_300_000; ms < 3_590_000; ms += 1_000) await failAt(ms);
 
-    assert.deepEqual(askedAt.map((ms) => ms / 1000), [0, 1, 3, 7, 15, 31, 61, 91, 121, 151, 181, 211, 241, 271]);
+    assert.deepEqual(
+      askedAt.map((ms) => ms / 1000),
+      [0, 1, 3, 7, 15, 31, 61, 91, 121, 151, 181, 211, 241, 271],
+    );
     assert.deepEqual(new Set(events.slice(1).map(({ type }) => type)), new Set(['refresh_ahead_failed']));
 
-    // At the end of validity an exchange is needed, whatever has failed beside the calls; until the very end the token serves.
+    // At the end of validity an exchange is needed, whatever has failed beside the calls; until the very end
+    // the token serves.
     const before = server.tokenRequests.length;
     await failAt(3_590_000);
     assert.equal(server.tokenRequests.length, before + 1);
@@ -141,7 +169,11 @@ describe('refresh ahead', () => {
   });
 
   it('happens for a stored token, counted from its end', async (t) => {
-    const { clock, server, client } = await start(t, {}, { oauthToken: { accessToken: 'stored', tokenType: 'Bearer', expiresIn: 3600, expiry: START + 1800 } });
+    const { clock, server, client } = await start(
+      t,
+      {},
+      { oauthToken: { accessToken: 'stored', tokenType: 'Bearer', expiresIn: 3600, expiry: START + 1800 } },
+    );
     await client.getToken();
     clock.advance(1_789_999 - 300_000);
     await client.getToken();
@@ -153,7 +185,11 @@ describe('refresh ahead', () => {
   });
 
   it('happens for a stored token that says no lifetime, counted from what is left of it', async (t) => {
-    const { clock, server, client } = await start(t, {}, { oauthToken: { accessToken: 'stored', tokenType: 'Bearer', expiry: START + 1000 } });
+    const { clock, server, client } = await start(
+      t,
+      {},
+      { oauthToken: { accessToken: 'stored', tokenType: 'Bearer', expiry: START + 1000 } },
+    );
     await client.getToken();
     // A fifth of the 1,000 s, before the 10 s that the clocks may differ by.
     clock.advance(789_999);
@@ -166,7 +202,14 @@ describe('refresh ahead', () => {
   });
 
   it('never happens where there is nothing to renew with', async (t) => {
-    const { clock, client, events } = await start(t, {}, { oauthClientSecret: undefined, oauthToken: { accessToken: 'stored', tokenType: 'Bearer', expiry: START + 3600 } });
+    const { clock, client, events } = await start(
+      t,
+      {},
+      {
+        oauthClientSecret: undefined,
+        oauthToken: { accessToken: 'stored', tokenType: 'Bearer', expiry: START + 3600 },
+      },
+    );
     for (const ms of [3_300_000, 289_999]) {
       clock.advance(ms);
       assert.equal((await client.getToken()).accessToken, 'stored');
@@ -234,7 +277,8 @@ describe('a server that returns the same token until it ends', () => {
       }
       const isCounting = label.includes('counts');
       assert.equal(issuer.issued(), 2);
-      // The first one, the other client's; then with a true end known, one ahead of it and one at it, else one after the 401.
+      // The first one, the other client's; then with a true end known, one ahead of it and one at it, else
+      // one after the 401.
       assert.equal(server.tokenRequests.length, isCounting ? 4 : 3);
       assert.equal(replays, isCounting ? 0 : 1);
     });
@@ -321,7 +365,9 @@ describe('a server that returns the same token until it ends', () => {
     server.token = () => tokenAnswer('same', 3600);
     await client.getToken();
     server.api = () => rejection;
-    const responses = await Promise.all(Array.from({ length: 300 }, () => client.authorizedFetch(`${server.origin}/x`)));
+    const responses = await Promise.all(
+      Array.from({ length: 300 }, () => client.authorizedFetch(`${server.origin}/x`)),
+    );
     assert.ok(responses.every(({ status }) => status === 401));
     assert.equal(server.tokenRequests.length, 2);
     assert.equal(server.apiRequests.length, 300);
@@ -349,7 +395,9 @@ describe('a token with little life left', () => {
   for (const expiresIn of [0, 1, 5, 9, 10, 11, -100, '0', undefined, 1e15]) {
     it(`(expires_in ${expiresIn}) serves 1,000 calls that waited for it, and each second brings one exchange at most`, async (t) => {
       const { clock, server, client } = await start(t);
-      server.token = () => ({ body: { access_token: `token-${server.tokenRequests.length}`, expires_in: expiresIn } });
+      server.token = () => ({
+        body: { access_token: `token-${server.tokenRequests.length}`, expires_in: expiresIn },
+      });
       const tokens = Array.from({ length: 950 }, async () => (await client.getToken()).accessToken);
       const responses = Array.from({ length: 50 }, () => client.authorizedFetch(`${server.origin}/x`));
       assert.ok((await Promise.all(responses)).every(({ status }) => status === 200));
@@ -363,7 +411,10 @@ describe('a token with little life left', () => {
       }
       const lifeMs = Number(expiresIn ?? Infinity) * 1000;
       const mostExchanges = 1 + Math.ceil(20_000 / Math.max(1000, lifeMs - 10_000));
-      assert.ok(server.tokenRequests.length <= mostExchanges, `${server.tokenRequests.length} exchanges in 20 s`);
+      assert.ok(
+        server.tokenRequests.length <= mostExchanges,
+        `${server.tokenRequests.length} exchanges in 20 s`,
+      );
       if (lifeMs > 60_000) assert.equal(server.tokenRequests.length, 1);
     });
   }
@@ -414,7 +465,10 @@ describe('a clock that jumps by an hour', () => {
     ['back and forward', { 1_000_000: -HOUR_MS, 5_000_000: HOUR_MS, 5_100_000: -HOUR_MS }],
     ['forward and back', { 1_000_000: HOUR_MS, 1_100_000: -HOUR_MS, 9_000_000: -HOUR_MS }],
   ];
-  const JUMP_MOODS: [label: string, isRepeating: boolean][] = [['new', false], ['the same', true]];
+  const JUMP_MOODS: [label: string, isRepeating: boolean][] = [
+    ['new', false],
+    ['the same', true],
+  ];
   for (const [label, jumps] of JUMPS) {
     for (const [mood, isRepeating] of JUMP_MOODS) {
       it(`${label} (a server that gives ${mood} tokens) fails no call, sends no ended token twice, and causes no storm`, async (t) => {
@@ -451,7 +505,10 @@ describe('a clock that jumps by an hour', () => {
         assert.equal(jumped, Object.keys(jumps).length);
         assert.equal(new Set(sentEnded).size, sentEnded.length, `ended tokens were sent twice: ${sentEnded}`);
         // Two for each hour, and one or two for each jump.
-        assert.ok(server.tokenRequests.length <= 8 + 2 * Object.keys(jumps).length, `${server.tokenRequests.length} exchanges`);
+        assert.ok(
+          server.tokenRequests.length <= 8 + 2 * Object.keys(jumps).length,
+          `${server.tokenRequests.length} exchanges`,
+        );
       });
     }
   }
@@ -484,7 +541,10 @@ describe("a clock that is an hour off the server's", () => {
     for (const hours of [-1, 1]) {
       const mock = createMockServer({ startTime: Date.now() + hours * HOUR_MS });
       const { authorizedFetch } = createClient({
-        clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthClientSecret: 'invented-secret' },
+        clientCredentialsAuthCredentials: {
+          oauthClientId: 'invented-id',
+          oauthClientSecret: 'invented-secret',
+        },
         fetch: mock.fetch,
       });
       for (let calls = 0; calls < 2; calls++) {
@@ -515,7 +575,10 @@ async function start(
 }
 
 /** ThingSpace: each token lives for an hour and is given to all who ask; the API takes no other. */
-function repeatToken(server: TestServer, expiresInOf: (remaining: number) => number): { issued: () => number } {
+function repeatToken(
+  server: TestServer,
+  expiresInOf: (remaining: number) => number,
+): { issued: () => number } {
   let issued = 0;
   let endsAtMs = 0;
   const renew = () => {
@@ -527,7 +590,8 @@ function repeatToken(server: TestServer, expiresInOf: (remaining: number) => num
     renew();
     return tokenAnswer(`hour-${issued}`, expiresInOf((endsAtMs - Date.now()) / 1000));
   };
-  server.api = ({ headers }) => (bearerOf(headers) === `hour-${issued}` && Date.now() < endsAtMs ? {} : rejection);
+  server.api = ({ headers }) =>
+    bearerOf(headers) === `hour-${issued}` && Date.now() < endsAtMs ? {} : rejection;
   return { issued: () => issued };
 }
 

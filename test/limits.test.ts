@@ -4,9 +4,18 @@ import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { ClientAuthentication, Fetch } from 'thingspace-auth';
-import { ApiError, createClient, revokeToken } from 'thingspace-auth';
-import { fakeClock, hold, inTime, rejectionOf, setGlobal, startServer, tokenAnswer, turn, turns } from './server.ts';
+import { ApiError, type ClientAuthentication, createClient, type Fetch, revokeToken } from 'thingspace-auth';
+import {
+  fakeClock,
+  hold,
+  inTime,
+  rejectionOf,
+  setGlobal,
+  startServer,
+  tokenAnswer,
+  turn,
+  turns,
+} from './server.ts';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage: () => void = runInNewContext('gc');
@@ -54,7 +63,9 @@ describe('the time limit of an API call', () => {
 
   it('does not touch a body that has been read, or an answer without one', async (t) => {
     const clock = fakeClock(t);
-    const server = await startServer(t, { api: ({ url }) => (url === '/empty' ? { status: 204 } : { body: 'whole' }) });
+    const server = await startServer(t, {
+      api: ({ url }) => (url === '/empty' ? { status: 204 } : { body: 'whole' }),
+    });
     const client = createClient(server.config({ timeout: 5_000 }));
     const response = await client.authorizedFetch(`${server.origin}/x`);
     assert.equal(await response.text(), 'whole');
@@ -75,7 +86,8 @@ describe('the time limit of an API call', () => {
       const controller = new AbortController();
       const before = server.apiRequests.length;
       const call = client.authorizedFetch(`${server.origin}${path}`, { signal: controller.signal });
-      const failure = path === '/hang' ? rejectionOf(call) : rejectionOf(call.then((response) => response.text()));
+      const failure =
+        path === '/hang' ? rejectionOf(call) : rejectionOf(call.then((response) => response.text()));
       await clock.until(() => server.apiRequests.length > before);
       await turns();
       controller.abort(reason);
@@ -88,7 +100,10 @@ describe('the time limit of an API call', () => {
     const client = createClient(server.config({ timeout: 5_000 }));
     await client.getToken();
     const reason = new Error('mine');
-    assert.equal(await rejectionOf(client.authorizedFetch(`${server.origin}/x`, { signal: AbortSignal.abort(reason) })), reason);
+    assert.equal(
+      await rejectionOf(client.authorizedFetch(`${server.origin}/x`, { signal: AbortSignal.abort(reason) })),
+      reason,
+    );
     await turn();
     assert.equal(server.apiRequests.length, 0);
   });
@@ -125,7 +140,10 @@ describe('the time limit of an API call', () => {
     const answer = new Response('body');
     setGlobal(t, 'FinalizationRegistry', undefined);
     const client = createClient({
-      clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthToken: { accessToken: 'held-token', tokenType: 'Bearer' } },
+      clientCredentialsAuthCredentials: {
+        oauthClientId: 'invented-id',
+        oauthToken: { accessToken: 'held-token', tokenType: 'Bearer' },
+      },
       timeout: 5_000,
       fetch: async () => answer,
     });
@@ -166,7 +184,11 @@ describe('the time limit of an API call', () => {
 });
 
 describe('the time limit of a token request', () => {
-  for (const [timeout, limitMs] of [[0, 30_000], [5_000, 5_000], [50_000, 50_000]] as const) {
+  for (const [timeout, limitMs] of [
+    [0, 30_000],
+    [5_000, 5_000],
+    [50_000, 50_000],
+  ] as const) {
     it(`is ${limitMs} ms where timeout is ${timeout}`, async (t) => {
       const clock = fakeClock(t);
       const server = await startServer(t, { token: () => {} });
@@ -204,12 +226,16 @@ describe('the time limit of a token request', () => {
 
   it('holds although the fetch that was given ignores its signal', async (t) => {
     const clock = fakeClock(t);
-    const stalled = () => new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode('{')) });
+    const stalled = () =>
+      new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode('{')) });
     const STUBBORN: Fetch[] = [() => new Promise(() => {}), async () => new Response(stalled())];
     for (const fetch of STUBBORN) {
       let isCalled = false;
       const client = createClient({
-        clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthClientSecret: 'invented-secret' },
+        clientCredentialsAuthCredentials: {
+          oauthClientId: 'invented-id',
+          oauthClientSecret: 'invented-secret',
+        },
         fetch: (...parameters) => ((isCalled = true), fetch(...parameters)),
         timeout: 5_000,
       });
@@ -221,7 +247,10 @@ describe('the time limit of a token request', () => {
     }
   });
 
-  for (const [timeout, limitMs] of [[0, 30_000], [5_000, 5_000]] as const) {
+  for (const [timeout, limitMs] of [
+    [0, 30_000],
+    [5_000, 5_000],
+  ] as const) {
     it(`ends a clientAuthentication that hangs, after ${limitMs} ms, and tells it by its signal`, async (t) => {
       const clock = fakeClock(t);
       const server = await startServer(t);
@@ -233,7 +262,10 @@ describe('the time limit of a token request', () => {
         return new Promise(() => {});
       };
       const config = server.config({ timeout, retry: { attempts: 1 } }, { clientAuthentication });
-      for (const call of [() => createClient(config).fetchToken(), () => revokeToken(config, { accessToken: 'a', tokenType: 'Bearer' })]) {
+      for (const call of [
+        () => createClient(config).fetchToken(),
+        () => revokeToken(config, { accessToken: 'a', tokenType: 'Bearer' }),
+      ]) {
         const failure = rejectionOf(call());
         await clock.until(() => asked.length);
         clock.advance(limitMs - 1);
@@ -336,7 +368,10 @@ describe('a finished process', () => {
       return started.at(-1);
     });
     const client = createClient({
-      clientCredentialsAuthCredentials: { oauthClientId: 'invented-key', oauthToken: { accessToken: 'invented-token', tokenType: 'Bearer' } },
+      clientCredentialsAuthCredentials: {
+        oauthClientId: 'invented-key',
+        oauthToken: { accessToken: 'invented-token', tokenType: 'Bearer' },
+      },
       timeout: 60_000,
       fetch: async () => new Response('unread'),
     });
@@ -351,7 +386,10 @@ describe('a finished process', () => {
     ['that holds a token for an hour', `await client.getToken();`],
     ['whose calls were answered and read', `await (await client.authorizedFetch(api)).text();`],
     ['that left a body unread', `await client.authorizedFetch(api + '/large');`],
-    ['that began a refresh ahead', `const { getToken } = client.withToken({ accessToken: 'a', tokenType: 'Bearer', expiry: Date.now() / 1000 + 12 }); await getToken();`],
+    [
+      'that began a refresh ahead',
+      `const { getToken } = client.withToken({ accessToken: 'a', tokenType: 'Bearer', expiry: Date.now() / 1000 + 12 }); await getToken();`,
+    ],
   ];
   for (const [label, program] of PROGRAMS) {
     it(`${label} is kept alive by none of our timers`, async (t) => {
@@ -363,12 +401,16 @@ describe('a finished process', () => {
         const client = createClient(${config});
         const api = '${server.origin}/x';
         ${program}
-        // What remains are idle connections, which Node does not wait for; a process with a timer of ours would.
+        // What remains are idle connections, which Node does not wait for; a process with a timer of ours
+        // would.
         const timers = () => process.getActiveResourcesInfo().filter((each) => each === 'Timeout');
         for (let turns = 0; turns < 200 && timers().length; turns++) await new Promise((resolve) => setTimeout(resolve, 50));
         console.log(JSON.stringify(timers()));
         process.on('exit', () => console.log('ended by itself'));`;
-      const child = run(process.execPath, ['--input-type=module', '-e', code], { cwd: root, timeout: 60_000 });
+      const child = run(process.execPath, ['--input-type=module', '-e', code], {
+        cwd: root,
+        timeout: 60_000,
+      });
       const { stdout, stderr } = await child;
       assert.equal(stderr, '');
       assert.deepEqual(stdout.trim().split('\n'), ['[]', 'ended by itself']);

@@ -11,4 +11,5 @@ if (!files.length || !files.every((file) => existsSync(file))) {
   console.error(`Name subjects, of: ${known.map((name) => name.replace('.test.js', '')).join(', ')}`);
   process.exit(1);
 }
-process.exitCode = spawnSync(process.execPath, ['--test', '--test-reporter=spec', ...files], { stdio: 'inherit' }).status ?? 1;
+process.exitCode =
+  spawnSync(process.execPath, ['--test', '--test-reporter=spec', ...files], { stdio: 'inherit' }).status ?? 1;

@@ -7,8 +7,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const QUIET_CHROMIUM = [
-  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-dev-shm-usage',
 ];
 
 /** Firefox asks its makers for many things at its first start; none of their hosts is reachable in a test. */
@@ -31,7 +37,14 @@ export const WEBKIT = '/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser';
 /** By name: the command that opens a page with a profile in that folder. */
 const BROWSERS = {
   // A headless shell of old opens a page only where somebody could look on.
-  chromium: (url, profile) => ['chromium', '--headless', '--remote-debugging-port=0', ...QUIET_CHROMIUM, `--user-data-dir=${profile}`, url],
+  chromium: (url, profile) => [
+    'chromium',
+    '--headless',
+    '--remote-debugging-port=0',
+    ...QUIET_CHROMIUM,
+    `--user-data-dir=${profile}`,
+    url,
+  ],
   firefox: (url, profile) => {
     writeFileSync(join(profile, 'user.js'), QUIET_FIREFOX);
     return ['firefox-esr', '--headless', '--no-remote', '--profile', profile, url];
@@ -39,7 +52,10 @@ const BROWSERS = {
   webkit: (url) => ['xvfb-run', '-a', WEBKIT, '--private', url],
 };
 
-/** `program` is another build of that browser. The function that it returns ends the browser and removes the profile. */
+/**
+ * `program` is another build of that browser. The function that it returns ends the browser and removes the
+ * profile.
+ */
 export function openBrowser(name, url, program) {
   const profile = mkdtempSync(join(tmpdir(), `thingspace-auth-${name}-`));
   const [command, ...args] = BROWSERS[name](url, profile);

@@ -1,10 +1,27 @@
 import assert from 'node:assert/strict';
-import type { TestContext } from 'node:test';
-import { describe, it } from 'node:test';
-import type { ClientEvent, ClientOptions, OAuthToken } from 'thingspace-auth';
-import { ApiError, createClient } from 'thingspace-auth';
-import type { Answer, Clock, Handler, TestServer } from './server.ts';
-import { fakeClock, hold, recordEvents, rejectionOf, START_MS, startServer, tokenAnswer, turn, turns } from './server.ts';
+import { describe, it, type TestContext } from 'node:test';
+import {
+  ApiError,
+  type ClientEvent,
+  type ClientOptions,
+  createClient,
+  type OAuthToken,
+} from 'thingspace-auth';
+import {
+  type Answer,
+  type Clock,
+  fakeClock,
+  type Handler,
+  hold,
+  recordEvents,
+  rejectionOf,
+  START_MS,
+  startServer,
+  type TestServer,
+  tokenAnswer,
+  turn,
+  turns,
+} from './server.ts';
 
 type Failing = 'cut' | Answer;
 
@@ -26,8 +43,14 @@ describe('a failing token request', () => {
       const { server, client, events } = await startFailing(t, answer);
       await assert.rejects(client.fetchToken(), ApiError);
       assert.equal(server.tokenRequests.length, 3);
-      assert.deepEqual(events.map(({ type }) => type), ['retry_waiting', 'retry_waiting', 'token_failed']);
-      assert.deepEqual(events.map((event) => 'attempt' in event && event.attempt), [1, 2, false]);
+      assert.deepEqual(
+        events.map(({ type }) => type),
+        ['retry_waiting', 'retry_waiting', 'token_failed'],
+      );
+      assert.deepEqual(
+        events.map((event) => 'attempt' in event && event.attempt),
+        [1, 2, false],
+      );
       assert.ok(new Set(server.tokenRequests.map(({ body }) => body)).size === 1);
     });
   }
@@ -49,7 +72,10 @@ describe('a failing token request', () => {
       const { server, client, events } = await startFailing(t, answer);
       await assert.rejects(client.fetchToken(), ApiError);
       assert.equal(server.tokenRequests.length, 1);
-      assert.deepEqual(events.map(({ type }) => type), ['token_failed']);
+      assert.deepEqual(
+        events.map(({ type }) => type),
+        ['token_failed'],
+      );
     });
   }
 
@@ -74,10 +100,15 @@ describe('a failing token request', () => {
   });
 
   it('is repeated until one succeeds', async (t) => {
-    const { server, client, events } = await startFailing(t, () => (server.tokenRequests.length < 3 ? { status: 503 } : tokenAnswer('a')));
+    const { server, client, events } = await startFailing(t, () =>
+      server.tokenRequests.length < 3 ? { status: 503 } : tokenAnswer('a'),
+    );
     assert.equal((await client.getToken()).accessToken, 'a');
     assert.equal(server.tokenRequests.length, 3);
-    assert.deepEqual(events.map(({ type }) => type), ['retry_waiting', 'retry_waiting', 'token_obtained']);
+    assert.deepEqual(
+      events.map(({ type }) => type),
+      ['retry_waiting', 'retry_waiting', 'token_obtained'],
+    );
   });
 
   it('is followed by no other where attempts is 1', async (t) => {
@@ -88,11 +119,20 @@ describe('a failing token request', () => {
 });
 
 describe('the wait between two tries', () => {
-  const delaysOf = (events: readonly ClientEvent[]) => events.flatMap((event) => (event.type === 'retry_waiting' ? [event.delayMs] : []));
+  const delaysOf = (events: readonly ClientEvent[]) =>
+    events.flatMap((event) => (event.type === 'retry_waiting' ? [event.delayMs] : []));
 
-  for (const [random, delays] of [[0, [0, 0, 0, 0]], [0.5, [50, 100, 150, 150]], [0.999_999, [100, 200, 300, 300]]] as const) {
+  for (const [random, delays] of [
+    [0, [0, 0, 0, 0]],
+    [0.5, [50, 100, 150, 150]],
+    [0.999_999, [100, 200, 300, 300]],
+  ] as const) {
     it(`is the part ${random} of a delay that doubles up to maxDelay`, async (t) => {
-      const { client, events } = await startFailing(t, { status: 503 }, { retry: { attempts: 5, baseDelay: 100, maxDelay: 300 } });
+      const { client, events } = await startFailing(
+        t,
+        { status: 503 },
+        { retry: { attempts: 5, baseDelay: 100, maxDelay: 300 } },
+      );
       t.mock.method(Math, 'random', () => random);
       await assert.rejects(client.fetchToken());
       assert.deepEqual(delaysOf(events), delays);
@@ -124,7 +164,9 @@ describe('the wait between two tries', () => {
   for (const [headers, allowed] of ASKED) {
     it(`is ${allowed.join(' or ')} ms for ${JSON.stringify(headers)}`, async (t) => {
       const answer = { status: 503, headers };
-      const { server, client, events } = await startFailing(t, () => (server.tokenRequests.length < 2 ? answer : tokenAnswer('a')));
+      const { server, client, events } = await startFailing(t, () =>
+        server.tokenRequests.length < 2 ? answer : tokenAnswer('a'),
+      );
       t.mock.method(Math, 'random', () => 0.5);
       await client.fetchToken();
       const [delay = -1] = delaysOf(events);
@@ -134,7 +176,10 @@ describe('the wait between two tries', () => {
 
   it('really lasts that long', async (t) => {
     const clock = fakeClock(t);
-    const server = await startServer(t, { token: () => (server.tokenRequests.length < 2 ? { status: 503, headers: { 'retry-after': '3' } } : tokenAnswer('a')) });
+    const server = await startServer(t, {
+      token: () =>
+        server.tokenRequests.length < 2 ? { status: 503, headers: { 'retry-after': '3' } } : tokenAnswer('a'),
+    });
     const { events, onEvent } = recordEvents();
     const fetching = createClient(server.config({ onEvent })).fetchToken();
     await clock.until(() => events.length);
@@ -157,7 +202,11 @@ describe('the wait between two tries', () => {
   ];
   for (const [retryAfter, guardMs, retry] of TOO_LONG) {
     it(`is none for a Retry-After of ${retryAfter}: the exchange fails at once, and the guard holds ${guardMs / 1000} s`, async (t) => {
-      const { clock, server, client } = await startFailing(t, { status: 503, headers: { 'retry-after': retryAfter } }, { retry });
+      const { clock, server, client } = await startFailing(
+        t,
+        { status: 503, headers: { 'retry-after': retryAfter } },
+        { retry },
+      );
       const error = await rejectionOf(client.getToken());
       assert.equal(server.tokenRequests.length, 1);
       clock.advance(guardMs - 1);
@@ -252,17 +301,20 @@ describe('the outage guard', () => {
     const inner: unknown[] = [];
     const { events, onEvent } = recordEvents();
     const client = createClient(
-      server.config({ onEvent, retry: { attempts: 1 } }, {
-        oauthTokenProvider: async (_, { fetchToken }) => {
-          if (stored) return stored;
-          try {
-            return await fetchToken();
-          } catch (error) {
-            inner.push(error);
-            throw error;
-          }
+      server.config(
+        { onEvent, retry: { attempts: 1 } },
+        {
+          oauthTokenProvider: async (_, { fetchToken }) => {
+            if (stored) return stored;
+            try {
+              return await fetchToken();
+            } catch (error) {
+              inner.push(error);
+              throw error;
+            }
+          },
         },
-      }),
+      ),
     );
     const error = await rejectionOf(client.getToken());
     for (let count = 0; count < 3; count++) {
@@ -280,14 +332,17 @@ describe('the outage guard', () => {
   it('goes on holding when a provider has a token of its own after a failed exchange', async (t) => {
     const { clock, server } = await startFailing(t, { status: 404 });
     const own = { accessToken: 'own', tokenType: 'Bearer', expiresIn: 1 } as const;
-    const client = createClient(server.config({}, { oauthTokenProvider: (_, { fetchToken }) => fetchToken().catch(() => own) }));
+    const client = createClient(
+      server.config({}, { oauthTokenProvider: (_, { fetchToken }) => fetchToken().catch(() => own) }),
+    );
     const requests: number[] = [];
     for (let seconds = 0; seconds < 8; seconds++) {
       assert.equal((await client.getToken()).accessToken, 'own');
       requests.push(server.tokenRequests.length);
       clock.advance(1_000);
     }
-    // The failures bar exchanges for 1, 2 and 4 s; a token of the provider's own in between ends none of that.
+    // The failures bar exchanges for 1, 2 and 4 s; a token of the provider's own in between ends none of
+    // that.
     assert.deepEqual(requests, [1, 2, 2, 3, 3, 3, 3, 4]);
   });
 
@@ -296,12 +351,15 @@ describe('the outage guard', () => {
     const server = await startServer(t);
     const errors: Error[] = [];
     const client = createClient(
-      server.config({}, {
-        oauthTokenProvider: () => {
-          errors.push(new RangeError(`failure ${errors.length}`));
-          throw errors.at(-1);
+      server.config(
+        {},
+        {
+          oauthTokenProvider: () => {
+            errors.push(new RangeError(`failure ${errors.length}`));
+            throw errors.at(-1);
+          },
         },
-      }),
+      ),
     );
     assert.equal(await rejectionOf(client.getToken()), errors[0]);
     for (const [index, seconds] of [1, 2, 4, 8, 16, 30, 30].entries()) {
@@ -375,13 +433,20 @@ async function startFailing(
   t: TestContext,
   answer: Failing | Handler,
   options: Partial<ClientOptions> = {},
-): Promise<{ clock: Clock; server: TestServer; client: ReturnType<typeof createClient>; events: ClientEvent[] }> {
+): Promise<{
+  clock: Clock;
+  server: TestServer;
+  client: ReturnType<typeof createClient>;
+  events: ClientEvent[];
+}> {
   const clock = fakeClock(t);
   const server = await startServer(t);
   server.token = (received, response) =>
-    answer === 'cut' ? void response.socket?.destroy()
-    : typeof answer === 'function' ? answer(received, response)
-    : answer;
+    answer === 'cut'
+      ? void response.socket?.destroy()
+      : typeof answer === 'function'
+        ? answer(received, response)
+        : answer;
   const { events, onEvent } = recordEvents();
   const config = server.config({
     ...options,
@@ -414,7 +479,9 @@ async function startLoad(t: TestContext): Promise<Load> {
   const server = await startServer(t);
   const { events, onEvent } = recordEvents();
   let sent = 0;
-  const client = createClient(server.config({ onEvent, fetch: (...parameters) => (sent++, fetch(...parameters)) }));
+  const client = createClient(
+    server.config({ onEvent, fetch: (...parameters) => (sent++, fetch(...parameters)) }),
+  );
   const tokens: string[] = [];
   const failures: unknown[] = [];
   let made = 0;

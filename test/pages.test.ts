@@ -25,7 +25,9 @@ for (const [page, tables] of Object.entries<Record<string, () => string | Promis
 
 for (const page of [...Object.keys(pages), 'test/runtimes/README.md']) {
   test(`the links and pictures of ${page} lead somewhere`, () => {
-    const links = [...readFileSync(join(root, page), 'utf8').matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(([, path]) => path!);
+    const links = [...readFileSync(join(root, page), 'utf8').matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(
+      ([, path]) => path!,
+    );
 
     assert.ok(links.length > 0);
     for (const path of links) assert.ok(existsSync(join(root, dirname(page), path)), path);

@@ -1,9 +1,27 @@
 import assert from 'node:assert/strict';
-import type { TestContext } from 'node:test';
-import { describe, it } from 'node:test';
-import type { Client, ClientCredentials, OAuthToken, OAuthTokenProvider, TokenRequest } from 'thingspace-auth';
-import { ApiError, clientSecretBasic, createClient } from 'thingspace-auth';
-import { fakeClock, hold, inTime, recordEvents, rejectionOf, START_MS, startServer, tokenAnswer, turn, turns } from './server.ts';
+import { describe, it, type TestContext } from 'node:test';
+import {
+  ApiError,
+  type Client,
+  type ClientCredentials,
+  clientSecretBasic,
+  createClient,
+  type OAuthToken,
+  type OAuthTokenProvider,
+  type TokenRequest,
+} from 'thingspace-auth';
+import {
+  fakeClock,
+  hold,
+  inTime,
+  recordEvents,
+  rejectionOf,
+  START_MS,
+  startServer,
+  tokenAnswer,
+  turn,
+  turns,
+} from './server.ts';
 
 const START = START_MS / 1000;
 
@@ -31,7 +49,16 @@ describe('a token provider', () => {
     const [[lastToken, request]] = asked as [[OAuthToken | undefined, TokenRequest]];
     assert.equal(lastToken, undefined);
     assert.ok(Object.isFrozen(request));
-    assert.deepEqual(Object.keys(request).sort(), ['clientId', 'clockSkew', 'fetchToken', 'isForced', 'params', 'report', 'scope', 'tokenUrl']);
+    assert.deepEqual(Object.keys(request).sort(), [
+      'clientId',
+      'clockSkew',
+      'fetchToken',
+      'isForced',
+      'params',
+      'report',
+      'scope',
+      'tokenUrl',
+    ]);
     const { fetchToken, report, ...data } = request;
     assert.equal(typeof fetchToken, 'function');
     assert.equal(typeof report, 'function');
@@ -53,7 +80,9 @@ describe('a token provider', () => {
   it('gets undefined for the scope where none is asked for', async (t) => {
     const server = await startServer(t);
     let scope: unknown = 'unset';
-    const { client } = start(server, { oauthTokenProvider: (_, request) => ((scope = request.scope), bearer('a')) });
+    const { client } = start(server, {
+      oauthTokenProvider: (_, request) => ((scope = request.scope), bearer('a')),
+    });
     await client.getToken();
     assert.equal(scope, undefined);
   });
@@ -73,12 +102,17 @@ describe('a token provider', () => {
     assert.deepEqual(token, { ...bearer('a'), expiresIn: 3600, expiry: token.expiry! });
     assert.equal(server.tokenRequests.length, 3);
     const last = events.at(-1)!;
-    assert.deepEqual([last.type, 'source' in last && last.source, 'attempts' in last && last.attempts], ['token_obtained', 'exchange', 3]);
+    assert.deepEqual(
+      [last.type, 'source' in last && last.source, 'attempts' in last && last.attempts],
+      ['token_obtained', 'exchange', 3],
+    );
   });
 
   it('works as in the generated SDK: (lastToken, authManager) => authManager.fetchToken()', async (t) => {
     const server = await startServer(t);
-    const { client } = start(server, { oauthTokenProvider: async (_lastToken, authManager) => await authManager.fetchToken() });
+    const { client } = start(server, {
+      oauthTokenProvider: async (_lastToken, authManager) => await authManager.fetchToken(),
+    });
     assert.equal((await client.getToken()).accessToken, 'token-1');
   });
 
@@ -115,7 +149,10 @@ describe('a token provider', () => {
     });
     await client.getToken();
     assert.equal((await client.fetchToken()).accessToken, 'token-2');
-    assert.deepEqual(asked, [[undefined, false], ['token-1', true]]);
+    assert.deepEqual(asked, [
+      [undefined, false],
+      ['token-1', true],
+    ]);
   });
 
   it('may be asked beside the calls when it serves a refresh ahead', async (t) => {
@@ -136,7 +173,10 @@ describe('a token provider', () => {
     gate.open();
 
     assert.equal((await fetched).accessToken, 'token-3');
-    assert.deepEqual(events.map(({ type }) => type), ['token_obtained', 'refresh_ahead_failed', 'token_obtained']);
+    assert.deepEqual(
+      events.map(({ type }) => type),
+      ['token_obtained', 'refresh_ahead_failed', 'token_obtained'],
+    );
   });
 
   it('may keep another token than its exchange brought', async (t) => {
@@ -185,7 +225,13 @@ describe('a provider’s token', () => {
   it('may be data from outside, numbers as strings or BigInt included', async (t) => {
     fakeClock(t);
     const server = await startServer(t);
-    const given = { accessToken: 'a', tokenType: 'bearer', expiresIn: 3600n, expiry: String(START + 3600), more: 1 };
+    const given = {
+      accessToken: 'a',
+      tokenType: 'bearer',
+      expiresIn: 3600n,
+      expiry: String(START + 3600),
+      more: 1,
+    };
     const { client } = start(server, { oauthTokenProvider: () => given as never });
     assert.deepEqual(await client.getToken(), bearer('a', { expiresIn: 3600, expiry: START + 3600 }));
   });
@@ -228,7 +274,11 @@ describe('a provider’s token', () => {
     it(`that is ${label} is an invalid_response that does not show it`, async (t) => {
       const server = await startServer(t);
       const { client, events } = start(server, { oauthTokenProvider: () => junk as OAuthToken });
-      for (const call of [client.getToken(), client.fetchToken(), client.authorizedFetch(`${server.origin}/x`)]) {
+      for (const call of [
+        client.getToken(),
+        client.fetchToken(),
+        client.authorizedFetch(`${server.origin}/x`),
+      ]) {
         const error = await rejectionOf(call);
         assert.ok(error instanceof ApiError);
         assert.equal(error.code, 'invalid_response');
@@ -258,7 +308,9 @@ describe('a provider’s token', () => {
   it('that has ended is one also in the place of an exchange that failed', async (t) => {
     const server = await startServer(t, { token: () => ({ status: 404 }) });
     const ended = bearer('a', { expiry: Math.floor(Date.now() / 1000) - 60 });
-    const { client } = start(server, { oauthTokenProvider: (_, { fetchToken }) => fetchToken().catch(() => ended) });
+    const { client } = start(server, {
+      oauthTokenProvider: (_, { fetchToken }) => fetchToken().catch(() => ended),
+    });
     assert.match((await rejectionOf(client.getToken())).message, /ended/);
   });
 
@@ -346,7 +398,8 @@ describe('a provider that asks its own client', () => {
     const clock = fakeClock(t);
     server.token = () => (server.tokenRequests.length === 1 ? { status: 503 } : tokenAnswer('token-1'));
     const asked: Record<string, Promise<string>> = {};
-    const ask = (who: string) => void (asked[who] ??= client.getToken().then(({ accessToken }) => accessToken));
+    const ask = (who: string) =>
+      void (asked[who] ??= client.getToken().then(({ accessToken }) => accessToken));
     const client: Client = createClient(
       server.config(
         {
@@ -361,7 +414,14 @@ describe('a provider that asks its own client', () => {
       ),
     );
     await client.getToken();
-    assert.deepEqual(Object.keys(asked).sort(), ['clientAuthentication', 'fetch', 'oauthOnTokenUpdate', 'retry_waiting', 'token_obtained', 'waitUntil']);
+    assert.deepEqual(Object.keys(asked).sort(), [
+      'clientAuthentication',
+      'fetch',
+      'oauthOnTokenUpdate',
+      'retry_waiting',
+      'token_obtained',
+      'waitUntil',
+    ]);
     for (const token of Object.values(asked)) assert.equal(await inTime(token), 'token-1');
     assert.equal(server.tokenRequests.length, 2);
   });
@@ -369,18 +429,30 @@ describe('a provider that asks its own client', () => {
 
 describe('a failing provider', () => {
   it('lets its own error reach every caller unchanged', async (t) => {
-    for (const [index, problem] of [new RangeError('own'), 'a string', undefined, { code: 'timeout' }].entries()) {
+    for (const [index, problem] of [
+      new RangeError('own'),
+      'a string',
+      undefined,
+      { code: 'timeout' },
+    ].entries()) {
       for (const [mood, oauthTokenProvider] of Object.entries({
-        throws: () => { throw problem; },
+        throws: () => {
+          throw problem;
+        },
         rejects: () => Promise.reject(problem),
       })) {
         await t.test(`${index} ${mood}`, async (t) => {
           const server = await startServer(t);
           const { client, events } = start(server, { oauthTokenProvider });
-          const calls = [client.fetchToken(), client.getToken(), client.authorizedFetch(`${server.origin}/x`)];
+          const calls = [
+            client.fetchToken(),
+            client.getToken(),
+            client.authorizedFetch(`${server.origin}/x`),
+          ];
           for (const call of calls) assert.equal(await rejectionOf(call), problem);
           assert.ok(events.length > 0);
-          for (const event of events) assert.ok(event.type === 'token_failed' && event.code === 'other' && event.attempts === 0);
+          for (const event of events)
+            assert.ok(event.type === 'token_failed' && event.code === 'other' && event.attempts === 0);
         });
       }
     }
@@ -391,7 +463,12 @@ describe('a failing provider', () => {
     const server = await startServer(t);
     const problem = Object.assign(new Error('own'), { headers: new Proxy(new Headers(), {}) });
     let asked = 0;
-    const { client } = start(server, { oauthTokenProvider: () => { asked++; throw problem; } });
+    const { client } = start(server, {
+      oauthTokenProvider: () => {
+        asked++;
+        throw problem;
+      },
+    });
     assert.equal(await rejectionOf(client.getToken()), problem);
     assert.equal(await rejectionOf(client.getToken()), problem);
     assert.equal(asked, 1);
@@ -405,7 +482,12 @@ describe('a failing provider', () => {
     const server = await startServer(t);
     const problem = new ApiError('own', { code: 'network', headers: new Proxy(new Headers(), {}) });
     let asked = 0;
-    const { client } = start(server, { oauthTokenProvider: () => { asked++; throw problem; } });
+    const { client } = start(server, {
+      oauthTokenProvider: () => {
+        asked++;
+        throw problem;
+      },
+    });
     for (let calls = 1; calls <= 3; calls++) {
       assert.ok((await rejectionOf(client.getToken())) instanceof TypeError);
       assert.equal(asked, calls);
@@ -418,8 +500,13 @@ describe('a failing provider', () => {
     const server = await startServer(t, { token: () => ({ status: 404 }) });
     const own = new RangeError('own');
     let answer = (fetchToken: () => Promise<OAuthToken>) => fetchToken().catch(fetchToken);
-    const { client, events } = start(server, { oauthTokenProvider: (_, { fetchToken }) => answer(fetchToken) });
-    const tellsOf = async () => [(await rejectionOf(client.getToken())).name, events.splice(0).map(({ type }) => type)];
+    const { client, events } = start(server, {
+      oauthTokenProvider: (_, { fetchToken }) => answer(fetchToken),
+    });
+    const tellsOf = async () => [
+      (await rejectionOf(client.getToken())).name,
+      events.splice(0).map(({ type }) => type),
+    ];
 
     // The exchange has failed, and the second one was barred by that very failure.
     assert.deepEqual(await tellsOf(), ['ApiError', ['token_failed']]);
@@ -432,7 +519,10 @@ describe('a failing provider', () => {
   it('does not shorten what its exchange has to wait by tokens of its own', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t, { token: () => ({ status: 404 }) });
-    const { client } = start(server, { oauthTokenProvider: (_, { fetchToken }) => fetchToken().catch(() => bearer(`own-${Date.now()}`, { expiresIn: 1 })) });
+    const { client } = start(server, {
+      oauthTokenProvider: (_, { fetchToken }) =>
+        fetchToken().catch(() => bearer(`own-${Date.now()}`, { expiresIn: 1 })),
+    });
     const askedAt: number[] = [];
     for (let second = 0; second < 60; second++) {
       const before = server.tokenRequests.length;
@@ -447,7 +537,11 @@ describe('a failing provider', () => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     let asked = 0;
-    const { client } = start(server, { oauthTokenProvider: (last) => (asked++, last ? Promise.reject(new RangeError('own')) : bearer('a', { expiresIn: 3600 })) });
+    const { client } = start(server, {
+      oauthTokenProvider: (last) => (
+        asked++, last ? Promise.reject(new RangeError('own')) : bearer('a', { expiresIn: 3600 })
+      ),
+    });
     await client.getToken();
     clock.advance(3_400_000);
     for (let calls = 0; calls < 10; calls++) {
@@ -468,7 +562,8 @@ describe('a failing provider', () => {
     };
     const { client } = start(server, { oauthTokenProvider: (_, { fetchToken }) => store(fetchToken) });
 
-    for (let calls = 0; calls < 3; calls++) assert.equal((await rejectionOf(client.getToken())).name, 'RangeError');
+    for (let calls = 0; calls < 3; calls++)
+      assert.equal((await rejectionOf(client.getToken())).name, 'RangeError');
 
     assert.deepEqual([asked, server.tokenRequests.length], [3, 1]);
   });
@@ -479,7 +574,8 @@ describe('a failing provider', () => {
     let asked = 0;
     const { client } = start(server, {
       oauthClientSecret: undefined,
-      oauthTokenProvider: (_, { fetchToken }) => fetchToken().catch(() => bearer(`own-${++asked}`, { expiresIn: 20 })),
+      oauthTokenProvider: (_, { fetchToken }) =>
+        fetchToken().catch(() => bearer(`own-${++asked}`, { expiresIn: 20 })),
     });
     for (let second = 0; second < 100; second++) {
       await client.getToken();
@@ -523,7 +619,10 @@ describe('a failing provider', () => {
     await client.getToken();
     server.revoked.add('a');
     const error = await rejectionOf(client.authorizedFetch(`${server.origin}/x`));
-    assert.deepEqual([error.code, error.statusCode, error.message], ['network', 503, 'The API answered 401, then: the broker is down']);
+    assert.deepEqual(
+      [error.code, error.statusCode, error.message],
+      ['network', 503, 'The API answered 401, then: the broker is down'],
+    );
   });
 
   it('lets its own error through after a 401, too, and the old token stays', async (t) => {
@@ -558,7 +657,11 @@ describe('a failing provider', () => {
       },
       oauthOnTokenUpdate: ({ accessToken }) => updates.push(accessToken),
     });
-    const waiting = [client.getToken(), client.fetchToken(), client.authorizedFetch(`${server.origin}/x`)].map(rejectionOf);
+    const waiting = [
+      client.getToken(),
+      client.fetchToken(),
+      client.authorizedFetch(`${server.origin}/x`),
+    ].map(rejectionOf);
     clock.advance(59_999);
     await turn();
     assert.equal(events.length, 0);
@@ -625,12 +728,35 @@ describe('oauthOnTokenUpdate', () => {
 
 describe('hooks under fire', () => {
   const FIRE: [label: string, hook: () => unknown][] = [
-    ['throw', () => { throw new Error('hook'); }],
-    ['throw undefined', () => { throw undefined; }],
+    [
+      'throw',
+      () => {
+        throw new Error('hook');
+      },
+    ],
+    [
+      'throw undefined',
+      () => {
+        throw undefined;
+      },
+    ],
     ['reject', () => Promise.reject(new Error('hook'))],
-    ['reject late', async () => { await turn(); throw new Error('hook'); }],
+    [
+      'reject late',
+      async () => {
+        await turn();
+        throw new Error('hook');
+      },
+    ],
     ['hang', () => new Promise(() => {})],
-    ['return a thenable that throws', () => ({ then: () => { throw new Error('hook'); } })],
+    [
+      'return a thenable that throws',
+      () => ({
+        then: () => {
+          throw new Error('hook');
+        },
+      }),
+    ],
   ];
   for (const [label, hook] of FIRE) {
     it(`that ${label} fail no call and leave no unhandled rejection`, async (t) => {
@@ -640,7 +766,11 @@ describe('hooks under fire', () => {
       let isAnnounced = false;
       const client = createClient(
         server.config(
-          { onEvent: (event) => ((isAnnounced ||= event.type === 'token_update_failed'), hook()), waitUntil: hook, retry: { baseDelay: 0 } },
+          {
+            onEvent: (event) => ((isAnnounced ||= event.type === 'token_update_failed'), hook()),
+            waitUntil: hook,
+            retry: { baseDelay: 0 },
+          },
           { oauthOnTokenUpdate: hook },
         ),
       );
@@ -683,7 +813,9 @@ describe('waitUntil', () => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     const promises: Promise<unknown>[] = [];
-    const client = createClient(server.config({ waitUntil: (promise) => promises.push(promise), retry: { attempts: 1 } }));
+    const client = createClient(
+      server.config({ waitUntil: (promise) => promises.push(promise), retry: { attempts: 1 } }),
+    );
     await client.getToken();
     assert.equal(promises.length, 1);
     clock.advance(3_400_000);
@@ -698,12 +830,18 @@ describe('waitUntil', () => {
   });
 });
 
-function start(server: Awaited<ReturnType<typeof startServer>>, credentials: Partial<ClientCredentials> & { oauthTokenProvider?: OAuthTokenProvider }) {
+function start(
+  server: Awaited<ReturnType<typeof startServer>>,
+  credentials: Partial<ClientCredentials> & { oauthTokenProvider?: OAuthTokenProvider },
+) {
   const { events, onEvent } = recordEvents();
   return { client: createClient(server.config({ onEvent }, credentials)), events };
 }
 
-/** A client whose token is due for a refresh ahead; its provider then waits for `gate`, and for what `refresh` makes of it. */
+/**
+ * A client whose token is due for a refresh ahead; its provider then waits for `gate`, and for what `refresh`
+ * makes of it.
+ */
 async function startAhead(t: TestContext, refresh: () => void) {
   const clock = fakeClock(t);
   const gate = hold();

@@ -5,8 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { dirname, join } from 'node:path';
 import { before, test } from 'node:test';
 import { transform } from 'esbuild';
-import type { ClientConfig } from 'thingspace-auth';
-import { ApiError, createClient } from 'thingspace-auth';
+import { ApiError, type ClientConfig, createClient } from 'thingspace-auth';
 import { createMockServer } from 'thingspace-auth/testing';
 import { fakeClock, turn } from './server.ts';
 import { runProgram, startStandIn } from './standIn.ts';
@@ -17,11 +16,13 @@ const readme = read('README.md');
 const npm = JSON.parse(read('package.json'));
 
 /** Each ```ts block: its code, and the marker before it, where there is one. */
-const snippets = [...readme.matchAll(/(?:<!-- (\S+) -->\n)?```ts\n(.*?)^```$/gms)].map(([, marker, code = ''], index) => ({
-  name: `snippet${index + 1}`,
-  marker,
-  code,
-}));
+const snippets = [...readme.matchAll(/(?:<!-- (\S+) -->\n)?```ts\n(.*?)^```$/gms)].map(
+  ([, marker, code = ''], index) => ({
+    name: `snippet${index + 1}`,
+    marker,
+    code,
+  }),
+);
 
 function read(path: string): string {
   return readFileSync(join(root, path), 'utf8');
@@ -49,17 +50,29 @@ function literals(path: string, start: string, end: string): string[] {
 before(async () => {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'key.pem'), generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  writeFileSync(
+    join(folder, 'key.pem'),
+    generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }),
+  );
   for (const { name, code } of snippets) {
     writeFileSync(join(folder, `${name}.ts`), `${code}\nexport {};\n`);
-    writeFileSync(join(folder, `${name}.js`), (await transform(code, { loader: 'ts', target: 'es2022' })).code);
+    writeFileSync(
+      join(folder, `${name}.js`),
+      (await transform(code, { loader: 'ts', target: 'es2022' })).code,
+    );
   }
-  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ extends: '../../test/tsconfig.json', include: ['*.ts'] }));
+  writeFileSync(
+    join(folder, 'tsconfig.json'),
+    JSON.stringify({ extends: '../../test/tsconfig.json', include: ['*.ts'] }),
+  );
 });
 
 /** A page's words, as `wc -w` counts them, but those of its code blocks. */
 function wordsOf(text: string): string[] {
-  return text.replace(/^```.*?^```$/gms, '').split(/\s+/).filter(Boolean);
+  return text
+    .replace(/^```.*?^```$/gms, '')
+    .split(/\s+/)
+    .filter(Boolean);
 }
 
 test('the README has at most 1,800 words beside its code, and shows code after five lines', () => {
@@ -88,13 +101,24 @@ test('the README goes from the first code to security in the order in which a re
 });
 
 test('the pages are in plain words: short sentences, none of those that had to be read twice', () => {
-  for (const page of ['README.md', 'examples/README.md', 'examples/migration/README.md', 'CHANGELOG.md', '.github/SECURITY.md']) {
-    const prose = read(page).replace(/^```.*?^```$|^\|.*$|^#.*$|<!--.*?-->/gms, '').replace(/\]\([^)]*\)/g, ']');
+  for (const page of [
+    'README.md',
+    'examples/README.md',
+    'examples/migration/README.md',
+    'CHANGELOG.md',
+    '.github/SECURITY.md',
+  ]) {
+    const prose = read(page)
+      .replace(/^```.*?^```$|^\|.*$|^#.*$|<!--.*?-->/gms, '')
+      .replace(/\]\([^)]*\)/g, ']');
     for (const sentence of prose.split(/(?<=[.:?!])\s+|\n\s*\n|\n- /)) {
       const count = sentence.split(/\s+/).length;
       assert.ok(count <= 32, `${page}: ${count} words: ${sentence}`);
     }
-    assert.doesNotMatch(prose, /with other entries|goes after two logins|of one killed|a process goes on alone|from 500 and for 429/);
+    assert.doesNotMatch(
+      prose,
+      /with other entries|goes after two logins|of one killed|a process goes on alone|from 500 and for 429/,
+    );
   }
 });
 
@@ -106,13 +130,16 @@ test('every snippet of the README type-checks', () => {
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
 
   assert.ok(snippets.length >= 5);
-  execFileSync(process.execPath, [tsc, '-p', folder, '--noEmit'], { stdio: ['ignore', 'inherit', 'inherit'] });
+  execFileSync(process.execPath, [tsc, '-p', folder, '--noEmit'], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
 });
 
 for (const { name, code } of snippets) {
   test(`${name} of the README runs and prints what it says: ${/^createClient.*|^const .*/m.exec(code)?.[0]}`, async (t) => {
     const mock = createMockServer({
-      identifyClient: ({ headers, body }) => headers.authorization ?? new URLSearchParams(body).get('client_id') ?? undefined,
+      identifyClient: ({ headers, body }) =>
+        headers.authorization ?? new URLSearchParams(body).get('client_id') ?? undefined,
     });
     const env = {
       THINGSPACE_CLIENT_ID: 'invented-key',
@@ -121,7 +148,12 @@ for (const { name, code } of snippets) {
       THINGSPACE_PASSWORD: 'invented-password',
     };
 
-    const { stdout, stderr, exitCode } = await runProgram(join(folder, `${name}.js`), await startStandIn(t, mock), env, folder);
+    const { stdout, stderr, exitCode } = await runProgram(
+      join(folder, `${name}.js`),
+      await startStandIn(t, mock),
+      env,
+      folder,
+    );
 
     assert.equal(stderr, '');
     assert.equal(exitCode, 0);
@@ -150,12 +182,18 @@ test('the function table lists what createClient returns', () => {
 test('the annotated configuration has every option with its default', () => {
   const { code } = snippets.find(({ marker }) => marker === 'options')!;
   const literal = code.replace(/ \/\/.*/g, '');
-  const shown = new Map([...literal.matchAll(/(\w+): (\{\}|[^\s,{]+)/g)].map(([, name, value]) => [name!, value!]));
+  const shown = new Map(
+    [...literal.matchAll(/(\w+): (\{\}|[^\s,{]+)/g)].map(([, name, value]) => [name!, value!]),
+  );
   const source = read('src/config/config.ts');
-  const documented = ['ClientCredentials', 'RetryOptions', 'ClientOptions', 'NamedEnvironmentConfig'].flatMap((name) => {
-    const body = new RegExp(`export interface ${name}\\b.*?\\{\n(.*?)^\\}`, 'ms').exec(source)![1]!;
-    return [...body.matchAll(/\/\*\*(.*?)\*\/\s+readonly (\w+)\??:/gs)].map(([, doc, option]) => [option!, doc!] as const);
-  });
+  const documented = ['ClientCredentials', 'RetryOptions', 'ClientOptions', 'NamedEnvironmentConfig'].flatMap(
+    (name) => {
+      const body = new RegExp(`export interface ${name}\\b.*?\\{\n(.*?)^\\}`, 'ms').exec(source)![1]!;
+      return [...body.matchAll(/\/\*\*(.*?)\*\/\s+readonly (\w+)\??:/gs)].map(
+        ([, doc, option]) => [option!, doc!] as const,
+      );
+    },
+  );
 
   assert.ok(documented.length > 15);
   for (const [option, doc] of documented) {
@@ -163,27 +201,46 @@ test('the annotated configuration has every option with its default', () => {
     const known = /\bDefault `?([^`\s]+?)`?\.(?:\s|$)/.exec(doc.replaceAll('_', ''))?.[1];
     if (known) assert.equal(shown.get(option), known, option);
   }
-  for (const name of shown.keys()) assert.ok(documented.some(([option]) => option === name), `${name} is no option`);
+  for (const name of shown.keys())
+    assert.ok(
+      documented.some(([option]) => option === name),
+      `${name} is no option`,
+    );
 });
 
 test('the options of a custom environment and the environment variables are those of the code', () => {
-  const source = read('src/config/environments.ts').split('export interface CustomEnvironment')[1]!.split('\n}')[0]!;
+  const source = read('src/config/environments.ts')
+    .split('export interface CustomEnvironment')[1]!
+    .split('\n}')[0]!;
 
-  for (const [, option] of source.matchAll(/readonly (\w+)\??:/g)) assert.ok(section('Any other OAuth 2 server').includes(`\`${option}\``), option);
-  const variables = [...read('src/config/environmentVariables.ts').matchAll(/read\('(\w+)'\)/g)].map(([, name]) => `THINGSPACE_${name}`);
+  for (const [, option] of source.matchAll(/readonly (\w+)\??:/g))
+    assert.ok(section('Any other OAuth 2 server').includes(`\`${option}\``), option);
+  const variables = [...read('src/config/environmentVariables.ts').matchAll(/read\('(\w+)'\)/g)].map(
+    ([, name]) => `THINGSPACE_${name}`,
+  );
   const ofLogin = read('src/command.ts').match(/\bTHINGSPACE_(USERNAME|PASSWORD)\b/g)!;
   assert.deepEqual(new Set(readme.match(/\bTHINGSPACE_\w+/g)), new Set([...variables, ...ofLogin]));
 });
 
 test('the error table has every code, the text on events every type', () => {
-  assert.deepEqual(firstColumn('Errors').sort(), [...new Set(literals('src/platform/errors.ts', 'type ApiErrorCode =', ';'))].sort());
-  const types = [...read('src/platform/events.ts').matchAll(/readonly type: ([^;]+);/g)].flatMap(([, union]) => union!.match(/\w+/g)!);
-  const told = [.../^`onEvent` gets .*?\n\n/ms.exec(section('Options'))![0].matchAll(/`([a-z]+_[a-z_]+)`/g)].map(([, type]) => type);
+  assert.deepEqual(
+    firstColumn('Errors').sort(),
+    [...new Set(literals('src/platform/errors.ts', 'type ApiErrorCode =', ';'))].sort(),
+  );
+  const types = [...read('src/platform/events.ts').matchAll(/readonly type: ([^;]+);/g)].flatMap(
+    ([, union]) => union!.match(/\w+/g)!,
+  );
+  const told = [
+    .../^`onEvent` gets .*?\n\n/ms.exec(section('Options'))![0].matchAll(/`([a-z]+_[a-z_]+)`/g),
+  ].map(([, type]) => type);
   assert.deepEqual(told.sort(), types.sort());
 });
 
 test('the text on tokens has every field of a token', () => {
-  const fields = read('src/platform/token.ts').split('export interface OAuthToken {')[1]!.split('\n}')[0]!.matchAll(/readonly (\w+)/g);
+  const fields = read('src/platform/token.ts')
+    .split('export interface OAuthToken {')[1]!
+    .split('\n}')[0]!
+    .matchAll(/readonly (\w+)/g);
 
   const told = /A token is .*?\n\n/s.exec(section('Keep the token'))![0].matchAll(/`(\w+)`/g);
   assert.deepEqual([...told].map(([, name]) => name).sort(), [...fields].map(([, name]) => name).sort());
@@ -194,19 +251,27 @@ test('every function, entry and class that the README names exists', async () =>
   const names = new Set([...Object.keys(createClient(INVENTED)), ...Object.keys(createMockServer())]);
   for (const entry of entries) for (const name of Object.keys(await import(entry))) names.add(name);
 
-  for (const [, entry] of readme.matchAll(/['`](thingspace-auth\/[\w/-]+)['`]/g)) assert.ok(entries.includes(entry!), entry);
+  for (const [, entry] of readme.matchAll(/['`](thingspace-auth\/[\w/-]+)['`]/g))
+    assert.ok(entries.includes(entry!), entry);
   const prose = readme.replace(/```.*?```/gs, '');
-  for (const [, name] of prose.matchAll(/`([a-z]\w+)\([^`]*\)`/g)) assert.ok(names.has(name!) || name === 'require', name);
-  for (const [, name] of prose.matchAll(/`(clientSecret\w+|noClient\w+|[a-z]+Store|Token\w+|[A-Z]\w+Error|\w+Enum)`/g)) {
+  for (const [, name] of prose.matchAll(/`([a-z]\w+)\([^`]*\)`/g))
+    assert.ok(names.has(name!) || name === 'require', name);
+  for (const [, name] of prose.matchAll(
+    /`(clientSecret\w+|noClient\w+|[a-z]+Store|Token\w+|[A-Z]\w+Error|\w+Enum)`/g,
+  )) {
     assert.ok(names.has(name!) || name === 'TypeError', name);
   }
 });
 
 test('the store table says which stores lock', async () => {
-  const anything = new Proxy(() => {}, { get: (_, name) => (name === 'then' ? undefined : () => undefined) }) as any;
+  const anything = new Proxy(() => {}, {
+    get: (_, name) => (name === 'then' ? undefined : () => undefined),
+  }) as any;
   for (const row of section('One token for many processes').match(/^\| `\w+\(.*/gm)!) {
     const [, name, entry, lock] = /^\| `(\w+)\(.*?`, `(\S+)` \|[^|]*\| (.+?) \|/.exec(row)!;
-    const store = (await import(`${npm.name}/stores/${entry}`))[name!](name === 'fileStore' ? join(folder, 'store') : anything);
+    const store = (await import(`${npm.name}/stores/${entry}`))[name!](
+      name === 'fileStore' ? join(folder, 'store') : anything,
+    );
     if (lock === 'yes') assert.equal(typeof (store.compareAndSet ?? store.lock), 'function', name);
   }
 });
@@ -218,7 +283,8 @@ test('version, file and floor in the install lines are those of the package', as
   assert.deepEqual(Object.keys(await import(join(root, file!))), Object.keys(await import(npm.name)));
   assert.equal(`>=${/npm install .*# Node (\d+)/.exec(readme)![1]}`, npm.engines.node);
   assert.ok(readme.includes(`deno add ${npm.name}@jsr:${JSON.parse(read('jsr.json')).name} `)); // the name that the snippets import
-  for (const [, built] of readme.matchAll(/`(dist\/[\w.\/-]+)`/g)) assert.ok(existsSync(join(root, built!)), built);
+  for (const [, built] of readme.matchAll(/`(dist\/[\w.\/-]+)`/g))
+    assert.ok(existsSync(join(root, built!)), built);
 });
 
 test('the size named is the ceiling that the size test holds', () => {
@@ -233,9 +299,14 @@ test('a token request has 30 s and a renewal 60 s where timeout is 0', async (t)
   const clock = fakeClock(t);
   const hanging = createClient({ ...INVENTED, fetch: () => new Promise<Response>(() => {}) });
   const oauthTokenProvider = (): Promise<never> => new Promise(() => {});
-  const waiting = createClient({ clientCredentialsAuthCredentials: { oauthClientId: 'invented-key', oauthTokenProvider } });
+  const waiting = createClient({
+    clientCredentialsAuthCredentials: { oauthClientId: 'invented-key', oauthTokenProvider },
+  });
 
-  for (const [client, limitMs] of [[hanging, 30_000], [waiting, 60_000]] as const) {
+  for (const [client, limitMs] of [
+    [hanging, 30_000],
+    [waiting, 60_000],
+  ] as const) {
     let code: unknown;
     client.getToken().catch((error: ApiError) => (code = error.code));
     await turn();
@@ -250,7 +321,10 @@ test('a token request has 30 s and a renewal 60 s where timeout is 0', async (t)
 
 test('a token response of more than 64 KiB is an error', async () => {
   assert.match(readme, /more than 64 KiB/);
-  for (const [bytes, code] of [[65_536, 'invalid_response'], [65_537, 'response_too_large']] as const) {
+  for (const [bytes, code] of [
+    [65_536, 'invalid_response'],
+    [65_537, 'response_too_large'],
+  ] as const) {
     const fetch = async (): Promise<Response> => new Response('x'.repeat(bytes));
 
     await assert.rejects(createClient({ ...INVENTED, fetch }).fetchToken(), { code });
@@ -275,12 +349,19 @@ test('after a failure the next token request waits 1 s, doubling to 30 s', async
 });
 
 const PAGES = [
-  'README.md', 'CHANGELOG.md', '.github/CONTRIBUTING.md', '.github/SECURITY.md', 'examples/README.md', 'examples/migration/README.md', 'test/runtimes/README.md',
+  'README.md',
+  'CHANGELOG.md',
+  '.github/CONTRIBUTING.md',
+  '.github/SECURITY.md',
+  'examples/README.md',
+  'examples/migration/README.md',
+  'test/runtimes/README.md',
 ];
 
 test('the npm scripts that the pages name exist', () => {
   for (const page of PAGES) {
-    for (const [, script] of read(page).matchAll(/npm run (\w+)/g)) assert.ok(npm.scripts[script!], `${page}: ${script}`);
+    for (const [, script] of read(page).matchAll(/npm run (\w+)/g))
+      assert.ok(npm.scripts[script!], `${page}: ${script}`);
   }
 });
 
@@ -288,7 +369,10 @@ test('the list of recipes has each example', () => {
   const linked = [...read('examples/README.md').matchAll(/\]\(([\w./-]+)\)/g)].map(([, path]) => path);
   const files = readdirSync(join(root, 'examples')).filter((name) => name.endsWith('.ts'));
 
-  assert.deepEqual(files.filter((name) => !linked.includes(name)), []);
+  assert.deepEqual(
+    files.filter((name) => !linked.includes(name)),
+    [],
+  );
 });
 
 test('every relative link and anchor leads somewhere', () => {

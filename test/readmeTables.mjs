@@ -16,7 +16,9 @@ const kilobytes = (bytes) => (bytes / 1000).toFixed(1);
 
 /** What lies between the markers of a table. */
 export function tableIn(page, name) {
-  const found = new RegExp(`<!-- ${name} -->\n(.*?)<!-- /${name} -->`, 's').exec(readFileSync(join(root, page), 'utf8'));
+  const found = new RegExp(`<!-- ${name} -->\n(.*?)<!-- /${name} -->`, 's').exec(
+    readFileSync(join(root, page), 'utf8'),
+  );
   if (!found) throw new Error(`${page} has no table <!-- ${name} -->`);
   return found[1];
 }
@@ -24,14 +26,19 @@ export function tableIn(page, name) {
 async function sizes() {
   const client = await measure(use('createClient'));
   const none = { minified: 0, weight: 0 };
-  const rows = [row('`createClient`', client, none), row('all of `thingspace-auth`', await measure(ALL), none)];
+  const rows = [
+    row('`createClient`', client, none),
+    row('all of `thingspace-auth`', await measure(ALL), none),
+  ];
   for (const [name, entry] of ADDITIONS) {
     const module = `thingspace-auth/${entry}`;
     // A bundler only warns of a name that is not there.
     if (!(name in (await import(module)))) throw new Error(`${module} has no ${name}`);
     rows.push(row(`+ \`${name}\``, await measure(use('createClient') + use(name, module)), client));
   }
-  rows.push(row('`createMockServer` alone', await measure(use('createMockServer', 'thingspace-auth/testing')), none));
+  rows.push(
+    row('`createMockServer` alone', await measure(use('createMockServer', 'thingspace-auth/testing')), none),
+  );
   return `| import | minified | gzip |\n| --- | --- | --- |\n${rows.join('')}`;
 }
 
@@ -59,7 +66,10 @@ if (process.argv[1] === import.meta.filename) {
     for (const [name, make] of Object.entries(tables)) {
       const [before, after] = [tableIn(page, name), await make()];
       const text = readFileSync(join(root, page), 'utf8');
-      writeFileSync(join(root, page), text.replace(`<!-- ${name} -->\n${before}`, () => `<!-- ${name} -->\n${after}`));
+      writeFileSync(
+        join(root, page),
+        text.replace(`<!-- ${name} -->\n${before}`, () => `<!-- ${name} -->\n${after}`),
+      );
     }
   }
 }

@@ -1,13 +1,24 @@
-/** What a rejected token costs: an API that always refuses, streams that cannot be sent again, tokens revoked in a row. */
+/**
+ * What a rejected token costs: an API that always refuses, streams that cannot be sent again, tokens revoked
+ * in a row.
+ */
 import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
-import type { TestContext } from 'node:test';
-import { describe, it } from 'node:test';
-import type { Client, ClientCredentials, OAuthToken } from 'thingspace-auth';
-import { createClient } from 'thingspace-auth';
+import { describe, it, type TestContext } from 'node:test';
+import { type Client, type ClientCredentials, createClient, type OAuthToken } from 'thingspace-auth';
 import { STREAMS, streamOf } from './bodies.ts';
-import type { Clock, TestServer } from './server.ts';
-import { bearerOf, fakeClock, hold, recordEvents, rejection, startServer, tokenAnswer, turns } from './server.ts';
+import {
+  bearerOf,
+  type Clock,
+  fakeClock,
+  hold,
+  recordEvents,
+  rejection,
+  startServer,
+  type TestServer,
+  tokenAnswer,
+  turns,
+} from './server.ts';
 
 const HELD: OAuthToken = { accessToken: 'held-token', tokenType: 'Bearer' };
 const MINUTE_MS = 60_000;
@@ -18,7 +29,8 @@ describe('an API that always answers 401, at a server with a new token each time
       const { clock, server, client } = await start(t);
       server.api = () => rejection;
       const streamed = async () => {
-        for (let calls = 0; calls < 50; calls++) assert.equal((await post(client, server, STREAMS[kind]!())).status, 401);
+        for (let calls = 0; calls < 50; calls++)
+          assert.equal((await post(client, server, STREAMS[kind]!())).status, 401);
         return server.tokenRequests.splice(0).length;
       };
 
@@ -147,7 +159,8 @@ describe('a call that can be sent again', () => {
     assert.equal((await post(client, server, 'text')).status, 200);
     server.api = () => rejection;
 
-    for (let calls = 0; calls < 3; calls++) assert.equal((await post(client, server, streamOf('a'))).status, 401);
+    for (let calls = 0; calls < 3; calls++)
+      assert.equal((await post(client, server, streamOf('a'))).status, 401);
 
     assert.equal(server.tokenRequests.length, 1);
   });
@@ -160,7 +173,8 @@ describe('a call that can be sent again', () => {
 
     clock.advance(10_000);
     server.revoked.add('token-1');
-    for (let calls = 0; calls < 5; calls++) assert.equal((await post(client, server, streamOf('a'))).status, 401);
+    for (let calls = 0; calls < 5; calls++)
+      assert.equal((await post(client, server, streamOf('a'))).status, 401);
     assert.equal(server.tokenRequests.length, 1);
     assert.equal((await post(client, server, 'text')).status, 200);
     assert.equal((await post(client, server, streamOf('a'))).status, 200);
@@ -331,18 +345,30 @@ async function start(t: TestContext, credentials: Partial<ClientCredentials> = {
   t.mock.method(Math, 'random', () => 0);
   const server = await startServer(t);
   const { events, onEvent } = recordEvents();
-  return { clock, server, events, client: createClient(server.config({ onEvent, retry: { attempts: 1 } }, credentials)) };
+  return {
+    clock,
+    server,
+    events,
+    client: createClient(server.config({ onEvent, retry: { attempts: 1 } }, credentials)),
+  };
 }
 
 /** A call whose answer has been read; `duplex` is missing in the types. */
-async function post({ authorizedFetch }: Client, { origin }: TestServer, body?: unknown, path = '/'): Promise<Response> {
+async function post(
+  { authorizedFetch }: Client,
+  { origin }: TestServer,
+  body?: unknown,
+  path = '/',
+): Promise<Response> {
   const init = body === undefined ? {} : { method: 'POST', body, duplex: 'half' };
   const response = await authorizedFetch(origin + path, init as RequestInit);
   await response.clone().text();
   return response;
 }
 
-/** Answers to `/late` wait until they are written, but for a new token; everything else refuses the held one. */
+/**
+ * Answers to `/late` wait until they are written, but for a new token; everything else refuses the held one.
+ */
 function holdBack(server: TestServer): ServerResponse[] {
   const late: ServerResponse[] = [];
   server.api = ({ url, headers }, response) => {

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
-import type { TestContext } from 'node:test';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { createClient } from 'thingspace-auth';
 import { fakeClock, hold, recordEvents, setGlobal, startServer, tokenAnswer, turn, turns } from './server.ts';
 
 /** What such runtimes say of themselves: Vercel's, and workerd, which is also tried for real elsewhere. */
-const MARKS = [['EdgeRuntime', 'invented-runtime'], ['navigator', { userAgent: 'Cloudflare-Workers' }], ['WebSocketPair', class {}]] as const;
+const MARKS = [
+  ['EdgeRuntime', 'invented-runtime'],
+  ['navigator', { userAgent: 'Cloudflare-Workers' }],
+  ['WebSocketPair', class {}],
+] as const;
 
 describe('where a promise may die with the request that began it', () => {
   it('callers wait 5 s for an exchange of another, then elect one among themselves', async (t) => {
@@ -19,7 +22,9 @@ describe('where a promise may die with the request that began it', () => {
       return tokenAnswer('first');
     };
     const updates: string[] = [];
-    const client = createClient(server.config({}, { oauthOnTokenUpdate: ({ accessToken }) => updates.push(accessToken) }));
+    const client = createClient(
+      server.config({}, { oauthOnTokenUpdate: ({ accessToken }) => updates.push(accessToken) }),
+    );
     const beginner = client.getToken();
     await clock.until(() => server.tokenRequests.length === 1);
     clock.advance(1_000);
@@ -123,7 +128,9 @@ describe('where a promise may die with the request that began it', () => {
     const { MessageChannel } = globalThis;
     t.after(() => void (globalThis.MessageChannel = MessageChannel));
     let channels = 0;
-    globalThis.MessageChannel = class extends MessageChannel { count = channels++; };
+    globalThis.MessageChannel = class extends MessageChannel {
+      count = channels++;
+    };
     const server = await startServer(t);
     await createClient(server.config()).getToken();
     assert.equal(channels, 0);

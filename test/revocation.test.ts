@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { OAuthToken } from 'thingspace-auth';
-import { createClient, OAuthProviderError, revokeToken } from 'thingspace-auth';
-import type { Answer } from './server.ts';
-import { recordEvents, startServer } from './server.ts';
+import { createClient, OAuthProviderError, type OAuthToken, revokeToken } from 'thingspace-auth';
+import { type Answer, recordEvents, startServer } from './server.ts';
 
 const TOKEN: OAuthToken = { accessToken: 'invented-token', tokenType: 'Bearer' };
 
@@ -39,7 +37,10 @@ describe('revokeToken', () => {
     await client.authorizedFetch(`${server.origin}/x`);
     await revokeToken(config, await client.getToken());
     assert.equal((await client.authorizedFetch(`${server.origin}/x`)).status, 200);
-    assert.deepEqual(server.apiRequests.map(({ headers }) => headers.authorization), ['Bearer token-1', 'Bearer token-1', 'Bearer token-2']);
+    assert.deepEqual(
+      server.apiRequests.map(({ headers }) => headers.authorization),
+      ['Bearer token-1', 'Bearer token-1', 'Bearer token-2'],
+    );
   });
 
   const FAILURES: [Answer, code: string][] = [
@@ -71,11 +72,14 @@ describe('revokeToken', () => {
 
   it('rejects with a TypeError, without a request, where there is no endpoint, no token or no configuration', async (t) => {
     const server = await startServer(t);
-    await assert.rejects(revokeToken(server.config({}, {}, { revocationUrl: undefined }), TOKEN), (error: Error) => {
-      assert.ok(error instanceof TypeError);
-      assert.match(error.message, /revocationUrl/);
-      return true;
-    });
+    await assert.rejects(
+      revokeToken(server.config({}, {}, { revocationUrl: undefined }), TOKEN),
+      (error: Error) => {
+        assert.ok(error instanceof TypeError);
+        assert.match(error.message, /revocationUrl/);
+        return true;
+      },
+    );
     for (const junk of [undefined, null, 'invented-token', {}, { accessToken: 5 }]) {
       await assert.rejects(revokeToken(server.config(), junk as never), TypeError);
     }
@@ -85,7 +89,9 @@ describe('revokeToken', () => {
 
   it('fails with no_credentials where there is no secret', async (t) => {
     const server = await startServer(t);
-    await assert.rejects(revokeToken(server.config({}, { oauthClientSecret: undefined }), TOKEN), { code: 'no_credentials' });
+    await assert.rejects(revokeToken(server.config({}, { oauthClientSecret: undefined }), TOKEN), {
+      code: 'no_credentials',
+    });
     assert.equal(server.revocations.length, 0);
   });
 

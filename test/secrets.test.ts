@@ -1,21 +1,49 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
-import type { ClientAuthentication, ClientConfig, ClientEvent, OAuthProviderError } from 'thingspace-auth';
-import { ApiError, clientSecretBasic, clientSecretBasicRaw, clientSecretPost, createClient, revokeToken } from 'thingspace-auth';
-import type { Answer, Received, TestServer } from './server.ts';
-import { recordEvents, rejectionOf, startServer } from './server.ts';
+import {
+  ApiError,
+  type ClientAuthentication,
+  type ClientConfig,
+  type ClientEvent,
+  clientSecretBasic,
+  clientSecretBasicRaw,
+  clientSecretPost,
+  createClient,
+  type OAuthProviderError,
+  revokeToken,
+} from 'thingspace-auth';
+import {
+  type Answer,
+  type Received,
+  recordEvents,
+  rejectionOf,
+  startServer,
+  type TestServer,
+} from './server.ts';
 
 // Characters that Basic, forms and JSON each write differently.
 const SECRET = 'invented-secret+%:"ü';
 const SESSION = 'invented-session';
 const TOKEN = 'invented-token';
-const WRITINGS = [SECRET, encodeURIComponent(SECRET), new URLSearchParams({ s: SECRET }).toString().slice(2), JSON.stringify(SECRET).slice(1, -1)];
-const ALL = [...WRITINGS, ...WRITINGS.map((secret) => Buffer.from(`invented-id:${secret}`).toString('base64')), SESSION, TOKEN];
+const WRITINGS = [
+  SECRET,
+  encodeURIComponent(SECRET),
+  new URLSearchParams({ s: SECRET }).toString().slice(2),
+  JSON.stringify(SECRET).slice(1, -1),
+];
+const ALL = [
+  ...WRITINGS,
+  ...WRITINGS.map((secret) => Buffer.from(`invented-id:${secret}`).toString('base64')),
+  SESSION,
+  TOKEN,
+];
 
 describe('no secret is shown', () => {
   it('by console.log, util.inspect, JSON.stringify or the text of a client or its functions', async (t) => {
-    const server = await startServer(t, { token: () => ({ body: { access_token: TOKEN, expires_in: 3600 } }) });
+    const server = await startServer(t, {
+      token: () => ({ body: { access_token: TOKEN, expires_in: 3600 } }),
+    });
     const client = createClient(configOf(server));
     for (const stage of ['before the first token', 'with a token']) {
       const texts = [
@@ -23,7 +51,10 @@ describe('no secret is shown', () => {
         inspect(client),
         inspect(client, { depth: Infinity, showHidden: true, showProxy: true, getters: true }),
         JSON.stringify(client),
-        ...Object.values(client).flatMap((each) => [String(each), inspect(each, { depth: Infinity, showHidden: true })]),
+        ...Object.values(client).flatMap((each) => [
+          String(each),
+          inspect(each, { depth: Infinity, showHidden: true }),
+        ]),
       ];
       for (const text of texts) assertClean(text, stage);
       await client.authorizedFetch(`${server.origin}/x`);
@@ -33,18 +64,49 @@ describe('no secret is shown', () => {
     await pending;
   });
 
-  const echo = { error_description: `wrong secret ${SECRET} for invented-id`, error_uri: `https://docs.example.com/?s=${SECRET}` };
+  const echo = {
+    error_description: `wrong secret ${SECRET} for invented-id`,
+    error_uri: `https://docs.example.com/?s=${SECRET}`,
+  };
   const ANSWERS: [label: string, Answer | 'cut', code: string][] = [
-    ['a refusal that echoes the secret in its description', { status: 401, body: { error: 'invalid_client', ...echo } }, 'oauth_error'],
-    ['a refusal that echoes the secret at the cut of its description', { status: 401, body: { error: 'invalid_client', error_description: 'd'.repeat(190) + SECRET } }, 'oauth_error'],
-    ['a refusal that echoes the secret in its error', { status: 400, body: { error: `bad ${SECRET}` } }, 'oauth_error'],
-    ['a fault that echoes the secret', { status: 401, body: { fault: { code: '900902', message: SECRET, description: SECRET } } }, 'gateway_fault'],
+    [
+      'a refusal that echoes the secret in its description',
+      { status: 401, body: { error: 'invalid_client', ...echo } },
+      'oauth_error',
+    ],
+    [
+      'a refusal that echoes the secret at the cut of its description',
+      { status: 401, body: { error: 'invalid_client', error_description: 'd'.repeat(190) + SECRET } },
+      'oauth_error',
+    ],
+    [
+      'a refusal that echoes the secret in its error',
+      { status: 400, body: { error: `bad ${SECRET}` } },
+      'oauth_error',
+    ],
+    [
+      'a fault that echoes the secret',
+      { status: 401, body: { fault: { code: '900902', message: SECRET, description: SECRET } } },
+      'gateway_fault',
+    ],
     ['a fault whose code is the secret', { status: 401, body: { fault: { code: SECRET } } }, 'gateway_fault'],
-    ['HTML that echoes the secret', { status: 502, headers: { 'content-type': 'text/html' }, body: `<html>${SECRET}` }, 'gateway_fault'],
-    ['text that echoes the secret', { status: 400, headers: { 'content-type': 'text/plain' }, body: SECRET }, 'invalid_response'],
+    [
+      'HTML that echoes the secret',
+      { status: 502, headers: { 'content-type': 'text/html' }, body: `<html>${SECRET}` },
+      'gateway_fault',
+    ],
+    [
+      'text that echoes the secret',
+      { status: 400, headers: { 'content-type': 'text/plain' }, body: SECRET },
+      'invalid_response',
+    ],
     ['broken JSON that begins with the token', { body: `"${TOKEN}` }, 'invalid_response'],
     ['broken JSON that holds the token', { body: `{"access_token":"${TOKEN}",}` }, 'invalid_response'],
-    ['a token that cannot stand in a header', { body: { access_token: `${TOKEN}\r\nx: y` } }, 'invalid_response'],
+    [
+      'a token that cannot stand in a header',
+      { body: { access_token: `${TOKEN}\r\nx: y` } },
+      'invalid_response',
+    ],
     ['a token of another type', { body: { access_token: TOKEN, token_type: TOKEN } }, 'invalid_response'],
     ['an answer that is too large', { body: TOKEN.repeat(10_000) }, 'response_too_large'],
     ['a connection that breaks', 'cut', 'network'],
@@ -52,13 +114,15 @@ describe('no secret is shown', () => {
   for (const [label, answer, code] of ANSWERS) {
     it(`in the error and the events of ${label}`, async (t) => {
       const server = await startServer(t);
-      server.token = server.revoke = (_, response) => (answer === 'cut' ? void response.socket?.destroy() : answer);
+      server.token = server.revoke = (_, response) =>
+        answer === 'cut' ? void response.socket?.destroy() : answer;
       for (const clientAuthentication of [undefined, clientSecretPost, clientSecretBasicRaw]) {
         const { events, onEvent } = recordEvents();
         const config = configOf(server, onEvent, { clientAuthentication });
         const errors = [await rejectionOf(createClient(config).fetchToken())];
         // A revocation has no token to find in its answer.
-        if (code !== 'invalid_response') errors.push(await rejectionOf(revokeToken(config, { accessToken: TOKEN, tokenType: 'Bearer' })));
+        if (code !== 'invalid_response')
+          errors.push(await rejectionOf(revokeToken(config, { accessToken: TOKEN, tokenType: 'Bearer' })));
         for (const error of errors) {
           assert.ok(error instanceof ApiError);
           assert.equal(error.code, code);
@@ -80,16 +144,24 @@ describe('no secret is shown', () => {
   it('in a description, not even the rest of one that another is a part of', async (t) => {
     const server = await startServer(t);
     const own = `before-${SECRET}-after`;
-    server.token = () => ({ status: 401, body: { error: 'invalid_client', error_description: `wrong ${own}` } });
+    server.token = () => ({
+      status: 401,
+      body: { error: 'invalid_client', error_description: `wrong ${own}` },
+    });
     // Names that are much like those of fields that hold nothing secret.
     for (const name of ['own_scope', 'scope_own']) {
       const clientAuthentication: ClientAuthentication = ({ body }) => body.set(name, own);
-      const error = await rejectionOf(createClient(configOf(server, undefined, { clientAuthentication })).fetchToken());
+      const error = await rejectionOf(
+        createClient(configOf(server, undefined, { clientAuthentication })).fetchToken(),
+      );
       assert.equal((error as OAuthProviderError).errorDescription, 'wrong ***');
     }
   });
 
-  /** What a server may find in a request and say again: each value of a header and of the form, whole and in its parts. */
+  /**
+   * What a server may find in a request and say again: each value of a header and of the form, whole and in
+   * its parts.
+   */
   const carried = ({ headers, form, body }: Received): string[] => {
     const authorization = headers.authorization ?? '';
     const all = [authorization, authorization.replace(/^\w+ /, ''), headers['x-own-key'], ...form.values()];
@@ -104,17 +176,45 @@ describe('no secret is shown', () => {
     body.set('x_own_field', 'invented own field');
     headers.set('x-own-key', 'invented-own-key');
   };
-  const METHODS: Record<string, ClientAuthentication> = { clientSecretBasic, clientSecretBasicRaw, clientSecretPost, 'a function of the caller’s': ownAuthentication };
+  const METHODS: Record<string, ClientAuthentication> = {
+    clientSecretBasic,
+    clientSecretBasicRaw,
+    clientSecretPost,
+    'a function of the caller’s': ownAuthentication,
+  };
   const PLACES: Record<string, (echo: string) => Answer> = {
     error: (echo) => ({ status: 400, body: { error: echo } }),
-    'error_description, once and again': (echo) => ({ status: 401, body: { error: 'invalid_client', error_description: `${echo}, ${echo}` } }),
-    'error_description, at its cut': (echo) => ({ status: 401, body: { error: 'invalid_client', error_description: 'd'.repeat(195) + echo } }),
-    error_uri: (echo) => ({ status: 400, body: { error: 'invalid_request', error_uri: `https://docs.example.com/?${echo}` } }),
+    'error_description, once and again': (echo) => ({
+      status: 401,
+      body: { error: 'invalid_client', error_description: `${echo}, ${echo}` },
+    }),
+    'error_description, at its cut': (echo) => ({
+      status: 401,
+      body: { error: 'invalid_client', error_description: 'd'.repeat(195) + echo },
+    }),
+    error_uri: (echo) => ({
+      status: 400,
+      body: { error: 'invalid_request', error_uri: `https://docs.example.com/?${echo}` },
+    }),
     'the code of a fault': (echo) => ({ status: 401, body: { fault: { code: echo } } }),
-    'the code of a fault, at its cut': (echo) => ({ status: 401, body: { fault: { code: 'c'.repeat(45) + echo } } }),
-    'the code of an XML fault': (echo) => ({ status: 500, headers: { 'content-type': 'application/xml' }, body: `<am:fault><am:code>${echo}</am:code></am:fault>` }),
-    'the code of an XML fault, at its cut': (echo) => ({ status: 400, body: `<fault><code>${'c'.repeat(45)}${echo}</code></fault>` }),
-    'the content type': (echo) => ({ status: 502, headers: { 'content-type': `text/html; echo="${echo.replace(/[^\x20-\x7e]/g, '')}"` }, body: '<html>' }),
+    'the code of a fault, at its cut': (echo) => ({
+      status: 401,
+      body: { fault: { code: 'c'.repeat(45) + echo } },
+    }),
+    'the code of an XML fault': (echo) => ({
+      status: 500,
+      headers: { 'content-type': 'application/xml' },
+      body: `<am:fault><am:code>${echo}</am:code></am:fault>`,
+    }),
+    'the code of an XML fault, at its cut': (echo) => ({
+      status: 400,
+      body: `<fault><code>${'c'.repeat(45)}${echo}</code></fault>`,
+    }),
+    'the content type': (echo) => ({
+      status: 502,
+      headers: { 'content-type': `text/html; echo="${echo.replace(/[^\x20-\x7e]/g, '')}"` },
+      body: '<html>',
+    }),
   };
   for (const [method, clientAuthentication] of Object.entries(METHODS)) {
     for (const [place, answerWith] of Object.entries(PLACES)) {
@@ -127,7 +227,10 @@ describe('no secret is shown', () => {
         const revoke = () => revokeToken(config, { accessToken: TOKEN, tokenType: 'Bearer' });
         await rejectionOf(createClient(config).fetchToken());
         await rejectionOf(revoke());
-        for (const [call, received] of [[() => createClient(config).fetchToken(), server.tokenRequests[0]!], [revoke, server.revocations[0]!]] as const) {
+        for (const [call, received] of [
+          [() => createClient(config).fetchToken(), server.tokenRequests[0]!],
+          [revoke, server.revocations[0]!],
+        ] as const) {
           const secrets = carried(received);
           assert.ok(secrets.length > 0, 'nothing secret was sent');
           for (const secret of secrets) {
@@ -144,11 +247,23 @@ describe('no secret is shown', () => {
 
   it('but what is none stays readable', async (t) => {
     const server = await startServer(t);
-    server.token = () => ({ status: 400, body: { error: 'invalid_request', error_description: 'grant_type client_credentials of invented-id for invented-audience wants application/json' } });
+    server.token = () => ({
+      status: 400,
+      body: {
+        error: 'invalid_request',
+        error_description:
+          'grant_type client_credentials of invented-id for invented-audience wants application/json',
+      },
+    });
     for (const clientAuthentication of Object.values(METHODS)) {
       const credentials = { clientAuthentication, oauthParams: { audience: 'invented-audience' } };
-      const { errorDescription } = await rejectionOf(createClient(configOf(server, undefined, credentials)).fetchToken());
-      assert.equal(errorDescription, 'grant_type client_credentials of invented-id for invented-audience wants application/json');
+      const { errorDescription } = await rejectionOf(
+        createClient(configOf(server, undefined, credentials)).fetchToken(),
+      );
+      assert.equal(
+        errorDescription,
+        'grant_type client_credentials of invented-id for invented-audience wants application/json',
+      );
     }
   });
 
@@ -164,8 +279,13 @@ describe('no secret is shown', () => {
   it('in the errors of a time-out, of missing credentials, of the origin guard and of a redirect', async (t) => {
     const server = await startServer(t, { token: () => ({ body: { access_token: TOKEN } }) });
     const client = createClient(configOf(server));
-    const hasty = createClient(configOf(server, undefined, {}, { timeout: 50 })).withToken(await client.getToken());
-    server.api = ({ url }) => (url === '/hang' ? undefined : { status: 302, headers: { location: `https://user:${SECRET}@example.com/` } });
+    const hasty = createClient(configOf(server, undefined, {}, { timeout: 50 })).withToken(
+      await client.getToken(),
+    );
+    server.api = ({ url }) =>
+      url === '/hang'
+        ? undefined
+        : { status: 302, headers: { location: `https://user:${SECRET}@example.com/` } };
     const errors = [
       rejectionOf(hasty.authorizedFetch(`${server.origin}/hang`)),
       rejectionOf(client.authorizedFetch(`${server.origin}/x`)),
@@ -173,7 +293,10 @@ describe('no secret is shown', () => {
       rejectionOf(createClient(configOf(server, undefined, { oauthClientSecret: undefined })).getToken()),
     ];
     const found = await Promise.all(errors);
-    assert.deepEqual(found.map(({ name, code }) => code ?? name), ['timeout', 'TypeError', 'TypeError', 'no_credentials']);
+    assert.deepEqual(
+      found.map(({ name, code }) => code ?? name),
+      ['timeout', 'TypeError', 'TypeError', 'no_credentials'],
+    );
     for (const error of found) assertCleanError(error, 'a call');
   });
 
@@ -192,16 +315,22 @@ describe('no secret is shown', () => {
       thrown(() => createClient(configOf(server, undefined, { oauthToken: bad }))),
       thrown(() => createClient(configOf(server)).withToken(bad)),
       thrown(() => createClient(configOf(server, undefined, {}, { vZM2mToken: `${SESSION}\r\n` }))),
-      await rejectionOf(createClient(configOf(server, undefined, { oauthTokenProvider: () => bad })).getToken()),
+      await rejectionOf(
+        createClient(configOf(server, undefined, { oauthTokenProvider: () => bad })).getToken(),
+      ),
       await rejectionOf(revokeToken(configOf(server), bad)),
     ];
     for (const error of errors) assertCleanError(error as Error, 'a bad token');
   });
 
   it('in the events of calls that go well', async (t) => {
-    const server = await startServer(t, { token: () => ({ body: { access_token: `${TOKEN}-${server.tokenRequests.length}`, expires_in: 60 } }) });
+    const server = await startServer(t, {
+      token: () => ({ body: { access_token: `${TOKEN}-${server.tokenRequests.length}`, expires_in: 60 } }),
+    });
     const { events, onEvent } = recordEvents();
-    const client = createClient(configOf(server, onEvent, { oauthOnTokenUpdate: () => Promise.reject(new Error(TOKEN)) }));
+    const client = createClient(
+      configOf(server, onEvent, { oauthOnTokenUpdate: () => Promise.reject(new Error(TOKEN)) }),
+    );
     await client.getToken();
     server.revoked.add(`${TOKEN}-1`);
     assert.equal((await client.authorizedFetch(`${server.origin}/x`)).status, 200);
@@ -234,11 +363,22 @@ function captureLog(value: unknown): string {
   return lines.join('\n');
 }
 
-/** Everything that a logger might print of an error, its cause and its hidden properties, but not the headers themselves. */
+/**
+ * Everything that a logger might print of an error, its cause and its hidden properties, but not the headers
+ * themselves.
+ */
 function assertCleanError(error: Error, label: string, secrets = ALL): void {
-  const texts = [String(error), error.stack ?? '', inspect(error, { depth: Infinity }), JSON.stringify(error)];
+  const texts = [
+    String(error),
+    error.stack ?? '',
+    inspect(error, { depth: Infinity }),
+    JSON.stringify(error),
+  ];
   for (const name of Object.getOwnPropertyNames(error)) {
-    if (name !== 'headers') texts.push(inspect((error as unknown as Record<string, unknown>)[name], { depth: Infinity, showHidden: true }));
+    if (name !== 'headers')
+      texts.push(
+        inspect((error as unknown as Record<string, unknown>)[name], { depth: Infinity, showHidden: true }),
+      );
   }
   for (const text of texts) assertClean(text, label, secrets);
 }

@@ -3,11 +3,16 @@
  * Everything that a test needs besides: a fake clock, and a recorder of events.
  */
 import { once } from 'node:events';
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import { createServer } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
-import type { ClientCredentials, ClientEvent, ClientOptions, CustomEnvironment, CustomEnvironmentConfig } from 'thingspace-auth';
+import type {
+  ClientCredentials,
+  ClientEvent,
+  ClientOptions,
+  CustomEnvironment,
+  CustomEnvironmentConfig,
+} from 'thingspace-auth';
 
 /** A request as it arrived, its body read. */
 export interface Received {
@@ -30,7 +35,10 @@ export interface Answer {
 }
 
 /** Answers one request; one that returns nothing has dealt with the response itself. */
-export type Handler = (received: Received, response: ServerResponse) => Answer | void | Promise<Answer | void>;
+export type Handler = (
+  received: Received,
+  response: ServerResponse,
+) => Answer | void | Promise<Answer | void>;
 
 export interface TestServer {
   readonly origin: string;
@@ -60,7 +68,10 @@ const { setTimeout: realSetTimeout } = globalThis;
 type Finisher = Pick<TestContext, 'after'>;
 
 /** Starts a server that is closed, connections and all, when the test has ended. */
-export async function startServer(t: Finisher, handlers: { token?: Handler; api?: Handler; revoke?: Handler } = {}): Promise<TestServer> {
+export async function startServer(
+  t: Finisher,
+  handlers: { token?: Handler; api?: Handler; revoke?: Handler } = {},
+): Promise<TestServer> {
   const tokenRequests: Received[] = [];
   const revocations: Received[] = [];
   const apiRequests: Received[] = [];
@@ -68,11 +79,20 @@ export async function startServer(t: Finisher, handlers: { token?: Handler; api?
   const origin = await listen(t, async (request, response) => {
     const { method = '', url = '', headers } = request;
     const body = await readBody(request);
-    const received = { method, url, headers, body, form: new URLSearchParams(body), port: request.socket.remotePort };
+    const received = {
+      method,
+      url,
+      headers,
+      body,
+      form: new URLSearchParams(body),
+      port: request.socket.remotePort,
+    };
     const [seen, handle] =
-      url === '/token' ? ([tokenRequests, server.token] as const)
-      : url === '/revoke' ? ([revocations, server.revoke] as const)
-      : ([apiRequests, server.api] as const);
+      url === '/token'
+        ? ([tokenRequests, server.token] as const)
+        : url === '/revoke'
+          ? ([revocations, server.revoke] as const)
+          : ([apiRequests, server.api] as const);
     seen.push(received);
     const answer = await handle(received, response);
     if (answer) send(response, answer);
@@ -85,7 +105,9 @@ export async function startServer(t: Finisher, handlers: { token?: Handler; api?
     apiRequests,
     revoked,
     token: handlers.token ?? (() => tokenAnswer(`token-${tokenRequests.length}`)),
-    api: handlers.api ?? (({ headers, url }) => (revoked.has(bearerOf(headers)) ? rejection : { body: { path: url } })),
+    api:
+      handlers.api ??
+      (({ headers, url }) => (revoked.has(bearerOf(headers)) ? rejection : { body: { path: url } })),
     revoke: handlers.revoke ?? (() => ({})),
     config: (options, credentials, environment) => ({
       clientCredentialsAuthCredentials: {
@@ -93,7 +115,12 @@ export async function startServer(t: Finisher, handlers: { token?: Handler; api?
         oauthClientSecret: 'invented-secret',
         ...credentials,
       },
-      environment: { tokenUrl: `${origin}/token`, apiOrigins: [origin], revocationUrl: `${origin}/revoke`, ...environment },
+      environment: {
+        tokenUrl: `${origin}/token`,
+        apiOrigins: [origin],
+        revocationUrl: `${origin}/revoke`,
+        ...environment,
+      },
       ...options,
     }),
   };
@@ -125,7 +152,10 @@ export async function readBody(request: IncomingMessage): Promise<string> {
 
 export function send(response: ServerResponse, { status = 200, headers = {}, body }: Answer): void {
   const isRaw = body === undefined || typeof body === 'string' || body instanceof Uint8Array;
-  response.writeHead(status, { ...(!isRaw && { 'content-type': 'application/json' }), ...headers } as Record<string, string>);
+  response.writeHead(status, { ...(!isRaw && { 'content-type': 'application/json' }), ...headers } as Record<
+    string,
+    string
+  >);
   response.end(isRaw ? body : JSON.stringify(body));
 }
 
@@ -134,14 +164,20 @@ export function tokenAnswer(accessToken: string, expiresIn: unknown = 3600, more
 }
 
 /** ThingSpace's words for a bearer that it does not take. */
-export const rejection: Answer = { status: 401, body: { fault: { code: '900901', message: 'Invalid Credentials' } } };
+export const rejection: Answer = {
+  status: 401,
+  body: { fault: { code: '900901', message: 'Invalid Credentials' } },
+};
 
 export function bearerOf({ authorization = '' }: IncomingHttpHeaders): string {
   return authorization.replace(/^Bearer /, '');
 }
 
 /** A handler for `onEvent` that keeps what it gets. */
-export function recordEvents(): { readonly events: ClientEvent[]; readonly onEvent: (event: ClientEvent) => void } {
+export function recordEvents(): {
+  readonly events: ClientEvent[];
+  readonly onEvent: (event: ClientEvent) => void;
+} {
   const events: ClientEvent[] = [];
   return { events, onEvent: (event) => void events.push(event) };
 }
@@ -166,23 +202,35 @@ export interface Clock {
 export const START_MS: number = Date.UTC(2030, 0, 1);
 
 /**
- * Fakes `setTimeout` and `Date.now` for one test, from {@link START_MS} on. Sockets stay real, and so do the timers that
- * Node's own fetch sets for its connections: `mock.timers` fakes those too, and a moved clock then breaks connections.
+ * Fakes `setTimeout` and `Date.now` for one test, from {@link START_MS} on. Sockets stay real, and so do the
+ * timers that Node's own fetch sets for its connections: `mock.timers` fakes those too, and a moved clock
+ * then breaks connections.
  */
 export function fakeClock(t: Finisher): Clock {
   const real = { setTimeout: globalThis.setTimeout, clearTimeout: globalThis.clearTimeout, now: Date.now };
-  const timers = new Map<unknown, { readonly atMs: number; readonly delayMs: number; readonly fire: () => void }>();
+  const timers = new Map<
+    unknown,
+    { readonly atMs: number; readonly delayMs: number; readonly fire: () => void }
+  >();
   const delaysMs: number[] = [];
   let nowMs = START_MS;
   let jumpedMs = 0;
   Date.now = () => nowMs + jumpedMs;
-  globalThis.setTimeout = ((callback: (...parameters: unknown[]) => void, delayMs = 0, ...parameters: unknown[]) => {
+  globalThis.setTimeout = ((
+    callback: (...parameters: unknown[]) => void,
+    delayMs = 0,
+    ...parameters: unknown[]
+  ) => {
     if (isCalledByPlatform()) return real.setTimeout(callback, delayMs, ...parameters);
     delaysMs.push(delayMs);
     const timer = { ref: () => timer, unref: () => timer, hasRef: () => true };
     // As Node has it.
     const isInRange = delayMs >= 1 && delayMs <= 2 ** 31 - 1;
-    timers.set(timer, { atMs: nowMs + (isInRange ? delayMs : 1), delayMs, fire: () => callback(...parameters) });
+    timers.set(timer, {
+      atMs: nowMs + (isInRange ? delayMs : 1),
+      delayMs,
+      fire: () => callback(...parameters),
+    });
     return timer;
   }) as unknown as typeof setTimeout;
   globalThis.clearTimeout = (timer) => void (timers.delete(timer) || real.clearTimeout(timer));
@@ -191,7 +239,9 @@ export function fakeClock(t: Finisher): Clock {
   const advance = (ms: number): void => {
     const endMs = nowMs + ms;
     for (;;) {
-      const [next] = [...timers].filter(([, { atMs }]) => atMs <= endMs).sort(([, one], [, other]) => one.atMs - other.atMs);
+      const [next] = [...timers]
+        .filter(([, { atMs }]) => atMs <= endMs)
+        .sort(([, one], [, other]) => one.atMs - other.atMs);
       if (!next) break;
       timers.delete(next[0]);
       nowMs = Math.max(nowMs, next[1].atMs);
@@ -242,7 +292,9 @@ export function turn(): Promise<void> {
 export function setGlobal(t: Finisher, name: string, value: unknown): void {
   const before = Object.getOwnPropertyDescriptor(globalThis, name);
   Object.defineProperty(globalThis, name, { value, configurable: true });
-  t.after(() => (before ? Object.defineProperty(globalThis, name, before) : Reflect.deleteProperty(globalThis, name)));
+  t.after(() =>
+    before ? Object.defineProperty(globalThis, name, before) : Reflect.deleteProperty(globalThis, name),
+  );
 }
 
 /** Real time enough for a request to arrive and be answered, where a test must show that none does. */

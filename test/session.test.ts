@@ -1,13 +1,26 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
-import type { ClientOptions, CustomEnvironmentConfig } from 'thingspace-auth';
-import { ApiError, createClient } from 'thingspace-auth';
-import type { SessionOptions } from 'thingspace-auth/session';
-import { createSession } from 'thingspace-auth/session';
-import type { Answer, Handler } from './server.ts';
-import { fakeClock, hold, recordEvents, rejection, tokenAnswer, turn, turns } from './server.ts';
-import { connectivityError, DEVICES_PATH, SESSION_PATH, startSessionServer, wrongPassword } from './sessionServer.ts';
+import { ApiError, type ClientOptions, type CustomEnvironmentConfig, createClient } from 'thingspace-auth';
+import { createSession, type SessionOptions } from 'thingspace-auth/session';
+import {
+  type Answer,
+  fakeClock,
+  type Handler,
+  hold,
+  recordEvents,
+  rejection,
+  tokenAnswer,
+  turn,
+  turns,
+} from './server.ts';
+import {
+  connectivityError,
+  DEVICES_PATH,
+  SESSION_PATH,
+  startSessionServer,
+  wrongPassword,
+} from './sessionServer.ts';
 
 const MINUTE_MS = 60_000;
 const isRefused = { name: 'ApiError', code: 'session_refused' };
@@ -26,7 +39,10 @@ test('logs in with the bearer on first use, and sends the session token with the
   assert.equal(login?.headers.authorization, 'Bearer token-1');
   assert.equal(login?.headers['content-type'], 'application/json');
   assert.equal(login?.headers['vz-m2m-token'], undefined);
-  assert.deepEqual(JSON.parse(login?.body ?? ''), { username: 'invented-user', password: 'invented-password' });
+  assert.deepEqual(JSON.parse(login?.body ?? ''), {
+    username: 'invented-user',
+    password: 'invented-password',
+  });
   assert.equal(server.tokenRequests.length, 1);
 });
 
@@ -73,7 +89,10 @@ test('sends a login through the client that began it, whoever joins', async (t) 
   const second = server.client(session, via('second')).authorizedFetch(server.origin + DEVICES_PATH);
   release();
 
-  assert.deepEqual((await Promise.all([first, second])).map(({ status }) => status), [200, 200]);
+  assert.deepEqual(
+    (await Promise.all([first, second])).map(({ status }) => status),
+    [200, 200],
+  );
   assert.deepEqual(sent, ['first']);
 });
 
@@ -92,14 +111,16 @@ test('shares one login among concurrent calls and several clients', async (t) =>
   const clients = [server.client(session), server.client(session)];
 
   const responses = await Promise.all(
-    Array.from({ length: 50 }, (_, index) => clients[index % 2]!.authorizedFetch(server.origin + DEVICES_PATH)),
+    Array.from({ length: 50 }, (_, index) =>
+      clients[index % 2]!.authorizedFetch(server.origin + DEVICES_PATH),
+    ),
   );
 
   assert.ok(responses.every(({ status }) => status === 200));
   assert.equal(server.logins.length, 1);
 });
 
-test('finds the session endpoint at the environment\'s sessionUrl, which need not be among apiOrigins', async (t) => {
+test("finds the session endpoint at the environment's sessionUrl, which need not be among apiOrigins", async (t) => {
   const [server, other] = [await startSessionServer(t), await startSessionServer(t)];
   server.live.add('session-1');
   const sessionUrl = `${other.origin}/api/m2m/v1/session`;
@@ -142,7 +163,9 @@ test('leaves a call with its own session header alone, and sends none for an emp
   server.live.add('own-session');
   const { authorizedFetch } = server.client(server.account());
 
-  const own = await authorizedFetch(server.origin + DEVICES_PATH, { headers: { 'VZ-M2M-Token': 'own-session' } });
+  const own = await authorizedFetch(server.origin + DEVICES_PATH, {
+    headers: { 'VZ-M2M-Token': 'own-session' },
+  });
   const none = await authorizedFetch(server.origin + DEVICES_PATH, { headers: { 'VZ-M2M-Token': '' } });
 
   assert.equal(own.status, 200);
@@ -205,16 +228,25 @@ const expiries: Record<string, Answer> = {
   },
   Location: {
     status: 400,
-    body: { errorCode: 'INVALID_PARAMETER', errorMessage: 'UWS verification failure (The Session has expired.)' },
+    body: {
+      errorCode: 'INVALID_PARAMETER',
+      errorMessage: 'UWS verification failure (The Session has expired.)',
+    },
   },
   'Cloud Connector with 401': {
     status: 401,
-    body: { error: 'unauthorized', error_description: 'Failure response received for UWS V1 REST accounts: [400]' },
+    body: {
+      error: 'unauthorized',
+      error_description: 'Failure response received for UWS V1 REST accounts: [400]',
+    },
   },
   'Cloud Connector with 400, under a JSON type of its own': {
     status: 400,
     headers: { 'content-type': 'application/problem+JSON; charset=utf-8' },
-    body: JSON.stringify({ error: 'unauthorized', error_description: 'Failure response received for UWS V1 REST accounts: [400]' }),
+    body: JSON.stringify({
+      error: 'unauthorized',
+      error_description: 'Failure response received for UWS V1 REST accounts: [400]',
+    }),
   },
 };
 
@@ -228,7 +260,9 @@ for (const [name, answer] of Object.entries(expiries)) {
     server.live.clear();
 
     const responses = await Promise.all(
-      [1, 2, 3].map((body) => authorizedFetch(server.origin + DEVICES_PATH, { method: 'POST', body: String(body) })),
+      [1, 2, 3].map((body) =>
+        authorizedFetch(server.origin + DEVICES_PATH, { method: 'POST', body: String(body) }),
+      ),
     );
 
     assert.deepEqual(await Promise.all(responses.map((response) => response.json())), [
@@ -239,11 +273,14 @@ for (const [name, answer] of Object.entries(expiries)) {
     assert.equal(server.logins.length, 2);
     assert.equal(server.calls.length, 7);
     assert.equal(server.tokenRequests.length, 1);
-    assert.deepEqual(events.filter(({ type }) => type === 'request_replayed'), [
-      { type: 'request_replayed', reason: 'session' },
-      { type: 'request_replayed', reason: 'session' },
-      { type: 'request_replayed', reason: 'session' },
-    ]);
+    assert.deepEqual(
+      events.filter(({ type }) => type === 'request_replayed'),
+      [
+        { type: 'request_replayed', reason: 'session' },
+        { type: 'request_replayed', reason: 'session' },
+        { type: 'request_replayed', reason: 'session' },
+      ],
+    );
   });
 }
 
@@ -265,18 +302,36 @@ const others: Record<string, Answer> = {
     body: JSON.stringify(connectivityError('REQUEST_FAILED.SessionToken.Expired').body),
   },
   'another code of Connectivity': connectivityError('INPUT_INVALID.DeviceId.Invalid'),
-  'a code that only ends like one': { status: 400, body: { errorCode: 'A.B.REQUEST_FAILED.SessionToken.Expired' } },
+  'a code that only ends like one': {
+    status: 400,
+    body: { errorCode: 'A.B.REQUEST_FAILED.SessionToken.Expired' },
+  },
   'a code that goes on': connectivityError('REQUEST_FAILED.SessionToken.ExpiredLongAgo'),
-  'only the message': { status: 400, body: { errorCode: 'X.Y', errorMessage: 'UWS verification failure; session token has expired' } },
-  'the code of Location alone': { status: 400, body: { errorCode: 'INVALID_PARAMETER', errorMessage: 'No such device.' } },
-  'unauthorized for another reason': { status: 400, body: { error: 'unauthorized', error_description: 'No such key.' } },
-  'the description of Cloud Connector alone': { status: 400, body: { error: 'invalid', error_description: 'UWS V1' } },
+  'only the message': {
+    status: 400,
+    body: { errorCode: 'X.Y', errorMessage: 'UWS verification failure; session token has expired' },
+  },
+  'the code of Location alone': {
+    status: 400,
+    body: { errorCode: 'INVALID_PARAMETER', errorMessage: 'No such device.' },
+  },
+  'unauthorized for another reason': {
+    status: 400,
+    body: { error: 'unauthorized', error_description: 'No such key.' },
+  },
+  'the description of Cloud Connector alone': {
+    status: 400,
+    body: { error: 'invalid', error_description: 'UWS V1' },
+  },
   'no object': { status: 400, body: [] },
   null: { status: 400, headers: { 'content-type': 'application/json' }, body: 'null' },
   'no JSON': { status: 400, headers: { 'content-type': 'application/json' }, body: '<html>' },
   'more than 64 KiB': {
     status: 400,
-    body: { ...(connectivityError('REQUEST_FAILED.SessionToken.Expired').body as object), padding: 'x'.repeat(65_536) },
+    body: {
+      ...(connectivityError('REQUEST_FAILED.SessionToken.Expired').body as object),
+      padding: 'x'.repeat(65_536),
+    },
   },
 };
 
@@ -314,7 +369,10 @@ test('lets the caller read an expiry answer that is the last word, and logs in n
   assert.equal(server.calls.length, 2);
   assert.equal(server.logins.length, 2);
   clock.advance(MINUTE_MS - 1);
-  assert.deepEqual((await Promise.all([call(), call()])).map(({ status }) => status), [400, 400]);
+  assert.deepEqual(
+    (await Promise.all([call(), call()])).map(({ status }) => status),
+    [400, 400],
+  );
   assert.deepEqual([server.calls.length, server.logins.length], [4, 2]);
   clock.advance(1);
   assert.equal((await call()).status, 400);
@@ -327,7 +385,8 @@ test('costs at most two logins a minute where the API always says that the sessi
   const { authorizedFetch } = server.client(server.account());
   server.login = () => ({ body: { sessionToken: `stillborn-${server.logins.length}` } });
   const call = (init?: RequestInit) => authorizedFetch(server.origin + DEVICES_PATH, init);
-  const stream = () => call({ method: 'POST', body: new Blob(['once']).stream(), duplex: 'half' } as RequestInit);
+  const stream = () =>
+    call({ method: 'POST', body: new Blob(['once']).stream(), duplex: 'half' } as RequestInit);
 
   for (let minute = 1; minute <= 3; minute++) {
     for (let second = 0; second < 60; second += 5) {
@@ -346,7 +405,11 @@ test('costs at most a login a minute where streams alone always find the session
   server.login = () => ({ body: { sessionToken: `stillborn-${server.logins.length}` } });
 
   for (let second = 0; second < 60; second += 5) {
-    await authorizedFetch(server.origin + DEVICES_PATH, { method: 'POST', body: new Blob(['once']).stream(), duplex: 'half' } as RequestInit);
+    await authorizedFetch(server.origin + DEVICES_PATH, {
+      method: 'POST',
+      body: new Blob(['once']).stream(),
+      duplex: 'half',
+    } as RequestInit);
     clock.advance(5_000);
   }
 
@@ -362,7 +425,10 @@ test('logs in for a call though a stream has found the session lapsed right afte
   await call();
   server.live.clear();
 
-  assert.equal((await call({ method: 'POST', body: new Blob(['once']).stream(), duplex: 'half' } as RequestInit)).status, 400);
+  assert.equal(
+    (await call({ method: 'POST', body: new Blob(['once']).stream(), duplex: 'half' } as RequestInit)).status,
+    400,
+  );
   assert.equal((await call()).status, 200);
   assert.equal(server.logins.length, 3);
 });
@@ -374,7 +440,8 @@ test('counts the minute without a login from the first replay that was rejected'
   const { api } = server;
   const late = hold();
   server.api = async (received, response) => {
-    if (received.url.endsWith('?slow') && received.headers['vz-m2m-token'] === 'stillborn-2') await late.promise;
+    if (received.url.endsWith('?slow') && received.headers['vz-m2m-token'] === 'stillborn-2')
+      await late.promise;
     return api(received, response);
   };
   const { authorizedFetch } = server.client(server.account());
@@ -398,7 +465,11 @@ test('returns the answer for a body that cannot be sent again, and logs in for t
   server.live.clear();
   const stream = new Blob(['once']).stream();
 
-  const response = await authorizedFetch(server.origin + DEVICES_PATH, { method: 'POST', body: stream, duplex: 'half' } as RequestInit);
+  const response = await authorizedFetch(server.origin + DEVICES_PATH, {
+    method: 'POST',
+    body: stream,
+    duplex: 'half',
+  } as RequestInit);
 
   assert.equal(response.status, 400);
   assert.deepEqual(await response.json(), server.lapsed.body);
@@ -434,7 +505,10 @@ test('rejects as fetch does where the body of a 400 breaks off or is aborted, an
   meanwhile = () => breakOff();
   await assert.rejects(authorizedFetch(server.origin + DEVICES_PATH), TypeError);
   meanwhile = () => controller.abort('reason');
-  await assert.rejects(authorizedFetch(server.origin + DEVICES_PATH, { signal: controller.signal }), (error) => error === 'reason');
+  await assert.rejects(
+    authorizedFetch(server.origin + DEVICES_PATH, { signal: controller.signal }),
+    (error) => error === 'reason',
+  );
   meanwhile = () => clock.advance(5_000);
   const stalled = await authorizedFetch(server.origin + DEVICES_PATH);
   assert.equal(stalled.status, 400);
@@ -486,10 +560,13 @@ test('replays with a new bearer where the login took longer than the old one liv
 
   assert.equal((await authorizedFetch(server.origin + DEVICES_PATH)).status, 200);
 
-  assert.deepEqual(server.calls.map(({ headers }) => headers.authorization), ['Bearer token-1', 'Bearer token-1', 'Bearer token-2']);
+  assert.deepEqual(
+    server.calls.map(({ headers }) => headers.authorization),
+    ['Bearer token-1', 'Bearer token-1', 'Bearer token-2'],
+  );
 });
 
-test('renews a bearer that the login\'s gateway rejects, and logs in once more', async (t) => {
+test("renews a bearer that the login's gateway rejects, and logs in once more", async (t) => {
   const server = await startSessionServer(t);
   const { authorizedFetch, getToken } = server.client(server.account());
   await getToken();
@@ -497,7 +574,10 @@ test('renews a bearer that the login\'s gateway rejects, and logs in once more',
 
   assert.equal((await authorizedFetch(server.origin + DEVICES_PATH)).status, 200);
 
-  assert.deepEqual(server.logins.map(({ headers }) => headers.authorization), ['Bearer token-1', 'Bearer token-2']);
+  assert.deepEqual(
+    server.logins.map(({ headers }) => headers.authorization),
+    ['Bearer token-1', 'Bearer token-2'],
+  );
   assert.equal(server.calls.length, 1);
 });
 
@@ -512,7 +592,10 @@ test('renews a bearer once more that the next login rejects within the minute', 
     assert.equal((await authorizedFetch(server.origin + DEVICES_PATH)).status, 200);
   }
 
-  assert.deepEqual(server.logins.map(({ headers }) => headers.authorization), [1, 2, 2, 3].map((number) => `Bearer token-${number}`));
+  assert.deepEqual(
+    server.logins.map(({ headers }) => headers.authorization),
+    [1, 2, 2, 3].map((number) => `Bearer token-${number}`),
+  );
 });
 
 test("fails where the login's gateway rejects a bearer in whose place none can be had", async (t) => {
@@ -538,7 +621,8 @@ for (const [name, body] of [
   test(`takes a gateway's fault in ${name} for one too`, async (t) => {
     const server = await startSessionServer(t);
     const { login } = server;
-    server.login = (received, response) => (server.logins.length > 1 ? login(received, response) : { status: 401, body });
+    server.login = (received, response) =>
+      server.logins.length > 1 ? login(received, response) : { status: 401, body };
     const { authorizedFetch } = server.client(server.account());
 
     assert.equal((await authorizedFetch(server.origin + DEVICES_PATH)).status, 200);
@@ -548,7 +632,10 @@ for (const [name, body] of [
 
 test('sends login and logout below the session endpoint, whether that ends with a slash or has a query', async (t) => {
   const server = await startSessionServer(t);
-  for (const sessionUrl of [`${server.origin}${SESSION_PATH}/`, `${server.origin}${SESSION_PATH}?invented=1`]) {
+  for (const sessionUrl of [
+    `${server.origin}${SESSION_PATH}/`,
+    `${server.origin}${SESSION_PATH}?invented=1`,
+  ]) {
     const { api } = server;
     server.api = (received, response) => api({ ...received, url: received.url.split('?')[0]! }, response);
     const session = server.account();
@@ -564,7 +651,11 @@ test('sends login and logout below the session endpoint, whether that ends with 
 test('hands an answer that is nested too deep to be looked at to the caller', async (t) => {
   const server = await startSessionServer(t);
   const { authorizedFetch } = server.client(server.account());
-  server.lapsed = { status: 400, headers: { 'content-type': 'application/json' }, body: `{"errorCode":${'['.repeat(30_000)}${']'.repeat(30_000)}}` };
+  server.lapsed = {
+    status: 400,
+    headers: { 'content-type': 'application/json' },
+    body: `{"errorCode":${'['.repeat(30_000)}${']'.repeat(30_000)}}`,
+  };
   server.login = () => ({ body: { sessionToken: 'unknown-to-the-api' } });
 
   assert.equal((await (await authorizedFetch(server.origin + DEVICES_PATH)).text()).length, 60_014);
@@ -617,7 +708,14 @@ test('makes one login with wrong credentials, ever, for 100 concurrent calls and
   const { authorizedFetch } = server.client(server.account({ password: 'wrong-password' }), { onEvent });
 
   const calls = Array.from({ length: 100 }, () => authorizedFetch(server.origin + DEVICES_PATH));
-  const errors = await Promise.all(calls.map((call) => call.then(() => undefined, (error: unknown) => error)));
+  const errors = await Promise.all(
+    calls.map((call) =>
+      call.then(
+        () => undefined,
+        (error: unknown) => error,
+      ),
+    ),
+  );
   clock.advance(24 * 60 * MINUTE_MS);
   const later = await authorizedFetch(server.origin + DEVICES_PATH).catch((error: unknown) => error);
 
@@ -626,13 +724,17 @@ test('makes one login with wrong credentials, ever, for 100 concurrent calls and
   assert.ok(later instanceof ApiError);
   assert.equal(later.code, 'session_refused');
   assert.equal(later.statusCode, 401);
-  assert.match(later.message, new RegExp(`${server.origin}${SESSION_PATH}/login refused the username and password \\(401\\)`));
+  assert.match(
+    later.message,
+    new RegExp(`${server.origin}${SESSION_PATH}/login refused the username and password \\(401\\)`),
+  );
   assert.match(later.message, /five failures lock the account.*reset\(\) to send this one again$/);
   assert.ok(!('cause' in later));
   assert.equal(server.calls.length, 0);
-  assert.deepEqual(events.filter(({ type }) => type.startsWith('session')), [
-    { type: 'session_latched', code: 'session_refused', statusCode: 401 },
-  ]);
+  assert.deepEqual(
+    events.filter(({ type }) => type.startsWith('session')),
+    [{ type: 'session_latched', code: 'session_refused', statusCode: 401 }],
+  );
 });
 
 for (const status of [400, 401, 403, 404, 410, 423, 451, 499]) {
@@ -710,11 +812,14 @@ for (const [name, answer] of Object.entries(passing)) {
       assert.equal(server.logins.length, round + 2);
     }
     assert.equal(events.filter(({ type }) => type === 'session_failed').length, server.logins.length);
-    assert.deepEqual(events.find(({ type }) => type === 'session_failed'), {
-      type: 'session_failed',
-      code: 'session_failed',
-      statusCode: answer.status,
-    });
+    assert.deepEqual(
+      events.find(({ type }) => type === 'session_failed'),
+      {
+        type: 'session_failed',
+        code: 'session_failed',
+        statusCode: answer.status,
+      },
+    );
 
     server.login = login;
     clock.advance(30_000);
@@ -781,21 +886,23 @@ for (const [name, login] of Object.entries(unknown)) {
 
     await assert.rejects(call(), isFailed);
     await assert.rejects(call(), isFailed);
-    await assert.rejects(call(), { ...isRefused, message: /\/session\/login gave no answer twice\. No further login is sent.*reset\(\)/ });
+    await assert.rejects(call(), {
+      ...isRefused,
+      message: /\/session\/login gave no answer twice\. No further login is sent.*reset\(\)/,
+    });
     await assert.rejects(call(), isRefused);
 
     assert.equal(server.logins.length, 2);
-    assert.deepEqual(events.map(({ type }) => type).filter((type) => type.startsWith('session')), [
-      'session_failed',
-      'session_failed',
-      'session_latched',
-    ]);
+    assert.deepEqual(
+      events.map(({ type }) => type).filter((type) => type.startsWith('session')),
+      ['session_failed', 'session_failed', 'session_latched'],
+    );
   });
 }
 
 /**
- * A server without sockets, for tests that wait for timers: the platform's own, which a fake clock of an earlier test
- * has made, would end those of a later one. Logins are never answered.
+ * A server without sockets, for tests that wait for timers: the platform's own, which a fake clock of an
+ * earlier test has made, would end those of a later one. Logins are never answered.
  */
 function silentServer(): { readonly logins: AbortSignal[]; readonly config: CustomEnvironmentConfig } {
   const logins: AbortSignal[] = [];
@@ -812,13 +919,19 @@ function silentServer(): { readonly logins: AbortSignal[]; readonly config: Cust
   return { logins, config };
 }
 
-test('counts a time-out, of 30 s where the client sets no limit and of the client\'s where it does', async (t) => {
+test("counts a time-out, of 30 s where the client sets no limit and of the client's where it does", async (t) => {
   const clock = fakeClock(t);
   const { logins, config } = silentServer();
   const vZM2mToken = createSession({ username: 'invented-user', password: 'invented-password' });
-  const [patient, hasty] = [createClient({ ...config, vZM2mToken }), createClient({ ...config, vZM2mToken, timeout: 2_000 })];
+  const [patient, hasty] = [
+    createClient({ ...config, vZM2mToken }),
+    createClient({ ...config, vZM2mToken, timeout: 2_000 }),
+  ];
 
-  for (const [{ authorizedFetch }, limitMs] of [[patient, 30_000], [hasty, 2_000]] as const) {
+  for (const [{ authorizedFetch }, limitMs] of [
+    [patient, 30_000],
+    [hasty, 2_000],
+  ] as const) {
     const before = logins.length;
     let isSettled = false;
     const call = authorizedFetch('https://api.example.com/').finally(() => {
@@ -834,15 +947,23 @@ test('counts a time-out, of 30 s where the client sets no limit and of the clien
   }
 
   await assert.rejects(patient.authorizedFetch('https://api.example.com/'), isRefused);
-  assert.deepEqual(logins.map(({ aborted }) => aborted), [true, true]);
+  assert.deepEqual(
+    logins.map(({ aborted }) => aborted),
+    [true, true],
+  );
 });
 
 test('waits for a slow login that another call has begun, without a timer that goes round', async (t) => {
   const clock = fakeClock(t);
   t.mock.method(globalThis, 'setInterval', () => assert.fail('an interval'));
   const { logins, config } = silentServer();
-  const { authorizedFetch } = createClient({ ...config, vZM2mToken: createSession({ username: 'invented-user', password: 'invented-password' }) });
-  const calls = [1, 2].map(() => authorizedFetch('https://api.example.com/').catch((error: ApiError) => error.code));
+  const { authorizedFetch } = createClient({
+    ...config,
+    vZM2mToken: createSession({ username: 'invented-user', password: 'invented-password' }),
+  });
+  const calls = [1, 2].map(() =>
+    authorizedFetch('https://api.example.com/').catch((error: ApiError) => error.code),
+  );
   await clock.until(() => logins.length === 1);
 
   for (let second = 0; second < 29; second++) {
@@ -856,7 +977,11 @@ test('waits for a slow login that another call has begun, without a timer that g
   assert.equal(logins.length, 1);
 });
 
-for (const [status, outcome, most] of [[403, isRefused, 1], [200, isFailed, 2], [503, isFailed, 4]] as const) {
+for (const [status, outcome, most] of [
+  [403, isRefused, 1],
+  [200, isFailed, 2],
+  [503, isFailed, 4],
+] as const) {
   test(`judges a login by its ${status} where the body never comes`, async (t) => {
     const clock = fakeClock(t);
     const { config } = silentServer();
@@ -915,7 +1040,12 @@ test('takes an unknown and a refused login together for the end', async (t) => {
 });
 
 test('sends no second login for one decision, whatever becomes of the first', async (t) => {
-  for (const login of [cutConnection, () => ({ status: 503 }), () => ({ status: 408 }), () => wrongPassword]) {
+  for (const login of [
+    cutConnection,
+    () => ({ status: 503 }),
+    () => ({ status: 408 }),
+    () => wrongPassword,
+  ]) {
     const server = await startSessionServer(t);
     server.login = login;
     const { authorizedFetch } = server.client(server.account());
@@ -980,7 +1110,10 @@ test('lets a failure of the token endpoint reach the caller as it is, and counts
   server.token = () => ({ status: 400, body: { error: 'invalid_client' } });
   const { authorizedFetch, fetchToken } = server.client(server.account());
 
-  await assert.rejects(authorizedFetch(server.origin + DEVICES_PATH), { name: 'OAuthProviderError', error: 'invalid_client' });
+  await assert.rejects(authorizedFetch(server.origin + DEVICES_PATH), {
+    name: 'OAuthProviderError',
+    error: 'invalid_client',
+  });
   assert.equal(server.logins.length, 0);
   server.token = () => tokenAnswer('token-2');
   await fetchToken();
@@ -1049,11 +1182,16 @@ test('takes a session that has ended already for logged out, and renews a reject
   await authorizedFetch(server.origin + DEVICES_PATH);
   const { api } = server;
   server.api = (received, response) =>
-    received.url.endsWith('/logout') && received.headers.authorization === 'Bearer token-1' ? rejection : api(received, response);
+    received.url.endsWith('/logout') && received.headers.authorization === 'Bearer token-1'
+      ? rejection
+      : api(received, response);
 
   await session.logout();
 
-  assert.deepEqual(server.logouts.map(({ headers }) => headers.authorization), ['Bearer token-1', 'Bearer token-2']);
+  assert.deepEqual(
+    server.logouts.map(({ headers }) => headers.authorization),
+    ['Bearer token-1', 'Bearer token-2'],
+  );
 });
 
 test('tells of a logout that failed, and has forgotten the session all the same', async (t) => {
@@ -1062,14 +1200,23 @@ test('tells of a logout that failed, and has forgotten the session all the same'
   const { authorizedFetch } = server.client(session);
   await authorizedFetch(server.origin + DEVICES_PATH);
   const { api } = server;
-  server.api = (received, response) => (received.url.endsWith('/logout') ? { status: 503 } : api(received, response));
+  server.api = (received, response) =>
+    received.url.endsWith('/logout') ? { status: 503 } : api(received, response);
 
-  await assert.rejects(session.logout(), { ...isFailed, statusCode: 503, message: /\/session\/logout answered 503; try again later$/ });
+  await assert.rejects(session.logout(), {
+    ...isFailed,
+    statusCode: 503,
+    message: /\/session\/logout answered 503; try again later$/,
+  });
 
   assert.equal(session.current(), undefined);
   await authorizedFetch(server.origin + DEVICES_PATH);
-  server.api = (received, response) => (received.url.endsWith('/logout') ? cutConnection(received, response) : api(received, response));
-  await assert.rejects(session.logout(), { ...isFailed, message: /\/session\/logout gave no answer; try again later$/ });
+  server.api = (received, response) =>
+    received.url.endsWith('/logout') ? cutConnection(received, response) : api(received, response);
+  await assert.rejects(session.logout(), {
+    ...isFailed,
+    message: /\/session\/logout gave no answer; try again later$/,
+  });
   assert.equal(session.current(), undefined);
 });
 
@@ -1154,9 +1301,14 @@ test('ends only the wait of a caller that aborts', async (t) => {
 test('begins no login for a caller that has aborted before', async (t) => {
   const server = await startSessionServer(t);
   const sent: unknown[] = [];
-  const { authorizedFetch } = server.client(server.account(), { fetch: (input, init) => (sent.push(input), fetch(input, init)) });
+  const { authorizedFetch } = server.client(server.account(), {
+    fetch: (input, init) => (sent.push(input), fetch(input, init)),
+  });
 
-  await assert.rejects(authorizedFetch(server.origin + DEVICES_PATH, { signal: AbortSignal.abort('before') }), (reason) => reason === 'before');
+  await assert.rejects(
+    authorizedFetch(server.origin + DEVICES_PATH, { signal: AbortSignal.abort('before') }),
+    (reason) => reason === 'before',
+  );
   await turn();
 
   assert.deepEqual(sent, []);
@@ -1174,7 +1326,8 @@ for (const [name, change] of Object.entries<object>({
 
     assert.throws(
       () => createSession(options),
-      ({ name: kind, message }) => kind === 'TypeError' && /username.*password/.test(message) && !/invented|12/.test(message),
+      ({ name: kind, message }) =>
+        kind === 'TypeError' && /username.*password/.test(message) && !/invented|12/.test(message),
     );
   });
 }
@@ -1200,13 +1353,19 @@ for (const junk of [null, '', './folder', 0, false, {}, [], new Map(), () => {}]
 }
 
 test('refuses at once no options at all', () => {
-  assert.throws(() => (createSession as unknown as () => void)(), { name: 'TypeError', message: /username and password/ });
+  assert.throws(() => (createSession as unknown as () => void)(), {
+    name: 'TypeError',
+    message: /username and password/,
+  });
 });
 
 test('refuses at once an option that it does not know: a misspelt store is no shared latch', () => {
   const options = { username: 'invented-user', password: 'invented-password', stor: {} } as SessionOptions;
 
-  assert.throws(() => createSession(options), { name: 'TypeError', message: 'stor is not username, password or store' });
+  assert.throws(() => createSession(options), {
+    name: 'TypeError',
+    message: 'stor is not username, password or store',
+  });
 });
 
 test('reads no clock, draws nothing and sends nothing when it is created, and is frozen', (t) => {
@@ -1230,7 +1389,12 @@ test('shows no secret in errors, events, inspection and JSON', async (t) => {
   const session = server.account();
   const { authorizedFetch } = server.client(session, { onEvent });
   const { login } = server;
-  for (const each of [cutConnection, () => ({ status: 503, body: 'invented-password' }), login, () => ({ ...wrongPassword, body: 'invented-password' })]) {
+  for (const each of [
+    cutConnection,
+    () => ({ status: 503, body: 'invented-password' }),
+    login,
+    () => ({ ...wrongPassword, body: 'invented-password' }),
+  ]) {
     server.login = each;
     seen.push(await authorizedFetch(server.origin + DEVICES_PATH).catch((error: unknown) => error));
     seen.push(inspect(session, { depth: 9, showHidden: true }), JSON.stringify(session), String(session));
@@ -1239,10 +1403,12 @@ test('shows no secret in errors, events, inspection and JSON', async (t) => {
   const errors = seen.filter((each): each is ApiError => each instanceof ApiError);
 
   assert.equal(errors.length, 3);
-  assert.deepEqual(errors.map((error) => 'cause' in error), [true, false, false]);
+  assert.deepEqual(
+    errors.map((error) => 'cause' in error),
+    [true, false, false],
+  );
   for (const each of [...errors, ...events]) {
     assert.doesNotMatch(inspect(each, { depth: 9, showHidden: true }) + JSON.stringify(each), secrets);
   }
   assert.doesNotMatch(seen.filter((each) => typeof each === 'string').join(), secrets);
 });
-

@@ -1,8 +1,7 @@
 // Sixteen operating system processes, one store behind HTTP, one account.
 import assert from 'node:assert/strict';
-import type { TestContext } from 'node:test';
-import { test } from 'node:test';
-import { hold, listen, readBody, send, START_MS, tokenAnswer } from './server.ts';
+import { type TestContext, test } from 'node:test';
+import { hold, listen, readBody, START_MS, send, tokenAnswer } from './server.ts';
 import { startMember } from './sessionMembers.ts';
 import { wrongPassword } from './sessionServer.ts';
 
@@ -12,7 +11,10 @@ const TIMEOUT_MS = 30_000;
 /** Less than the clocks of a fleet may differ by, as each process moves its own at another moment. */
 const CLOCK_STEP_MS = 4_000;
 
-/** A ThingSpace for one account, and a store that can compare and set; both count, and hold back what the test says. */
+/**
+ * A ThingSpace for one account, and a store that can compare and set; both count, and hold back what the test
+ * says.
+ */
 async function startServices(t: TestContext) {
   const values = new Map<string, string>();
   const state = {
@@ -52,10 +54,13 @@ async function startServices(t: TestContext) {
 /** The processes, which begin anew for each test, with clocks that stand still until they are moved. */
 function startFleet(t: TestContext) {
   const members = Array.from({ length: PROCESSES }, () => startMember(t));
-  const each = <T>(act: (member: typeof members[number], index: number) => Promise<T>) => Promise.all(members.map(act));
+  const each = <T>(act: (member: (typeof members)[number], index: number) => Promise<T>) =>
+    Promise.all(members.map(act));
   return {
     begin: ({ origin }: { readonly origin: string }, password: string) =>
-      each(({ begin }, index) => begin({ origin, password, timeoutMs: TIMEOUT_MS, name: String(index), nowMs: START_MS })),
+      each(({ begin }, index) =>
+        begin({ origin, password, timeoutMs: TIMEOUT_MS, name: String(index), nowMs: START_MS }),
+      ),
     call: () => each(({ call }) => call()),
     kill: (name: string) => void members.splice(Number(name), 1)[0]!.child.kill('SIGKILL'),
     pass: async (ms: number) => {
@@ -67,7 +72,13 @@ function startFleet(t: TestContext) {
 }
 
 /** Resolves when all but one have looked at the record, from now on, and found that one's login under way. */
-function othersWait({ logins, waiting }: { readonly logins: string[]; readonly waiting: Set<string> }): Promise<void> {
+function othersWait({
+  logins,
+  waiting,
+}: {
+  readonly logins: string[];
+  readonly waiting: Set<string>;
+}): Promise<void> {
   waiting.clear();
   return until(() => logins.length && waiting.size === PROCESSES - 1);
 }
@@ -108,7 +119,8 @@ test('a fleet of processes', { timeout: 120_000 }, async (t) => {
     assert.equal(services.logins.length, 1);
 
     await fleet.begin(services, 'wrong-password');
-    for (let round = 0; round < 3; round++) assert.deepEqual(count(await fleet.call()), { session_refused: PROCESSES });
+    for (let round = 0; round < 3; round++)
+      assert.deepEqual(count(await fleet.call()), { session_refused: PROCESSES });
     assert.equal(services.logins.length, 2);
   });
 
@@ -143,6 +155,9 @@ test('a fleet of processes', { timeout: 120_000 }, async (t) => {
 
     assert.deepEqual(count(await calls), { killed: 1, session_refused: PROCESSES - 1 });
     assert.equal(services.logins.length, 2);
-    assert.deepEqual([...services.values.values()].map((value) => JSON.parse(value).failures), [2]);
+    assert.deepEqual(
+      [...services.values.values()].map((value) => JSON.parse(value).failures),
+      [2],
+    );
   });
 });

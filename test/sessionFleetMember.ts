@@ -1,4 +1,5 @@
-// One process of sessionMembers.ts: begins, makes a call and moves its clock when it is told to, and tells how that ended.
+// One process of sessionMembers.ts: begins, makes a call and moves its clock when it is told to, and tells
+// how that ended.
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { createClient } from 'thingspace-auth';
@@ -23,7 +24,10 @@ function report(...message: Report): Promise<void> {
   return new Promise((resolve) => process.send!(message, () => resolve()));
 }
 
-/** Stops here if it is told to, as a scheduler, a debugger or a frozen function does it: until somebody lets it go on. */
+/**
+ * Stops here if it is told to, as a scheduler, a debugger or a frozen function does it: until somebody lets
+ * it go on.
+ */
 async function reach(step: string): Promise<void> {
   if (step !== stopAt) return;
   stopAt = undefined;
@@ -74,14 +78,18 @@ function tracked(store: TokenStore): TokenStore {
 /** The store behind HTTP. */
 function remote(origin: string, name: string): TokenStore {
   const ask = async (operation: string, body: object): Promise<any> => {
-    const response = await fetch(`${origin}/store/${operation}`, { method: 'POST', body: JSON.stringify(body) });
+    const response = await fetch(`${origin}/store/${operation}`, {
+      method: 'POST',
+      body: JSON.stringify(body),
+    });
     return response.json();
   };
   return {
     get: async (key) => (await ask('get', { key, name })).value,
     set: (key, value, ttlSeconds) => ask('set', { key, value, ttlSeconds }),
     delete: (key) => ask('delete', { key }),
-    compareAndSet: async (key, expected, value) => (await ask('compareAndSet', { key, expected, value })).isWritten,
+    compareAndSet: async (key, expected, value) =>
+      (await ask('compareAndSet', { key, expected, value })).isWritten,
   };
 }
 

@@ -1,6 +1,5 @@
 /** Processes of their own with a session each, for `sessionFleet.test.ts` and `sessionProcesses.test.ts`. */
-import type { ChildProcess } from 'node:child_process';
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';

@@ -1,18 +1,17 @@
-// A process that is stopped, thawed or killed at each step of a login and of a write, on a real file store; and a slow disk.
+// A process that is stopped, thawed or killed at each step of a login and of a write, on a real file store;
+// and a slow disk.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { createClient } from 'thingspace-auth';
 import { createSession } from 'thingspace-auth/session';
 import type { TokenStore } from 'thingspace-auth/stores';
 import { fileStore } from 'thingspace-auth/stores/file';
 import { deriveKeysQuickly } from './quickKeys.ts';
 import { listen, readBody, send, tokenAnswer } from './server.ts';
-import type { Member, Setting } from './sessionMembers.ts';
-import { startMember } from './sessionMembers.ts';
+import { type Member, type Setting, startMember } from './sessionMembers.ts';
 import { wrongPassword } from './sessionServer.ts';
 
 /** Of a login. Others wait for it, and 10 s more. */
@@ -41,13 +40,23 @@ async function startServices(t: TestContext) {
 type Services = Awaited<ReturnType<typeof startServices>>;
 
 /** A process of its own, which stops itself at a step or has a slow disk. */
-async function startProcess(t: TestContext, services: Services, password: string, more: Partial<Setting>): Promise<Member> {
+async function startProcess(
+  t: TestContext,
+  services: Services,
+  password: string,
+  more: Partial<Setting>,
+): Promise<Member> {
   const member = startMember(t);
   await begin(member, services, password, more);
   return member;
 }
 
-async function begin(member: Member, { origin, folder }: Services, password: string, more: Partial<Setting>): Promise<void> {
+async function begin(
+  member: Member,
+  { origin, folder }: Services,
+  password: string,
+  more: Partial<Setting>,
+): Promise<void> {
   await member.begin({ origin, folder, password, timeoutMs: TIMEOUT_MS, name: '', ...more });
 }
 
@@ -69,11 +78,18 @@ function createMember(services: Services, password: string) {
     vZM2mToken: session,
     timeout: TIMEOUT_MS,
   });
-  const call = () => authorizedFetch(`${services.origin}/devices`).then(() => 'ok', (error: { code: string }) => error.code);
+  const call = () =>
+    authorizedFetch(`${services.origin}/devices`).then(
+      () => 'ok',
+      (error: { code: string }) => error.code,
+    );
   return { session, call };
 }
 
-/** The step, how many logins the server sees when the process that was stopped there is thawed, and when it is killed. */
+/**
+ * The step, how many logins the server sees when the process that was stopped there is thawed, and when it is
+ * killed.
+ */
 const STEPS = [
   ['before count', 1, 1],
   ['within count', 1, 1],
@@ -86,7 +102,10 @@ const STEPS = [
   ['after refusal', 1, 1],
 ] as const;
 
-test('sends no login too many where a process is stopped, thawed or killed, or the disk takes 2 s to sync', { timeout: 300_000, concurrency: true }, async (t) => {
+test('sends no login too many where a process is stopped, thawed or killed, or the disk takes 2 s to sync', {
+  timeout: 300_000,
+  concurrency: true,
+}, async (t) => {
   const scenarios = STEPS.flatMap(([step, thawed, killed]) => [
     { step, action: 'thawed', logins: thawed },
     { step, action: 'killed', logins: killed },
@@ -115,7 +134,10 @@ test('sends no login too many where a process is stopped, thawed or killed, or t
   // Side by side, as nearly all of the time is waited.
   const slowed = t.test('one with wrong credentials, and one with right ones, on a slow disk', async (t) => {
     const fleet = Array.from({ length: 4 }, () => startMember(t));
-    for (const [password, outcome] of [['wrong-password', 'session_refused'], ['invented-password', 'ok']] as const) {
+    for (const [password, outcome] of [
+      ['wrong-password', 'session_refused'],
+      ['invented-password', 'ok'],
+    ] as const) {
       const services = await startServices(t);
       await Promise.all(fleet.map((member) => begin(member, services, password, { fsyncMs: 2_000 })));
 
@@ -127,7 +149,9 @@ test('sends no login too many where a process is stopped, thawed or killed, or t
 });
 
 for (const step of ['before', 'within']) {
-  test(`overwrites no refusal where it was stopped ${step} the write of its last use`, { timeout: 300_000 }, async (t) => {
+  test(`overwrites no refusal where it was stopped ${step} the write of its last use`, {
+    timeout: 300_000,
+  }, async (t) => {
     const services = await startServices(t);
     assert.equal(await createMember(services, 'invented-password').call(), 'ok');
     const frozen = await startProcess(t, services, 'invented-password', { stopAt: `${step} session` });
@@ -145,7 +169,8 @@ for (const step of ['before', 'within']) {
     await written;
     assert.equal(await frozen.call(), 'ok');
 
-    for (let round = 0; round < 3; round++) assert.equal(await createMember(services, 'invented-password').call(), 'session_refused');
+    for (let round = 0; round < 3; round++)
+      assert.equal(await createMember(services, 'invented-password').call(), 'session_refused');
     assert.equal(services.logins, 2);
   });
 }

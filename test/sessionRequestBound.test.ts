@@ -1,7 +1,7 @@
-// Where a promise begun in one request may never settle in another: workerd and edge runtimes, imitated by their mark.
+// Where a promise begun in one request may never settle in another: workerd and edge runtimes, imitated by
+// their mark.
 import assert from 'node:assert/strict';
-import type { TestContext } from 'node:test';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { createClient } from 'thingspace-auth';
 import { createSession } from 'thingspace-auth/session';
 import type { TokenStore } from 'thingspace-auth/stores';
@@ -10,7 +10,10 @@ import { broken as fail, memoryStore } from './sessionServer.ts';
 
 const API_URL = 'https://api.example.com/';
 
-/** A client on a request-bound runtime, whose logins the test answers; `pulse` fires the intervals that are running. */
+/**
+ * A client on a request-bound runtime, whose logins the test answers; `pulse` fires the intervals that are
+ * running.
+ */
 function startRuntime(t: TestContext, store?: TokenStore) {
   const clock = fakeClock(t);
   setGlobal(t, 'EdgeRuntime', 'invented-runtime');
@@ -30,13 +33,24 @@ function startRuntime(t: TestContext, store?: TokenStore) {
     fetch: async (input) => {
       const url = String(input);
       if (url === API_URL) return new Response('reached');
-      return url.endsWith('/login') ? new Promise((resolve) => logins.push(resolve)) : Response.json(tokenAnswer('token-1').body);
+      return url.endsWith('/login')
+        ? new Promise((resolve) => logins.push(resolve))
+        : Response.json(tokenAnswer('token-1').body);
     },
   });
-  return { clock, intervals, logins, session, call: () => authorizedFetch(API_URL).then((response) => response.text()) };
+  return {
+    clock,
+    intervals,
+    logins,
+    session,
+    call: () => authorizedFetch(API_URL).then((response) => response.text()),
+  };
 }
 
-/** A first login whose request dies without an answer, others that wait for it, and after 5 s a second login for them. */
+/**
+ * A first login whose request dies without an answer, others that wait for it, and after 5 s a second login
+ * for them.
+ */
 async function loseFirstLogin(t: TestContext, waiting = 1, store?: TokenStore) {
   const runtime = startRuntime(t, store);
   const { clock, intervals, logins, call } = runtime;
@@ -176,7 +190,10 @@ test('counts the logins that were lost also where the store has forgotten them',
   assert.equal(logins.length, 2);
 });
 
-for (const [broken, code] of [['compareAndSet', 'session_refused'], ['nothing', 'session_failed']] as const) {
+for (const [broken, code] of [
+  ['compareAndSet', 'session_refused'],
+  ['nothing', 'session_failed'],
+] as const) {
   test(`sends no second login beside a lost one where the store fails since, and ${broken} failed before`, async (t) => {
     const store = memoryStore();
     const { get } = store;
@@ -203,7 +220,10 @@ for (const [broken, code] of [['compareAndSet', 'session_refused'], ['nothing', 
   });
 }
 
-for (const [status, code] of [[503, 'session_failed'], [403, 'session_refused']] as const) {
+for (const [status, code] of [
+  [503, 'session_failed'],
+  [403, 'session_refused'],
+] as const) {
   test(`stays stopped when a login that was lost comes back after all with ${status}`, async (t) => {
     const { clock, intervals, logins, call } = startRuntime(t);
     const first = call();
@@ -249,7 +269,9 @@ test('takes a login whose promise the runtime rejects for a lost one', async (t)
   let rejections = 1;
   t.mock.method(Promise.prototype, 'finally', function (this: Promise<unknown>, callback: () => void) {
     const settled = settle.call(this, callback);
-    return rejections-- > 0 ? Promise.reject(new Error('Cannot perform I/O on behalf of a different request.')) : settled;
+    return rejections-- > 0
+      ? Promise.reject(new Error('Cannot perform I/O on behalf of a different request.'))
+      : settled;
   });
 
   const first = call();

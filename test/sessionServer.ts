@@ -3,13 +3,19 @@
  * And a store in memory that can break and be looked into.
  */
 import type { TestContext } from 'node:test';
-import type { Client, ClientOptions, CustomEnvironment } from 'thingspace-auth';
-import { createClient } from 'thingspace-auth';
-import type { Session, SessionOptions } from 'thingspace-auth/session';
-import { createSession } from 'thingspace-auth/session';
+import { type Client, type ClientOptions, type CustomEnvironment, createClient } from 'thingspace-auth';
+import { createSession, type Session, type SessionOptions } from 'thingspace-auth/session';
 import type { TokenStore } from 'thingspace-auth/stores';
-import type { Answer, Handler, Received, TestServer } from './server.ts';
-import { bearerOf, rejection, startServer, tokenAnswer } from './server.ts';
+import {
+  type Answer,
+  bearerOf,
+  type Handler,
+  type Received,
+  rejection,
+  startServer,
+  type TestServer,
+  tokenAnswer,
+} from './server.ts';
 
 export const SESSION_PATH = '/api/m2m/v1/session';
 export const DEVICES_PATH = '/api/m2m/v1/devices/actions/list';
@@ -21,11 +27,18 @@ export interface SessionServer extends TestServer {
   readonly calls: Received[];
   /** Session tokens that the API takes. */
   readonly live: Set<string>;
-  /** How a login is answered; default: `session-1`, `session-2` and so on for the password `invented-password`, else 401. */
+  /**
+   * How a login is answered; default: `session-1`, `session-2` and so on for the password
+   * `invented-password`, else 401.
+   */
   login: Handler;
   /** How the API refuses a session; default: in Connectivity's words. */
   lapsed: Answer;
-  readonly client: (session: Session | string, options?: Partial<ClientOptions>, environment?: Partial<CustomEnvironment>) => Client;
+  readonly client: (
+    session: Session | string,
+    options?: Partial<ClientOptions>,
+    environment?: Partial<CustomEnvironment>,
+  ) => Client;
   readonly account: (options?: Partial<SessionOptions>) => Session;
 }
 
@@ -73,8 +86,11 @@ export async function startSessionServer(t: Pick<TestContext, 'after'>): Promise
       return { body: { sessionToken } };
     }) as Handler,
     lapsed: connectivityError('REQUEST_FAILED.SessionToken.Expired'),
-    client: (vZM2mToken: Session | string, options?: Partial<ClientOptions>, environment?: Partial<CustomEnvironment>) =>
-      createClient(base.config({ vZM2mToken, ...options }, {}, environment)),
+    client: (
+      vZM2mToken: Session | string,
+      options?: Partial<ClientOptions>,
+      environment?: Partial<CustomEnvironment>,
+    ) => createClient(base.config({ vZM2mToken, ...options }, {}, environment)),
     account: (options?: Partial<SessionOptions>) =>
       createSession({ username: 'invented-user', password: 'invented-password', ...options }),
   });

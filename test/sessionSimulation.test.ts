@@ -1,24 +1,22 @@
-// A model of a fleet on one record, with the real session in each process and everything around it made up: clock, timers,
-// store, network. All that a process waits for comes as an event in an order drawn from a seed; before each of them it may be
-// stopped for a while, or killed, and what it sends leaves late if it is stopped just then. However that falls:
+// A model of a fleet on one record, with the real session in each process and everything around it made up:
+// clock, timers, store, network. All that a process waits for comes as an event in an order drawn from a
+// seed; before each of them it may be stopped for a while, or killed, and what it sends leaves late if it is
+// stopped just then. However that falls:
 // - no more logins are sent than have been counted in the store;
 // - of those counted between two successes or resets at most two are refused or of unknown fate;
-// - only one is refused, unless a process was stopped or killed between sending its login and writing the answer;
+// - only one is refused, unless a process was stopped or killed between sending its login and writing the
+//   answer;
 // - every call ends.
 // Where the store fails now and then, each process keeps to the second and third for itself.
-// What it finds where a rule is broken on purpose: a `compareAndSet` that does not compare, seed 13; no waiting for another's
-// login, seed 31, or for 12 s less, seed 130; no end to the moment in which a counted login may be sent, seed 21; three
-// failures instead of two, seed 12.
-// SESSION_SCHEDULES says how many schedules (default 300, and a quarter of them for the store that fails), SESSION_SEED
-// where to begin.
+// What it finds where a rule is broken on purpose: a `compareAndSet` that does not compare, seed 13; no
+// waiting for another's login, seed 31, or for 12 s less, seed 130; no end to the moment in which a counted
+// login may be sent, seed 21; three failures instead of two, seed 12. SESSION_SCHEDULES says how many
+// schedules (default 300, and a quarter of them for the store that fails), SESSION_SEED where to begin.
 import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { TestContext } from 'node:test';
-import { test } from 'node:test';
-import type { Client } from 'thingspace-auth';
-import { createClient } from 'thingspace-auth';
-import type { Session } from 'thingspace-auth/session';
-import { createSession } from 'thingspace-auth/session';
+import { type TestContext, test } from 'node:test';
+import { type Client, createClient } from 'thingspace-auth';
+import { createSession, type Session } from 'thingspace-auth/session';
 import type { TokenStore } from 'thingspace-auth/stores';
 import { START_MS, tokenAnswer, turn } from './server.ts';
 
@@ -26,7 +24,10 @@ const SCHEDULES = Number(process.env.SESSION_SCHEDULES ?? 300);
 const FIRST_SEED = Number(process.env.SESSION_SEED ?? 1);
 const API_URL = 'https://api.example.com/';
 const IDLE_MS = 1_200_000;
-/** Longer than any call may take: it waits 120 s for others, then logs in, with all that a store may take for it. */
+/**
+ * Longer than any call may take: it waits 120 s for others, then logs in, with all that a store may take for
+ * it.
+ */
 const PATIENCE_MS = 600_000;
 
 /** A whole number from 0, below the one given. */
@@ -136,7 +137,8 @@ async function run(world: World): Promise<void> {
 
 function check(world: World): void {
   const { logins, excused, isStoreReliable, fleet, counted, period: last } = world;
-  if (isStoreReliable) assert.ok(logins.length <= counted, `${logins.length} logins sent, ${counted} counted`);
+  if (isStoreReliable)
+    assert.ok(logins.length <= counted, `${logins.length} logins sent, ${counted} counted`);
   for (let period = last; period >= 0 && period >= last - 3; period--) {
     const units = isStoreReliable ? [logins] : fleet.map((each) => logins.filter(({ by }) => by === each));
     for (const unit of units) {
@@ -178,7 +180,8 @@ function fakePlatform(t: TestContext, world: World): () => void {
     const mine = running.getStore();
     return mine ? schedule(world, mine, delayMs, callback, true) : startTimer(callback, delayMs);
   }) as unknown as typeof setTimeout;
-  globalThis.clearTimeout = (timer) => void (world.events.delete(timer as unknown as Happening) || stopTimer(timer));
+  globalThis.clearTimeout = (timer) =>
+    void (world.events.delete(timer as unknown as Happening) || stopTimer(timer));
   // The client waits for a message to itself after each answer.
   Object.assign(globalThis, { MessageChannel: ImmediateChannel });
   const restore = () => {
@@ -191,10 +194,18 @@ function fakePlatform(t: TestContext, world: World): () => void {
 
 class ImmediateChannel {
   readonly port1 = { onmessage: (_event: object): void => {}, close: (): void => {} };
-  readonly port2 = { postMessage: (data: unknown): void => queueMicrotask(() => this.port1.onmessage({ data })) };
+  readonly port2 = {
+    postMessage: (data: unknown): void => queueMicrotask(() => this.port1.onmessage({ data })),
+  };
 }
 
-function schedule(world: World, mine: Process, delayMs: number, happen: () => void, isTimer = false): Happening {
+function schedule(
+  world: World,
+  mine: Process,
+  delayMs: number,
+  happen: () => void,
+  isTimer = false,
+): Happening {
   const event = { atMs: world.nowMs + delayMs, isTimer, process: mine, happen };
   world.events.add(event);
   return event;
@@ -219,7 +230,10 @@ async function pass(world: World, ms: number): Promise<void> {
   world.nowMs = untilMs;
 }
 
-/** The next one due; of those due at once any, but timers before answers, as a process that goes on again finds them. */
+/**
+ * The next one due; of those due at once any, but timers before answers, as a process that goes on again
+ * finds them.
+ */
 function nextEvent({ events, random }: World, untilMs: number): Happening | undefined {
   let due: Happening[] = [];
   for (const event of events) {
@@ -238,7 +252,8 @@ function mayHappen(world: World, event: Happening): boolean {
   if (!mine.isAlive) return !events.delete(event);
   // More often where it matters, and then for longer than others wait.
   const isLikely = mine.phase !== 'none' && !random(12);
-  if (mine.stoppedUntilMs <= nowMs && (isLikely || !random(60))) stop(world, mine, random(2) ? random(4_000) : random(200_000));
+  if (mine.stoppedUntilMs <= nowMs && (isLikely || !random(60)))
+    stop(world, mine, random(2) ? random(4_000) : random(200_000));
   if (mine.stoppedUntilMs <= nowMs) return true;
   event.atMs = mine.stoppedUntilMs;
   return false;
@@ -273,7 +288,9 @@ function beginPeriod(world: World, mine: Process): void {
   mine.isReset = false;
 }
 
-/** What a login under way has brought is written after a reset: it is the first one that counts from then on. */
+/**
+ * What a login under way has brought is written after a reset: it is the first one that counts from then on.
+ */
 function carryOver(world: World, mine: Process): void {
   const isExcused = world.excused.has(mine.period);
   beginPeriod(world, mine);
@@ -303,7 +320,11 @@ function startProcess(world: World): Process {
     isReset: false,
   } as unknown as Process;
   note(world, mine, 'started');
-  const session = createSession({ username: 'invented-user', password: 'invented-password', store: createStore(world, mine) });
+  const session = createSession({
+    username: 'invented-user',
+    password: 'invented-password',
+    store: createStore(world, mine),
+  });
   const client = createClient({
     clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthClientSecret: 'invented-secret' },
     environment: { tokenUrl: 'https://auth.example.com/token', apiOrigins: ['https://api.example.com'] },
@@ -314,7 +335,10 @@ function startProcess(world: World): Process {
   return Object.assign(mine, { session, client });
 }
 
-/** Each process reaches the store over a wire of its own; one that fails throws or hangs, with or without an effect. */
+/**
+ * Each process reaches the store over a wire of its own; one that fails throws or hangs, with or without an
+ * effect.
+ */
 function createStore(world: World, mine: Process): TokenStore {
   const { random, isStoreReliable } = world;
   async function act<T>(operation: () => T): Promise<T> {
@@ -358,7 +382,8 @@ function createFetch(world: World, mine: Process): typeof fetch {
     const url = String(input);
     if (url.endsWith('/token')) return Response.json(tokenAnswer('token-1', 1e9).body);
     if (url.endsWith('/logout')) return new Response(null);
-    if (!url.endsWith('/login')) return random(6) ? new Response('reached') : Response.json(lapse, { status: 400 });
+    if (!url.endsWith('/login'))
+      return random(6) ? new Response('reached') : Response.json(lapse, { status: 400 });
     // Where the store fails, a login may be counted in its process only.
     if (mine.phase !== 'counted') countAlone(world, mine);
     mine.phase = 'departing';

@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict';
 import { pbkdf2Sync } from 'node:crypto';
-import { test } from 'node:test';
-import type { TestContext } from 'node:test';
-import type { Session } from 'thingspace-auth/session';
-import { createSession } from 'thingspace-auth/session';
+import { type TestContext, test } from 'node:test';
+import { createSession, type Session } from 'thingspace-auth/session';
 import { deriveKeysQuickly } from './quickKeys.ts';
-import type { Handler } from './server.ts';
-import { fakeClock, hold, recordEvents, rejection, START_MS, turn, turns } from './server.ts';
-import type { MemoryStore } from './sessionServer.ts';
-import { broken, DEVICES_PATH, memoryStore, SESSION_PATH, startSessionServer, wrongPassword } from './sessionServer.ts';
+import { fakeClock, type Handler, hold, recordEvents, rejection, START_MS, turn, turns } from './server.ts';
+import {
+  broken,
+  DEVICES_PATH,
+  type MemoryStore,
+  memoryStore,
+  SESSION_PATH,
+  startSessionServer,
+  wrongPassword,
+} from './sessionServer.ts';
 
 const MINUTE_MS = 60_000;
 const isRefused = { name: 'ApiError', code: 'session_refused' };
@@ -35,8 +39,15 @@ async function startFleet(t: TestContext) {
   return { server, store, events, startProcess, stored, counts, sessionEvents };
 }
 
-/** Moves the fake clock until all calls have settled; not before each has derived its key, which takes real time. */
-async function settle(clock: ReturnType<typeof fakeClock>, store: MemoryStore, begin: () => Promise<unknown>[]) {
+/**
+ * Moves the fake clock until all calls have settled; not before each has derived its key, which takes real
+ * time.
+ */
+async function settle(
+  clock: ReturnType<typeof fakeClock>,
+  store: MemoryStore,
+  begin: () => Promise<unknown>[],
+) {
   const reads = () => store.operations.filter((operation) => operation === 'get').length;
   const before = reads();
   const calls = begin();
@@ -69,7 +80,7 @@ test('shares one session among processes that start at once, and with later ones
   assert.deepEqual(sessionEvents(), [{ type: 'session_obtained' }]);
 });
 
-test('counts a restored session\'s idle time from its stored last use', async (t) => {
+test("counts a restored session's idle time from its stored last use", async (t) => {
   const clock = fakeClock(t);
   const { server, startProcess } = await startFleet(t);
   await startProcess().call();
@@ -125,7 +136,7 @@ test('tries three times to write the last use where others keep writing, and lea
   assert.equal(refused, 3);
 });
 
-test('writes no last use over another process\'s session, login or refusal, however late it comes to it', async (t) => {
+test("writes no last use over another process's session, login or refusal, however late it comes to it", async (t) => {
   const clock = fakeClock(t);
   const { store, startProcess, stored } = await startFleet(t);
   const key = await keyOf(startProcess, store);
@@ -201,7 +212,9 @@ test('hands the writing of the last use and the login to waitUntil', async (t) =
   const server = await startSessionServer(t);
   const store = memoryStore();
   const kept: Promise<unknown>[] = [];
-  const { authorizedFetch } = server.client(server.account({ store }), { waitUntil: (each) => void kept.push(each) });
+  const { authorizedFetch } = server.client(server.account({ store }), {
+    waitUntil: (each) => void kept.push(each),
+  });
   await authorizedFetch(server.origin + DEVICES_PATH);
   assert.equal(kept.length, 2); // the bearer's exchange too
 
@@ -236,16 +249,22 @@ test('keeps sessions and counts under a key that a changed password changes and 
   await assert.rejects(startProcess('wrong-password').call(), isRefused);
 
   const salt = JSON.stringify([server.origin + SESSION_PATH, 'invented-user']);
-  const keyFor = (password: string) => `thingspace-auth:session:${pbkdf2Sync(password, salt, 100_000, 32, 'sha256').toString('base64')}`;
+  const keyFor = (password: string) =>
+    `thingspace-auth:session:${pbkdf2Sync(password, salt, 100_000, 32, 'sha256').toString('base64')}`;
   assert.deepEqual([...store.values.keys()], [keyFor('invented-password'), keyFor('wrong-password')]);
-  assert.deepEqual([...store.values.values()].map(({ ttlSeconds }) => ttlSeconds), [1_200, undefined]);
+  assert.deepEqual(
+    [...store.values.values()].map(({ ttlSeconds }) => ttlSeconds),
+    [1_200, undefined],
+  );
 });
 
 test('stops the whole fleet after one refused login, in this process and the next', async (t) => {
   const clock = fakeClock(t);
   const { server, store, startProcess, counts, sessionEvents } = await startFleet(t);
 
-  const outcomes = await settle(clock, store, () => Array.from({ length: 16 }, () => startProcess('wrong-password').call()));
+  const outcomes = await settle(clock, store, () =>
+    Array.from({ length: 16 }, () => startProcess('wrong-password').call()),
+  );
 
   assert.deepEqual(new Set(outcomes), new Set(['session_refused']));
   const late = startProcess('wrong-password');
@@ -297,7 +316,10 @@ test('does not believe the store after reset(), until it has written there', asy
   assert.equal(server.logins.length, 3);
 });
 
-/** Two processes of which the first has been armed again, but cannot write anything; then the store works again. */
+/**
+ * Two processes of which the first has been armed again, but cannot write anything; then the store works
+ * again.
+ */
 async function rearmInVain(t: TestContext, before: string | undefined) {
   const clock = fakeClock(t);
   const fleet = await startFleet(t);
@@ -395,11 +417,16 @@ test('does not delete the refusal that is written when an event handler resets t
 test('gives those who wait for a login its session, though an event handler has reset it', async (t) => {
   const server = await startSessionServer(t);
   const session = server.account();
-  const { authorizedFetch } = server.client(session, { onEvent: ({ type }) => type === 'session_obtained' && session.reset() });
+  const { authorizedFetch } = server.client(session, {
+    onEvent: ({ type }) => type === 'session_obtained' && session.reset(),
+  });
 
   const answers = await Promise.all([1, 2, 3].map(() => authorizedFetch(server.origin + DEVICES_PATH)));
 
-  assert.deepEqual(answers.map(({ status }) => status), [200, 200, 200]);
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [200, 200, 200],
+  );
   assert.equal(server.logins.length, 1);
   assert.equal(session.current(), undefined);
 });
@@ -414,14 +441,19 @@ test('has the refusal in the store before anything else goes on, however slow th
     return slow.promise;
   };
   let isSettled = false;
-  const refused = startProcess('wrong-password').call().finally(() => {
-    isSettled = true;
-  });
+  const refused = startProcess('wrong-password')
+    .call()
+    .finally(() => {
+      isSettled = true;
+    });
   while (!isWriting) await turn();
   await turns();
 
   assert.equal(isSettled, false);
-  assert.deepEqual(events.filter(({ type }) => /^session/.test(type)), []);
+  assert.deepEqual(
+    events.filter(({ type }) => /^session/.test(type)),
+    [],
+  );
   slow.open();
   await assert.rejects(refused, isRefused);
   assert.equal(server.logins.length, 1);
@@ -618,7 +650,10 @@ test('has written the count before a login is sent, so that a crash counts', asy
 
   await assert.rejects(startProcess().call(), isFailed);
   await assert.rejects(startProcess().call(), isFailed);
-  assert.deepEqual(seen, [{ failures: 1, limitMs: 30_000 }, { failures: 2, limitMs: 30_000 }]);
+  assert.deepEqual(seen, [
+    { failures: 1, limitMs: 30_000 },
+    { failures: 2, limitMs: 30_000 },
+  ]);
   await assert.rejects(startProcess().call(), isRefused);
   assert.equal(server.logins.length, 2);
 
@@ -660,7 +695,8 @@ test('takes back the count of a login that neither succeeded nor failed', async 
   await assert.rejects(startProcess().call(), isFailed);
   server.login = () => ({ status: 503 });
 
-  for (let round = 0; round < 3; round++) await assert.rejects(startProcess().call(), { ...isFailed, statusCode: 503 });
+  for (let round = 0; round < 3; round++)
+    await assert.rejects(startProcess().call(), { ...isFailed, statusCode: 503 });
 
   assert.equal(server.logins.length, 4);
   assert.deepEqual(counts(), [{ failures: 1 }]);
@@ -670,7 +706,7 @@ test('takes back the count of a login that neither succeeded nor failed', async 
 const countOf = (more: object = {}) =>
   JSON.stringify({ failures: 1, owner: 'another', countedAtMs: Date.now(), limitMs: 30_000, ...more });
 
-test('waits for another process\'s login for its limit and 10 s, and logs in then, once', async (t) => {
+test("waits for another process's login for its limit and 10 s, and logs in then, once", async (t) => {
   const clock = fakeClock(t);
   const { server, store, startProcess, counts } = await startFleet(t);
   const key = await keyOf(startProcess, store);
@@ -687,7 +723,10 @@ test('waits for another process\'s login for its limit and 10 s, and logs in the
     const outcomes = await settle(clock, store, () => [startProcess().call(), startProcess().call()]);
     assert.deepEqual(outcomes, ['session_refused', 'session_refused']);
 
-    assert.ok(sentAtMs - startedAtMs >= limitMs + 10_000 && sentAtMs - startedAtMs < limitMs + 11_000, `${sentAtMs - startedAtMs}`);
+    assert.ok(
+      sentAtMs - startedAtMs >= limitMs + 10_000 && sentAtMs - startedAtMs < limitMs + 11_000,
+      `${sentAtMs - startedAtMs}`,
+    );
     assert.equal(server.logins.length, 1);
     assert.deepEqual(counts(), [{ failures: 2, status: 401 }]);
   }
@@ -733,7 +772,7 @@ test('waits for the login of another process that was reset since the refusal', 
   assert.equal(server.logins.length, 2);
 });
 
-test('waits no longer for another process\'s login that the store has forgotten', async (t) => {
+test("waits no longer for another process's login that the store has forgotten", async (t) => {
   const clock = fakeClock(t);
   const { server, store, startProcess } = await startFleet(t);
   const key = await keyOf(startProcess, store);
@@ -749,7 +788,7 @@ test('waits no longer for another process\'s login that the store has forgotten'
   assert.ok(Date.now() - startedAtMs < 5_000, `${Date.now() - startedAtMs}`);
 });
 
-test('waits for another process\'s login after reset(), too', async (t) => {
+test("waits for another process's login after reset(), too", async (t) => {
   const clock = fakeClock(t);
   const { server, store, startProcess } = await startFleet(t);
   const key = await keyOf(startProcess, store);
@@ -803,13 +842,19 @@ test('waits three times its own limit and 10 s at most, and then fails without a
   server.logins.length = 0;
   await store.set(key, countOf({ limitMs: 3_600_000 }), undefined);
 
-  for (const [timeout, waitedMs] of [[0, 120_000], [1_000, 33_000]] as const) {
+  for (const [timeout, waitedMs] of [
+    [0, 120_000],
+    [1_000, 33_000],
+  ] as const) {
     const startedAtMs = Date.now();
     const { call } = startProcess('invented-password', timeout);
     const withMessage = (error: Error) => Promise.reject(Object.assign(error, { code: error.message }));
     const told = settle(clock, store, () => [call().catch(withMessage)]);
     assert.deepEqual(await told, ['M2M session: another login is under way; try again later']);
-    assert.ok(Date.now() - startedAtMs >= waitedMs && Date.now() - startedAtMs < waitedMs + 2_000, `${Date.now() - startedAtMs}`);
+    assert.ok(
+      Date.now() - startedAtMs >= waitedMs && Date.now() - startedAtMs < waitedMs + 2_000,
+      `${Date.now() - startedAtMs}`,
+    );
   }
 
   assert.equal(server.logins.length, 0);
@@ -818,7 +863,11 @@ test('waits three times its own limit and 10 s at most, and then fails without a
 test('does not wait for a login that was counted far in the future', async (t) => {
   const clock = fakeClock(t);
   const { server, store, startProcess } = await startFleet(t);
-  await store.set(await keyOf(startProcess, store), countOf({ countedAtMs: Date.UTC(2100, 0, 1) }), undefined);
+  await store.set(
+    await keyOf(startProcess, store),
+    countOf({ countedAtMs: Date.UTC(2100, 0, 1) }),
+    undefined,
+  );
   server.logins.length = 0;
 
   assert.deepEqual(await settle(clock, store, () => [startProcess().call()]), ['ok']);
@@ -834,7 +883,10 @@ test('gives up where others write all the time, so that no login can be counted'
   let written = 0;
   store.before = (operation) => {
     if (operation !== 'compareAndSet') return;
-    store.values.set(key, { value: JSON.stringify({ failures: 1, owner: `${++written}` }), ttlSeconds: undefined });
+    store.values.set(key, {
+      value: JSON.stringify({ failures: 1, owner: `${++written}` }),
+      ttlSeconds: undefined,
+    });
   };
   const startedAtMs = Date.now();
   const withMessage = (error: Error) => Promise.reject(Object.assign(error, { code: error.message }));
@@ -851,7 +903,8 @@ test('does not count the time in which it waits for another as one in which it c
   const { server, store, startProcess } = await startFleet(t);
   const key = await keyOf(startProcess, store);
   server.logins.length = 0;
-  const disturb = (record: object) => void store.values.set(key, { value: JSON.stringify(record), ttlSeconds: undefined });
+  const disturb = (record: object) =>
+    void store.values.set(key, { value: JSON.stringify(record), ttlSeconds: undefined });
   const disturbances = [
     // A login that lasts until it is given up, 40 s later; and then something else for once.
     () => disturb({ failures: 1, owner: 'another', countedAtMs: Date.now(), limitMs: 30_000 }),
@@ -867,7 +920,10 @@ test('does not count the time in which it waits for another as one in which it c
 });
 
 /** The key of the account, found by a session that is then forgotten. */
-async function keyOf(startProcess: () => { call: () => Promise<unknown> }, store: ReturnType<typeof memoryStore>): Promise<string> {
+async function keyOf(
+  startProcess: () => { call: () => Promise<unknown> },
+  store: ReturnType<typeof memoryStore>,
+): Promise<string> {
   await startProcess().call();
   const [key] = store.values.keys();
   store.values.clear();
@@ -898,9 +954,14 @@ test('waits for a login of 29 s instead of sending another', async (t) => {
     return login(received, response);
   };
 
-  for (const [password, outcome] of [['invented-password', 'ok'], ['wrong-password', 'session_refused']] as const) {
+  for (const [password, outcome] of [
+    ['invented-password', 'ok'],
+    ['wrong-password', 'session_refused'],
+  ] as const) {
     const before = server.logins.length;
-    const outcomes = await settle(clock, store, () => Array.from({ length: 8 }, () => startProcess(password).call()));
+    const outcomes = await settle(clock, store, () =>
+      Array.from({ length: 8 }, () => startProcess(password).call()),
+    );
     assert.deepEqual(new Set(outcomes), new Set([outcome]));
     assert.equal(server.logins.length, before + 1);
   }
@@ -1015,13 +1076,17 @@ test('takes the count back for a bearer that the gateway refuses, and counts ane
     seen.push(counts());
     return rejection;
   };
-  store.before = (operation, value) => operation === 'compareAndSet' && seen.push(value ? 'counted' : 'taken back');
+  store.before = (operation, value) =>
+    operation === 'compareAndSet' && seen.push(value ? 'counted' : 'taken back');
 
   assert.deepEqual(await settle(clock, store, () => [startProcess().call()]), ['session_failed']);
 
   const counted = [{ failures: 1, limitMs: 30_000 }];
   assert.deepEqual(seen, ['counted', counted, 'taken back', 'counted', counted, 'taken back']);
-  assert.deepEqual(server.logins.map(({ headers }) => headers.authorization), ['Bearer token-1', 'Bearer token-2']);
+  assert.deepEqual(
+    server.logins.map(({ headers }) => headers.authorization),
+    ['Bearer token-1', 'Bearer token-2'],
+  );
 });
 
 test('writes in the record that a replay found the session lapsed too, so that a fleet logs in once a minute', async (t) => {
@@ -1035,7 +1100,10 @@ test('writes in the record that a replay found the session lapsed too, so that a
 
   for (let minute = 1; minute <= 3; minute++) {
     for (let second = 0; second < 60; second += 10) {
-      const outcomes = await moveUntilSettled(clock, fleet.map(({ call }) => call()));
+      const outcomes = await moveUntilSettled(
+        clock,
+        fleet.map(({ call }) => call()),
+      );
       assert.deepEqual(new Set(outcomes), new Set(['ok']));
       clock.advance(10_000);
     }
@@ -1184,7 +1252,9 @@ test('does not go on alone once it has seen another process logging in', async (
     const startedAtMs = Date.now();
     const withMessage = (error: Error) => Promise.reject(Object.assign(error, { code: error.message }));
     const told = await settle(clock, store, () => [witness.call().catch(withMessage)]);
-    assert.deepEqual(told, ['M2M session: the store fails, and another login may be under way; try again later']);
+    assert.deepEqual(told, [
+      'M2M session: the store fails, and another login may be under way; try again later',
+    ]);
     assert.ok(Date.now() - startedAtMs < 5_000);
     clock.advance(MINUTE_MS);
   }
@@ -1216,7 +1286,8 @@ test('holds a refusal that could not be written until it finds a session in the 
   server.logins.length = 0;
   const { login } = server;
   server.login = () => wrongPassword;
-  store.before = (operation, value) => operation === 'compareAndSet' && value?.includes('"status"') && broken();
+  store.before = (operation, value) =>
+    operation === 'compareAndSet' && value?.includes('"status"') && broken();
   const { call } = startProcess();
   assert.deepEqual(await settle(clock, store, () => [call()]), ['session_refused']);
   server.login = login;
@@ -1228,7 +1299,10 @@ test('holds a refusal that could not be written until it finds a session in the 
   }
   assert.equal(server.logins.length, 1);
   server.live.add('session-9');
-  store.values.set(key, { value: JSON.stringify({ token: 'session-9', usedAtMs: Date.now() }), ttlSeconds: undefined });
+  store.values.set(key, {
+    value: JSON.stringify({ token: 'session-9', usedAtMs: Date.now() }),
+    ttlSeconds: undefined,
+  });
   assert.deepEqual(await settle(clock, store, () => [call()]), ['ok']);
   server.live.clear();
   assert.deepEqual(await settle(clock, store, () => [call()]), ['ok']);
@@ -1252,7 +1326,10 @@ test('writes a session that it got alone where the store holds nothing by then, 
     await clock.until(() => store.operations.length);
     await turns(50);
 
-    assert.deepEqual(stored().map(({ usedAtMs: _, ...record }) => record), [other ? JSON.parse(other) : { token: 'session-2' }]);
+    assert.deepEqual(
+      stored().map(({ usedAtMs: _, ...record }) => record),
+      [other ? JSON.parse(other) : { token: 'session-2' }],
+    );
   }
 });
 
@@ -1272,10 +1349,18 @@ for (const [name, value, isTold] of [
   ['no JSON', '<junk>', true],
   ['null', 'null', false],
   ['a list', '[]', false],
-  ['a token that cannot stand in a header', JSON.stringify({ token: 'broken\r\nx: y', usedAtMs: Date.UTC(2100, 0, 1) }), false],
+  [
+    'a token that cannot stand in a header',
+    JSON.stringify({ token: 'broken\r\nx: y', usedAtMs: Date.UTC(2100, 0, 1) }),
+    false,
+  ],
   ['a token that is no text', JSON.stringify({ token: 7, usedAtMs: Date.UTC(2100, 0, 1) }), false],
   ['a token without its last use', JSON.stringify({ token: 'session-0' }), false],
-  ['a token whose last use is a text', JSON.stringify({ token: 'session-0', usedAtMs: `${Date.UTC(2100, 0, 1)}` }), false],
+  [
+    'a token whose last use is a text',
+    JSON.stringify({ token: 'session-0', usedAtMs: `${Date.UTC(2100, 0, 1)}` }),
+    false,
+  ],
   ['a refusal without a count', JSON.stringify({ failures: 0, status: 401 }), false],
   ['a count that is none', JSON.stringify({ failures: 'many' }), false],
 ] as const) {
@@ -1299,7 +1384,11 @@ test('takes a last use in the future of its clock for one of now', async (t) => 
   const clock = fakeClock(t);
   const { server, store, startProcess } = await startFleet(t);
   const key = await keyOf(startProcess, store);
-  await store.set(key, JSON.stringify({ token: 'session-1', usedAtMs: START_MS + 60 * MINUTE_MS }), undefined);
+  await store.set(
+    key,
+    JSON.stringify({ token: 'session-1', usedAtMs: START_MS + 60 * MINUTE_MS }),
+    undefined,
+  );
   const { session, call } = startProcess();
   await call();
   assert.equal(server.logins.length, 1);
@@ -1309,7 +1398,7 @@ test('takes a last use in the future of its clock for one of now', async (t) => 
   assert.equal(session.current(), undefined);
 });
 
-test('forgets the session in the store at logout, and not another process\'s', async (t) => {
+test("forgets the session in the store at logout, and not another process's", async (t) => {
   const { server, startProcess, stored } = await startFleet(t);
   const [first, second] = [startProcess(), startProcess()];
   await first.call();
@@ -1322,7 +1411,10 @@ test('forgets the session in the store at logout, and not another process\'s', a
   await second.session.logout();
 
   assert.equal(stored()[0].token, 'session-2');
-  assert.deepEqual(server.logouts.map(({ headers }) => headers['vz-m2m-token']), ['session-1', 'session-1']);
+  assert.deepEqual(
+    server.logouts.map(({ headers }) => headers['vz-m2m-token']),
+    ['session-1', 'session-1'],
+  );
 });
 
 test('has the session out of the store before it ends it at the server', async (t) => {

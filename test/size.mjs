@@ -1,5 +1,5 @@
-// Prints what each entry and each exported function weighs in a bundle, and what each source file adds to `createClient`.
-// `measure` is what the size gate in the tests uses.
+// Prints what each entry and each exported function weighs in a bundle, and what each source file adds to
+// `createClient`. `measure` is what the size gate in the tests uses.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -23,10 +23,16 @@ export async function measure(contents) {
   const code = outputFiles[0].contents;
   const inputs = Object.values(metafile.outputs)[0].inputs;
   const parts = Object.entries(inputs).map(([path, { bytesInOutput }]) => ({ path, bytes: bytesInOutput }));
-  return { code: outputFiles[0].text, minified: code.length, weight: gzipSync(code, { level: 9 }).length, parts };
+  return {
+    code: outputFiles[0].text,
+    minified: code.length,
+    weight: gzipSync(code, { level: 9 }).length,
+    parts,
+  };
 }
 
-export const use = (names, entry = 'thingspace-auth') => `import { ${names} } from '${entry}'; globalThis.used = [${names}];`;
+export const use = (names, entry = 'thingspace-auth') =>
+  `import { ${names} } from '${entry}'; globalThis.used = [${names}];`;
 
 async function main() {
   const { name, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -42,7 +48,8 @@ async function main() {
   }
   const whole = await measure(use('createClient'));
   console.log('\nwhat each file adds to { createClient }, minified');
-  for (const { path, bytes } of whole.parts.sort((a, b) => b.bytes - a.bytes)) console.log(`${String(bytes).padStart(8)}  ${path}`);
+  for (const { path, bytes } of whole.parts.sort((a, b) => b.bytes - a.bytes))
+    console.log(`${String(bytes).padStart(8)}  ${path}`);
 }
 
 if (process.argv[1] === import.meta.filename) await main();

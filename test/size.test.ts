@@ -7,7 +7,8 @@ import { build } from 'esbuild';
 
 /** What each import may add to an application, minified, gzip -9, in bytes. Ceilings, not places to fill. */
 const MOST_BYTES = {
-  // About 1,000 bytes are messages that say what to do, 1,400 what keeps secrets, redirects and settings as `fetch` has them.
+  // About 1,000 bytes are messages that say what to do, 1,400 what keeps secrets, redirects and settings as
+  // `fetch` has them.
   createClient: 9_500,
   createSession: 3_300,
   storedToken: 1_200,
@@ -63,8 +64,28 @@ describe('a bundle', async () => {
     const { code, parts } = await measure(use('createClient'));
     const paths = parts.filter(({ bytes }) => bytes > 0).map(({ path }) => path);
     assert.ok(paths.some((path) => path.endsWith('dist/client.js')));
-    assert.deepEqual(paths.filter((path) => /session|stores|testing|revocation|environmentVariables|scopes|jwt|jws|dist\/dpop|discover/.test(path)), []);
-    for (const word of ['node:', 'session/login', 'createMockServer', 'client_secret', 'THINGSPACE_', 'AES-GCM', 'discovery:read', 'jwt', 'crypto.', 'PRIVATE KEY', 'htu', 'well-known']) {
+    assert.deepEqual(
+      paths.filter((path) =>
+        /session|stores|testing|revocation|environmentVariables|scopes|jwt|jws|dist\/dpop|discover/.test(
+          path,
+        ),
+      ),
+      [],
+    );
+    for (const word of [
+      'node:',
+      'session/login',
+      'createMockServer',
+      'client_secret',
+      'THINGSPACE_',
+      'AES-GCM',
+      'discovery:read',
+      'jwt',
+      'crypto.',
+      'PRIVATE KEY',
+      'htu',
+      'well-known',
+    ]) {
       // The name of a reserved form field is all that may remain of it.
       const text = word === 'client_secret' ? code.replace(/client_\(id\|secret[^/]*/, '') : code;
       assert.ok(!text.includes(word), word);
@@ -81,7 +102,10 @@ describe('a bundle', async () => {
   }
 });
 
-/** Bundles with a plugin that says of every file that it has side effects, so that none is dropped for its promise. */
+/**
+ * Bundles with a plugin that says of every file that it has side effects, so that none is dropped for its
+ * promise.
+ */
 async function bundle(contents: string): Promise<string> {
   const { outputFiles } = await build({
     stdin: { contents, resolveDir: root },
@@ -96,7 +120,9 @@ async function bundle(contents: string): Promise<string> {
           builder.onResolve({ filter: /./ }, ({ path, importer }) => {
             if (path.startsWith('node:')) return { path, external: true, sideEffects: false };
             const subpath = path.replace(manifest.name, '.');
-            const file = path.startsWith('.') ? join(dirname(importer), path) : join(root, manifest.exports[subpath]!.default);
+            const file = path.startsWith('.')
+              ? join(dirname(importer), path)
+              : join(root, manifest.exports[subpath]!.default);
             return { path: file, sideEffects: true };
           });
         },

@@ -1,6 +1,6 @@
 /**
- * Runs a program that talks to real hosts, such as an example, as a child process, while a mock answers for all of
- * them over real HTTP. The program is not changed: `standInPreload` leads its connections here.
+ * Runs a program that talks to real hosts, such as an example, as a child process, while a mock answers for
+ * all of them over real HTTP. The program is not changed: `standInPreload` leads its connections here.
  */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
@@ -31,7 +31,9 @@ export async function startStandIn(
   const server = createServer(async (incoming, outgoing) => {
     const { method = '', url = '', headers } = incoming;
     const body = (await readBody(incoming)) || null;
-    const answer = await fetch(new Request(`https://${headers.host}${url}`, { method, headers: headers as HeadersInit, body }));
+    const answer = await fetch(
+      new Request(`https://${headers.host}${url}`, { method, headers: headers as HeadersInit, body }),
+    );
     outgoing.writeHead(answer.status, Object.fromEntries(answer.headers)).end(await answer.text());
   });
   if (onUpgrade) server.on('upgrade', ({ headers }, socket) => onUpgrade(headers, socket));
@@ -41,7 +43,10 @@ export async function startStandIn(
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** Runs a built program, against a stand-in where one is given, with these environment variables and no others that could matter. */
+/**
+ * Runs a built program, against a stand-in where one is given, with these environment variables and no others
+ * that could matter.
+ */
 export function runProgram(
   program: string,
   standIn: string | undefined,

@@ -1,6 +1,6 @@
 /**
- * Preloaded into a program under test: every connection, to whatever host and however secured, goes to the plain HTTP
- * server at STAND_IN. It sees the host in the `Host` header.
+ * Preloaded into a program under test: every connection, to whatever host and however secured, goes to the
+ * plain HTTP server at STAND_IN. It sees the host in the `Host` header.
  */
 import net from 'node:net';
 import tls from 'node:tls';

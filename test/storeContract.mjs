@@ -1,5 +1,6 @@
-// What every TokenStore must do, as a suite that each store's test runs against the real thing. Plain JavaScript without
-// imports, so that any package and any platform can take it: give it the platform's `test` function.
+// What every TokenStore must do, as a suite that each store's test runs against the real thing. Plain
+// JavaScript without imports, so that any package and any platform can take it: give it the platform's `test`
+// function.
 
 /**
  * Registers the suite.
@@ -7,16 +8,19 @@
  * @param test `test(name, run)`, such as node:test's, Deno.test
  * @param options
  *   `name`: the store's name, put before each test's;
- *   `open()`: a new TokenStore (or a promise of one) on the same backing each time, as another process would have;
- *   `wait(seconds)`: lets time pass; default: real time;
- *   `ttlSeconds`: the shortest lifetime that the store keeps to; default 1; `undefined`: it leaves ends to its readers;
- *   `canCompare`: whether it has `compareAndSet`; default true
+ *   `open()`: a new TokenStore (or a promise of one) on the same backing each time, as another process would
+ *   have; `wait(seconds)`: lets time pass; default: real time; `ttlSeconds`: the shortest lifetime that the
+ *   store keeps to; default 1; `undefined`: it leaves ends to its readers; `canCompare`: whether it has
+ *   `compareAndSet`; default true
  */
 export function testStore(test, { name, ...options }) {
   for (const [sentence, run] of storeCases(options)) test(`${name}: ${sentence}`, () => run());
 }
 
-/** The suite as `[sentence, run]` pairs, for platforms without a test function; `run` rejects where the store fails. */
+/**
+ * The suite as `[sentence, run]` pairs, for platforms without a test function; `run` rejects where the store
+ * fails.
+ */
 export function storeCases({ open, wait = sleep, canCompare = true, ...options }) {
   const ttlSeconds = 'ttlSeconds' in options ? options.ttlSeconds : 1;
   // Longer than any test.
@@ -37,7 +41,7 @@ export function storeCases({ open, wait = sleep, canCompare = true, ...options }
       await store.set(key, VALUE, undefined);
       equal(await store.get(key), VALUE);
     },
-    'overwrites': async () => {
+    overwrites: async () => {
       const [store, other, key] = [await open(), await open(), newKey()];
       await store.set(key, VALUE, long);
       await other.set(key, OTHER_VALUE, undefined);
@@ -53,7 +57,9 @@ export function storeCases({ open, wait = sleep, canCompare = true, ...options }
     },
     'loses nothing when many keys are written at once': async () => {
       const [stores, keys] = [[await open(), await open()], Array.from({ length: 8 }, newKey)];
-      await Promise.all(keys.map((key, index) => stores[index % 2].set(key, JSON.stringify({ index }), long)));
+      await Promise.all(
+        keys.map((key, index) => stores[index % 2].set(key, JSON.stringify({ index }), long)),
+      );
       for (const [index, key] of keys.entries()) equal(await stores[0].get(key), JSON.stringify({ index }));
     },
     'forgets what was deleted, and deletes what is not there': async () => {
@@ -133,7 +139,9 @@ function compareCases({ open, wait, ttlSeconds, long }) {
       let held;
       for (let round = 0; round < 5; round++) {
         const values = stores.map((_, index) => JSON.stringify({ round, index }));
-        const wins = await Promise.all(stores.map((store, index) => store.compareAndSet(key, held, values[index], long)));
+        const wins = await Promise.all(
+          stores.map((store, index) => store.compareAndSet(key, held, values[index], long)),
+        );
         equal(wins.filter((hasWon) => hasWon === true).length, 1);
         held = values[wins.indexOf(true)];
         for (const store of stores) equal(await store.get(key), held);
@@ -164,7 +172,9 @@ function compareCases({ open, wait, ttlSeconds, long }) {
       equal(isTaken, false);
       await wait(ttlSeconds + 0.5);
       equal(await stores[0].compareAndSet(key, VALUE, OTHER_VALUE, long), false);
-      const wins = await Promise.all(stores.map((store) => store.compareAndSet(key, undefined, OTHER_VALUE, long)));
+      const wins = await Promise.all(
+        stores.map((store) => store.compareAndSet(key, undefined, OTHER_VALUE, long)),
+      );
       equal(wins.filter(Boolean).length, 1);
     };
   }
@@ -172,8 +182,8 @@ function compareCases({ open, wait, ttlSeconds, long }) {
 }
 
 /**
- * A new key and what `act` found under it. Found after the lifetime that `act` began, it would say nothing of the store:
- * where the machine is that slow, another key is tried, ten at most.
+ * A new key and what `act` found under it. Found after the lifetime that `act` began, it would say nothing of
+ * the store: where the machine is that slow, another key is tried, ten at most.
  */
 async function inTime(seconds, act) {
   for (let tries = 1; ; tries++) {
@@ -185,7 +195,10 @@ async function inTime(seconds, act) {
 
 /** Values are JSON, as those of `storedToken` are: some clients parse what looks like it. */
 const VALUE = JSON.stringify({ accessToken: 'invented-token', expiry: 4102444800 });
-const OTHER_VALUE = JSON.stringify({ accessToken: 'other-invented-token', nested: { list: [1.5, null, 'x'] } });
+const OTHER_VALUE = JSON.stringify({
+  accessToken: 'other-invented-token',
+  nested: { list: [1.5, null, 'x'] },
+});
 
 function newKey() {
   return `thingspace-auth:["https://example.com/token","invented-id",["b","a"],[]] ${Math.random()}`;

@@ -1,14 +1,26 @@
 import assert from 'node:assert/strict';
 import { createDecipheriv, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
-import { test } from 'node:test';
-import type { Client, ClientCredentials, ClientEvent, OAuthToken, TokenRequest } from 'thingspace-auth';
-import { createClient } from 'thingspace-auth';
-import type { StoreKey, TokenStore } from 'thingspace-auth/stores';
-import { encryptedStore, storedToken } from 'thingspace-auth/stores';
-import type { TestServer } from './server.ts';
-import { hold, recordEvents, START_MS, startServer, tokenAnswer, turn, turns } from './server.ts';
+import { type TestContext, test } from 'node:test';
+import {
+  type Client,
+  type ClientCredentials,
+  type ClientEvent,
+  createClient,
+  type OAuthToken,
+  type TokenRequest,
+} from 'thingspace-auth';
+import { encryptedStore, type StoreKey, storedToken, type TokenStore } from 'thingspace-auth/stores';
+import {
+  hold,
+  recordEvents,
+  START_MS,
+  startServer,
+  type TestServer,
+  tokenAnswer,
+  turn,
+  turns,
+} from './server.ts';
 
 const { testStore } = await import(join(import.meta.dirname, '../../test/storeContract.mjs'));
 
@@ -49,7 +61,12 @@ test('reads, takes the right, reads again, exchanges, writes over what it has re
   ]);
   assert.equal(values.get(key), value);
   assert.deepEqual(JSON.parse(value), {
-    accessToken: 'token', tokenType: 'Bearer', expiresIn: 3600, scope: 'a b', expiry: START_MS / 1000 + 3600, key,
+    accessToken: 'token',
+    tokenType: 'Bearer',
+    expiresIn: 3600,
+    scope: 'a b',
+    expiry: START_MS / 1000 + 3600,
+    key,
   });
 });
 
@@ -61,7 +78,9 @@ test('writes a token without an end for good, and one that has ended not at all'
   await clientOf(endless, store).getToken();
   await clientOf(ended, store).getToken();
 
-  const written = asked.filter(([operation, key, , value]) => operation === 'compareAndSet' && !key.endsWith(':right') && value);
+  const written = asked.filter(
+    ([operation, key, , value]) => operation === 'compareAndSet' && !key.endsWith(':right') && value,
+  );
   assert.equal(written.length, 1);
   assert.equal(written[0]![4], undefined);
 });
@@ -70,16 +89,24 @@ test('gives the right back when the exchange fails, and the error is that of the
   const server = await startServer(t, { token: () => ({ status: 401, body: { error: 'invalid_client' } }) });
   const { store, asked, values } = createMemory();
 
-  await assert.rejects(clientOf(server, store).getToken(), { name: 'OAuthProviderError', error: 'invalid_client' });
+  await assert.rejects(clientOf(server, store).getToken(), {
+    name: 'OAuthProviderError',
+    error: 'invalid_client',
+  });
 
-  assert.deepEqual(asked.map(([operation]) => operation), ['get', 'get', 'compareAndSet', 'get', 'compareAndSet']);
+  assert.deepEqual(
+    asked.map(([operation]) => operation),
+    ['get', 'get', 'compareAndSet', 'get', 'compareAndSet'],
+  );
   assert.equal(values.size, 0);
 });
 
 test('looks into the store although the guard bars exchanges', async (t) => {
   // The second for which the guard holds must not pass meanwhile.
   fakeClock(t);
-  const server = await startServer(t, { token: () => ({ status: 400, body: { error: 'temporarily_unavailable' } }) });
+  const server = await startServer(t, {
+    token: () => ({ status: 400, body: { error: 'temporarily_unavailable' } }),
+  });
   const memory = createMemory();
   const client = clientOf(server, memory.store);
   await assert.rejects(client.getToken());
@@ -103,7 +130,10 @@ test('an explicit fetchToken makes its exchange without waiting, and writes what
   const { accessToken } = await clientOf(server, store).fetchToken();
 
   assert.equal(accessToken, 'token-2');
-  assert.deepEqual(asked.map(([operation]) => operation), ['get', 'set']);
+  assert.deepEqual(
+    asked.map(([operation]) => operation),
+    ['get', 'set'],
+  );
   assert.equal((await clientOf(server, store).getToken()).accessToken, 'token-2');
 });
 
@@ -114,9 +144,14 @@ test('replaces a rejected token once for all clients', async (t) => {
   await Promise.all(clients.map((client) => client.getToken()));
   server.revoked.add('token-1');
 
-  const responses = await Promise.all(clients.map(({ authorizedFetch }) => authorizedFetch(`${server.origin}/api`)));
+  const responses = await Promise.all(
+    clients.map(({ authorizedFetch }) => authorizedFetch(`${server.origin}/api`)),
+  );
 
-  assert.deepEqual(responses.map(({ status }) => status), Array(8).fill(200));
+  assert.deepEqual(
+    responses.map(({ status }) => status),
+    Array(8).fill(200),
+  );
   assert.equal(server.tokenRequests.length, 2);
 });
 
@@ -157,11 +192,19 @@ test('takes what is over for a plain miss, and anything else that is no token of
     ['empty', '', true],
     ['an array', [kept], true],
     ['without a token', {}, true],
-    ['a token of another key', { ...kept, key: 'thingspace-auth:["https://example.com/token","other",null,[]]' }, true],
+    [
+      'a token of another key',
+      { ...kept, key: 'thingspace-auth:["https://example.com/token","other",null,[]]' },
+      true,
+    ],
     ['a token of no key', { ...kept, key }, true],
     ['an end in milliseconds', { ...kept, expiry: START_MS }, true],
     ['an end beyond its lifetime', { ...kept, expiry: seconds + 3600 + 3601 }, true],
-    ['an end in a far future', { accessToken: 'stored', tokenType: 'Bearer', expiry: seconds + 315_363_601 }, true],
+    [
+      'an end in a far future',
+      { accessToken: 'stored', tokenType: 'Bearer', expiry: seconds + 315_363_601 },
+      true,
+    ],
     ['a lifetime without an end', { ...kept, expiry: undefined }, true],
     ['an end that is no number', { ...kept, expiry: 'soon' }, true],
     ['an end that is no whole number', { ...kept, expiry: `${seconds + 3600}.0` }, true],
@@ -178,7 +221,8 @@ test('takes what is over for a plain miss, and anything else that is no token of
       const { events, onEvent } = recordEvents();
       fakeClock(t);
       const memory = createMemory();
-      const fill = (key: string) => (value && Object.getPrototypeOf(value) === Object.prototype ? { key, ...value } : value);
+      const fill = (key: string) =>
+        value && Object.getPrototypeOf(value) === Object.prototype ? { key, ...value } : value;
       let isFirst = true;
       memory.store.get = (key) => {
         if (key.endsWith(':right')) return undefined;
@@ -193,7 +237,10 @@ test('takes what is over for a plain miss, and anything else that is no token of
       assert.equal(server.tokenRequests.length, 1);
       assert.equal(JSON.parse([...memory.values.values()][0]!).accessToken, 'token-1');
       const failures = events.filter(({ type }) => type === 'store_failed');
-      assert.deepEqual(failures, Array(isFailure ? 2 : 0).fill({ type: 'store_failed', operation: 'get', reason: 'junk' }));
+      assert.deepEqual(
+        failures,
+        Array(isFailure ? 2 : 0).fill({ type: 'store_failed', operation: 'get', reason: 'junk' }),
+      );
     });
   }
 });
@@ -203,9 +250,15 @@ test('takes the stored token that those cases spoil', async (t) => {
   fakeClock(t);
   const { store } = createMemory();
   const expiry = START_MS / 1000 + 3600;
-  store.get = (key) => JSON.stringify({ key, accessToken: 'stored', tokenType: 'Bearer', expiresIn: 3600, expiry });
+  store.get = (key) =>
+    JSON.stringify({ key, accessToken: 'stored', tokenType: 'Bearer', expiresIn: 3600, expiry });
 
-  assert.deepEqual(await clientOf(server, store).getToken(), { accessToken: 'stored', tokenType: 'Bearer', expiresIn: 3600, expiry });
+  assert.deepEqual(await clientOf(server, store).getToken(), {
+    accessToken: 'stored',
+    tokenType: 'Bearer',
+    expiresIn: 3600,
+    expiry,
+  });
 });
 
 /** Each operation of a call that makes an exchange, in its order, with how `store_failed` names it. */
@@ -221,8 +274,18 @@ const OPERATIONS: [title: string, operation: 'get' | 'compareAndSet' | 'set', at
 test('lets no failure of a store fail a call', async (t) => {
   const boom = new Error('invented-secret-of-the-store');
   const ways: [way: string, fail: () => any][] = [
-    ['throws', () => { throw boom; }],
-    ['rejects', async () => { throw boom; }],
+    [
+      'throws',
+      () => {
+        throw boom;
+      },
+    ],
+    [
+      'rejects',
+      async () => {
+        throw boom;
+      },
+    ],
   ];
   for (const [title, operation, at] of OPERATIONS) {
     for (const [way, fail] of ways) {
@@ -251,7 +314,10 @@ test('says why a store failed in a word, and nothing more of its text', async (t
     [new Error('WRONGPASS invalid username-password pair invented-secret'), 'WRONGPASS'],
     [new Error('OOM'), 'OOM'],
     [Object.assign(new Error('READONLY You are invented-secret'), { code: 'OTHER' }), 'READONLY'],
-    [Object.assign(new Error('connect ECONNREFUSED invented-secret'), { code: 'ECONNREFUSED' }), 'ECONNREFUSED'],
+    [
+      Object.assign(new Error('connect ECONNREFUSED invented-secret'), { code: 'ECONNREFUSED' }),
+      'ECONNREFUSED',
+    ],
     [Object.assign(new Error('ENOENT: no such file, invented-secret'), { code: 'ENOENT' }), 'ENOENT'],
     [Object.assign(new Error('A value'), { code: 'sealed' }), 'sealed'],
     [Object.assign(new Error('Invented-Secret'), { code: '' }), 'Error'],
@@ -267,7 +333,9 @@ test('says why a store failed in a word, and nothing more of its text', async (t
     const server = await startServer(t);
     const { events, onEvent } = recordEvents();
     const { store } = createMemory();
-    failAt(store, 'get', 0, () => { throw thrown; });
+    failAt(store, 'get', 0, () => {
+      throw thrown;
+    });
 
     await clientOf(server, store, {}, onEvent).getToken();
 
@@ -297,7 +365,10 @@ test('waits two seconds for a store that hangs, and does without it for the rest
       await clock.until(() => token.value);
 
       assert.deepEqual(failures(events), [{ type: 'store_failed', operation, reason: 'timeout' }]);
-      assert.deepEqual(asked.map(([name]) => name), OPERATIONS.slice(0, index).map(([, name]) => name));
+      assert.deepEqual(
+        asked.map(([name]) => name),
+        OPERATIONS.slice(0, index).map(([, name]) => name),
+      );
       assert.equal(server.tokenRequests.length, 1);
     });
   }
@@ -315,7 +386,8 @@ test('leaves a store that fails alone for a second, doubling to thirty, for all 
     delete: () => undefined,
   };
   const provide = storedToken(broken);
-  const ask = (clientId: string) => assert.rejects(async () => provide(undefined, requestOf({ clientId, isForced: true })), /not now/);
+  const ask = (clientId: string) =>
+    assert.rejects(async () => provide(undefined, requestOf({ clientId, isForced: true })), /not now/);
   const askForBoth = () => Promise.all([ask('one-id'), ask('other-id')]);
 
   for (let second = 0; second < 130; second++) {
@@ -390,7 +462,9 @@ test('has written before it hands its token on, however slow that is', async (t)
       };
       if (way.includes('ended')) store.get = async (name) => (name === key ? '{}' : undefined);
       const fetchToken = async (): Promise<OAuthToken> => ({ accessToken: 'token', tokenType: 'Bearer' });
-      const token = settle(Promise.resolve(storedToken(store)(undefined, requestOf({ ...parts, fetchToken }))));
+      const token = settle(
+        Promise.resolve(storedToken(store)(undefined, requestOf({ ...parts, fetchToken }))),
+      );
       while (!isWriting) await turn();
       await turns(10);
 
@@ -407,7 +481,9 @@ test('asks again when the clock was set back behind a failure', async (t) => {
   const clock = fakeClock(t);
   const { store, asked } = createMemory();
   const { get } = store;
-  store.get = () => { throw new Error('down'); };
+  store.get = () => {
+    throw new Error('down');
+  };
   const client = clientOf(server, store);
   await client.fetchToken();
   store.get = get;
@@ -457,7 +533,18 @@ test('takes the right itself once its time is over', async (t) => {
 });
 
 test('takes junk in the place of a right, and an end that nobody can have meant, for a right that has ended', async (t) => {
-  const junk = ['junk', '', 'null', '[]', '{"owner":"x"}', '{"endMs":"soon"}', '{"endMs":null}', 60_001, 0, -1];
+  const junk = [
+    'junk',
+    '',
+    'null',
+    '[]',
+    '{"owner":"x"}',
+    '{"endMs":"soon"}',
+    '{"endMs":null}',
+    60_001,
+    0,
+    -1,
+  ];
   for (const each of junk) {
     await t.test(String(each), async (t) => {
       const server = await startServer(t);
@@ -473,7 +560,10 @@ test('takes junk in the place of a right, and an end that nobody can have meant,
       await token;
 
       assert.equal(server.tokenRequests.length, 1);
-      assert.equal(asked.filter(([operation, key]) => operation === 'compareAndSet' && key === right).length, 2);
+      assert.equal(
+        asked.filter(([operation, key]) => operation === 'compareAndSet' && key === right).length,
+        2,
+      );
     });
   }
 });
@@ -493,7 +583,10 @@ test('does not put an older token over a newer one when it was stopped in the mi
   await clock.until(() => stopped.value);
 
   assert.equal((stopped.value as any).accessToken, 'older');
-  assert.deepEqual([...values.values()].map((text) => JSON.parse(text).accessToken), [accessToken]);
+  assert.deepEqual(
+    [...values.values()].map((text) => JSON.parse(text).accessToken),
+    [accessToken],
+  );
 });
 
 test('leaves the right alone that another has taken since', async (t) => {
@@ -571,8 +664,19 @@ test('believes a token of either kind', async () => {
 test('is a TypeError at once for what is no store', () => {
   const { store } = createMemory();
   const { delete: _, ...withoutDelete } = store;
-  for (const junk of [undefined, null, 'redis://localhost', {}, [], withoutDelete, { ...store, get: 'text' }]) {
-    assert.throws(() => storedToken(junk as TokenStore), { name: 'TypeError', message: 'store must have get, set, delete' });
+  for (const junk of [
+    undefined,
+    null,
+    'redis://localhost',
+    {},
+    [],
+    withoutDelete,
+    { ...store, get: 'text' },
+  ]) {
+    assert.throws(() => storedToken(junk as TokenStore), {
+      name: 'TypeError',
+      message: 'store must have get, set, delete',
+    });
   }
 });
 
@@ -581,7 +685,8 @@ test('keeps clients apart that ask for something else, and joins those that ask 
   const { store, values } = createMemory();
   const oauthTokenProvider = storedToken(store);
   const get = async (credentials: Partial<ClientCredentials>, environment = {}) =>
-    (await createClient(server.config({}, { oauthTokenProvider, ...credentials }, environment)).getToken()).accessToken;
+    (await createClient(server.config({}, { oauthTokenProvider, ...credentials }, environment)).getToken())
+      .accessToken;
 
   const different = [
     await get({}),
@@ -629,7 +734,12 @@ test('holds a repeated token to the earlier of two known ends, to the last secon
   fakeClock(t);
   const seconds = START_MS / 1000;
   const same = (expiry: number): OAuthToken => ({ accessToken: 'same', tokenType: 'Bearer', expiry });
-  for (const [stored, own, expected] of [[600, 60, 60], [60, 600, 60], [600, undefined, 600], [1, undefined, 2]] as const) {
+  for (const [stored, own, expected] of [
+    [600, 60, 60],
+    [60, 600, 60],
+    [600, undefined, 600],
+    [1, undefined, 2],
+  ] as const) {
     const { store, values } = createMemory();
     const { key } = await keysOf({});
     values.set(key, JSON.stringify({ key, ...same(seconds + stored) }));
@@ -645,9 +755,15 @@ test('takes a stored token to its last second where no skew is wanted, or where 
   fakeClock(t);
   const seconds = START_MS / 1000;
   const { key } = await keysOf({});
-  for (const [more, parts] of [[{}, { clockSkew: 0 }], [{ repeatedAt: seconds }, {}]] as const) {
+  for (const [more, parts] of [
+    [{}, { clockSkew: 0 }],
+    [{ repeatedAt: seconds }, {}],
+  ] as const) {
     const { store, values } = createMemory();
-    values.set(key, JSON.stringify({ key, accessToken: 'stored', tokenType: 'Bearer', expiry: seconds + 1, ...more }));
+    values.set(
+      key,
+      JSON.stringify({ key, accessToken: 'stored', tokenType: 'Bearer', expiry: seconds + 1, ...more }),
+    );
 
     assert.equal((await storedToken(store)(undefined, requestOf(parts))).accessToken, 'stored');
   }
@@ -733,8 +849,13 @@ test('encryptedStore seals so that others can open: AES-GCM, the nonce of 12 byt
   await encryptedStore(store, key).set('key', 'invented-token', 60);
 
   const sealed = Buffer.from(values.get('key')!.replace('sealed:', ''), 'base64');
-  const decipher = createDecipheriv('aes-256-gcm', bytes, sealed.subarray(0, 12)).setAAD(Buffer.from('key')).setAuthTag(sealed.subarray(-16));
-  assert.equal(decipher.update(sealed.subarray(12, -16)).toString() + decipher.final().toString(), 'invented-token');
+  const decipher = createDecipheriv('aes-256-gcm', bytes, sealed.subarray(0, 12))
+    .setAAD(Buffer.from('key'))
+    .setAuthTag(sealed.subarray(-16));
+  assert.equal(
+    decipher.update(sealed.subarray(12, -16)).toString() + decipher.final().toString(),
+    'invented-token',
+  );
 });
 
 test('encryptedStore opens with any of its keys and seals with the first', async () => {
@@ -755,18 +876,39 @@ test('encryptedStore rejects, and overwrites nothing, where a value was moved, c
   await sealed.set('key', 'value', 60);
   const text = values.get('key')!;
   const bytes = atob(text.slice('sealed:'.length));
-  const flip = (at: number) => bytes.slice(0, at) + String.fromCharCode(bytes.charCodeAt(at) ^ 1) + bytes.slice(at + 1);
-  const spoilt: unknown[] = ['', 'sealed:', 'sealed:%', '{"accessToken":"plain"}', text.slice(0, -8), bytes, 5, { sealed: 1 }];
-  spoilt.push(...[0, 11, 12, bytes.length - 1].map((at) => `sealed:${btoa(flip(at))}`), text.replace('sealed', 'opened'));
+  const flip = (at: number) =>
+    bytes.slice(0, at) + String.fromCharCode(bytes.charCodeAt(at) ^ 1) + bytes.slice(at + 1);
+  const spoilt: unknown[] = [
+    '',
+    'sealed:',
+    'sealed:%',
+    '{"accessToken":"plain"}',
+    text.slice(0, -8),
+    bytes,
+    5,
+    { sealed: 1 },
+  ];
+  spoilt.push(
+    ...[0, 11, 12, bytes.length - 1].map((at) => `sealed:${btoa(flip(at))}`),
+    text.replace('sealed', 'opened'),
+  );
 
   values.set('other', text);
   await assert.rejects(async () => sealed.get('other'), { code: 'sealed' });
   for (const junk of spoilt) {
     values.set('key', junk as string);
-    await assert.rejects(async () => sealed.get('key'), { code: 'sealed', message: /^[\w ]+$/ }, String(junk));
+    await assert.rejects(
+      async () => sealed.get('key'),
+      { code: 'sealed', message: /^[\w ]+$/ },
+      String(junk),
+    );
     for (const expected of [undefined, 'value']) {
-      await assert.rejects(async () => sealed.compareAndSet!('key', expected, 'other', 60), { code: 'sealed' });
-      await assert.rejects(async () => sealed.compareAndSet!('key', expected, undefined, 60), { code: 'sealed' });
+      await assert.rejects(async () => sealed.compareAndSet!('key', expected, 'other', 60), {
+        code: 'sealed',
+      });
+      await assert.rejects(async () => sealed.compareAndSet!('key', expected, undefined, 60), {
+        code: 'sealed',
+      });
     }
     assert.equal(values.get('key'), junk);
   }
@@ -818,14 +960,36 @@ test('encryptedStore does not overwrite what another has written between its loo
 test('encryptedStore is a TypeError at once for what is no store or no key', async () => {
   const { store } = createMemory();
   const key = await newKey();
-  const generate = (usages: any, name = 'AES-GCM') => crypto.subtle.generateKey({ name, length: 256 }, false, usages) as Promise<StoreKey>;
+  const generate = (usages: any, name = 'AES-GCM') =>
+    crypto.subtle.generateKey({ name, length: 256 }, false, usages) as Promise<StoreKey>;
   const [sealing, opening] = [await generate(['encrypt']), await generate(['decrypt'])];
   const other = await generate(['encrypt', 'decrypt'], 'AES-CBC');
   const looks = { algorithm: { name: 'AES-GCM' } };
-  for (const junk of [undefined, null, [], 'invented-password', new Uint8Array(32), {}, looks, { ...looks, usages: 'encrypt decrypt' }, sealing, opening, other, [key, 'x'], [opening, key], [key, sealing]]) {
-    assert.throws(() => encryptedStore(store, junk as StoreKey), { name: 'TypeError', message: /needs an AES-GCM CryptoKey/ });
+  for (const junk of [
+    undefined,
+    null,
+    [],
+    'invented-password',
+    new Uint8Array(32),
+    {},
+    looks,
+    { ...looks, usages: 'encrypt decrypt' },
+    sealing,
+    opening,
+    other,
+    [key, 'x'],
+    [opening, key],
+    [key, sealing],
+  ]) {
+    assert.throws(() => encryptedStore(store, junk as StoreKey), {
+      name: 'TypeError',
+      message: /needs an AES-GCM CryptoKey/,
+    });
   }
-  assert.throws(() => encryptedStore(undefined!, key), { name: 'TypeError', message: 'store must have get, set, delete' });
+  assert.throws(() => encryptedStore(undefined!, key), {
+    name: 'TypeError',
+    message: 'store must have get, set, delete',
+  });
   assert.doesNotThrow(() => encryptedStore(store, [key, opening]));
 });
 
@@ -843,15 +1007,18 @@ test('shares a token through an encrypted store, and overwrites what no key open
   await clientOf(server, other).getToken();
 
   assert.equal(server.tokenRequests.length, 2);
-  assert.deepEqual(failures(events), Array(2).fill({ type: 'store_failed', operation: 'get', reason: 'sealed' }));
+  assert.deepEqual(
+    failures(events),
+    Array(2).fill({ type: 'store_failed', operation: 'get', reason: 'sealed' }),
+  );
   assert.equal(values.size, 1);
 });
 
 type Clock = ReturnType<typeof fakeClock>;
 
 /**
- * A clock of our own: that of Node 20's `mock.timers` may clear another timer than the one meant when one that has fired
- * is cleared, and a waiting store has several.
+ * A clock of our own: that of Node 20's `mock.timers` may clear another timer than the one meant when one
+ * that has fired is cleared, and a waiting store has several.
  */
 function fakeClock(t: TestContext) {
   const { setTimeout: realSetTimeout, clearTimeout: realClearTimeout } = globalThis;
@@ -861,7 +1028,12 @@ function fakeClock(t: TestContext) {
   let jumpedMs = 0;
   const start = (callback: (...args: unknown[]) => void, delayMs = 0, ...args: unknown[]): object => {
     const again = () => void timers.set(timer, { atMs: nowMs + delayMs, fire: () => callback(...args) });
-    const timer = { ref: () => timer, unref: () => timer, hasRef: () => true, refresh: () => (again(), timer) };
+    const timer = {
+      ref: () => timer,
+      unref: () => timer,
+      hasRef: () => true,
+      refresh: () => (again(), timer),
+    };
     again();
     return timer;
   };
@@ -895,7 +1067,9 @@ function createMemory(values = new Map<string, string>()) {
   const asked: Asked[] = [];
   const store: TokenStore = {
     get: async (key) => (asked.push(['get', key]), values.get(key)),
-    set: async (key, value, ttlSeconds) => (asked.push(['set', key, value, ttlSeconds]), values.set(key, value)),
+    set: async (key, value, ttlSeconds) => (
+      asked.push(['set', key, value, ttlSeconds]), values.set(key, value)
+    ),
     delete: async (key) => (asked.push(['delete', key]), values.delete(key)),
     compareAndSet: async (key, expected, value, ttlSeconds) => {
       asked.push(['compareAndSet', key, expected, value, ttlSeconds]);
@@ -909,7 +1083,12 @@ function createMemory(values = new Map<string, string>()) {
 }
 
 /** Lets a store's operation go wrong at its `at`-th call. */
-function failAt(store: TokenStore, operation: 'get' | 'set' | 'compareAndSet', at: number, fail: () => any): void {
+function failAt(
+  store: TokenStore,
+  operation: 'get' | 'set' | 'compareAndSet',
+  at: number,
+  fail: () => any,
+): void {
   const works = store[operation] as (...args: any[]) => any;
   let calls = 0;
   store[operation] = (...args: any[]) => (calls++ === at ? fail() : works(...args));
@@ -942,7 +1121,10 @@ function encryptedOpener(): () => Promise<TokenStore> {
 }
 
 function newKey(): Promise<StoreKey> {
-  return crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']) as Promise<StoreKey>;
+  return crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, [
+    'encrypt',
+    'decrypt',
+  ]) as Promise<StoreKey>;
 }
 
 /** A client as another process would have it: a provider of its own. */
@@ -971,7 +1153,9 @@ function requestOf(parts: Partial<TokenRequest>): TokenRequest {
 }
 
 /** The keys under which the token and the right to exchange lie. */
-async function keysOf(parts: Partial<TokenRequest>): Promise<{ readonly key: string; readonly right: string }> {
+async function keysOf(
+  parts: Partial<TokenRequest>,
+): Promise<{ readonly key: string; readonly right: string }> {
   const { store, asked } = createMemory();
   await assert.rejects(async () => storedToken(store)(undefined, requestOf(parts)), /not now/);
   return { key: asked[0]![1], right: asked[1]![1] };
@@ -1000,6 +1184,9 @@ async function passSeconds(clock: Clock, seconds: number): Promise<void> {
 
 function settle(promise: Promise<unknown>): { promise: Promise<unknown>; value: unknown } {
   const settled = { promise, value: undefined as unknown };
-  promise.then((value) => (settled.value = value), (error) => (settled.value = error));
+  promise.then(
+    (value) => (settled.value = value),
+    (error) => (settled.value = error),
+  );
   return settled;
 }

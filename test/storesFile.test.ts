@@ -1,13 +1,24 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import fs, { chmodSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import fs, {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { TestContext } from 'node:test';
-import { after, test } from 'node:test';
+import { after, type TestContext, test } from 'node:test';
 import { createClient } from 'thingspace-auth';
 import { storedToken } from 'thingspace-auth/stores';
 import { fileStore } from 'thingspace-auth/stores/file';
@@ -28,14 +39,37 @@ test('keeps files to their owner, in a folder of its owner, and names that show 
   await store.compareAndSet!('invented-key', 'other', 'next', 60);
 
   assert.equal(statSync(path).mode & 0o777, 0o700);
-  assert.deepEqual(readdirSync(path).map((name) => name.replace(/^[0-9a-f]{64}/, '')).sort(), ['.0', '.3']);
-  assert.deepEqual(readdirSync(path).map((name) => statSync(join(path, name)).mode & 0o777), [0o600, 0o600]);
+  assert.deepEqual(
+    readdirSync(path)
+      .map((name) => name.replace(/^[0-9a-f]{64}/, ''))
+      .sort(),
+    ['.0', '.3'],
+  );
+  assert.deepEqual(
+    readdirSync(path).map((name) => statSync(join(path, name)).mode & 0o777),
+    [0o600, 0o600],
+  );
 });
 
 test('takes any text as a key, each to a file of its own', async (t) => {
   const path = newFolder(t);
   const store = fileStore(path);
-  const keys = ['__proto__', 'constructor', 'a', 'A', '/etc/passwd', '../..', '', '.', 'a\u0000b', 'long'.repeat(2_500), 'ü', 'u\u0308', '\ud800', '\udfff'];
+  const keys = [
+    '__proto__',
+    'constructor',
+    'a',
+    'A',
+    '/etc/passwd',
+    '../..',
+    '',
+    '.',
+    'a\u0000b',
+    'long'.repeat(2_500),
+    'ü',
+    'u\u0308',
+    '\ud800',
+    '\udfff',
+  ];
 
   for (const key of keys) await store.set(key, `value of ${key}`, undefined);
 
@@ -46,7 +80,10 @@ test('takes any text as a key, each to a file of its own', async (t) => {
 
 test('is a TypeError at once for what is no path', () => {
   for (const junk of [undefined, null, '', 5, {}, new URL('file:///tmp')]) {
-    assert.throws(() => fileStore(junk as string), { name: 'TypeError', message: 'fileStore(folder) must be the path of a folder' });
+    assert.throws(() => fileStore(junk as string), {
+      name: 'TypeError',
+      message: 'fileStore(folder) must be the path of a folder',
+    });
   }
 });
 
@@ -56,12 +93,18 @@ test('takes a file that others could read away from them with the first write', 
 
   await store.set('key', 'value', 60);
 
-  assert.deepEqual(readdirSync(path).map((name) => statSync(join(path, name)).mode & 0o777), [0o600, 0o600]);
+  assert.deepEqual(
+    readdirSync(path).map((name) => statSync(join(path, name)).mode & 0o777),
+    [0o600, 0o600],
+  );
 });
 
 test('keeps nothing of a value that was deleted or replaced', async (t) => {
   const { path, store } = await createStore(t);
-  const kept = () => readdirSync(path).map((name) => readFileSync(join(path, name), 'utf8')).join();
+  const kept = () =>
+    readdirSync(path)
+      .map((name) => readFileSync(join(path, name), 'utf8'))
+      .join();
 
   await store.set('key', 'invented-secret', 60);
   assert.match(kept(), /invented-secret/);
@@ -83,17 +126,27 @@ test('a file that is junk is a failure, then replaced', async (t) => {
     const server = await startServer(t);
     const path = newFolder(t);
     const { events, onEvent } = recordEvents();
-    const create = () => createClient(server.config({ onEvent }, { oauthTokenProvider: storedToken(fileStore(path)) }));
+    const create = () =>
+      createClient(server.config({ onEvent }, { oauthTokenProvider: storedToken(fileStore(path)) }));
     await create().getToken();
-    for (const name of readdirSync(path)) if (statSync(join(path, name)).size > 100) writeFileSync(join(path, name), junk);
+    for (const name of readdirSync(path))
+      if (statSync(join(path, name)).size > 100) writeFileSync(join(path, name), junk);
 
     await create().getToken();
     await create().getToken();
 
     assert.equal(server.tokenRequests.length, 2, junk);
     const isJson = ['null', '[1]', '{"key":5}'].includes(junk);
-    const failures = Array(isJson ? 0 : 2).fill({ type: 'store_failed', operation: 'get', reason: 'SyntaxError' });
-    assert.deepEqual(events.filter(({ type }) => type === 'store_failed'), failures, junk);
+    const failures = Array(isJson ? 0 : 2).fill({
+      type: 'store_failed',
+      operation: 'get',
+      reason: 'SyntaxError',
+    });
+    assert.deepEqual(
+      events.filter(({ type }) => type === 'store_failed'),
+      failures,
+      junk,
+    );
   }
 });
 
@@ -115,8 +168,15 @@ test('a folder that cannot be written costs events, no call', async (t) => {
 
   await createClient(server.config({ onEvent }, { oauthTokenProvider })).getToken();
 
-  const failures = events.flatMap((event) => (event.type === 'store_failed' ? [[event.operation, event.reason]] : []));
-  assert.deepEqual(failures, [['get', 'ENOTDIR'], ['get', 'ENOTDIR'], ['get', 'ENOTDIR'], ['set', 'ENOTDIR']]);
+  const failures = events.flatMap((event) =>
+    event.type === 'store_failed' ? [[event.operation, event.reason]] : [],
+  );
+  assert.deepEqual(failures, [
+    ['get', 'ENOTDIR'],
+    ['get', 'ENOTDIR'],
+    ['get', 'ENOTDIR'],
+    ['set', 'ENOTDIR'],
+  ]);
 });
 
 test('follows a symbolic link to its folder, and reads through one in the place of a file, but never writes through it', async (t) => {
@@ -176,7 +236,11 @@ test('hands on what the file system says of each step, and leaves nothing aside'
     const { path, store } = await createStore(t);
     const restore = failWith(step, 'EACCES');
     try {
-      await assert.rejects(async () => store.set('key', 'other', 60), { code: 'EACCES', message: 'EACCES' }, step);
+      await assert.rejects(
+        async () => store.set('key', 'other', 60),
+        { code: 'EACCES', message: 'EACCES' },
+        step,
+      );
     } finally {
       restore();
     }
@@ -198,15 +262,24 @@ test('has written although what it replaces cannot be removed, and removes it wi
   restore();
   await store.set('key', 'next', 60);
 
-  assert.deepEqual(readdirSync(path).map((name) => join(path, name)).sort(), [fileOf(0), fileOf(3)]);
+  assert.deepEqual(
+    readdirSync(path)
+      .map((name) => join(path, name))
+      .sort(),
+    [fileOf(0), fileOf(3)],
+  );
 });
 
 test('keeps the old file when the new one does not fit on the disk, and leaves nothing beside it', async (t) => {
   const { path, store } = await createStore(t);
-  const writer = startProcess(t, `
+  const writer = startProcess(
+    t,
+    `
     const error = await fileStore(${JSON.stringify(path)}).set('key', 'x'.repeat(20_000_000), 60).catch((error) => error);
     console.log(error?.code);
-  `, 'ulimit -f 20000;');
+  `,
+    'ulimit -f 20000;',
+  );
 
   assert.equal(await writer.line(), 'EFBIG');
   assert.equal(await store.get('key'), 'value');
@@ -215,8 +288,12 @@ test('keeps the old file when the new one does not fit on the disk, and leaves n
 
 test('has removed what it could not write before it says so', async (t) => {
   const { path, store } = await createStore(t);
-  const { fsync, promises: { unlink } } = fs;
-  fs.fsync = ((_fd: number, callback: (error: Error) => void) => callback(Object.assign(new Error('full'), { code: 'ENOSPC' }))) as typeof fs.fsync;
+  const {
+    fsync,
+    promises: { unlink },
+  } = fs;
+  fs.fsync = ((_fd: number, callback: (error: Error) => void) =>
+    callback(Object.assign(new Error('full'), { code: 'ENOSPC' }))) as typeof fs.fsync;
   const slow = hold();
   let isRemoving = false;
   const restore = mockStep('unlink', async (name) => {
@@ -225,7 +302,9 @@ test('has removed what it could not write before it says so', async (t) => {
     return unlink(name);
   });
   let isSettled = false;
-  const failed = rejectionOf(Promise.resolve(store.set('key', 'other', 60))).finally(() => (isSettled = true));
+  const failed = rejectionOf(Promise.resolve(store.set('key', 'other', 60))).finally(
+    () => (isSettled = true),
+  );
   try {
     while (!isRemoving) await turn();
     await turns();
@@ -267,7 +346,10 @@ test('removes a version only once its mark is there and what is aside for a lowe
       await written;
       restore();
     }
-    assert.deepEqual([0, 1, 2].map((version) => fs.existsSync(fileOf(version))), [true, false, true]);
+    assert.deepEqual(
+      [0, 1, 2].map((version) => fs.existsSync(fileOf(version))),
+      [true, false, true],
+    );
     assert.ok(!fs.existsSync(aside));
   }
 });
@@ -279,16 +361,24 @@ test('leaves no file open', { skip: !fs.existsSync('/proc/self/fd') }, async (t)
   restore();
   const before = readdirSync('/proc/self/fd').length;
 
-  for (let count = 0; count < 100; count++) await store.compareAndSet!('key', await store.get('key') ?? undefined, `value ${count}`, 60);
+  for (let count = 0; count < 100; count++)
+    await store.compareAndSet!('key', (await store.get('key')) ?? undefined, `value ${count}`, 60);
 
   assert.equal(await store.get('key'), 'value 99');
-  assert.ok(readdirSync('/proc/self/fd').length <= before, `${readdirSync('/proc/self/fd').length} instead of ${before}`);
+  assert.ok(
+    readdirSync('/proc/self/fd').length <= before,
+    `${readdirSync('/proc/self/fd').length} instead of ${before}`,
+  );
 });
 
 test('removes what killed writers have left, of any key, after a minute', async (t) => {
   const { path, store, fileOf } = await createStore(t);
   const other = `${'0'.repeat(64)}.${crypto.randomUUID()}`;
-  const left = [`${fileOf(1)}.${crypto.randomUUID()}`, `${fileOf(12)}.${crypto.randomUUID()}`, join(path, other)];
+  const left = [
+    `${fileOf(1)}.${crypto.randomUUID()}`,
+    `${fileOf(12)}.${crypto.randomUUID()}`,
+    join(path, other),
+  ];
   const foreign = ['foreign.file', `x${other}`, `${other}.bak`].map((name) => join(path, name));
   for (const each of [...left, ...foreign]) writeFileSync(each, 'half a');
   await store.set('key', 'other', 60);
@@ -297,14 +387,20 @@ test('removes what killed writers have left, of any key, after a minute', async 
   for (const each of [...left, ...foreign]) utimesSync(each, Date.now() / 1000 - 61, Date.now() / 1000 - 61);
   await store.set('key', 'next', 60);
 
-  assert.deepEqual(readdirSync(path).map((name) => join(path, name)).sort(), [fileOf(0), fileOf(3), ...foreign].sort());
+  assert.deepEqual(
+    readdirSync(path)
+      .map((name) => join(path, name))
+      .sort(),
+    [fileOf(0), fileOf(3), ...foreign].sort(),
+  );
 });
 
 test('a writer whose disk is slow loses its compareAndSet, and its set comes after what came meanwhile', async (t) => {
   const { path, store } = await createStore(t);
   const { fsync } = fs;
   const held: (() => void)[] = [];
-  fs.fsync = ((fd: number, callback: () => void) => void held.push(() => fsync(fd, callback))) as typeof fs.fsync;
+  fs.fsync = ((fd: number, callback: () => void) =>
+    void held.push(() => fsync(fd, callback))) as typeof fs.fsync;
   syncBuiltinESMExports();
   const slow = Promise.all([
     store.compareAndSet!('key', 'value', 'slow', 60),
@@ -323,18 +419,27 @@ test('a writer whose disk is slow loses its compareAndSet, and its set comes aft
   for (const go of held) go();
 
   assert.deepEqual((await slow).slice(0, 3), [false, false, false]);
-  assert.deepEqual(await Promise.all(['key', 'new key', 'third key'].map(async (key) => store.get(key))), ['fast', 'fast', 'slow']);
+  assert.deepEqual(await Promise.all(['key', 'new key', 'third key'].map(async (key) => store.get(key))), [
+    'fast',
+    'fast',
+    'slow',
+  ]);
 });
 
 test('two processes on a disk that takes two seconds lose none of two keys', async (t) => {
   const path = newFolder(t);
-  const writers = ['one', 'other'].map((key) => startProcess(t, `
+  const writers = ['one', 'other'].map((key) =>
+    startProcess(
+      t,
+      `
     const { fsync } = fs;
     fs.fsync = (fd, callback) => setTimeout(() => fsync(fd, callback), 2_000);
     syncBuiltinESMExports();
     await fileStore(${JSON.stringify(path)}).set('${key}', 'value of ${key}', 60);
     console.log('written');
-  `));
+  `,
+    ),
+  );
 
   for (const { line } of writers) assert.equal(await line(), 'written');
 
@@ -343,14 +448,19 @@ test('two processes on a disk that takes two seconds lose none of two keys', asy
 
 test('of many processes with one expectation one wins, round after round', async (t) => {
   const path = newFolder(t);
-  const members = Array.from({ length: 6 }, (_, index) => startProcess(t, `
+  const members = Array.from({ length: 6 }, (_, index) =>
+    startProcess(
+      t,
+      `
     const store = fileStore(${JSON.stringify(path)});
     console.log('ready');
     for await (const line of createInterface(process.stdin)) {
       const [expected, value] = JSON.parse(line);
       console.log(await store.compareAndSet('key', expected ?? undefined, value + ' of ${index}', 60));
     }
-  `));
+  `,
+    ),
+  );
   for (const { line } of members) assert.equal(await line(), 'ready');
   let held: string | null = null;
   for (let round = 0; round < 25; round++) {
@@ -363,7 +473,10 @@ test('of many processes with one expectation one wins, round after round', async
   }
 });
 
-/** A process that stops itself before each step of a write in turn; it says before which, and what has come of the write. */
+/**
+ * A process that stops itself before each step of a write in turn; it says before which, and what has come of
+ * the write.
+ */
 const STOPPING = (path: string) => `
   let before;
   const stopBefore = (object, name) => {
@@ -411,7 +524,10 @@ test('a process stopped before any step of a write loses it, and undoes nothing 
     assert.equal(await stopped.line(), String(isLinked), `${steps.join()}`);
     assert.equal(await store.get(key), 'meanwhile', `${steps.join()}`);
   }
-  assert.deepEqual(steps.filter((name) => ['fsync', 'rename', 'link'].includes(name)), ['fsync', 'rename', 'link']);
+  assert.deepEqual(
+    steps.filter((name) => ['fsync', 'rename', 'link'].includes(name)),
+    ['fsync', 'rename', 'link'],
+  );
   assert.ok(steps.length >= 12, steps.join());
 });
 
@@ -429,7 +545,11 @@ test('a process killed before any step of a write leaves the value before or its
     killed.kill('SIGKILL');
     await killed.ended;
     found.add(await store.get('key'));
-    assert.equal(await store.compareAndSet!('key', await store.get('key') ?? undefined, 'after', 60), true, line);
+    assert.equal(
+      await store.compareAndSet!('key', (await store.get('key')) ?? undefined, 'after', 60),
+      true,
+      line,
+    );
   }
   assert.deepEqual([...found], ['value', 'of the stopped one']);
   assert.ok(readdirSync(path).length > 2, 'nothing was left that could be removed');
@@ -443,11 +563,14 @@ test('shows a reader a whole value, whenever a writer is killed', async (t) => {
   const path = newFolder(t);
   await fileStore(path).set('key', `0${'x'.repeat(1_000_000)}`, 60);
   for (let round = 0; round < 5; round++) {
-    const writer = startProcess(t, `
+    const writer = startProcess(
+      t,
+      `
       const store = fileStore(${JSON.stringify(path)});
       console.log('started');
       for (let n = 0; ; n++) await store.set('key', n + 'x'.repeat(1_000_000), 60);
-    `);
+    `,
+    );
     await writer.line();
     await new Promise((resolve) => setTimeout(resolve, Math.random() * 50));
     writer.kill('SIGKILL');

@@ -1,7 +1,8 @@
 /**
- * Random schedules of writers and readers of one file store. What runs is the built store; the disk is a model of one, on
- * which each operation waits until the schedule lets it go on. Processes are stalled and killed between any two of them,
- * and a listing is read in two parts, between which others go on: what a file system promises of one, and no more.
+ * Random schedules of writers and readers of one file store. What runs is the built store; the disk is a
+ * model of one, on which each operation waits until the schedule lets it go on. Processes are stalled and
+ * killed between any two of them, and a listing is read in two parts, between which others go on: what a file
+ * system promises of one, and no more.
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -29,11 +30,16 @@ interface Tally {
 // In a thread of its own, since the test runner follows each promise.
 if (isMainThread) {
   test(`${SCHEDULES} schedules: the highest version never falls, and what a write or a read says is true`, async (t) => {
-    const [{ violation, tally }] = (await once(new Worker(import.meta.filename), 'message')) as [{ violation?: string; tally: Tally }];
+    const [{ violation, tally }] = (await once(new Worker(import.meta.filename), 'message')) as [
+      { violation?: string; tally: Tally },
+    ];
     t.diagnostic(JSON.stringify(tally));
     assert.equal(violation, undefined);
     // Schedules in which nothing meets would prove nothing.
-    assert.ok(tally.commits > 3 * SCHEDULES && tally.lost > SCHEDULES && tally.killed > SCHEDULES / 4, JSON.stringify(tally));
+    assert.ok(
+      tally.commits > 3 * SCHEDULES && tally.lost > SCHEDULES && tally.killed > SCHEDULES / 4,
+      JSON.stringify(tally),
+    );
   });
 } else parentPort!.postMessage(await runAll());
 
@@ -77,15 +83,33 @@ interface World {
 }
 
 function createWorld(): World {
-  return { random: () => 0, step: 0, files: new Map(), waiting: [], processes: new Map(), histories: new Map(), violation: undefined };
+  return {
+    random: () => 0,
+    step: 0,
+    files: new Map(),
+    waiting: [],
+    processes: new Map(),
+    histories: new Map(),
+    violation: undefined,
+  };
 }
 
 async function runSchedule(world: World, random: Random, tally: Tally): Promise<void> {
-  Object.assign(world, { random, step: 0, files: new Map(), waiting: [], processes: new Map(), histories: new Map(), violation: undefined });
+  Object.assign(world, {
+    random,
+    step: 0,
+    files: new Map(),
+    waiting: [],
+    processes: new Map(),
+    histories: new Map(),
+    violation: undefined,
+  });
   let running = 2 + Math.floor(random() * 3);
   for (let count = running; count > 0; count--) {
     const { store, process } = startProcess(world);
-    work(world, store, process, tally).catch((error) => (world.violation ??= String(error))).finally(() => running--);
+    work(world, store, process, tally)
+      .catch((error) => (world.violation ??= String(error)))
+      .finally(() => running--);
   }
   const countKilled = () => [...world.processes.values()].filter(({ isKilled }) => isKilled).length;
   while (!world.violation && running > countKilled()) {
@@ -122,7 +146,12 @@ function startProcess(world: World): { readonly store: TokenStore; readonly proc
 }
 
 /** Some operations of one process, each judged by what the disk has held meanwhile. */
-async function work(world: World, store: TokenStore, process: Process, tally: { lost: number }): Promise<void> {
+async function work(
+  world: World,
+  store: TokenStore,
+  process: Process,
+  tally: { lost: number },
+): Promise<void> {
   let read: string | undefined;
   for (let count = 3 + Math.floor(world.random() * 5); count > 0; count--) {
     const key = KEYS[world.random() < 0.8 ? 0 : 1]!;
@@ -148,7 +177,12 @@ async function work(world: World, store: TokenStore, process: Process, tally: { 
   }
 }
 
-async function get(world: World, store: TokenStore, process: Process, key: string): Promise<string | undefined> {
+async function get(
+  world: World,
+  store: TokenStore,
+  process: Process,
+  key: string,
+): Promise<string | undefined> {
   const call = (process.call = { firstStep: world.step });
   const value = (await store.get(key)) ?? undefined;
   judgeRead(world, key, call, value);
@@ -157,27 +191,44 @@ async function get(world: World, store: TokenStore, process: Process, key: strin
 
 function judgeRead(world: World, key: string, { firstStep }: Call, value: string | undefined): void {
   const held = heldSince(historyOf(world, key), firstStep);
-  if (!held.includes(value)) world.violation ??= `${value} was read since ${firstStep}, which held ${held.join()}`;
+  if (!held.includes(value))
+    world.violation ??= `${value} was read since ${firstStep}, which held ${held.join()}`;
 }
 
-function judgeWrite(world: World, key: string, call: Call, isWritten: boolean, ...expected: (string | undefined)[]): void {
+function judgeWrite(
+  world: World,
+  key: string,
+  call: Call,
+  isWritten: boolean,
+  ...expected: (string | undefined)[]
+): void {
   const history = historyOf(world, key);
   const at = history.findIndex(({ by }) => by === call);
-  if (at >= 0 !== isWritten) world.violation ??= isWritten ? 'a write is said to have been made' : 'a write that was said to be lost shows';
-  if (at >= 0 && expected.length && history[at - 1]!.value !== expected[0]) world.violation ??= 'another value than expected was replaced';
-  if (at < 0 && heldSince(history, call.firstStep).every((value) => value === expected[0])) world.violation ??= 'lost to nobody';
+  if (at >= 0 !== isWritten)
+    world.violation ??= isWritten
+      ? 'a write is said to have been made'
+      : 'a write that was said to be lost shows';
+  if (at >= 0 && expected.length && history[at - 1]!.value !== expected[0])
+    world.violation ??= 'another value than expected was replaced';
+  if (at < 0 && heldSince(history, call.firstStep).every((value) => value === expected[0]))
+    world.violation ??= 'lost to nobody';
 }
 
 /** The values that have been there at some moment since a step. */
 function heldSince(history: History, step: number): (string | undefined)[] {
-  return history.filter((_, index) => (history[index + 1]?.step ?? Infinity) >= step).map(({ value }) => value);
+  return history
+    .filter((_, index) => (history[index + 1]?.step ?? Infinity) >= step)
+    .map(({ value }) => value);
 }
 
 function historyOf({ histories }: World, key: string): History {
   return histories.get(key) ?? histories.set(key, [{ value: undefined, step: 0, by: undefined }]).get(key)!;
 }
 
-/** A minute after the last write the next one leaves one version of each key, and the empty file of those that had others. */
+/**
+ * A minute after the last write the next one leaves one version of each key, and the empty file of those that
+ * had others.
+ */
 async function checkRemains(world: World): Promise<void> {
   for (const file of world.files.values()) file.mtimeMs = 0;
   const { store } = startProcess(world);
@@ -204,9 +255,14 @@ function mockDisk(world: World): void {
     if (!file) throw fail('ENOENT');
     return file;
   };
-  const wait = (process: Process): Promise<void> => new Promise((go) => void world.waiting.push({ process, go }));
-  /** An operation that is carried out when the schedule lets it: by the process and on the file that its path names. */
-  const later = <Rest extends unknown[], Result>(act: (name: string, process: Process, ...rest: Rest) => Result) =>
+  const wait = (process: Process): Promise<void> =>
+    new Promise((go) => void world.waiting.push({ process, go }));
+  /**
+   * An operation that is carried out when the schedule lets it: by the process and on the file that its path
+   * names.
+   */
+  const later =
+    <Rest extends unknown[], Result>(act: (name: string, process: Process, ...rest: Rest) => Result) =>
     async (path: string, ...rest: Rest): Promise<Awaited<Result>> => {
       const [folder, name = ''] = path.split('/');
       const process = world.processes.get(folder!)!;
@@ -247,28 +303,36 @@ function mockDisk(world: World): void {
       world.files.set(to, file);
       commit(world, to, file.text, process.call);
     }),
-    writeFile: later((name) => void (world.files.has(name) || world.files.set(name, { text: '', mtimeMs: Date.now() }))),
+    writeFile: later(
+      (name) => void (world.files.has(name) || world.files.set(name, { text: '', mtimeMs: Date.now() })),
+    ),
     unlink: later((name) => {
       find(name);
       world.files.delete(name);
     }),
   };
   Object.assign(fs.promises, mocks);
-  fs.fsync = ((fd: number, callback: (error: null) => void) => void wait(fsyncs[fd]!).then(() => callback(null))) as typeof fs.fsync;
+  fs.fsync = ((fd: number, callback: (error: null) => void) =>
+    void wait(fsyncs[fd]!).then(() => callback(null))) as typeof fs.fsync;
   syncBuiltinESMExports();
 }
 
 /** Which names a listing reads first. */
 function splitNames(random: Random): (path: string) => boolean {
   const salt = Math.floor(random() * 7) + 3;
-  return (path) => [...path].reduce((sum, character) => (sum * 31 + character.charCodeAt(0)) % 1_009, salt) % 2 === 0;
+  return (path) =>
+    [...path].reduce((sum, character) => (sum * 31 + character.charCodeAt(0)) % 1_009, salt) % 2 === 0;
 }
 
 /** Notes what a link has brought, which must be the version after the highest that there has ever been. */
 function commit(world: World, name: string, text: string, by: Call | undefined): void {
   const [digest, version] = name.split('.');
-  const history = historyOf(world, KEYS.find((key) => createHash('sha256').update(key, 'utf16le').digest('hex') === digest)!);
-  if (Number(version) !== history.length) world.violation ??= `version ${version} was made after ${history.length - 1}`;
+  const history = historyOf(
+    world,
+    KEYS.find((key) => createHash('sha256').update(key, 'utf16le').digest('hex') === digest)!,
+  );
+  if (Number(version) !== history.length)
+    world.violation ??= `version ${version} was made after ${history.length - 1}`;
   history.push({ value: JSON.parse(text).value, step: world.step, by });
 }
 

@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createClient } from 'thingspace-auth';
-import type { TokenStore } from 'thingspace-auth/stores';
-import { storedToken } from 'thingspace-auth/stores';
+import { storedToken, type TokenStore } from 'thingspace-auth/stores';
 import { startServer, tokenAnswer } from './server.ts';
 
 describe('a stored token of a server that does not say how long it lives', () => {
   it('serves a second process until it is rejected', async (t) => {
-    const server = await startServer(t, { token: () => ({ body: { access_token: `token-${server.tokenRequests.length}` } }) });
+    const server = await startServer(t, {
+      token: () => ({ body: { access_token: `token-${server.tokenRequests.length}` } }),
+    });
     const store = memoryStore();
-    const [first, second] = [0, 1].map(() => createClient(server.config({}, { oauthTokenProvider: storedToken(store) })));
+    const [first, second] = [0, 1].map(() =>
+      createClient(server.config({}, { oauthTokenProvider: storedToken(store) })),
+    );
     assert.equal((await first!.getToken()).accessToken, 'token-1');
     assert.equal((await second!.getToken()).accessToken, 'token-1');
     assert.equal(server.tokenRequests.length, 1);
@@ -21,7 +24,9 @@ describe('a stored token of a server that does not say how long it lives', () =>
   it('has no end after the server has repeated it either', async (t) => {
     const server = await startServer(t, { token: () => ({ body: { access_token: 'same' } }) });
     const store = memoryStore();
-    const [first, second] = [0, 1].map(() => createClient(server.config({}, { oauthTokenProvider: storedToken(store) })));
+    const [first, second] = [0, 1].map(() =>
+      createClient(server.config({}, { oauthTokenProvider: storedToken(store) })),
+    );
     await first!.getToken();
     assert.deepEqual(await first!.fetchToken(), { accessToken: 'same', tokenType: 'Bearer' });
     assert.deepEqual(await second!.getToken(), { accessToken: 'same', tokenType: 'Bearer' });

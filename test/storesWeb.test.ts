@@ -3,15 +3,23 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { createClient } from 'thingspace-auth';
 import { storedToken } from 'thingspace-auth/stores';
-import type { WebLocks, WebStorage } from 'thingspace-auth/stores/web';
-import { webStore } from 'thingspace-auth/stores/web';
+import { type WebLocks, type WebStorage, webStore } from 'thingspace-auth/stores/web';
 import { recordEvents, startServer } from './server.ts';
 
 const { testStore } = await import(join(import.meta.dirname, '../../test/storeContract.mjs'));
 
 const [storage, locks] = [createStorage(), createLocks()];
-testStore(test, { name: 'webStore', open: () => webStore(storage), ttlSeconds: undefined, canCompare: false });
-testStore(test, { name: 'webStore with locks', open: () => webStore(storage, { locks }), ttlSeconds: undefined });
+testStore(test, {
+  name: 'webStore',
+  open: () => webStore(storage),
+  ttlSeconds: undefined,
+  canCompare: false,
+});
+testStore(test, {
+  name: 'webStore with locks',
+  open: () => webStore(storage, { locks }),
+  ttlSeconds: undefined,
+});
 
 test('has no compareAndSet where the platform has no locks', () => {
   assert.equal(webStore(createStorage(), { locks: undefined }).compareAndSet, undefined);
@@ -21,10 +29,12 @@ test('asks for an exclusive lock of the key, which it waits for, and reads and w
   const requests: unknown[][] = [];
   let isHeld = false;
   const { getItem, setItem, removeItem } = createStorage();
-  const guarded = <Args extends unknown[], Result>(act: (...args: Args) => Result) => (...args: Args) => {
-    assert.ok(isHeld);
-    return act(...args);
-  };
+  const guarded =
+    <Args extends unknown[], Result>(act: (...args: Args) => Result) =>
+    (...args: Args) => {
+      assert.ok(isHeld);
+      return act(...args);
+    };
   const request = async (...parameters: [string, () => unknown]) => {
     requests.push(parameters);
     isHeld = true;
@@ -32,14 +42,20 @@ test('asks for an exclusive lock of the key, which it waits for, and reads and w
     isHeld = false;
     return result;
   };
-  const store = webStore({ getItem: guarded(getItem), setItem: guarded(setItem), removeItem: guarded(removeItem) }, { locks: { request } });
+  const store = webStore(
+    { getItem: guarded(getItem), setItem: guarded(setItem), removeItem: guarded(removeItem) },
+    { locks: { request } },
+  );
 
   assert.equal(await store.compareAndSet!('-key', undefined, 'value', 1), true);
   await store.set('-key', 'other', 1);
   assert.equal(await store.compareAndSet!('-key', 'value', 'next', 1), false);
   await store.delete('-key');
 
-  assert.deepEqual(requests.map(([name, callback, ...more]) => [name, typeof callback, more.length]), Array(4).fill(['store:-key', 'function', 0]));
+  assert.deepEqual(
+    requests.map(([name, callback, ...more]) => [name, typeof callback, more.length]),
+    Array(4).fill(['store:-key', 'function', 0]),
+  );
 });
 
 test('fails a change that the platform refuses a lock for', async () => {
@@ -54,7 +70,8 @@ test('fails a change that the platform refuses a lock for', async () => {
 test('shares one exchange among tabs, and outlives them', async (t) => {
   const server = await startServer(t);
   const [storage, locks] = [createStorage(), createLocks()];
-  const open = () => createClient(server.config({}, { oauthTokenProvider: storedToken(webStore(storage, { locks })) }));
+  const open = () =>
+    createClient(server.config({}, { oauthTokenProvider: storedToken(webStore(storage, { locks })) }));
 
   await Promise.all(Array.from({ length: 8 }, () => open().getToken()));
   await createClient(server.config({}, { oauthTokenProvider: storedToken(webStore(storage)) })).getToken();
@@ -66,22 +83,49 @@ test('a storage that is full costs an event, no call', async (t) => {
   for (const locks of [undefined, createLocks()]) {
     const server = await startServer(t);
     const { events, onEvent } = recordEvents();
-    const full: WebStorage = { ...createStorage(), setItem: () => { throw new DOMException('full', 'QuotaExceededError'); } };
+    const full: WebStorage = {
+      ...createStorage(),
+      setItem: () => {
+        throw new DOMException('full', 'QuotaExceededError');
+      },
+    };
 
-    await createClient(server.config({ onEvent }, { oauthTokenProvider: storedToken(webStore(full, { locks })) })).getToken();
+    await createClient(
+      server.config({ onEvent }, { oauthTokenProvider: storedToken(webStore(full, { locks })) }),
+    ).getToken();
 
     const operations = locks ? ['compareAndSet', 'set'] : ['set'];
-    const failures = operations.map((operation) => ({ type: 'store_failed', operation, reason: 'QuotaExceededError' }));
-    assert.deepEqual(events.filter(({ type }) => type === 'store_failed'), failures);
+    const failures = operations.map((operation) => ({
+      type: 'store_failed',
+      operation,
+      reason: 'QuotaExceededError',
+    }));
+    assert.deepEqual(
+      events.filter(({ type }) => type === 'store_failed'),
+      failures,
+    );
   }
 });
 
 test('is a TypeError at once for what is no storage, or no locks', () => {
-  for (const junk of [undefined, null, 'localStorage', {}, new Map(), { ...createStorage(), removeItem: 1 }]) {
-    assert.throws(() => webStore(junk as WebStorage), { name: 'TypeError', message: 'storage must have getItem, setItem, removeItem' });
+  for (const junk of [
+    undefined,
+    null,
+    'localStorage',
+    {},
+    new Map(),
+    { ...createStorage(), removeItem: 1 },
+  ]) {
+    assert.throws(() => webStore(junk as WebStorage), {
+      name: 'TypeError',
+      message: 'storage must have getItem, setItem, removeItem',
+    });
   }
   for (const junk of [null, true, {}, { request: 'x' }]) {
-    assert.throws(() => webStore(createStorage(), { locks: junk as WebLocks }), { name: 'TypeError', message: 'locks must have request' });
+    assert.throws(() => webStore(createStorage(), { locks: junk as WebLocks }), {
+      name: 'TypeError',
+      message: 'locks must have request',
+    });
   }
 });
 
@@ -94,13 +138,19 @@ function createStorage(): WebStorage {
   };
 }
 
-/** Web Locks as the specification has them, for exclusive ones: each waits for those before it. The real ones are tried in a browser. */
+/**
+ * Web Locks as the specification has them, for exclusive ones: each waits for those before it. The real ones
+ * are tried in a browser.
+ */
 function createLocks(): WebLocks {
   const last = new Map<string, Promise<unknown>>();
   return {
     request: (name, callback) => {
       const held = (last.get(name) ?? Promise.resolve()).then(callback);
-      last.set(name, held.catch(() => undefined));
+      last.set(
+        name,
+        held.catch(() => undefined),
+      );
       return held;
     },
   };

@@ -18,7 +18,10 @@ const DEVICES = '/api/m2m/v1/devices/actions/list';
 test('hands out a token for Basic credentials', async () => {
   const server = createMockServer();
 
-  const response = await server.fetch(`${HOST}/api/ts/v1/oauth2/token`, tokenInit({ scope: 'discovery:read read' }));
+  const response = await server.fetch(
+    `${HOST}/api/ts/v1/oauth2/token`,
+    tokenInit({ scope: 'discovery:read read' }),
+  );
 
   assert.equal(response.status, 200);
   assert.equal(response.headers.get('content-type'), 'application/json');
@@ -117,7 +120,12 @@ test('runs on the real clock unless it is told where to stand', async (t) => {
 });
 
 test('reads no clock, sets no timer and draws nothing at random when it is created', (t) => {
-  const forbidden = [[Date, 'now'], [Math, 'random'], [globalThis, 'setTimeout'], [crypto, 'getRandomValues']] as const;
+  const forbidden = [
+    [Date, 'now'],
+    [Math, 'random'],
+    [globalThis, 'setTimeout'],
+    [crypto, 'getRandomValues'],
+  ] as const;
   for (const [owner, name] of forbidden) {
     t.mock.method(owner as typeof globalThis, name as 'setTimeout', () => assert.fail(name));
   }
@@ -142,7 +150,11 @@ test('leaves scope out of the answer when it knows none and none is asked for', 
 test('refuses other grant types, and a request without one', async () => {
   const server = createMockServer();
 
-  await assertOAuthError(await requestToken(server, { grant_type: 'password' }), 400, 'unsupported_grant_type');
+  await assertOAuthError(
+    await requestToken(server, { grant_type: 'password' }),
+    400,
+    'unsupported_grant_type',
+  );
   await assertOAuthError(await requestToken(server, { grant_type: '' }), 400, 'invalid_request');
 });
 
@@ -153,7 +165,11 @@ test('refuses a body that is no form', async () => {
   const { headers } = tokenInit();
 
   await assertOAuthError(await server.fetch(url, mistyped), 400, 'invalid_request');
-  await assertOAuthError(await server.fetch(url, { method: 'POST', headers: headers! }), 400, 'invalid_request');
+  await assertOAuthError(
+    await server.fetch(url, { method: 'POST', headers: headers! }),
+    400,
+    'invalid_request',
+  );
 });
 
 test('has nothing for a token request that is no POST', async () => {
@@ -181,7 +197,12 @@ test('answers a token request without credentials with a gateway fault', async (
 
 test('knows the clients it was given', async () => {
   const server = createMockServer({ clients: { 'mock-id': 'mock-secret' } });
-  const strangers = [['mock-id', 'wrong'], ['mock-stranger', 'mock-secret'], ['toString', ''], ['mock-id', '']] as const;
+  const strangers = [
+    ['mock-id', 'wrong'],
+    ['mock-stranger', 'mock-secret'],
+    ['toString', ''],
+    ['mock-id', ''],
+  ] as const;
 
   assert.equal((await requestToken(server)).status, 200);
   for (const [id, secret] of strangers) {
@@ -194,7 +215,11 @@ test('knows the clients it was given', async () => {
 test('decodes form-encoded and UTF-8 credentials', async () => {
   const server = createMockServer({ clients: { 'mock:id': 'sécret +:%' } });
 
-  const encoded = await requestToken(server, {}, { authorization: basic('mock%3Aid', 's%C3%A9cret+%2B%3A%25') });
+  const encoded = await requestToken(
+    server,
+    {},
+    { authorization: basic('mock%3Aid', 's%C3%A9cret+%2B%3A%25') },
+  );
   const partlyRaw = await requestToken(server, {}, { authorization: basic('mock%3Aid', 'sécret %2B:%25') });
   const raw = await requestToken(server, {}, { authorization: basic('mock%3Aid', 'sécret +:%25') });
 
@@ -240,7 +265,9 @@ test('lets another rule identify clients', async () => {
 });
 
 test('rewrites the token answer to an object, a string or a Response', async () => {
-  const object = createMockServer({ tokenResponse: (body) => ({ ...body, token_type: undefined, expires_in: '60' }) });
+  const object = createMockServer({
+    tokenResponse: (body) => ({ ...body, token_type: undefined, expires_in: '60' }),
+  });
   const text = createMockServer({ tokenResponse: (body) => `access_token=${body['access_token']}` });
   const response = createMockServer({ tokenResponse: () => new Response('<html>', { status: 203 }) });
 
@@ -279,7 +306,11 @@ test('refuses a revocation without a token or with a wrong secret', async () => 
   const server = createMockServer({ clients: { 'mock-id': 'mock-secret' } });
 
   await assertOAuthError(await revoke(server, {}), 400, 'invalid_request');
-  await assertOAuthError(await revoke(server, { token: 'x' }, basic('mock-id', 'wrong')), 401, 'invalid_client');
+  await assertOAuthError(
+    await revoke(server, { token: 'x' }, basic('mock-id', 'wrong')),
+    401,
+    'invalid_client',
+  );
 });
 
 test('revokes everything at once', async () => {
@@ -299,22 +330,35 @@ const ES256 = { alg: 'ES256', typ: 'JWT' };
 const JWT_BEARER = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 
 test('takes an assertion for the token endpoint, the issuer or the endpoint asked, signed as its header says', async () => {
-  for (const [algorithm, header, hash] of [['ES256', ES256, 'sha256'], ['RS256', { alg: 'RS256' }, 'sha256'], ['EdDSA', { alg: 'EdDSA' }, null]] as const) {
+  for (const [algorithm, header, hash] of [
+    ['ES256', ES256, 'sha256'],
+    ['RS256', { alg: 'RS256' }, 'sha256'],
+    ['EdDSA', { alg: 'EdDSA' }, null],
+  ] as const) {
     const { privatePem, publicPem } = keysFor(algorithm);
     const server = createMockServer({ clients: { 'mock-id': jwkOf(publicPem) } });
     for (const aud of [TOKEN_URL, `${HOST}/api/ts/v1`, ['another', TOKEN_URL]]) {
-      assert.equal((await requestByAssertion(server, signToken(header, claims({ aud }), privatePem, hash))).status, 200, `${algorithm} ${aud}`);
+      assert.equal(
+        (await requestByAssertion(server, signToken(header, claims({ aud }), privatePem, hash))).status,
+        200,
+        `${algorithm} ${aud}`,
+      );
     }
     const issuer = `${HOST}/oauth2/tenant`;
     const ofTenant = assertionInit(signToken(header, claims({ aud: issuer }), privatePem, hash));
     assert.equal((await server.fetch(`${issuer}/oauth2/token`, ofTenant)).status, 200);
-    const revoked = await server.fetch(TOKEN_URL.replace('token', 'revoke'), assertionInit(signToken(header, claims(), privatePem, hash), { token: 'mock-access-token-1' }));
+    const revoked = await server.fetch(
+      TOKEN_URL.replace('token', 'revoke'),
+      assertionInit(signToken(header, claims(), privatePem, hash), { token: 'mock-access-token-1' }),
+    );
     assert.equal(revoked.status, 200);
   }
 });
 
 test('takes an assertion by each algorithm that its metadata names, also by the younger name of EdDSA', async () => {
-  const metadata = (await (await createMockServer().fetch(`${HOST}/.well-known/openid-configuration`)).json()) as Record<string, string[]>;
+  const metadata = (await (
+    await createMockServer().fetch(`${HOST}/.well-known/openid-configuration`)
+  ).json()) as Record<string, string[]>;
   const [hs256, ...algorithms] = metadata['token_endpoint_auth_signing_alg_values_supported']!;
   assert.deepEqual([hs256, algorithms.length], ['HS256', 10]);
 
@@ -325,7 +369,11 @@ test('takes an assertion by each algorithm that its metadata names, also by the 
     // 6: RSA_PKCS1_PSS_PADDING; its salt is as long as the hash (RFC 7518 section 3.5).
     const padding = alg.startsWith('PS') ? { padding: 6, saltLength: Number(alg.slice(2)) / 8 } : {};
     const key = { key: privatePem, dsaEncoding: 'ieee-p1363', ...padding } as const;
-    const signature = sign(alg.startsWith('Ed') ? null : `sha${alg.slice(2)}`, Buffer.from(input), key).toString('base64url');
+    const signature = sign(
+      alg.startsWith('Ed') ? null : `sha${alg.slice(2)}`,
+      Buffer.from(input),
+      key,
+    ).toString('base64url');
     assert.equal((await requestByAssertion(server, `${input}.${signature}`)).status, 200, alg);
   }
 });
@@ -334,9 +382,19 @@ test('refuses an assertion that is not what it must be, and says why', async () 
   const { privatePem, publicPem } = keysFor('ES256');
   const ofP384 = keysFor('ES384');
   const spki = Buffer.from(ofP384.publicPem.replaceAll(/-.*-/g, ''), 'base64');
-  const ownKey = await crypto.subtle.importKey('spki', spki, { name: 'ECDSA', namedCurve: 'P-384' }, false, ['verify']);
-  const server = createMockServer({ clients: { 'mock-id': jwkOf(publicPem), secret: 'mock-secret', p384: jwkOf(ofP384.publicPem), own: ownKey } });
-  const signed = (more: object = {}, header: object = ES256, key: string = privatePem) => signToken(header, claims(more), key);
+  const ownKey = await crypto.subtle.importKey('spki', spki, { name: 'ECDSA', namedCurve: 'P-384' }, false, [
+    'verify',
+  ]);
+  const server = createMockServer({
+    clients: {
+      'mock-id': jwkOf(publicPem),
+      secret: 'mock-secret',
+      p384: jwkOf(ofP384.publicPem),
+      own: ownKey,
+    },
+  });
+  const signed = (more: object = {}, header: object = ES256, key: string = privatePem) =>
+    signToken(header, claims(more), key);
   const now = Math.floor(Date.now() / 1000);
   const cases: [assertion: string, reason: RegExp, form?: Record<string, string>][] = [
     ['no.assertion', /no signed JWT/],
@@ -350,7 +408,10 @@ test('refuses an assertion that is not what it must be, and says why', async () 
     [signed({ iss: undefined, sub: undefined }), /iss and sub/],
     [signed({ iss: 7, sub: 7 }), /iss and sub/],
     [signed(), /client_id/, { client_id: 'another' }],
-    [signed({ aud: 'https://elsewhere.example/oauth2/token' }), /another audience than https:\S+\/oauth2\/token, https:\S+\/v1\.$/],
+    [
+      signed({ aud: 'https://elsewhere.example/oauth2/token' }),
+      /another audience than https:\S+\/oauth2\/token, https:\S+\/v1\.$/,
+    ],
     [signed({ aud: undefined }), /another audience/],
     [signed({}, { alg: 'none' }), /not signed with its key/],
     [signed({}, { alg: 'ES512' }), /not signed with its key/],
@@ -374,12 +435,19 @@ test('refuses an assertion that is not what it must be, and says why', async () 
   ];
   for (const [assertion, reason, form] of cases) {
     const response = await requestByAssertion(server, assertion, form);
-    const { error, error_description } = (await response.json()) as { error: string; error_description: string };
+    const { error, error_description } = (await response.json()) as {
+      error: string;
+      error_description: string;
+    };
     assert.deepEqual([response.status, error], [401, 'invalid_client'], String(reason));
     assert.match(error_description, reason);
   }
   assert.equal((await requestByAssertion(server, signed())).status, 200);
-  assert.equal((await requestByAssertion(server, hmacToken(claims({ iss: 'secret', sub: 'secret' }), 'mock-secret'))).status, 200);
+  assert.equal(
+    (await requestByAssertion(server, hmacToken(claims({ iss: 'secret', sub: 'secret' }), 'mock-secret')))
+      .status,
+    200,
+  );
 });
 
 test('takes an assertion once', async () => {
@@ -395,10 +463,18 @@ test('takes an assertion until its end, and from a client whose clock is a minut
   const { privatePem } = keysFor('ES256');
   const [iat, exp] = [1_000_000_000, 1_000_000_100];
   const statusAt = async (startTime: number, more: object) =>
-    (await requestByAssertion(createMockServer({ startTime }), signToken(ES256, claims({ iat, exp, ...more }), privatePem))).status;
+    (
+      await requestByAssertion(
+        createMockServer({ startTime }),
+        signToken(ES256, claims({ iat, exp, ...more }), privatePem),
+      )
+    ).status;
 
   assert.deepEqual([await statusAt(exp * 1000 - 1, {}), await statusAt(exp * 1000, {})], [200, 401]);
-  assert.deepEqual([await statusAt((iat - 60) * 1000, {}), await statusAt((iat - 60) * 1000 - 1, {})], [200, 401]);
+  assert.deepEqual(
+    [await statusAt((iat - 60) * 1000, {}), await statusAt((iat - 60) * 1000 - 1, {})],
+    [200, 401],
+  );
   assert.equal(await statusAt(iat * 1000, { iat: undefined }), 200);
 });
 
@@ -407,12 +483,18 @@ test('judges assertions by its own clock, which advance moves', async () => {
   const server = createMockServer();
 
   server.advance(600);
-  await assertOAuthError(await requestByAssertion(server, signToken(ES256, claims(), privatePem)), 401, 'invalid_client');
+  await assertOAuthError(
+    await requestByAssertion(server, signToken(ES256, claims(), privatePem)),
+    401,
+    'invalid_client',
+  );
 });
 
 test('takes any key where it was given no clients, and leaves assertions to identifyClient where there is one', async () => {
   const assertion = () => signToken(ES256, claims(), keysFor('ES256').privatePem);
-  const own = createMockServer({ identifyClient: ({ body }) => (body.includes('client_assertion=') ? 'mock-id' : undefined) });
+  const own = createMockServer({
+    identifyClient: ({ body }) => (body.includes('client_assertion=') ? 'mock-id' : undefined),
+  });
 
   assert.equal((await requestByAssertion(createMockServer(), assertion())).status, 200);
   assert.equal((await requestByAssertion(own, 'no.jwt')).status, 200);
@@ -426,7 +508,15 @@ test('knows a client by its key only, where it was given one', async () => {
 
 function claims(more: object = {}): object {
   const now = Math.floor(Date.now() / 1000);
-  return { iss: 'mock-id', sub: 'mock-id', aud: TOKEN_URL, iat: now, exp: now + 60, jti: crypto.randomUUID(), ...more };
+  return {
+    iss: 'mock-id',
+    sub: 'mock-id',
+    aud: TOKEN_URL,
+    iat: now,
+    exp: now + 60,
+    jti: crypto.randomUUID(),
+    ...more,
+  };
 }
 
 /** What is signed of a token. */
@@ -441,12 +531,21 @@ function hmacToken(payload: object, secret: string, alg: string = 'HS256'): stri
 }
 
 function assertionInit(assertion: string, form: Record<string, string> = {}): RequestInit {
-  const fields = { grant_type: 'client_credentials', client_assertion_type: JWT_BEARER, client_assertion: assertion, ...form };
+  const fields = {
+    grant_type: 'client_credentials',
+    client_assertion_type: JWT_BEARER,
+    client_assertion: assertion,
+    ...form,
+  };
   return { method: 'POST', body: new URLSearchParams(fields) };
 }
 
 /** A token request with an assertion. */
-function requestByAssertion(server: MockServer, assertion: string, form?: Record<string, string>): Promise<Response> {
+function requestByAssertion(
+  server: MockServer,
+  assertion: string,
+  form?: Record<string, string>,
+): Promise<Response> {
   return server.fetch(TOKEN_URL, assertionInit(assertion, form));
 }
 
@@ -482,7 +581,10 @@ test('wants a proof for each call, with a nonce of its own for each origin', asy
   assert.match(challenged.headers.get('www-authenticate')!, /^DPoP error="use_dpop_nonce"/);
   assert.equal(nonce, 'mock-api-nonce-1@thingspace.verizon.com');
   assert.equal(answered.status, 200);
-  assert.deepEqual([elsewhere.status, elsewhere.headers.get('dpop-nonce')], [401, 'mock-api-nonce-1@5gedge.verizon.com']);
+  assert.deepEqual(
+    [elsewhere.status, elsewhere.headers.get('dpop-nonce')],
+    [401, 'mock-api-nonce-1@5gedge.verizon.com'],
+  );
 });
 
 test('has other nonces when told to', async () => {
@@ -496,7 +598,11 @@ test('has other nonces when told to', async () => {
 
   assert.match(refused.headers.get('www-authenticate')!, /use_dpop_nonce/);
   assert.equal(refused.headers.get('dpop-nonce'), 'mock-api-nonce-2@thingspace.verizon.com');
-  await assertOAuthError(await requestToken(server, {}, { dpop: proof({ nonce: 'mock-token-nonce-1@thingspace.verizon.com' }) }), 400, 'use_dpop_nonce');
+  await assertOAuthError(
+    await requestToken(server, {}, { dpop: proof({ nonce: 'mock-token-nonce-1@thingspace.verizon.com' }) }),
+    400,
+    'use_dpop_nonce',
+  );
 });
 
 test('refuses a proof that is not what it must be, and says why', async () => {
@@ -516,7 +622,10 @@ test('refuses a proof that is not what it must be, and says why', async () => {
     [proof(good, { jwk: jwkOf(keysFor('ES384').publicPem) }), /not signed with the key in it/],
     [proof(good, { jwk: undefined }), /not signed with the key in it/],
     [proof({ ...good, htm: 'POST' }), /another method than GET/],
-    [proof({ ...good, htu: `${HOST}/another` }), /another URL than https:\/\/thingspace\.verizon\.com\/api\/mec/],
+    [
+      proof({ ...good, htu: `${HOST}/another` }),
+      /another URL than https:\/\/thingspace\.verizon\.com\/api\/mec/,
+    ],
     [proof({ ...good, htu: 'none' }), /another URL/],
     [proof({ ...good, iat: undefined }), /when it was made/],
     [proof({ ...good, ath: undefined }), /ath/],
@@ -524,28 +633,51 @@ test('refuses a proof that is not what it must be, and says why', async () => {
     [proof({ ...good, jti: undefined }), /no jti/],
   ];
   for (const [header, reason] of cases) {
-    const response = await server.fetch(HOST + REGIONS, { headers: { authorization: `DPoP ${token}`, ...(header && { dpop: header }) } });
+    const response = await server.fetch(HOST + REGIONS, {
+      headers: { authorization: `DPoP ${token}`, ...(header && { dpop: header }) },
+    });
     assert.equal(response.status, 401, String(reason));
     assert.match(response.headers.get('www-authenticate')!, /^DPoP error="invalid_dpop_proof"/);
     assert.match(((await response.json()) as { error_description: string }).error_description, reason);
   }
-  const send = (header: string) => server.fetch(HOST + REGIONS, { headers: { authorization: `DPoP ${token}`, dpop: header } });
+  const send = (header: string) =>
+    server.fetch(HOST + REGIONS, { headers: { authorization: `DPoP ${token}`, dpop: header } });
   assert.deepEqual([(await send(used)).status, (await send(used)).status], [200, 401]);
-  await assertOAuthError(await requestToken(server, {}, { dpop: proof({ ath, nonce: 'mock-token-nonce-1@thingspace.verizon.com' }) }), 400, 'invalid_dpop_proof');
+  await assertOAuthError(
+    await requestToken(
+      server,
+      {},
+      { dpop: proof({ ath, nonce: 'mock-token-nonce-1@thingspace.verizon.com' }) },
+    ),
+    400,
+    'invalid_dpop_proof',
+  );
 });
 
 test('takes a bound token with the key that it is bound to, and never as a bearer', async () => {
   const server = createMockServer({ dpop: true });
   const token = await boundToken(server);
   const nonce = 'mock-api-nonce-1@thingspace.verizon.com';
-  const stranger = proof({ nonce, htm: 'GET', htu: HOST + REGIONS, ath: createHash('sha256').update(token).digest('base64url') }, {}, 'EdDSA');
+  const stranger = proof(
+    { nonce, htm: 'GET', htu: HOST + REGIONS, ath: createHash('sha256').update(token).digest('base64url') },
+    {},
+    'EdDSA',
+  );
 
-  const response = await server.fetch(HOST + REGIONS, { headers: { authorization: `DPoP ${token}`, dpop: stranger } });
+  const response = await server.fetch(HOST + REGIONS, {
+    headers: { authorization: `DPoP ${token}`, dpop: stranger },
+  });
 
-  assert.match(response.headers.get('www-authenticate')!, /^DPoP error="invalid_token", error_description=".+"$/);
+  assert.match(
+    response.headers.get('www-authenticate')!,
+    /^DPoP error="invalid_token", error_description=".+"$/,
+  );
   await assertFault(await call(server, REGIONS, token), 401, '900902');
   server.revokeAll();
-  assert.match((await callBound(server, HOST + REGIONS, token, { nonce })).headers.get('www-authenticate')!, /invalid_token/);
+  assert.match(
+    (await callBound(server, HOST + REGIONS, token, { nonce })).headers.get('www-authenticate')!,
+    /invalid_token/,
+  );
 });
 
 test('knows the hash of any token', async () => {
@@ -554,7 +686,9 @@ test('knows the hash of any token', async () => {
 
   for (let count = 0; count < 20; count++) {
     const token = await boundToken(server);
-    const { status } = await callBound(server, HOST + REGIONS, token, { nonce: 'mock-api-nonce-1@thingspace.verizon.com' });
+    const { status } = await callBound(server, HOST + REGIONS, token, {
+      nonce: 'mock-api-nonce-1@thingspace.verizon.com',
+    });
     assert.equal(status, 200, token);
   }
 });
@@ -567,7 +701,10 @@ test('takes no notice of a proof, and gives no nonce, where it was not told to',
 
   assert.equal(((await granted.json()) as Record<string, unknown>)['token_type'], 'Bearer');
   assert.equal(answered.status, 200);
-  assert.deepEqual([granted, answered].map(({ headers }) => headers.get('dpop-nonce')), [null, null]);
+  assert.deepEqual(
+    [granted, answered].map(({ headers }) => headers.get('dpop-nonce')),
+    [null, null],
+  );
 });
 
 test('has one token for each key', async () => {
@@ -580,8 +717,19 @@ test('has one token for each key', async () => {
 
 function proof(payload: object, header: object = {}, algorithm: 'ES256' | 'EdDSA' = 'ES256'): string {
   const { privatePem, publicPem } = keysFor(algorithm);
-  const full = { jti: crypto.randomUUID(), htm: 'POST', htu: TOKEN_URL, iat: Math.floor(Date.now() / 1000), ...payload };
-  return signToken({ typ: 'dpop+jwt', alg: algorithm, jwk: jwkOf(publicPem), ...header }, full, privatePem, algorithm === 'EdDSA' ? null : 'sha256');
+  const full = {
+    jti: crypto.randomUUID(),
+    htm: 'POST',
+    htu: TOKEN_URL,
+    iat: Math.floor(Date.now() / 1000),
+    ...payload,
+  };
+  return signToken(
+    { typ: 'dpop+jwt', alg: algorithm, jwk: jwkOf(publicPem), ...header },
+    full,
+    privatePem,
+    algorithm === 'EdDSA' ? null : 'sha256',
+  );
 }
 
 async function boundToken(server: MockServer, algorithm?: 'EdDSA'): Promise<string> {
@@ -591,7 +739,12 @@ async function boundToken(server: MockServer, algorithm?: 'EdDSA'): Promise<stri
 
 function callBound(server: MockServer, url: string, token: string, payload: object = {}): Promise<Response> {
   const ath = createHash('sha256').update(token).digest('base64url');
-  return server.fetch(url, { headers: { authorization: `DPoP ${token}`, dpop: proof({ htm: 'GET', htu: HOST + REGIONS, ath, ...payload }) } });
+  return server.fetch(url, {
+    headers: {
+      authorization: `DPoP ${token}`,
+      dpop: proof({ htm: 'GET', htu: HOST + REGIONS, ath, ...payload }),
+    },
+  });
 }
 
 // Metadata
@@ -608,23 +761,36 @@ test('says where its endpoints are, for issuers without a path and with one', as
     const response = await server.fetch(HOST + path);
     const body = (await response.json()) as Record<string, unknown>;
     assert.equal(response.status, 200);
-    assert.deepEqual([body['issuer'], body['token_endpoint'], body['revocation_endpoint']], [
-      HOST + suffix, `${HOST}${suffix}/oauth2/token`, `${HOST}${suffix}/oauth2/revoke`,
-    ]);
+    assert.deepEqual(
+      [body['issuer'], body['token_endpoint'], body['revocation_endpoint']],
+      [HOST + suffix, `${HOST}${suffix}/oauth2/token`, `${HOST}${suffix}/oauth2/revoke`],
+    );
     assert.deepEqual(body['grant_types_supported'], ['client_credentials']);
     assert.deepEqual(body['response_types_supported'], []);
-    assert.deepEqual(body['token_endpoint_auth_methods_supported'], ['client_secret_basic', 'client_secret_jwt', 'private_key_jwt']);
+    assert.deepEqual(body['token_endpoint_auth_methods_supported'], [
+      'client_secret_basic',
+      'client_secret_jwt',
+      'private_key_jwt',
+    ]);
     assert.deepEqual(body['scopes_supported'], ['read']);
-    assert.deepEqual(['HS256', ...(body['dpop_signing_alg_values_supported'] as string[])], body['token_endpoint_auth_signing_alg_values_supported']);
+    assert.deepEqual(
+      ['HS256', ...(body['dpop_signing_alg_values_supported'] as string[])],
+      body['token_endpoint_auth_signing_alg_values_supported'],
+    );
   }
   server.failNext('api', 404);
   assert.equal((await server.fetch(`${HOST}/.well-known/openid-configuration`)).status, 404);
 });
 
 test('names no scopes and no algorithms of proofs where it was given none', async () => {
-  const body = (await (await createMockServer().fetch(`${HOST}/.well-known/openid-configuration`)).json()) as object;
+  const body = (await (
+    await createMockServer().fetch(`${HOST}/.well-known/openid-configuration`)
+  ).json()) as object;
 
-  assert.deepEqual(Object.keys(body).filter((name) => /^scopes|^dpop/.test(name)), []);
+  assert.deepEqual(
+    Object.keys(body).filter((name) => /^scopes|^dpop/.test(name)),
+    [],
+  );
 });
 
 test('has metadata at these paths only, and for a GET only', async () => {
@@ -638,7 +804,11 @@ test('has metadata at these paths only, and for a GET only', async () => {
   ]) {
     await assertFault(await server.fetch(HOST + path), 401, '900902');
   }
-  await assertFault(await server.fetch(`${HOST}/.well-known/openid-configuration`, { method: 'POST' }), 401, '900902');
+  await assertFault(
+    await server.fetch(`${HOST}/.well-known/openid-configuration`, { method: 'POST' }),
+    401,
+    '900902',
+  );
 });
 
 // API calls
@@ -648,7 +818,11 @@ test('refuses an API call without a live bearer with gateway faults', async () =
   const token = await accessToken(server);
 
   await assertFault(await server.fetch(HOST + REGIONS), 401, '900902', 'Missing Credentials');
-  await assertFault(await server.fetch(HOST + REGIONS, { headers: { authorization: basic('a', 'b') } }), 401, '900902');
+  await assertFault(
+    await server.fetch(HOST + REGIONS, { headers: { authorization: basic('a', 'b') } }),
+    401,
+    '900902',
+  );
   await assertFault(await call(server, REGIONS, 'mock-unknown'), 401, '900901', 'Invalid Credentials');
   server.advance(3599);
   assert.equal((await call(server, REGIONS, token)).status, 200);
@@ -670,8 +844,13 @@ test('answers Edge Discovery with invented data', async () => {
     assert.equal(response.status, 200);
     const body = (await response.json()) as Record<string, (string | Record<string, string>)[]>;
     const [entry, ...more] = body[key]!;
-    assert.deepEqual([more, typeof entry === 'string' ? undefined : Object.keys(entry!)], [[], members], name);
-    for (const text of typeof entry === 'string' ? [entry] : Object.values(entry!)) assert.match(text, /./, name);
+    assert.deepEqual(
+      [more, typeof entry === 'string' ? undefined : Object.keys(entry!)],
+      [[], members],
+      name,
+    );
+    for (const text of typeof entry === 'string' ? [entry] : Object.values(entry!))
+      assert.match(text, /./, name);
   }
 });
 
@@ -679,7 +858,10 @@ test('answers any other call with its method and path, and no secret of it', asy
   const server = createMockServer();
   const token = await accessToken(server);
 
-  const response = await call(server, '/api/anything?key=mock-secret', token, { method: 'PUT', body: 'mock-secret' });
+  const response = await call(server, '/api/anything?key=mock-secret', token, {
+    method: 'PUT',
+    body: 'mock-secret',
+  });
 
   assert.deepEqual(await response.json(), { method: 'PUT', path: '/api/anything' });
 });
@@ -697,7 +879,10 @@ test('logs in and serves the device list to the session', async () => {
   assert.equal(login.status, 200);
   assert.equal(sessionToken, 'mock-session-token-1');
   assert.equal(devices.status, 200);
-  assert.deepEqual(await devices.json(), { hasMoreData: false, devices: [{ deviceIds: [{ id: 'mock-1' }] }] });
+  assert.deepEqual(await devices.json(), {
+    hasMoreData: false,
+    devices: [{ deviceIds: [{ id: 'mock-1' }] }],
+  });
 });
 
 test('says in the words of each API that there is no session', async () => {
@@ -793,7 +978,14 @@ test('refuses a login that names no user or password', async () => {
   const server = createMockServer();
   const token = await accessToken(server);
 
-  for (const body of ['', 'null', '{}', '{"username":"mock-user"}', '{"username":"mock-user","password":1}', '{"password":"mock-password"}']) {
+  for (const body of [
+    '',
+    'null',
+    '{}',
+    '{"username":"mock-user"}',
+    '{"username":"mock-user","password":1}',
+    '{"password":"mock-password"}',
+  ]) {
     const response = await call(server, '/api/m2m/v1/session/login', token, { method: 'POST', body });
     await assertErrorCode(response, 400, 'UnifiedWebService.INPUT_INVALID.Credentials.Missing');
   }
@@ -894,7 +1086,10 @@ test('rejects with a prepared error', async () => {
   await assert.rejects(requestToken(server), (thrown) => thrown === error);
 
   assert.equal((await requestToken(server)).status, 200);
-  assert.deepEqual(server.requests.map(({ status }) => status), [0, 200]);
+  assert.deepEqual(
+    server.requests.map(({ status }) => status),
+    [0, 200],
+  );
 });
 
 test('fails until called off', async () => {
@@ -964,13 +1159,20 @@ test('takes a URL, a string or a Request', async () => {
   await server.fetch(new Request(url, { headers, method: 'POST', body: 'text' }));
 
   const seen = server.requests.slice(1).map(({ method, body, status }) => [method, body, status]);
-  assert.deepEqual(seen, [['GET', '', 200], ['GET', '', 200], ['POST', 'text', 200]]);
+  assert.deepEqual(seen, [
+    ['GET', '', 200],
+    ['GET', '', 200],
+    ['POST', 'text', 200],
+  ]);
 });
 
 test('ignores whatever a platform passes beside a Request', async () => {
   const server = createMockServer();
-  const handler: (request: Request, info: { remoteAddr: string; method: string }, context: object) => Promise<Response> =
-    server.fetch;
+  const handler: (
+    request: Request,
+    info: { remoteAddr: string; method: string },
+    context: object,
+  ) => Promise<Response> = server.fetch;
 
   await handler(new Request(HOST), { remoteAddr: '127.0.0.1', method: 'DELETE' }, {});
 
@@ -1104,11 +1306,14 @@ test('serves real HTTP clients behind node:http', async (t) => {
 
   assert.deepEqual([token.status, regions.status, refused.status], [200, 200, 401]);
   assert.match(refused.headers.get('www-authenticate') ?? '', /^Basic /);
-  assert.deepEqual(server.requests.map(({ path, status }) => [path, status]), [
-    ['/api/ts/v1/oauth2/token', 200],
-    [REGIONS, 200],
-    ['/api/ts/v1/oauth2/token', 401],
-  ]);
+  assert.deepEqual(
+    server.requests.map(({ path, status }) => [path, status]),
+    [
+      ['/api/ts/v1/oauth2/token', 200],
+      [REGIONS, 200],
+      ['/api/ts/v1/oauth2/token', 401],
+    ],
+  );
 });
 
 // Helpers
@@ -1126,7 +1331,10 @@ function requestToken(server: MockServer, ...init: Parameters<typeof tokenInit>)
   return server.fetch(`${HOST}/api/ts/v1/oauth2/token`, tokenInit(...init));
 }
 
-async function tokenBody(server: MockServer, ...init: Parameters<typeof tokenInit>): Promise<Record<string, unknown>> {
+async function tokenBody(
+  server: MockServer,
+  ...init: Parameters<typeof tokenInit>
+): Promise<Record<string, unknown>> {
   return (await (await requestToken(server, ...init)).json()) as Record<string, unknown>;
 }
 
@@ -1134,7 +1342,11 @@ async function accessToken(server: MockServer): Promise<string> {
   return String((await tokenBody(server))['access_token']);
 }
 
-function revoke(server: MockServer, form: Record<string, string>, authorization = basic('mock-id', 'mock-secret')) {
+function revoke(
+  server: MockServer,
+  form: Record<string, string>,
+  authorization = basic('mock-id', 'mock-secret'),
+) {
   const init = { method: 'POST', headers: { authorization }, body: new URLSearchParams(form) };
   return server.fetch(`${HOST}/api/ts/v1/oauth2/revoke`, init);
 }
@@ -1145,7 +1357,10 @@ function call(
   bearer: string,
   { session, ...init }: { method?: string; body?: string; session?: string } = {},
 ): Promise<Response> {
-  const headers = { authorization: `Bearer ${bearer}`, ...(session !== undefined && { 'VZ-M2M-Token': session }) };
+  const headers = {
+    authorization: `Bearer ${bearer}`,
+    ...(session !== undefined && { 'VZ-M2M-Token': session }),
+  };
   return server.fetch(HOST + path, { ...init, headers });
 }
 
@@ -1172,8 +1387,15 @@ async function assertOAuthError(response: Response, status: number, error: strin
   assert.equal(response.headers.has('www-authenticate'), status === 401);
 }
 
-async function assertFault(response: Response, status: number, code: string, message?: string): Promise<void> {
-  const { fault } = (await response.json()) as { fault: { code: string; message: string; description: string } };
+async function assertFault(
+  response: Response,
+  status: number,
+  code: string,
+  message?: string,
+): Promise<void> {
+  const { fault } = (await response.json()) as {
+    fault: { code: string; message: string; description: string };
+  };
   assert.deepEqual([response.status, fault.code], [status, code]);
   assert.equal(fault.message, message ?? fault.message);
   assert.ok(fault.message && fault.description);
@@ -1193,13 +1415,21 @@ async function listen(t: { after(stop: () => void): void }, { fetch }: MockServe
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-async function relay(incoming: IncomingMessage, outgoing: ServerResponse, handle: MockServer['fetch']): Promise<void> {
+async function relay(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  handle: MockServer['fetch'],
+): Promise<void> {
   const chunks: Buffer[] = [];
   for await (const chunk of incoming) chunks.push(chunk);
   const { method = 'GET', url = '/', headers } = incoming;
   const body = chunks.length > 0 ? { body: Buffer.concat(chunks) } : {};
   const response = await handle(
-    new Request(`http://${headers.host}${url}`, { method, headers: headers as Record<string, string>, ...body }),
+    new Request(`http://${headers.host}${url}`, {
+      method,
+      headers: headers as Record<string, string>,
+      ...body,
+    }),
   );
   outgoing.writeHead(response.status, Object.fromEntries(response.headers));
   outgoing.end(Buffer.from(await response.arrayBuffer()));

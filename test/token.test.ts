@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import type { ApiErrorCode, OAuthToken } from 'thingspace-auth';
-import { ApiError, createClient, isExpired, OAuthProviderError, reviveToken } from 'thingspace-auth';
-import type { Answer } from './server.ts';
-import { fakeClock, rejectionOf, START_MS, startServer, tokenAnswer, turn } from './server.ts';
+import {
+  ApiError,
+  type ApiErrorCode,
+  createClient,
+  isExpired,
+  OAuthProviderError,
+  type OAuthToken,
+  reviveToken,
+} from 'thingspace-auth';
+import { type Answer, fakeClock, rejectionOf, START_MS, startServer, tokenAnswer, turn } from './server.ts';
 
 const START = START_MS / 1000;
 
@@ -103,8 +108,14 @@ describe('a token response', () => {
     ['as a form', { headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: FORM_TEXT }],
     ['as a form that says it is HTML', { headers: { 'content-type': 'text/html' }, body: FORM_TEXT }],
     ['with an angle bracket in a member', { body: { access_token: 'a', expires_in: 60, realm: ' <b>' } }],
-    ['with an angle bracket on a line of its own', { body: '{"access_token":"a","expires_in":60,"realm":"x"\n,"note":\n"<"}' }],
-    ['with members of no standard', { body: { access_token: 'a', expires_in: 60, expires_at: 5, created_at: 4, id_token: 'x' } }],
+    [
+      'with an angle bracket on a line of its own',
+      { body: '{"access_token":"a","expires_in":60,"realm":"x"\n,"note":\n"<"}' },
+    ],
+    [
+      'with members of no standard',
+      { body: { access_token: 'a', expires_in: 60, expires_at: 5, created_at: 4, id_token: 'x' } },
+    ],
   ];
   for (const [label, answer] of WRITINGS) {
     it(`is read ${label}`, async (t) => {
@@ -138,7 +149,10 @@ describe('a token response', () => {
   it('from a server that speaks HTTP/1.0 and closes every connection is read', async (t) => {
     const origin = await listenRaw(t, (socket) => socket.end(`HTTP/1.0 200 OK\r\n\r\n${JSON_TEXT}`));
     const client = createClient({
-      clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthClientSecret: 'invented-secret' },
+      clientCredentialsAuthCredentials: {
+        oauthClientId: 'invented-id',
+        oauthClientSecret: 'invented-secret',
+      },
       environment: { tokenUrl: `${origin}/token`, apiOrigins: [origin] },
     });
     for (let count = 0; count < 3; count++) assert.equal((await client.fetchToken()).accessToken, 'a');
@@ -159,38 +173,93 @@ describe('a token response', () => {
 });
 
 describe('an answer that is no token', () => {
-  const html = { headers: { 'content-type': 'text/html' }, body: '<!doctype html><title>invented-body</title>' };
-  const xml = { headers: { 'content-type': 'application/xml' }, body: '<am:fault><am:code>900902</am:code></am:fault>' };
+  const html = {
+    headers: { 'content-type': 'text/html' },
+    body: '<!doctype html><title>invented-body</title>',
+  };
+  const xml = {
+    headers: { 'content-type': 'application/xml' },
+    body: '<am:fault><am:code>900902</am:code></am:fault>',
+  };
   const fault = { fault: { code: '900902', message: 'Missing Credentials', description: 'invented-body' } };
   const CASES: [label: string, Answer, ApiErrorCode, RegExp?][] = [
     ['HTML with 200', html, 'gateway_fault', /200 text\/html/],
     ['HTML with 403', { ...html, status: 403 }, 'gateway_fault', /403 text\/html/],
     ['HTML with 502', { ...html, status: 502 }, 'gateway_fault', /502 text\/html/],
-    ['HTML behind a byte order mark and blanks', { ...html, body: `\uFEFF\n  ${html.body}` }, 'gateway_fault'],
+    [
+      'HTML behind a byte order mark and blanks',
+      { ...html, body: `\uFEFF\n  ${html.body}` },
+      'gateway_fault',
+    ],
     ['an XML fault', { ...xml, status: 500 }, 'gateway_fault', /500 application\/xml/],
     ['a JSON fault with 401', { status: 401, body: fault }, 'gateway_fault', /401 application\/json.*900902/],
     ['a JSON fault with 200', { body: fault }, 'gateway_fault', /900902/],
     ['a JSON fault without code', { status: 400, body: { fault: {} } }, 'gateway_fault'],
-    ['a JSON fault with a number for a code', { status: 400, body: { fault: { code: 900906 } } }, 'gateway_fault', /900906/],
+    [
+      'a JSON fault with a number for a code',
+      { status: 400, body: { fault: { code: 900906 } } },
+      'gateway_fault',
+      /900906/,
+    ],
     ['an empty 403', { status: 403 }, 'invalid_response', /answered 403: /],
     ['an empty 400', { status: 400 }, 'invalid_response'],
     ['an empty 200', {}, 'invalid_response'],
     ['an empty 204', { status: 204 }, 'invalid_response'],
-    ['a 404 in plain text', { status: 404, headers: { 'content-type': 'text/plain' }, body: 'invented-body' }, 'invalid_response', /404 text\/plain/],
-    ['a 503 in plain text', { status: 503, headers: { 'content-type': 'text/plain' }, body: 'invented-body' }, 'invalid_response', /503/],
-    ['broken JSON', { headers: { 'content-type': 'application/json' }, body: '{"access_token":"invented-body"' }, 'invalid_response', /200 application\/json/],
-    ...['null', '5', '"invented-body"', '[]', 'true', '{}'].map((body): [string, Answer, ApiErrorCode] => [`JSON ${body}`, { body }, 'invalid_response']),
-    ['an error that is no string', { status: 400, body: { error: { message: 'invented-body' } } }, 'invalid_response'],
-    ['a token of type BearerToken', { body: { access_token: 'invented-body', token_type: 'BearerToken' } }, 'invalid_response', /Bearer/],
-    ['a token of type DPoP', { body: { access_token: 'invented-body', token_type: 'DPoP' } }, 'invalid_response'],
+    [
+      'a 404 in plain text',
+      { status: 404, headers: { 'content-type': 'text/plain' }, body: 'invented-body' },
+      'invalid_response',
+      /404 text\/plain/,
+    ],
+    [
+      'a 503 in plain text',
+      { status: 503, headers: { 'content-type': 'text/plain' }, body: 'invented-body' },
+      'invalid_response',
+      /503/,
+    ],
+    [
+      'broken JSON',
+      { headers: { 'content-type': 'application/json' }, body: '{"access_token":"invented-body"' },
+      'invalid_response',
+      /200 application\/json/,
+    ],
+    ...['null', '5', '"invented-body"', '[]', 'true', '{}'].map((body): [string, Answer, ApiErrorCode] => [
+      `JSON ${body}`,
+      { body },
+      'invalid_response',
+    ]),
+    [
+      'an error that is no string',
+      { status: 400, body: { error: { message: 'invented-body' } } },
+      'invalid_response',
+    ],
+    [
+      'a token of type BearerToken',
+      { body: { access_token: 'invented-body', token_type: 'BearerToken' } },
+      'invalid_response',
+      /Bearer/,
+    ],
+    [
+      'a token of type DPoP',
+      { body: { access_token: 'invented-body', token_type: 'DPoP' } },
+      'invalid_response',
+    ],
     ['a token of type 5', { body: { access_token: 'invented-body', token_type: 5 } }, 'invalid_response'],
-    ...['invented-body x', 'invented-body\r\nx: y', 'invented-body\u0000', 'invented-bodyé', '', 5, null, ['invented-body'], {}].map(
-      (accessToken): [string, Answer, ApiErrorCode] => [
-        `the access token ${JSON.stringify(accessToken)}`,
-        { body: { access_token: accessToken, token_type: 'Bearer' } },
-        'invalid_response',
-      ],
-    ),
+    ...[
+      'invented-body x',
+      'invented-body\r\nx: y',
+      'invented-body\u0000',
+      'invented-bodyé',
+      '',
+      5,
+      null,
+      ['invented-body'],
+      {},
+    ].map((accessToken): [string, Answer, ApiErrorCode] => [
+      `the access token ${JSON.stringify(accessToken)}`,
+      { body: { access_token: accessToken, token_type: 'Bearer' } },
+      'invalid_response',
+    ]),
   ];
   for (const [label, answer, code, message] of CASES) {
     it(`is an ApiError ${code}: ${label}`, async (t) => {
@@ -204,7 +273,10 @@ describe('an answer that is no token', () => {
       if (message) assert.match(error.message, message);
       assert.ok(!error.message.includes('invented-body'), error.message);
       // Never the platform's own, which may quote the body.
-      assert.ok(error.cause === undefined || String(error.cause) === 'SyntaxError: the body is no JSON', String(error.cause));
+      assert.ok(
+        error.cause === undefined || String(error.cause) === 'SyntaxError: the body is no JSON',
+        String(error.cause),
+      );
     });
   }
 
@@ -214,10 +286,16 @@ describe('an answer that is no token', () => {
     ['a fault whose code is nested', '{"fault":{"code":[[{"toString":null,"valueOf":1}]]}}'],
     ['a fault that is no object', '{"fault":[{"toString":1}]}'],
     ['an error that cannot be a text', '{"error":{"toString":1}}'],
-    ['a refusal whose description cannot be a text', '{"error":"invalid_client","error_description":{"toString":1},"error_uri":[{"toString":1}]}'],
+    [
+      'a refusal whose description cannot be a text',
+      '{"error":"invalid_client","error_description":{"toString":1},"error_uri":[{"toString":1}]}',
+    ],
     ['a token that cannot be a text', '{"access_token":{"toString":1}}'],
     ['a type that cannot be a text', '{"access_token":"a","token_type":{"toString":1}}'],
-    ['members of the prototype', '{"__proto__":{"access_token":"a"},"constructor":{"toString":1},"hasOwnProperty":1}'],
+    [
+      'members of the prototype',
+      '{"__proto__":{"access_token":"a"},"constructor":{"toString":1},"hasOwnProperty":1}',
+    ],
     ['an array 30,000 deep', deep('[', ']')],
     ['a fault 9,000 deep', `{"fault":${'{"a":'.repeat(9_000)}1${'}'.repeat(9_000)}}`],
     ['a form of prototypes', '__proto__=a&constructor=b'],
@@ -235,21 +313,40 @@ describe('an answer that is no token', () => {
   }
 
   it('does not keep a good token from being read beside members that cannot be texts or numbers', async (t) => {
-    for (const more of ['"expires_in":{"toString":1}', '"scope":[{"toString":1}]', '"refresh_token":{"toString":1}', '"scope":{"toString":1}']) {
-      const { accessToken, tokenType, ...rest } = await exchangeFor(t, { body: `{"access_token":"a",${more}}` });
+    for (const more of [
+      '"expires_in":{"toString":1}',
+      '"scope":[{"toString":1}]',
+      '"refresh_token":{"toString":1}',
+      '"scope":{"toString":1}',
+    ]) {
+      const { accessToken, tokenType, ...rest } = await exchangeFor(t, {
+        body: `{"access_token":"a",${more}}`,
+      });
       assert.deepEqual([accessToken, tokenType, rest], ['a', 'Bearer', {}], more);
     }
   });
 
   const REFUSALS: [label: string, Answer, error: string][] = [
     ['with 400', { status: 400, body: { error: 'invalid_scope' } }, 'invalid_scope'],
-    ['with 401 and a Bearer challenge', { status: 401, headers: { 'www-authenticate': 'Bearer realm="x"' }, body: { error: 'invalid_client' } }, 'invalid_client'],
+    [
+      'with 401 and a Bearer challenge',
+      { status: 401, headers: { 'www-authenticate': 'Bearer realm="x"' }, body: { error: 'invalid_client' } },
+      'invalid_client',
+    ],
     ['with 403', { status: 403, body: { error: 'scope_invalid' } }, 'scope_invalid'],
     ['with 200', { body: { error: 'invalid_client' } }, 'invalid_client'],
     ['with 200 beside a token', { body: { error: 'invalid_client', access_token: 'a' } }, 'invalid_client'],
     ['with 200 as a form', { body: 'error=bad_code&error_description=x+y' }, 'bad_code'],
-    ['as text/plain', { status: 400, headers: { 'content-type': 'text/plain' }, body: '{"error":"invalid_request"}' }, 'invalid_request'],
-    ['with further members', { status: 400, body: { error: 'invalid_client', status: 400, message: 'x' } }, 'invalid_client'],
+    [
+      'as text/plain',
+      { status: 400, headers: { 'content-type': 'text/plain' }, body: '{"error":"invalid_request"}' },
+      'invalid_request',
+    ],
+    [
+      'with further members',
+      { status: 400, body: { error: 'invalid_client', status: 400, message: 'x' } },
+      'invalid_client',
+    ],
   ];
   for (const [label, answer, word] of REFUSALS) {
     it(`is an OAuthProviderError: a refusal ${label}`, async (t) => {
@@ -264,7 +361,11 @@ describe('an answer that is no token', () => {
   }
 
   it("keeps the server's description to 200 characters, and its page", async (t) => {
-    const body = { error: 'invalid_client', error_description: 'd'.repeat(500), error_uri: 'https://docs.example.com/' };
+    const body = {
+      error: 'invalid_client',
+      error_description: 'd'.repeat(500),
+      error_uri: 'https://docs.example.com/',
+    };
     const error = await failureFor(t, { status: 401, body });
     assert.ok(error instanceof OAuthProviderError);
     assert.equal(error.errorDescription, 'd'.repeat(200));
@@ -273,7 +374,11 @@ describe('an answer that is no token', () => {
   });
 
   it('has no description and no page where the server sent none, or none that are texts', async (t) => {
-    for (const more of [{}, { error_description: 5, error_uri: {} }, { error_description: '', error_uri: '' }]) {
+    for (const more of [
+      {},
+      { error_description: 5, error_uri: {} },
+      { error_description: '', error_uri: '' },
+    ]) {
       const error = await failureFor(t, { status: 400, body: { error: 'invalid_client', ...more } });
       assert.ok(!('errorDescription' in error) && !('errorUri' in error));
     }
@@ -330,7 +435,14 @@ describe('OAuthToken', () => {
     const parsed: unknown = JSON.parse(JSON.stringify(token));
     assert.deepEqual(parsed, token);
     assert.deepEqual(reviveToken(parsed), token);
-    assert.deepEqual(Object.keys(token).sort(), ['accessToken', 'expiresIn', 'expiry', 'refreshToken', 'scope', 'tokenType']);
+    assert.deepEqual(Object.keys(token).sort(), [
+      'accessToken',
+      'expiresIn',
+      'expiry',
+      'refreshToken',
+      'scope',
+      'tokenType',
+    ]);
   });
 
   it('lacks what is unknown', async (t) => {
@@ -342,16 +454,52 @@ describe('OAuthToken', () => {
 describe('reviveToken', () => {
   const GOOD: [label: string, unknown, OAuthToken][] = [
     ['the least', { accessToken: 'a' }, { accessToken: 'a', tokenType: 'Bearer' }],
-    ['other-cased type', { accessToken: 'a', tokenType: 'bearer' }, { accessToken: 'a', tokenType: 'Bearer' }],
-    ['BigInt as in the vendor\'s SDK', { accessToken: 'a', expiresIn: 3600n, expiry: 1893456000n }, { accessToken: 'a', tokenType: 'Bearer', expiresIn: 3600, expiry: 1893456000 }],
-    ['numbers as strings', { accessToken: 'a', expiresIn: '3600', expiry: '1893456000' }, { accessToken: 'a', tokenType: 'Bearer', expiresIn: 3600, expiry: 1893456000 }],
+    [
+      'other-cased type',
+      { accessToken: 'a', tokenType: 'bearer' },
+      { accessToken: 'a', tokenType: 'Bearer' },
+    ],
+    [
+      "BigInt as in the vendor's SDK",
+      { accessToken: 'a', expiresIn: 3600n, expiry: 1893456000n },
+      { accessToken: 'a', tokenType: 'Bearer', expiresIn: 3600, expiry: 1893456000 },
+    ],
+    [
+      'numbers as strings',
+      { accessToken: 'a', expiresIn: '3600', expiry: '1893456000' },
+      { accessToken: 'a', tokenType: 'Bearer', expiresIn: 3600, expiry: 1893456000 },
+    ],
     // A pattern that tries each end of the digits anew would take minutes.
-    ['what does not fit into a number', { accessToken: 'a', expiresIn: '1'.repeat(500_000) }, { accessToken: 'a', tokenType: 'Bearer', expiresIn: 1e11 }],
-    ['fractions', { accessToken: 'a', expiresIn: 59.9, expiry: 99.9 }, { accessToken: 'a', tokenType: 'Bearer', expiresIn: 59, expiry: 99 }],
-    ['nulls', { accessToken: 'a', tokenType: null, expiresIn: null, scope: null, expiry: null, refreshToken: null }, { accessToken: 'a', tokenType: 'Bearer' }],
-    ['empty texts', { accessToken: 'a', scope: '', expiry: '', refreshToken: '' }, { accessToken: 'a', tokenType: 'Bearer' }],
-    ['further members', { accessToken: 'a', secret: 'x', scope: 's', refreshToken: 'r' }, { accessToken: 'a', tokenType: 'Bearer', scope: 's', refreshToken: 'r' }],
-    ['an end in the past', { accessToken: 'a', expiry: 0 }, { accessToken: 'a', tokenType: 'Bearer', expiry: 0 }],
+    [
+      'what does not fit into a number',
+      { accessToken: 'a', expiresIn: '1'.repeat(500_000) },
+      { accessToken: 'a', tokenType: 'Bearer', expiresIn: 1e11 },
+    ],
+    [
+      'fractions',
+      { accessToken: 'a', expiresIn: 59.9, expiry: 99.9 },
+      { accessToken: 'a', tokenType: 'Bearer', expiresIn: 59, expiry: 99 },
+    ],
+    [
+      'nulls',
+      { accessToken: 'a', tokenType: null, expiresIn: null, scope: null, expiry: null, refreshToken: null },
+      { accessToken: 'a', tokenType: 'Bearer' },
+    ],
+    [
+      'empty texts',
+      { accessToken: 'a', scope: '', expiry: '', refreshToken: '' },
+      { accessToken: 'a', tokenType: 'Bearer' },
+    ],
+    [
+      'further members',
+      { accessToken: 'a', secret: 'x', scope: 's', refreshToken: 'r' },
+      { accessToken: 'a', tokenType: 'Bearer', scope: 's', refreshToken: 'r' },
+    ],
+    [
+      'an end in the past',
+      { accessToken: 'a', expiry: 0 },
+      { accessToken: 'a', tokenType: 'Bearer', expiry: 0 },
+    ],
   ];
   for (const [label, value, token] of GOOD) {
     it(`takes ${label}`, () => {
@@ -380,13 +528,18 @@ describe('reviveToken', () => {
     { accessToken: `${MARKER}\n` },
     { accessToken: `Bearer ${MARKER}` },
     { accessToken: `${MARKER}é` },
-    ...['mac', 'xbearer', 'bearers', 'xdpop', 'dpops'].map((tokenType) => ({ accessToken: MARKER, tokenType })),
+    ...['mac', 'xbearer', 'bearers', 'xdpop', 'dpops'].map((tokenType) => ({
+      accessToken: MARKER,
+      tokenType,
+    })),
     { accessToken: MARKER, tokenType: {} },
     { accessToken: MARKER, tokenType: Symbol(MARKER) },
-    ...[MARKER, `${'1'.repeat(500_000)}x`, NaN, Infinity, true, {}, [], new Date(), Symbol(MARKER)].flatMap((bad) => [
-      { accessToken: MARKER, expiresIn: bad },
-      { accessToken: MARKER, expiry: bad },
-    ]),
+    ...[MARKER, `${'1'.repeat(500_000)}x`, NaN, Infinity, true, {}, [], new Date(), Symbol(MARKER)].flatMap(
+      (bad) => [
+        { accessToken: MARKER, expiresIn: bad },
+        { accessToken: MARKER, expiry: bad },
+      ],
+    ),
     ...[5, {}, [MARKER], true].flatMap((bad) => [
       { accessToken: MARKER, scope: bad },
       { accessToken: MARKER, refreshToken: bad },
@@ -396,7 +549,12 @@ describe('reviveToken', () => {
     for (const [index, junk] of JUNK.entries()) {
       assert.throws(
         () => reviveToken(junk),
-        (error: Error) => error instanceof TypeError && /^oauthToken(\.(accessToken|tokenType|expiresIn|expiry|scope|refreshToken))? must be \w/.test(error.message) && !error.message.includes(MARKER),
+        (error: Error) =>
+          error instanceof TypeError &&
+          /^oauthToken(\.(accessToken|tokenType|expiresIn|expiry|scope|refreshToken))? must be \w/.test(
+            error.message,
+          ) &&
+          !error.message.includes(MARKER),
         `junk ${index}`,
       );
     }
@@ -431,7 +589,9 @@ async function exchangeFor(t: Test, answer: Answer): Promise<OAuthToken> {
 
 async function failureFor(t: Test, answer: Answer): Promise<ApiError> {
   const server = await startServer(t, { token: () => answer });
-  const error: unknown = await rejectionOf(createClient(server.config({ retry: { attempts: 1 } })).fetchToken());
+  const error: unknown = await rejectionOf(
+    createClient(server.config({ retry: { attempts: 1 } })).fetchToken(),
+  );
   assert.ok(error instanceof ApiError, String(error));
   return error;
 }

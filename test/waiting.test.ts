@@ -1,29 +1,48 @@
 /**
- * No wait leaves anything behind: listeners on a caller's signal, timers, requests that a timer's overflow would send. That
- * a body ends the limit of its call, once nobody holds it any more, is shown where garbage can be collected: test/fidelity.
+ * No wait leaves anything behind: listeners on a caller's signal, timers, requests that a timer's overflow
+ * would send. That a body ends the limit of its call, once nobody holds it any more, is shown where garbage
+ * can be collected: test/fidelity.
  */
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { describe, it } from 'node:test';
-import type { ClientOptions, Fetch, OAuthToken } from 'thingspace-auth';
-import { createClient } from 'thingspace-auth';
+import { type ClientOptions, createClient, type Fetch, type OAuthToken } from 'thingspace-auth';
 import { olderController } from './bodies.ts';
-import { fakeClock, hold, inTime, recordEvents, rejection, rejectionOf, startServer, tokenAnswer, turns } from './server.ts';
+import {
+  fakeClock,
+  hold,
+  inTime,
+  recordEvents,
+  rejection,
+  rejectionOf,
+  startServer,
+  tokenAnswer,
+  turns,
+} from './server.ts';
 
 const HELD: OAuthToken = { accessToken: 'held-token', tokenType: 'Bearer' };
 const API = 'https://api.example.com/x';
 
-/** A client whose requests are held back. Its fetch leaves no listener, as the platform's does until garbage is collected. */
+/**
+ * A client whose requests are held back. Its fetch leaves no listener, as the platform's does until garbage
+ * is collected.
+ */
 function start(options: Partial<ClientOptions> = {}, hasToken = true) {
   const gate = hold();
   const sent: string[] = [];
   const fetch: Fetch = async (input, init) => {
     sent.push(String(input));
     await untilOpen(gate.promise, init?.signal);
-    return String(input).endsWith('/token') ? Response.json({ access_token: 'new-token', expires_in: 3600 }) : new Response(null, { status: 204 });
+    return String(input).endsWith('/token')
+      ? Response.json({ access_token: 'new-token', expires_in: 3600 })
+      : new Response(null, { status: 204 });
   };
   const client = createClient({
-    clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthClientSecret: 'invented-secret', ...(hasToken && { oauthToken: HELD }) },
+    clientCredentialsAuthCredentials: {
+      oauthClientId: 'invented-id',
+      oauthClientSecret: 'invented-secret',
+      ...(hasToken && { oauthToken: HELD }),
+    },
     environment: { tokenUrl: 'https://auth.example.com/token', apiOrigins: ['https://api.example.com'] },
     fetch,
     ...options,
@@ -34,7 +53,9 @@ function start(options: Partial<ClientOptions> = {}, hasToken = true) {
 /** Waits for a gate, or rejects with a signal's reason; either way it leaves no listener. */
 async function untilOpen(gate: Promise<void>, signal: AbortSignal | null | undefined): Promise<void> {
   let end: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => signal?.addEventListener('abort', (end = () => reject(signal.reason))));
+  const aborted = new Promise<never>((_, reject) =>
+    signal?.addEventListener('abort', (end = () => reject(signal.reason))),
+  );
   await Promise.race([gate, aborted]).finally(() => end && signal?.removeEventListener('abort', end));
 }
 
@@ -43,12 +64,17 @@ function listenersOf(signal: AbortSignal): number {
 }
 
 describe("a caller's signal", () => {
-  const CALLS: Record<string, (started: ReturnType<typeof start>, signal: AbortSignal) => Promise<unknown>> = {
-    getToken: ({ client }, signal) => client.getToken({ signal }),
-    fetchToken: ({ client }, signal) => client.fetchToken({ signal }),
-    'a call that waits for a token': ({ client }, signal) => client.authorizedFetch(API, { signal }),
-    'a call with a time limit': ({ client }, signal) => client.withToken(HELD).authorizedFetch(API, { signal }).then((answer) => answer.text()),
-  };
+  const CALLS: Record<string, (started: ReturnType<typeof start>, signal: AbortSignal) => Promise<unknown>> =
+    {
+      getToken: ({ client }, signal) => client.getToken({ signal }),
+      fetchToken: ({ client }, signal) => client.fetchToken({ signal }),
+      'a call that waits for a token': ({ client }, signal) => client.authorizedFetch(API, { signal }),
+      'a call with a time limit': ({ client }, signal) =>
+        client
+          .withToken(HELD)
+          .authorizedFetch(API, { signal })
+          .then((answer) => answer.text()),
+    };
   for (const [name, call] of Object.entries(CALLS)) {
     it(`has one listener while ${name} is under way, however many share it, and none when the last has gone`, async () => {
       const started = start({ timeout: 60_000 }, false);
@@ -126,7 +152,10 @@ describe("a caller's signal", () => {
     for (const options of [{ timeout: 60_000 }, {}]) {
       const started = start(options, false);
       const { signal, countListeners } = olderController();
-      const pending = [started.client.getToken({ signal }), started.client.authorizedFetch(API, { signal }).then((answer) => answer.text())];
+      const pending = [
+        started.client.getToken({ signal }),
+        started.client.authorizedFetch(API, { signal }).then((answer) => answer.text()),
+      ];
       await turns();
       assert.ok(countListeners() > 0);
       started.gate.open();
@@ -139,12 +168,17 @@ describe("a caller's signal", () => {
 });
 
 describe('a call with a time limit', () => {
-  for (const [name, answer] of Object.entries({ 'a 204': { status: 204 }, 'an answer to HEAD': { body: 'text' } })) {
+  for (const [name, answer] of Object.entries({
+    'a 204': { status: 204 },
+    'an answer to HEAD': { body: 'text' },
+  })) {
     it(`keeps neither timer nor listener after ${name}, which has no body`, async (t) => {
       const clock = fakeClock(t);
       const server = await startServer(t, { api: () => answer });
       const { signal } = new AbortController();
-      const { authorizedFetch } = createClient(server.config({ timeout: 60_000, fetch: unfollowed }, { oauthToken: HELD }));
+      const { authorizedFetch } = createClient(
+        server.config({ timeout: 60_000, fetch: unfollowed }, { oauthToken: HELD }),
+      );
 
       await authorizedFetch(`${server.origin}/x`, { signal, method: name.includes('HEAD') ? 'HEAD' : 'GET' });
       await turns();
@@ -169,7 +203,8 @@ describe('a call with a time limit', () => {
   it('takes timers that are numbers, as browsers have them', async (t) => {
     const { setTimeout } = globalThis;
     t.after(() => void (globalThis.setTimeout = setTimeout));
-    globalThis.setTimeout = ((...given: Parameters<typeof setTimeout>) => Number(setTimeout(...given))) as unknown as typeof setTimeout;
+    globalThis.setTimeout = ((...given: Parameters<typeof setTimeout>) =>
+      Number(setTimeout(...given))) as unknown as typeof setTimeout;
     const fetch: Fetch = async () => new Response('text');
 
     const response = await start({ timeout: 1, fetch }).client.authorizedFetch(API);
@@ -181,14 +216,23 @@ describe('a call with a time limit', () => {
     const clock = fakeClock(t);
     const server = await startServer(t, {
       api: ({ url, headers }) =>
-        url === '/end' ? (headers.authorization === 'Bearer held-token' ? rejection : { status: 204 })
-        : url === '/loop' ? { status: 302, headers: { location: '/loop' } }
-        : { status: 307, headers: { location: '/end' } },
+        url === '/end'
+          ? headers.authorization === 'Bearer held-token'
+            ? rejection
+            : { status: 204 }
+          : url === '/loop'
+            ? { status: 302, headers: { location: '/loop' } }
+            : { status: 307, headers: { location: '/end' } },
     });
     const { signal } = new AbortController();
-    const { authorizedFetch } = createClient(server.config({ timeout: 60_000, fetch: unfollowed }, { oauthToken: HELD }));
+    const { authorizedFetch } = createClient(
+      server.config({ timeout: 60_000, fetch: unfollowed }, { oauthToken: HELD }),
+    );
 
-    assert.equal(await (await authorizedFetch(`${server.origin}/x`, { signal, method: 'POST', body: 'text' })).text(), '');
+    assert.equal(
+      await (await authorizedFetch(`${server.origin}/x`, { signal, method: 'POST', body: 'text' })).text(),
+      '',
+    );
     await assert.rejects(authorizedFetch(`${server.origin}/loop`, { signal }), TypeError);
     await turns();
 
@@ -220,7 +264,9 @@ describe('every wait is cut at 2^31-1 ms', () => {
     t.mock.method(Math, 'random', () => 0.999_999);
     const server = await startServer(t, { token: () => ({ status: 503 }) });
     const { events, onEvent } = recordEvents();
-    const client = createClient(server.config({ onEvent, retry: { attempts: 2000, baseDelay: 1e15, maxDelay: 1e15 } }));
+    const client = createClient(
+      server.config({ onEvent, retry: { attempts: 2000, baseDelay: 1e15, maxDelay: 1e15 } }),
+    );
     client.getToken().catch(() => {});
     await clock.until(() => events.length);
     await turns();
@@ -248,5 +294,8 @@ describe('every wait is cut at 2^31-1 ms', () => {
   }
 });
 
-/** The platform's fetch, but it hears of an abort only while it runs, so that all listeners left are the client's. */
+/**
+ * The platform's fetch, but it hears of an abort only while it runs, so that all listeners left are the
+ * client's.
+ */
 const unfollowed: Fetch = (input, init) => fetch(input, { ...init, signal: null });

@@ -16,7 +16,10 @@ const { outputFiles } = await build({
 });
 const page = read('index.html')
   .replace(/<link rel="stylesheet" href="(.*)">/g, (_link, name) => `<style>\n${read(name)}</style>`)
-  .replace('<script type="module" src="main.ts"></script>', () => `<script type="module">${outputFiles[0].text}</script>`);
+  .replace(
+    '<script type="module" src="main.ts"></script>',
+    () => `<script type="module">${outputFiles[0].text}</script>`,
+  );
 mkdirSync(folder, { recursive: true });
 writeFileSync(join(folder, 'index.html'), page);
 console.log(join(folder, 'index.html'));

@@ -1,8 +1,9 @@
-/** The program that does what was picked last. With the mock where something is broken, which no real service allows. */
-import type { OauthScope } from 'thingspace-auth';
-import { OauthScopeEnum } from 'thingspace-auth';
-import type { Api, Switches } from './simulation.ts';
-import { REQUESTS } from './simulation.ts';
+/**
+ * The program that does what was picked last. With the mock where something is broken, which no real service
+ * allows.
+ */
+import { type OauthScope, OauthScopeEnum } from 'thingspace-auth';
+import { type Api, REQUESTS, type Switches } from './simulation.ts';
 
 /** What was picked last. */
 export type Picked = 'call' | 'burst' | 'fetchToken' | 'revoke' | 'lapse' | 'wrongPassword' | 'advance';
@@ -70,7 +71,9 @@ function callOf(api: Api): string {
 
 function bodyOf({ picked, minutes, switches }: Choice, call: string): string[] {
   const define = `const call = () => ${call};`;
-  const goDown = switches.isDown ? ["mock.failNext('token', 503, Infinity); // the token endpoint is down"] : [];
+  const goDown = switches.isDown
+    ? ["mock.failNext('token', 503, Infinity); // the token endpoint is down"]
+    : [];
   const show = switches.isDown
     ? [...goDown, 'console.log(await call().then(({ status }) => status, (error) => error.code));']
     : ['const response = await call();', 'console.log(response.status, await response.json());'];
@@ -85,13 +88,22 @@ function bodyOf({ picked, minutes, switches }: Choice, call: string): string[] {
         "console.log(outcomes.filter(({ status }) => status === 'fulfilled').length, 'answered,', mock.requests.length, 'requests in all');",
       ];
     case 'fetchToken':
-      return [...goDown, 'console.log(await fetchToken().then(({ expiresIn }) => expiresIn, (error) => error.code));'];
+      return [
+        ...goDown,
+        'console.log(await fetchToken().then(({ expiresIn }) => expiresIn, (error) => error.code));',
+      ];
     case 'revoke':
       return [define, 'await call();', 'mock.revokeAll();', ...show];
     case 'lapse':
       return [define, 'await call();', 'mock.lapseSessions();', ...show];
     case 'advance':
-      return [define, 'await call();', 'const now = Date.now;', `Date.now = () => now() + ${minutes} * 60_000;`, ...show];
+      return [
+        define,
+        'await call();',
+        'const now = Date.now;',
+        `Date.now = () => now() + ${minutes} * 60_000;`,
+        ...show,
+      ];
     case 'wrongPassword':
       return [
         define,

@@ -1,4 +1,7 @@
-/** Draws the rows of the simulation as a sequence diagram, to fit the width there is. Gives SVG as text, with no page at hand. */
+/**
+ * Draws the rows of the simulation as a sequence diagram, to fit the width there is. Gives SVG as text, with
+ * no page at hand.
+ */
 import type { Party, Row } from './simulation.ts';
 
 export const PARTIES: readonly (readonly [Party, name: string, short: string])[] = [
@@ -31,7 +34,10 @@ export interface Drawing {
 /** The heads of the lifelines are a drawing of their own, to stay in sight while the rows scroll. */
 export function drawHeads(plan: Plan): Drawing {
   const heads = PARTIES.filter(([party]) => plan.parties.includes(party)).map(([party, name, short]) =>
-    text({ class: 'head', x: columnOf(party, plan), y: 21, 'text-anchor': 'middle' }, plan.width < NARROW ? short : name),
+    text(
+      { class: 'head', x: columnOf(party, plan), y: 21, 'text-anchor': 'middle' },
+      plan.width < NARROW ? short : name,
+    ),
   );
   return { height: HEAD_HEIGHT, content: heads.join('') };
 }
@@ -42,11 +48,18 @@ export function drawRows(rows: readonly Row[], plan: Plan): Drawing {
     const x = columnOf(party, plan);
     return shape('line', { class: 'lifeline', x1: x, x2: x, y1: 0, y2: height });
   });
-  return { height, content: [...lifelines, ...rows.map((row, index) => drawRow(row, index * ROW_HEIGHT, plan))].join('') };
+  return {
+    height,
+    content: [...lifelines, ...rows.map((row, index) => drawRow(row, index * ROW_HEIGHT, plan))].join(''),
+  };
 }
 
 /** A whole `<svg>`. Those of the page are hidden from readers of the screen, who have the log. */
-export function svgOf({ height, content }: Drawing, width: number, attributes: Attributes = { 'aria-hidden': 'true', focusable: 'false' }): string {
+export function svgOf(
+  { height, content }: Drawing,
+  width: number,
+  attributes: Attributes = { 'aria-hidden': 'true', focusable: 'false' },
+): string {
   return `<svg${written({ xmlns: 'http://www.w3.org/2000/svg', width, height, viewBox: `0 0 ${width} ${height}`, ...attributes })}>${content}</svg>`;
 }
 
@@ -58,7 +71,11 @@ function drawRow(row: Row, y: number, plan: Plan): string {
 function drawStep({ label, time }: Row & { kind: 'step' }, y: number, { width }: Plan): string {
   const bar = shape('rect', { class: 'step', x: 0, y: y + 4, width, height: ROW_HEIGHT - 8, rx: 4 });
   const name = text({ class: 'step-label', x: 8, y: y + 19 }, label);
-  return bar + name + (width < NARROW ? '' : text({ class: 'step-time', x: width - 8, y: y + 19, 'text-anchor': 'end' }, time));
+  return (
+    bar +
+    name +
+    (width < NARROW ? '' : text({ class: 'step-time', x: width - 8, y: y + 19, 'text-anchor': 'end' }, time))
+  );
 }
 
 function drawNote({ label, tone, count }: Row & { kind: 'note' }, y: number, plan: Plan): string {
@@ -66,7 +83,9 @@ function drawNote({ label, tone, count }: Row & { kind: 'note' }, y: number, pla
   const noteWidth = words.length * LETTER_WIDTH + 16;
   const x = keepInside(columnOf('client', plan), noteWidth, plan.width);
   const box = { class: `note ${tone}`, x: x - noteWidth / 2, y: y + 5, width: noteWidth, height: 20, rx: 10 };
-  return shape('rect', box) + text({ class: `note-label ${tone}`, x, y: y + 19, 'text-anchor': 'middle' }, words);
+  return (
+    shape('rect', box) + text({ class: `note-label ${tone}`, x, y: y + 19, 'text-anchor': 'middle' }, words)
+  );
 }
 
 function drawMessage(row: Row & { kind: 'message' }, y: number, plan: Plan): string {
@@ -78,7 +97,13 @@ function drawMessage(row: Row & { kind: 'message' }, y: number, plan: Plan): str
   const label = counted(plan.width < NARROW ? (SHORT[row.label] ?? row.label) : row.label, row.count);
   const x = keepInside((from + to) / 2, label.length * LETTER_WIDTH, plan.width);
   return [
-    shape('line', { class: `arrow ${tone}${row.isReply ? ' reply' : ''}`, x1: from, x2: to - way * 5, y1: lineY, y2: lineY }),
+    shape('line', {
+      class: `arrow ${tone}${row.isReply ? ' reply' : ''}`,
+      x1: from,
+      x2: to - way * 5,
+      y1: lineY,
+      y2: lineY,
+    }),
     shape('path', { class: `tip ${tone}`, d: `M ${to} ${lineY} l ${-way * 8} -4.5 v 9 z` }),
     text({ class: `label ${tone}`, x, y: y + 17, 'text-anchor': 'middle' }, label),
   ].join('');
@@ -107,7 +132,9 @@ function text(attributes: Attributes, words: string): string {
 }
 
 function written(attributes: Attributes): string {
-  return Object.entries(attributes).map(([name, value]) => ` ${name}="${escaped(String(value))}"`).join('');
+  return Object.entries(attributes)
+    .map(([name, value]) => ` ${name}="${escaped(String(value))}"`)
+    .join('');
 }
 
 function escaped(words: string): string {

@@ -1,11 +1,8 @@
 /** The page: reads the controls, and shows the simulation after every change. */
-import type { OauthScope } from 'thingspace-auth';
-import { OauthScopeEnum } from 'thingspace-auth';
-import type { Picked } from './code.ts';
-import { codeFor } from './code.ts';
+import { type OauthScope, OauthScopeEnum } from 'thingspace-auth';
+import { codeFor, type Picked } from './code.ts';
 import { drawHeads, drawRows, PARTIES, svgOf } from './diagram.ts';
-import type { Api, HeldToken, Row, Switches } from './simulation.ts';
-import { createSimulation } from './simulation.ts';
+import { type Api, createSimulation, type HeldToken, type Row, type Switches } from './simulation.ts';
 import { sentenceOf, termsIn } from './words.ts';
 
 const SKEW_SECONDS = 10;
@@ -21,7 +18,10 @@ let picked: Picked = 'call';
 let minutes = 0;
 
 for (const scope of Object.values(OauthScopeEnum)) scopes.append(createScope(scope));
-const simulation = createSimulation({ onChange: requestDraw, onRow: logRow, onOutcome: (text) => logLine(text, 'outcome') }, clock);
+const simulation = createSimulation(
+  { onChange: requestDraw, onRow: logRow, onOutcome: (text) => logLine(text, 'outcome') },
+  clock,
+);
 listen();
 choose();
 void simulation.call(1);
@@ -191,7 +191,9 @@ function describeLife(held: HeldToken | undefined): { text: string; percent: num
   const name = `Token #${accessToken.split('-').at(-1)}`;
   const time = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, '0')}`;
   const repeated = held.isRepeated ? ' The server repeats it: used to its end.' : '';
-  const text = left ? `${name}: ${time} left.${repeated}` : `${name} has ended: the next call fetches another.`;
+  const text = left
+    ? `${name}: ${time} left.${repeated}`
+    : `${name} has ended: the next call fetches another.`;
   return { text, percent: 100 - (100 * left) / expiresIn, isHeld: true };
 }
 
@@ -201,7 +203,13 @@ function place(selector: string, style: Partial<CSSStyleDeclaration>): void {
 
 function showCode(): void {
   const { switches } = simulation;
-  find('#code code').textContent = codeFor({ scopes: chosenScopes(), api: chosenApi(), switches, picked, minutes });
+  find('#code code').textContent = codeFor({
+    scopes: chosenScopes(),
+    api: chosenApi(),
+    switches,
+    picked,
+    minutes,
+  });
 }
 
 async function copyCode(): Promise<void> {
@@ -211,11 +219,17 @@ async function copyCode(): Promise<void> {
     logLine('The code is in the clipboard.', 'outcome');
   } catch {
     getSelection()?.selectAllChildren(code);
-    logLine('The browser keeps the clipboard to itself: the code is selected, copy it with the keyboard.', 'outcome');
+    logLine(
+      'The browser keeps the clipboard to itself: the code is selected, copy it with the keyboard.',
+      'outcome',
+    );
   }
 }
 
-/** Each step is a paragraph group of its own, the newest on top; its rows follow in their order, as in the picture. */
+/**
+ * Each step is a paragraph group of its own, the newest on top; its rows follow in their order, as in the
+ * picture.
+ */
 function logRow(row: Row): void {
   if (row.kind === 'step') {
     const box = find('#log');

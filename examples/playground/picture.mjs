@@ -1,5 +1,5 @@
-// Makes the pictures of the README, one for light and one for dark pages: a call with its token, and a replay. They are drawn
-// by the playground's own code, of what its own client did. Wants dist/ to be built.
+// Makes the pictures of the README, one for light and one for dark pages: a call with its token, and a
+// replay. They are drawn by the playground's own code, of what its own client did. Wants dist/ to be built.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -8,8 +8,13 @@ const source = import.meta.dirname;
 const folder = join(source, '../../.github');
 const WIDTH = 760;
 const PADDING = 12;
-const TITLE = 'A call gets a token and is answered. The server revokes the token. The next call is refused, gets another token, and is sent again.';
-const STEPS = ['The first call gets a token', 'The server revokes the token', 'The next call is refused, gets another token, and is sent again'];
+const TITLE =
+  'A call gets a token and is answered. The server revokes the token. The next call is refused, gets another token, and is sent again.';
+const STEPS = [
+  'The first call gets a token',
+  'The server revokes the token',
+  'The next call is refused, gets another token, and is sent again',
+];
 
 /** By path: what belongs there. */
 export async function drawPictures() {
@@ -19,7 +24,10 @@ export async function drawPictures() {
   const [heads, body] = [drawHeads(plan), drawRows(rows, plan)];
   return Object.fromEntries(
     ['light', 'dark'].map((scheme) => {
-      const style = readFileSync(join(source, 'diagram.css'), 'utf8').replace(/var\((--\w[\w-]*)\)/g, (_, name) => colours(scheme)[name]);
+      const style = readFileSync(join(source, 'diagram.css'), 'utf8').replace(
+        /var\((--\w[\w-]*)\)/g,
+        (_, name) => colours(scheme)[name],
+      );
       const [width, height] = [WIDTH + 2 * PADDING, heads.height + body.height + 2 * PADDING];
       const content = [
         `<style>\n${style}</style>\n`,
@@ -28,25 +36,37 @@ export async function drawPictures() {
         `<g transform="translate(${PADDING} ${PADDING + heads.height})">${body.content}</g>\n`,
       ].join('');
       const svg = svgOf({ height, content }, width, { role: 'img', 'aria-label': TITLE });
-      return [join(folder, `one-call-${scheme}.svg`), `${svg.replaceAll(/(?=<(?:line|rect|path|text) )/g, '\n')}\n`];
+      return [
+        join(folder, `one-call-${scheme}.svg`),
+        `${svg.replaceAll(/(?=<(?:line|rect|path|text) )/g, '\n')}\n`,
+      ];
     }),
   );
 }
 
 async function rowsOfReplay(createSimulation) {
   const nothing = () => {};
-  const simulation = createSimulation({ onChange: nothing, onRow: nothing, onOutcome: nothing }, { shiftMs: 0 });
+  const simulation = createSimulation(
+    { onChange: nothing, onRow: nothing, onOutcome: nothing },
+    { shiftMs: 0 },
+  );
   await simulation.call(1);
   simulation.revoke();
   await simulation.call(1);
   const labels = [...STEPS];
-  return simulation.rows.map((row) => (row.kind === 'step' ? { ...row, label: labels.shift(), time: '' } : row));
+  return simulation.rows.map((row) =>
+    row.kind === 'step' ? { ...row, label: labels.shift(), time: '' } : row,
+  );
 }
 
 /** The custom properties of the page's style. */
 function colours(scheme) {
-  const [light, dark] = [...readFileSync(join(source, 'style.css'), 'utf8').matchAll(/:root \{(.*?)\}/gs)].map(([, declarations]) =>
-    Object.fromEntries([...declarations.matchAll(/(--[\w-]+): (.*?);/g)].map(([, name, value]) => [name, value])),
+  const [light, dark] = [
+    ...readFileSync(join(source, 'style.css'), 'utf8').matchAll(/:root \{(.*?)\}/gs),
+  ].map(([, declarations]) =>
+    Object.fromEntries(
+      [...declarations.matchAll(/(--[\w-]+): (.*?);/g)].map(([, name, value]) => [name, value]),
+    ),
   );
   return scheme === 'light' ? light : { ...light, ...dark };
 }

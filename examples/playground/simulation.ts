@@ -1,11 +1,16 @@
 /**
- * What the page plays with: a client, the mock ThingSpace it talks to, and a record of everything that went between them.
- * Knows nothing of the page.
+ * What the page plays with: a client, the mock ThingSpace it talks to, and a record of everything that went
+ * between them. Knows nothing of the page.
  */
-import type { Client, ClientEvent, OAuthToken, OauthScope } from 'thingspace-auth';
-import { ApiError, createClient } from 'thingspace-auth';
-import type { Session } from 'thingspace-auth/session';
-import { createSession } from 'thingspace-auth/session';
+import {
+  ApiError,
+  type Client,
+  type ClientEvent,
+  createClient,
+  type OAuthToken,
+  type OauthScope,
+} from 'thingspace-auth';
+import { createSession, type Session } from 'thingspace-auth/session';
 import { createMockServer } from 'thingspace-auth/testing';
 
 /** Who speaks: the lifelines of the diagram, in their order. */
@@ -35,14 +40,20 @@ export const REQUESTS: Readonly<Record<Api, readonly [url: string, init?: Reques
   edge: ['https://5gedge.verizon.com/api/mec/eds/regions'],
   m2m: [
     'https://thingspace.verizon.com/api/m2m/v1/devices/actions/list',
-    { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"accountName":"0000123456-00001"}' },
+    {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"accountName":"0000123456-00001"}',
+    },
   ],
 };
 
 /** The token held, as far as the page shows it. */
 export interface HeldToken {
   readonly token: OAuthToken;
-  /** Whether the server has handed it out again: it is then used to its end, without refresh ahead or skew. */
+  /**
+   * Whether the server has handed it out again: it is then used to its end, without refresh ahead or skew.
+   */
   readonly isRepeated: boolean;
 }
 
@@ -124,7 +135,9 @@ export function createSimulation({ onChange, onRow, onOutcome }: Observer, clock
     });
   }
 
-  /** A client is made for good: other scopes are another one, without a token; another API keeps the token. */
+  /**
+   * A client is made for good: other scopes are another one, without a token; another API keeps the token.
+   */
   function choose(chosen: readonly OauthScope[], chosenApi: Api): void {
     const isOther = chosen.join() !== scopes.join();
     if (!isOther && chosenApi === api) return;
@@ -243,8 +256,14 @@ export function createSimulation({ onChange, onRow, onOutcome }: Observer, clock
         [counts.logins - before.logins, 'login'],
         [counts.replays - before.replays, 'replay'],
       ] as const;
-      const costs = used.flatMap(([count, what]) => (count ? [`${count} ${what}${count > 1 ? 's' : ''}`] : []));
-      onOutcome(outcomes ? `${label}: ${tally(outcomes)}; ${costs.length ? `meanwhile ${costs.join(', ')}` : 'no token request'}.` : `${label}.`);
+      const costs = used.flatMap(([count, what]) =>
+        count ? [`${count} ${what}${count > 1 ? 's' : ''}`] : [],
+      );
+      onOutcome(
+        outcomes
+          ? `${label}: ${tally(outcomes)}; ${costs.length ? `meanwhile ${costs.join(', ')}` : 'no token request'}.`
+          : `${label}.`,
+      );
     };
   }
 

@@ -7,8 +7,11 @@ export function sentenceOf(row: Exclude<Row, { kind: 'step' }>): string {
   if (row.kind === 'note') return `Client: ${row.label}${times}.`;
   const { from, to, label, isReply } = row;
   if (from === 'app') return `Your program calls ${label}${times}.`;
-  if (to === 'app') return `${/^\D/.test(label) && label !== 'token' ? 'The call fails with' : 'Your program gets'} ${label}${times}.`;
-  return isReply ? `The ${NAMES[from]} answers ${label}${times}.` : `The client sends ${label} to the ${NAMES[to]}${times}.`;
+  if (to === 'app')
+    return `${/^\D/.test(label) && label !== 'token' ? 'The call fails with' : 'Your program gets'} ${label}${times}.`;
+  return isReply
+    ? `The ${NAMES[from]} answers ${label}${times}.`
+    : `The client sends ${label} to the ${NAMES[to]}${times}.`;
 }
 
 const NAMES: Readonly<Record<Party, string>> = {
@@ -22,16 +25,52 @@ const NAMES: Readonly<Record<Party, string>> = {
 /** What a term means; it is told where the picture shows it. */
 const TERMS: readonly (readonly [term: string, shownAs: RegExp, meaning: string])[] = [
   ['new token', /^new token #/, 'The page tells tokens apart by their number; it never shows one.'],
-  ['same token', /^same token/, 'The server handed out the token it had given before. ThingSpace does so until the token ends.'],
-  ['replay', /^replay/, 'The API refused the token or the session. The client got another one and sent the same call again, once.'],
+  [
+    'same token',
+    /^same token/,
+    'The server handed out the token it had given before. ThingSpace does so until the token ends.',
+  ],
+  [
+    'replay',
+    /^replay/,
+    'The API refused the token or the session. The client got another one and sent the same call again, once.',
+  ],
   ['401', /^401$/, 'The server does not accept the token, the session, or the password.'],
-  ['retry', /^retry/, 'The token endpoint failed in a way that may pass. The client waits a little and asks again, three times in all.'],
-  ['gateway_fault', /^gateway_fault/, 'The code of the error: the server, or a gateway before it, failed and did not say why in the words of OAuth. Here it answered 503.'],
-  ['token failed', /^token failed/, 'No token could be had. For a second and more, further calls fail at once and ask nothing: the outage guard.'],
-  ['refresh ahead failed', /^refresh ahead failed/, 'The token is near its end and no other could be had. The call uses the one held, which is still valid.'],
-  ['session', /^session obtained/, 'M2M calls want a session beside the token. The client logs in once and keeps it in use.'],
-  ['session latched', /^session latched/, 'The login was refused. The client sends no other one until it is told to: five wrong passwords lock the account.'],
-  ['session_refused', /^session_refused/, 'The code of the error: user name or password was refused, now or before.'],
+  [
+    'retry',
+    /^retry/,
+    'The token endpoint failed in a way that may pass. The client waits a little and asks again, three times in all.',
+  ],
+  [
+    'gateway_fault',
+    /^gateway_fault/,
+    'The code of the error: the server, or a gateway before it, failed and did not say why in the words of OAuth. Here it answered 503.',
+  ],
+  [
+    'token failed',
+    /^token failed/,
+    'No token could be had. For a second and more, further calls fail at once and ask nothing: the outage guard.',
+  ],
+  [
+    'refresh ahead failed',
+    /^refresh ahead failed/,
+    'The token is near its end and no other could be had. The call uses the one held, which is still valid.',
+  ],
+  [
+    'session',
+    /^session obtained/,
+    'M2M calls want a session beside the token. The client logs in once and keeps it in use.',
+  ],
+  [
+    'session latched',
+    /^session latched/,
+    'The login was refused. The client sends no other one until it is told to: five wrong passwords lock the account.',
+  ],
+  [
+    'session_refused',
+    /^session_refused/,
+    'The code of the error: user name or password was refused, now or before.',
+  ],
 ];
 
 /** The terms that these rows show, with their meaning. */

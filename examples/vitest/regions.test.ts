@@ -1,6 +1,6 @@
-import { afterEach, expect, test, vi } from 'vitest';
 import { createClient } from 'thingspace-auth';
 import { createMockServer } from 'thingspace-auth/testing';
+import { afterEach, expect, test, vi } from 'vitest';
 
 const REGIONS = 'https://5gedge.verizon.com/api/mec/eds/regions';
 const clientCredentialsAuthCredentials = { oauthClientId: 'any-key', oauthClientSecret: 'any-secret' };

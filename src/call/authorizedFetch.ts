@@ -1,19 +1,17 @@
 /**
- * `fetch` with credentials: gets them, sends the call, and replaces what the answer finds spent, each kind once.
+ * `fetch` with credentials: gets them, sends the call, and replaces what the answer finds spent, each kind
+ * once.
  * @module
  */
 import type { SessionTokenSource } from '../config/config.ts';
 import { report } from '../platform/events.ts';
 import type { OAuthToken } from '../platform/token.ts';
-import type { Fetch } from '../platform/transport.ts';
-import { discard } from '../platform/transport.ts';
+import { discard, type Fetch } from '../platform/transport.ts';
 import type { TokenSource } from '../token/renewal.ts';
 import { getToken, rejectToken, renewToken, validToken } from '../token/tokenSource.ts';
-import type { Call } from './call.ts';
-import { assertSendable, readCall, SESSION_HEADER } from './call.ts';
+import { assertSendable, type Call, readCall, SESSION_HEADER } from './call.ts';
 import { isAllowed } from './origins.ts';
-import type { Sent } from './send.ts';
-import { send } from './send.ts';
+import { type Sent, send } from './send.ts';
 
 /** What an answer may find spent: the M2M session, the bearer, or the nonce of the proof. */
 type Kind = 'session' | 'token' | 'nonce';
@@ -42,7 +40,8 @@ export async function authorizedFetch(
   if (!token || signal?.aborted) assertSendable(call);
   try {
     for (;;) {
-      const sessionToken = typeof session === 'object' ? await session.getSessionToken(source, signal) : session;
+      const sessionToken =
+        typeof session === 'object' ? await session.getSessionToken(source, signal) : session;
       // The token comes after the session, since a login may take longer than a bearer lives.
       token ??= validToken(source) ?? (await getToken(source, signal));
       call.headers.set('authorization', `${token.tokenType} ${token.accessToken}`);
@@ -50,7 +49,9 @@ export async function authorizedFetch(
       const reason = replaced.at(-1);
       if (reason) report(settings, { type: 'request_replayed', reason });
       sent = await send(source, call, token, Boolean(reason));
-      const spent = sent.response.ok ? undefined : await replace(source, call, sent, { token, session, sessionToken }, replaced);
+      const spent = sent.response.ok
+        ? undefined
+        : await replace(source, call, sent, { token, session, sessionToken }, replaced);
       if (!spent) return sent.response;
       sent.limit?.end();
       discard(sent.response.body);
@@ -58,9 +59,11 @@ export async function authorizedFetch(
       token = spent.next;
     }
   } catch (error) {
-    // As `fetch` does, this lets go of an answer that nobody will get, and of a body that was not sent because of an abort.
+    // As `fetch` does, this lets go of an answer that nobody will get, and of a body that was not sent
+    // because of an abort.
     discard(sent?.response.body);
-    if (signal?.aborted) discard((call.body ?? call.request?.body) as ReadableStream | null | undefined, error);
+    if (signal?.aborted)
+      discard((call.body ?? call.request?.body) as ReadableStream | null | undefined, error);
     throw error;
   } finally {
     discard(call.spare?.body);
@@ -68,9 +71,9 @@ export async function authorizedFetch(
 }
 
 /**
- * Says what an answer finds spent, and with which token the call is sent again; absent: the token is looked for
- * anew. Returns nothing if the answer goes to the caller. That is also so after redirects that have led outside,
- * where no credentials went.
+ * Says what an answer finds spent, and with which token the call is sent again; absent: the token is looked
+ * for anew. Returns nothing if the answer goes to the caller. That is also so after redirects that have led
+ * outside, where no credentials went.
  */
 async function replace(
   source: TokenSource,
@@ -85,7 +88,8 @@ async function replace(
   const kind = asksForNonce ? 'nonce' : lapsed ? 'session' : 'token';
   if (kind === 'token' && response.status !== 401) return undefined;
   const use = replaced.includes(kind) ? 'replay' : call.isOneShot ? 'stream' : 'call';
-  const isWorthIt = asksForNonce || (lapsed ? lapsed.giveUp(sessionToken, use) : rejectToken(source, token.accessToken, use));
+  const isWorthIt =
+    asksForNonce || (lapsed ? lapsed.giveUp(sessionToken, use) : rejectToken(source, token.accessToken, use));
   if (!isWorthIt || use !== 'call') return undefined;
   if (lapsed) return { kind };
   const next = asksForNonce ? token : await renewToken(source, token, call.signal);

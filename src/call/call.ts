@@ -1,6 +1,6 @@
 /**
- * The arguments of one call, which are those of `fetch`. Each is read once, here, and judged before anything is sent.
- * Nothing later looks at the caller's objects again, so that what was judged is what is sent.
+ * The arguments of one call, which are those of `fetch`. Each is read once, here, and judged before anything
+ * is sent. Nothing later looks at the caller's objects again, so that what was judged is what is sent.
  * @module
  */
 import type { Fetch } from '../platform/transport.ts';
@@ -12,13 +12,16 @@ export const SESSION_HEADER = 'vz-m2m-token';
 export interface Call {
   /** The URL as it was judged, and as it is sent. */
   readonly url: string;
-  /** The caller's own `Request`, which the platform sends with all that it holds; absent if the input was a URL. */
+  /**
+   * The caller's own `Request`, which the platform sends with all that it holds; absent if the input was a
+   * URL.
+   */
   readonly request: Request | undefined;
   /** Whether the caller gave no options beside the URL or `Request`. */
   readonly isAlone: boolean;
   /**
-   * A copy of `init` with the call's headers, and with `redirect: 'manual'`, since redirects are followed by hand. Tracing
-   * libraries change the options that they get.
+   * A copy of `init` with the call's headers, and with `redirect: 'manual'`, since redirects are followed by
+   * hand. Tracing libraries change the options that they get.
    */
   readonly options: RequestInit;
   readonly headers: Headers;
@@ -42,12 +45,17 @@ export interface Call {
  *
  * @throws `TypeError` for an origin outside `apiOrigins`, and for what `fetch` refuses of `init`
  */
-export function readCall(apiOrigins: readonly string[], input: Parameters<Fetch>[0], init: RequestInit | null | undefined): Call {
+export function readCall(
+  apiOrigins: readonly string[],
+  input: Parameters<Fetch>[0],
+  init: RequestInit | null | undefined,
+): Call {
   const request = input instanceof Request ? input : undefined;
   const url = guard(apiOrigins, request ? urlOf(request) : `${input as string}`);
   if (init != null && Object(init) !== init) throw new TypeError('init must be an object');
   const options: Record<string, any> & RequestInit = {};
-  // Inherited properties count, too: `fetch(url, request)` works, and a Request's properties are getters of its prototype.
+  // Inherited properties count, too: `fetch(url, request)` works, and a Request's properties are getters of
+  // its prototype.
   for (const name in init) options[name] = init[name as keyof RequestInit];
   const isAlone = Object.values(options).every((value) => value === undefined);
   if (request && isAlone) Object.assign(options, referrerOf(request));
@@ -59,7 +67,8 @@ export function readCall(apiOrigins: readonly string[], input: Parameters<Fetch>
     integrity = request?.integrity,
     signal = request?.signal,
   } = options;
-  if (!/^(follow|manual|error)$/.test(redirect)) throw new TypeError('redirect must be follow, manual or error');
+  if (!/^(follow|manual|error)$/.test(redirect))
+    throw new TypeError('redirect must be follow, manual or error');
   assertSignal(signal);
   const headers = new Headers(own);
   const sessionToken = own ? headers.get(SESSION_HEADER) : null;
@@ -83,16 +92,25 @@ export function readCall(apiOrigins: readonly string[], input: Parameters<Fetch>
 }
 
 /**
- * Lets the platform refuse what it would refuse, before a token is asked for. This is also needed with an aborted signal:
- * otherwise the abort would be told first.
+ * Lets the platform refuse what it would refuse, before a token is asked for. This is also needed with an
+ * aborted signal: otherwise the abort would be told first.
  *
  * @throws `TypeError`, as `fetch` does
  */
-export function assertSendable({ url, request, isAlone, options, method, body, isOneShot, isUsedUp }: Call): void {
+export function assertSendable({
+  url,
+  request,
+  isAlone,
+  options,
+  method,
+  body,
+  isOneShot,
+  isUsedUp,
+}: Call): void {
   const isSpent = isOneShot ? (body as ReadableStream).locked : isUsedUp && request?.bodyUsed;
   if (isSpent) throw new TypeError('body must not be used or locked');
-  // A `Request` has been judged by the platform, and of a URL alone it refuses no more than a user name in it. To make another
-  // `Request` all the same would be most of what a waiting call costs.
+  // A `Request` has been judged by the platform, and of a URL alone it refuses no more than a user name in
+  // it. To make another `Request` all the same would be most of what a waiting call costs.
   if (isAlone && !url.includes('@')) return;
   // A stand-in for the body, since the body itself would be used up.
   const probe = body == null ? body : isOneShot ? new ReadableStream() : '';
@@ -106,7 +124,8 @@ export function isSafe(method: string): boolean {
 
 /** Takes signals of older make, too (npm's `abort-controller`). */
 function assertSignal(signal: AbortSignal | null | undefined): void {
-  if (signal && !(typeof signal.aborted === 'boolean' && 'addEventListener' in signal)) throw new TypeError('signal must be an AbortSignal');
+  if (signal && !(typeof signal.aborted === 'boolean' && 'addEventListener' in signal))
+    throw new TypeError('signal must be an AbortSignal');
 }
 
 /** The URL that the platform itself will send, whatever a subclass says. */
@@ -119,14 +138,16 @@ function urlOf(request: Request): string {
   }
 }
 
-/** The referrer of a `Request`. `fetch` forgets it when there are other options, and there are always ours. */
+/**
+ * The referrer of a `Request`. `fetch` forgets it when there are other options, and there are always ours.
+ */
 function referrerOf({ referrer, referrerPolicy }: Request): object {
   return { referrer: referrer === 'about:client' ? undefined : referrer, referrerPolicy };
 }
 
 /**
- * The settings of a `Request`, for a hop that is sent without it. Only those are given that differ from the settings of a
- * blank `Request`, since platforms do not take all of them.
+ * The settings of a `Request`, for a hop that is sent without it. Only those are given that differ from the
+ * settings of a blank `Request`, since platforms do not take all of them.
  */
 export function settingsOf(request: any, url: string): Record<string, unknown> {
   const blank: any = new Request(url);
@@ -134,7 +155,10 @@ export function settingsOf(request: any, url: string): Record<string, unknown> {
   const said = names.filter((name) => request[name] !== blank[name] && request[name] !== 'navigate');
   // Up to Node 22, undici keeps a proxy's dispatcher here. Later versions do not show it.
   const key = Object.getOwnPropertySymbols(request).find(({ description }) => description === 'dispatcher');
-  return { ...Object.fromEntries(said.map((name) => [name, request[name]])), ...(key && { dispatcher: request[key] }) };
+  return {
+    ...Object.fromEntries(said.map((name) => [name, request[name]])),
+    ...(key && { dispatcher: request[key] }),
+  };
 }
 
 function isStream(body: any): boolean {

@@ -1,12 +1,12 @@
 /**
- * Follows redirects by hand, by the rules of the Fetch standard (HTTP-redirect fetch), and looks at the origin at every
- * hop. Platforms themselves forward `VZ-M2M-Token` to any origin, and some of them `Authorization` too.
+ * Follows redirects by hand, by the rules of the Fetch standard (HTTP-redirect fetch), and looks at the
+ * origin at every hop. Platforms themselves forward `VZ-M2M-Token` to any origin, and some of them
+ * `Authorization` too.
  * @module
  */
 import { isBare } from '../config/environments.ts';
 import { discard, nameOf } from '../platform/transport.ts';
-import type { Call } from './call.ts';
-import { isSafe, SESSION_HEADER } from './call.ts';
+import { type Call, isSafe, SESSION_HEADER } from './call.ts';
 import { isAllowed } from './origins.ts';
 
 /** One request of a chain. */
@@ -23,12 +23,18 @@ export interface Hop {
 }
 
 /**
- * The request that an answer redirects to; `undefined` if the answer goes to the caller. `redirects` is the number of
- * redirects that have led here.
+ * The request that an answer redirects to; `undefined` if the answer goes to the caller. `redirects` is the
+ * number of redirects that have led here.
  *
  * @throws `TypeError` where `fetch` would, and where the redirect cannot be followed safely
  */
-export function nextHop(apiOrigins: readonly string[], call: Call, hop: Hop, response: Response, redirects: number): Hop | undefined {
+export function nextHop(
+  apiOrigins: readonly string[],
+  call: Call,
+  hop: Hop,
+  response: Response,
+  redirects: number,
+): Hop | undefined {
   const { status, headers, type, body } = response;
   const location = locationOf(headers);
   const isRefused = call.redirect === 'error';
@@ -39,13 +45,17 @@ export function nextHop(apiOrigins: readonly string[], call: Call, hop: Hop, res
   discard(body);
   // Without a location nothing comes of it but a refusal, or a browser that follows by itself.
   const url = new URL(`${location}`, hop.url);
-  // A plain GET or HEAD is sent again, and the browser follows its redirects. When the origin changes, the browser drops
-  // `Authorization`, but no other header: so a call with another secret header is refused.
+  // A plain GET or HEAD is sent again, and the browser follows its redirects. When the origin changes, the
+  // browser drops `Authorization`, but no other header: so a call with another secret header is refused.
   const isUnsafe = isHidden
     ? !isSafe(hop.method) || hop.headers.has(SESSION_HEADER) || hop.headers.has('dpop')
-    : !isBare(url) || (call.isOneShot && status !== 303 && !isSafe(hop.method)) || ((call.options.mode ?? call.request?.mode) === 'same-origin' && url.origin !== new URL(hop.url).origin);
+    : !isBare(url) ||
+      (call.isOneShot && status !== 303 && !isSafe(hop.method)) ||
+      ((call.options.mode ?? call.request?.mode) === 'same-origin' && url.origin !== new URL(hop.url).origin);
   if (isRefused || redirects > 19 || isUnsafe) {
-    throw new TypeError(`The redirect of ${nameOf(hop.url)} is refused: over 20, not safe, or against redirect or integrity`);
+    throw new TypeError(
+      `The redirect of ${nameOf(hop.url)} is refused: over 20, not safe, or against redirect or integrity`,
+    );
   }
   return isHidden ? { ...hop, redirect: 'follow' } : follow(apiOrigins, hop, status, headers, url);
 }
@@ -67,14 +77,25 @@ function locationOf(headers: Headers): string | null {
 }
 
 /**
- * The request that follows a redirect. Headers about the body are dropped when the body is. Headers about the host, and
- * cookies, are dropped at another origin. Credentials go to allowed origins only.
+ * The request that follows a redirect. Headers about the body are dropped when the body is. Headers about the
+ * host, and cookies, are dropped at another origin. Credentials go to allowed origins only.
  */
-function follow(apiOrigins: readonly string[], hop: Hop, status: number, answered: Headers, { href, origin }: URL): Hop {
+function follow(
+  apiOrigins: readonly string[],
+  hop: Hop,
+  status: number,
+  answered: Headers,
+  { href, origin }: URL,
+): Hop {
   const becomesGet = status === 303 ? !isSafe(hop.method) : status < 303 && /^post$/i.test(hop.method);
   const isElsewhere = origin !== new URL(hop.url).origin;
   // `*` allows calls to every origin, but a redirect to another origin takes no credentials along.
-  const isOutside = isElsewhere && !isAllowed(apiOrigins.filter((entry) => entry !== '*'), origin);
+  const isOutside =
+    isElsewhere &&
+    !isAllowed(
+      apiOrigins.filter((entry) => entry !== '*'),
+      origin,
+    );
   const isKept = ([name]: [string, string]) =>
     !(becomesGet && /^content-/.test(name)) &&
     !(isElsewhere && /^(cookie|host|proxy-.*)$/.test(name)) &&
@@ -90,8 +111,14 @@ function follow(apiOrigins: readonly string[], hop: Hop, status: number, answere
   };
 }
 
-/** The last policy in the header that is known (Referrer Policy section 8.1). workerd has no referrer policy at all. */
+/**
+ * The last policy in the header that is known (Referrer Policy section 8.1). workerd has no referrer policy
+ * at all.
+ */
 function referrerPolicyOf(headers: Headers): ReferrerPolicy | undefined {
-  const known = /(?<![^\s,])(no-referrer(-when-downgrade)?|same-origin|(strict-)?origin(-when-cross-origin)?|unsafe-url)(?![^\s,])/g;
-  return 'referrerPolicy' in Request.prototype ? (headers.get('referrer-policy')?.match(known)?.at(-1) as ReferrerPolicy) : undefined;
+  const known =
+    /(?<![^\s,])(no-referrer(-when-downgrade)?|same-origin|(strict-)?origin(-when-cross-origin)?|unsafe-url)(?![^\s,])/g;
+  return 'referrerPolicy' in Request.prototype
+    ? (headers.get('referrer-policy')?.match(known)?.at(-1) as ReferrerPolicy)
+    : undefined;
 }

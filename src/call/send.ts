@@ -5,13 +5,10 @@
 import type { Dpop, ProofRequest } from '../config/config.ts';
 import type { OAuthToken } from '../platform/token.ts';
 import { assertResponse, limited } from '../platform/transport.ts';
-import type { Limit } from '../platform/waiting.ts';
-import { reasonOf, startLimit } from '../platform/waiting.ts';
+import { type Limit, reasonOf, startLimit } from '../platform/waiting.ts';
 import type { TokenSource } from '../token/renewal.ts';
-import type { Call } from './call.ts';
-import { isSafe, settingsOf } from './call.ts';
-import type { Hop } from './redirects.ts';
-import { markRedirected, nextHop } from './redirects.ts';
+import { type Call, isSafe, settingsOf } from './call.ts';
+import { type Hop, markRedirected, nextHop } from './redirects.ts';
 
 /** What came of one sending. */
 export interface Sent {
@@ -25,11 +22,22 @@ export interface Sent {
 }
 
 /** Sends a call with the headers that it has now. `isAgain`: the call has been sent before. */
-export async function send(source: TokenSource, call: Call, token: OAuthToken, isAgain: boolean): Promise<Sent> {
+export async function send(
+  source: TokenSource,
+  call: Call,
+  token: OAuthToken,
+  isAgain: boolean,
+): Promise<Sent> {
   const { apiOrigins, timeoutMs, dpop, fetch } = source.settings;
   const limit = timeoutMs ? startLimit(limited(call.url), timeoutMs, call.signal) : undefined;
   const signal = limit ? limit.signal : call.signal;
-  let hop: Hop = { target: call.request ?? call.url, url: call.url, method: call.method, headers: call.headers, redirect: 'manual' };
+  let hop: Hop = {
+    target: call.request ?? call.url,
+    url: call.url,
+    method: call.method,
+    headers: call.headers,
+    redirect: 'manual',
+  };
   try {
     for (let redirects = 0; ; redirects++) {
       const proof = dpop && (await prove(dpop, hop, token));
@@ -55,7 +63,11 @@ export async function send(source: TokenSource, call: Call, token: OAuthToken, i
 }
 
 /** Proves the possession of the key that a token is bound to, as long as redirects have not led outside. */
-async function prove(dpop: Dpop, { url, method, headers }: Hop, token: OAuthToken): Promise<ProofRequest | undefined> {
+async function prove(
+  dpop: Dpop,
+  { url, method, headers }: Hop,
+  token: OAuthToken,
+): Promise<ProofRequest | undefined> {
   // A proof that was made before would be for another token, or for another server.
   headers.delete('dpop');
   if (token.tokenType !== 'DPoP' || !headers.has('authorization')) return undefined;
@@ -65,25 +77,33 @@ async function prove(dpop: Dpop, { url, method, headers }: Hop, token: OAuthToke
 }
 
 /**
- * Keeps a clone of a `Request` that is used up by sending it. If the signal has aborted, there is none: the body will not
- * be sent, and `fetch` lets go of it.
+ * Keeps a clone of a `Request` that is used up by sending it. If the signal has aborted, there is none: the
+ * body will not be sent, and `fetch` lets go of it.
  */
 function keepClone(call: Call): void {
   if (!call.signal?.aborted) call.spare = call.request?.clone();
 }
 
 /**
- * The options of a replay, of a redirect, or of a call with a time limit. They are made anew each time, since tracing
- * libraries change the options that they get.
+ * The options of a replay, of a redirect, or of a call with a time limit. They are made anew each time, since
+ * tracing libraries change the options that they get.
  */
-function optionsOf({ request, url, options, body }: Call, hop: Hop, redirects: number, signal: AbortSignal | null | undefined): RequestInit {
+function optionsOf(
+  { request, url, options, body }: Call,
+  hop: Hop,
+  redirects: number,
+  signal: AbortSignal | null | undefined,
+): RequestInit {
   const settings = redirects && request ? settingsOf(request, url) : {};
-  return Object.assign(settings, options, hop, { signal, body: redirects && isSafe(hop.method) ? null : body });
+  return Object.assign(settings, options, hop, {
+    signal,
+    body: redirects && isSafe(hop.method) ? null : body,
+  });
 }
 
 /**
- * The limit lasts until the body has been read, and nobody tells when that is. But when nobody holds the body any more, the
- * limit is no longer needed.
+ * The limit lasts until the body has been read, and nobody tells when that is. But when nobody holds the body
+ * any more, the limit is no longer needed.
  */
 function endWithBody(source: TokenSource, limit: Limit | undefined, body: Response['body']): void {
   if (!limit || !body) return limit?.end();

@@ -1,6 +1,6 @@
 /**
- * How a client proves who it is at the token endpoint (RFC 6749 section 2.3): functions that fill the form body or
- * the headers. A function of your own does the same.
+ * How a client proves who it is at the token endpoint (RFC 6749 section 2.3): functions that fill the form
+ * body or the headers. A function of your own does the same.
  * @module
  */
 
@@ -23,19 +23,21 @@ export interface ClientAuthenticationRequest {
 }
 
 /**
- * Fills the form or the headers of one token or revocation request (RFC 6749 section 2.3). It is called anew for each
- * attempt, within the request's time limit, and may be asynchronous. What it throws or rejects with reaches the caller.
- * What it writes counts as secret: it is masked in whatever the server sends back.
+ * Fills the form or the headers of one token or revocation request (RFC 6749 section 2.3). It is called anew
+ * for each attempt, within the request's time limit, and may be asynchronous. What it throws or rejects with
+ * reaches the caller. What it writes counts as secret: it is masked in whatever the server sends back.
  */
 export interface ClientAuthentication {
   (request: ClientAuthenticationRequest): void | Promise<void>;
-  /** `true`: without `oauthClientSecret` no exchange is made. Absent: the method brings what it needs itself. */
+  /**
+   * `true`: without `oauthClientSecret` no exchange is made. Absent: the method brings what it needs itself.
+   */
   readonly needsSecret?: boolean;
 }
 
 /**
- * HTTP Basic authentication, the default. Id and secret are form-urlencoded first (RFC 6749 section 2.3.1), which leaves
- * the characters `A-Z a-z 0-9 - . _ *` as they are. Touches no network.
+ * HTTP Basic authentication, the default. Id and secret are form-urlencoded first (RFC 6749 section 2.3.1),
+ * which leaves the characters `A-Z a-z 0-9 - . _ *` as they are. Touches no network.
  */
 export const clientSecretBasic: ClientAuthentication = /* @__PURE__ */ Object.assign(
   ({ clientId, clientSecret, headers }: ClientAuthenticationRequest): void =>
@@ -44,9 +46,9 @@ export const clientSecretBasic: ClientAuthentication = /* @__PURE__ */ Object.as
 );
 
 /**
- * HTTP Basic authentication with id and secret as they are, in UTF-8. It is for servers that do not decode them: eBay,
- * Google, Doorkeeper. RFC 6749 section 2.3.1 asks for {@link clientSecretBasic} instead. Both send the same if id and
- * secret consist of letters, digits, `-`, `.`, `_` and `*` only. Touches no network.
+ * HTTP Basic authentication with id and secret as they are, in UTF-8. It is for servers that do not decode
+ * them: eBay, Google, Doorkeeper. RFC 6749 section 2.3.1 asks for {@link clientSecretBasic} instead. Both
+ * send the same if id and secret consist of letters, digits, `-`, `.`, `_` and `*` only. Touches no network.
  */
 export const clientSecretBasicRaw: ClientAuthentication = /* @__PURE__ */ Object.assign(
   ({ clientId, clientSecret, headers }: ClientAuthenticationRequest): void =>
@@ -55,7 +57,10 @@ export const clientSecretBasicRaw: ClientAuthentication = /* @__PURE__ */ Object
   { needsSecret: true },
 );
 
-/** Sends id and secret as form fields `client_id` and `client_secret` (RFC 6749 section 2.3.1). Touches no network. */
+/**
+ * Sends id and secret as form fields `client_id` and `client_secret` (RFC 6749 section 2.3.1). Touches no
+ * network.
+ */
 export const clientSecretPost: ClientAuthentication = /* @__PURE__ */ Object.assign(
   ({ clientId, clientSecret, body }: ClientAuthenticationRequest): void => {
     body.set('client_id', clientId);
@@ -65,10 +70,14 @@ export const clientSecretPost: ClientAuthentication = /* @__PURE__ */ Object.ass
 );
 
 /**
- * Sends only the form field `client_id`. For public clients (RFC 6749 section 3.2.1), and for mutual TLS, where the `fetch`
- * that you give brings the certificate (RFC 8705 section 2). Needs no secret. Touches no network.
+ * Sends only the form field `client_id`. For public clients (RFC 6749 section 3.2.1), and for mutual TLS,
+ * where the `fetch` that you give brings the certificate (RFC 8705 section 2). Needs no secret. Touches no
+ * network.
  */
-export const noClientAuthentication: ClientAuthentication = ({ clientId, body }: ClientAuthenticationRequest): void => {
+export const noClientAuthentication: ClientAuthentication = ({
+  clientId,
+  body,
+}: ClientAuthenticationRequest): void => {
   body.set('client_id', clientId);
 };
 
@@ -78,8 +87,8 @@ function setBasic(headers: Headers, credentials: string): void {
 }
 
 /**
- * Encodes a text as the platform's form serializer does (RFC 6749 appendix B). It leaves `-` and `.` as they are, which
- * ids of eBay and Google need.
+ * Encodes a text as the platform's form serializer does (RFC 6749 appendix B). It leaves `-` and `.` as they
+ * are, which ids of eBay and Google need.
  */
 export function formEncode(text: string): string {
   return `${new URLSearchParams({ '': text })}`.slice(1);

@@ -1,6 +1,6 @@
 /**
- * The shape of a configuration: what a caller may write, in the names of the vendor's generated SDK, with the docstring of
- * each option. Types only; the rules and the defaults are in `settings.ts`.
+ * The shape of a configuration: what a caller may write, in the names of the vendor's generated SDK, with the
+ * docstring of each option. Types only; the rules and the defaults are in `settings.ts`.
  * @module
  */
 import type { ClientEvent, Report } from '../platform/events.ts';
@@ -14,9 +14,9 @@ import type { OauthScope } from './scopes.ts';
 /** What a token provider gets besides the token that can no longer be used. Frozen. */
 export interface TokenRequest {
   /**
-   * Makes one exchange with its retries. Rejects like the client's own `fetchToken`. After a failed exchange it
-   * rejects at once with the same error, without a request, until the outage guard allows the next exchange. With
-   * `isForced` it always makes one.
+   * Makes one exchange with its retries. Rejects like the client's own `fetchToken`. After a failed exchange
+   * it rejects at once with the same error, without a request, until the outage guard allows the next
+   * exchange. With `isForced` it always makes one.
    */
   readonly fetchToken: () => Promise<OAuthToken>;
   /** The token endpoint. */
@@ -30,7 +30,8 @@ export interface TokenRequest {
   /** `oauthClockSkew`, in seconds. */
   readonly clockSkew: number;
   /**
-   * `true` when the caller called the client's own `fetchToken`, which wants an exchange: a token from a store will not do.
+   * `true` when the caller called the client's own `fetchToken`, which wants an exchange: a token from a
+   * store will not do.
    */
   readonly isForced: boolean;
   /** Passes an event on to `onEvent`. */
@@ -40,13 +41,13 @@ export interface TokenRequest {
 }
 
 /**
- * Gets tokens in the place of the exchange: from a token broker, from your own backend or from a store. `lastToken`
- * is the token that this client holds and can no longer use, since it is about to end, has ended or was rejected
- * (with `request.isForced` it may still be valid). It is `undefined` if the client holds none. To return `lastToken`
- * means "there is no newer one".
+ * Gets tokens in the place of the exchange: from a token broker, from your own backend or from a store.
+ * `lastToken` is the token that this client holds and can no longer use, since it is about to end, has ended
+ * or was rejected (with `request.isForced` it may still be valid). It is `undefined` if the client holds
+ * none. To return `lastToken` means "there is no newer one".
  *
- * The provider has 60 s. What it throws or rejects with reaches the caller unchanged. If it returns no usable token, the
- * caller gets an `ApiError` `invalid_response`.
+ * The provider has 60 s. What it throws or rejects with reaches the caller unchanged. If it returns no usable
+ * token, the caller gets an `ApiError` `invalid_response`.
  */
 export type OAuthTokenProvider = (
   lastToken: OAuthToken | undefined,
@@ -58,30 +59,33 @@ export interface ClientCredentials<Scope extends string = string> {
   /** The OAuth 2 client id (RFC 6749 section 2.2): ThingSpace calls it the key. */
   readonly oauthClientId: string;
   /**
-   * The OAuth 2 client secret (RFC 6749 section 2.3.1). Absent: no exchange is made, unless the authentication method needs
-   * no secret. A stored token or a provider must then serve, as in browsers.
+   * The OAuth 2 client secret (RFC 6749 section 2.3.1). Absent: no exchange is made, unless the
+   * authentication method needs no secret. A stored token or a provider must then serve, as in browsers.
    */
   readonly oauthClientSecret?: string | undefined;
   /** The scopes to ask for (RFC 6749 section 3.3); absent or empty: none are asked for. */
   readonly oauthScopes?: readonly Scope[] | undefined;
-  /** A token from an earlier run; it may be parsed from JSON. Used while it is valid. Absent: the first call gets one. */
+  /**
+   * A token from an earlier run; it may be parsed from JSON. Used while it is valid. Absent: the first call
+   * gets one.
+   */
   readonly oauthToken?: OAuthToken | undefined;
   /** Seconds before its expiry at which a token counts as expired. Finite, 0 or more. Default 10. */
   readonly oauthClockSkew?: number | undefined;
   /**
-   * Further form fields of every exchange, such as `audience` or `resource` (RFC 8707 section 2.2). An array repeats the
-   * field for each of its members. Absent: there are none. These names are refused: `grant_type`, `scope`, `client_id`,
-   * `client_secret`, `client_assertion`, `client_assertion_type`.
+   * Further form fields of every exchange, such as `audience` or `resource` (RFC 8707 section 2.2). An array
+   * repeats the field for each of its members. Absent: there are none. These names are refused: `grant_type`,
+   * `scope`, `client_id`, `client_secret`, `client_assertion`, `client_assertion_type`.
    */
   readonly oauthParams?: Readonly<Record<string, string | readonly string[]>> | undefined;
   /**
-   * Replaces the exchange; see {@link OAuthTokenProvider}. Absent: every token comes from an exchange. What it throws or
-   * rejects with reaches the caller.
+   * Replaces the exchange; see {@link OAuthTokenProvider}. Absent: every token comes from an exchange. What
+   * it throws or rejects with reaches the caller.
    */
   readonly oauthTokenProvider?: OAuthTokenProvider | undefined;
   /**
-   * Called with every token that is new to this client. Absent: nothing is called. No call waits for it. If it throws or
-   * rejects, that is an event (`token_update_failed`) and never a failed call.
+   * Called with every token that is new to this client. Absent: nothing is called. No call waits for it. If
+   * it throws or rejects, that is an event (`token_update_failed`) and never a failed call.
    */
   readonly oauthOnTokenUpdate?: ((token: OAuthToken) => unknown) | undefined;
   /** How the client proves who it is (RFC 6749 section 2.3). Default `clientSecretBasic`. */
@@ -93,40 +97,49 @@ export interface RetryOptions {
   /** How many requests one exchange may make, the first included. A whole number, 1 or more. Default 3. */
   readonly attempts?: number | undefined;
   /**
-   * Milliseconds that the first wait may take at most; each further wait may take twice as long as the one before. How long
-   * a wait takes is drawn at random. Default 500.
+   * Milliseconds that the first wait may take at most; each further wait may take twice as long as the one
+   * before. How long a wait takes is drawn at random. Default 500.
    */
   readonly baseDelay?: number | undefined;
-  /** Milliseconds that any wait may take at most. If `Retry-After` asks for more, the exchange ends at once. Default 5000. */
+  /**
+   * Milliseconds that any wait may take at most. If `Retry-After` asks for more, the exchange ends at once.
+   * Default 5000.
+   */
   readonly maxDelay?: number | undefined;
 }
 
 /** What every configuration has besides its credentials. */
 export interface ClientOptions {
   /**
-   * The M2M session token, sent as `VZ-M2M-Token` with every call to an allowed origin: a constant string, or what
-   * `createSession` of `thingspace-auth/session` returns. Absent: none is sent.
+   * The M2M session token, sent as `VZ-M2M-Token` with every call to an allowed origin: a constant string, or
+   * what `createSession` of `thingspace-auth/session` returns. Absent: none is sent.
    *
    * @see https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/start-connectivity-management-session.html
    */
   readonly vZM2mToken?: string | SessionTokenSource | undefined;
   /**
-   * How long one HTTP call may take until the answer's body has been read, in milliseconds. This holds for token requests
-   * and for API calls. `0` means no limit for API calls, and 30 s for a token request. Default 0.
+   * How long one HTTP call may take until the answer's body has been read, in milliseconds. This holds for
+   * token requests and for API calls. `0` means no limit for API calls, and 30 s for a token request. Default
+   * 0.
    */
   readonly timeout?: number | undefined;
-  /** The `fetch` to use for every request. Default: the global one, looked up at each call. It is called without a `this`. */
+  /**
+   * The `fetch` to use for every request. Default: the global one, looked up at each call. It is called
+   * without a `this`.
+   */
   readonly fetch?: Fetch | undefined;
   /** Retries at the token endpoint. Absent: {@link RetryOptions}' own defaults. */
   readonly retry?: RetryOptions | undefined;
   /**
-   * Lets a renewal outlive the request that began it. Give `waitUntil` of `cloudflare:workers`, or that of a context, bound
-   * to the context. Absent: on Workers and edge runtimes no token is refreshed before it ends. What it throws is ignored.
+   * Lets a renewal outlive the request that began it. Give `waitUntil` of `cloudflare:workers`, or that of a
+   * context, bound to the context. Absent: on Workers and edge runtimes no token is refreshed before it ends.
+   * What it throws is ignored.
    */
   readonly waitUntil?: ((promise: Promise<unknown>) => unknown) | undefined;
   /**
-   * What `createDpop` of `thingspace-auth/dpop` returns. Tokens are then bound to its key, and each request carries a proof
-   * that the client has the key (RFC 9449). It cannot be combined with a session of `createSession`. Absent: bearer tokens.
+   * What `createDpop` of `thingspace-auth/dpop` returns. Tokens are then bound to its key, and each request
+   * carries a proof that the client has the key (RFC 9449). It cannot be combined with a session of
+   * `createSession`. Absent: bearer tokens.
    */
   readonly dpop?: Dpop | undefined;
   /**
@@ -163,17 +176,22 @@ export interface VariablesConfig extends ClientOptions {
 /** What `createClient` takes. */
 export type ClientConfig = NamedEnvironmentConfig | CustomEnvironmentConfig | VariablesConfig;
 
-/** The client that a session works for, as this file needs to know it. The session itself knows more about its client. */
+/**
+ * The client that a session works for, as this file needs to know it. The session itself knows more about its
+ * client.
+ */
 export interface SessionClient {
   /** The client's configuration, checked and complete. */
   readonly settings: object;
 }
 
-/** Where a changing M2M session token comes from: what `createSession` of `thingspace-auth/session` returns. */
+/**
+ * Where a changing M2M session token comes from: what `createSession` of `thingspace-auth/session` returns.
+ */
 export interface SessionTokenSource {
   /**
-   * Gives the session token for one call: the one that is held, or a new one after a login. Rejects like `getToken`,
-   * or with the login's error.
+   * Gives the session token for one call: the one that is held, or a new one after a login. Rejects like
+   * `getToken`, or with the login's error.
    */
   getSessionToken(client: SessionClient, signal: AbortSignal | null | undefined): string | Promise<string>;
   /**
@@ -182,8 +200,8 @@ export interface SessionTokenSource {
    */
   isLapse(response: Response): Promise<boolean>;
   /**
-   * Tells the session that a call with the session token `sent` found the session lapsed. `use` says what kind of call that
-   * was. Returns `true` if the next `getSessionToken` brings another token. Never throws.
+   * Tells the session that a call with the session token `sent` found the session lapsed. `use` says what
+   * kind of call that was. Returns `true` if the next `getSessionToken` brings another token. Never throws.
    */
   giveUp(sent: string, use: RejectedUse): boolean;
 }
@@ -201,18 +219,18 @@ export interface ProofRequest {
 /** What `createDpop` of `thingspace-auth/dpop` returns. Frozen. */
 export interface Dpop {
   /**
-   * The value of the `DPoP` header for one request (RFC 9449 section 4.2). Makes the key if there is none yet. Touches no
-   * network. Rejects with what WebCrypto rejects with.
+   * The value of the `DPoP` header for one request (RFC 9449 section 4.2). Makes the key if there is none
+   * yet. Touches no network. Rejects with what WebCrypto rejects with.
    */
   readonly createProof: (request: ProofRequest) => Promise<string>;
   /**
-   * Keeps the nonce that an answer brings, for later proofs (RFC 9449 section 8). Returns `'nonce'` if the answer is a 401
-   * that asks for a nonce (`use_dpop_nonce`) and brings it. Never throws.
+   * Keeps the nonce that an answer brings, for later proofs (RFC 9449 section 8). Returns `'nonce'` if the
+   * answer is a 401 that asks for a nonce (`use_dpop_nonce`) and brings it. Never throws.
    */
   readonly noteNonce: (request: ProofRequest, answer: Response) => 'nonce' | undefined;
   /**
-   * The key's thumbprint, base64url (RFC 7638 section 3). Makes the key if there is none yet. Touches no network. Rejects
-   * with what WebCrypto rejects with.
+   * The key's thumbprint, base64url (RFC 7638 section 3). Makes the key if there is none yet. Touches no
+   * network. Rejects with what WebCrypto rejects with.
    */
   readonly getThumbprint: () => Promise<string>;
 }

@@ -27,13 +27,14 @@ export type Environment = (typeof Environment)[keyof typeof Environment];
 /** An OAuth 2 server of your own, and the APIs that may see its tokens. */
 export interface CustomEnvironment {
   /**
-   * The token endpoint (RFC 6749 section 3.2). It must be https, except on a loopback host or with `allowInsecureRequests`.
+   * The token endpoint (RFC 6749 section 3.2). It must be https, except on a loopback host or with
+   * `allowInsecureRequests`.
    */
   readonly tokenUrl: string;
   /**
-   * The origins that `authorizedFetch` may send credentials to: `'https://api.example.com'`, or `'https://*.example.com'`
-   * for its subdomains (not for `example.com` itself). `['*']` allows calls to every origin; only a redirect to another
-   * origin then still loses the credentials.
+   * The origins that `authorizedFetch` may send credentials to: `'https://api.example.com'`, or
+   * `'https://*.example.com'` for its subdomains (not for `example.com` itself). `['*']` allows calls to
+   * every origin; only a redirect to another origin then still loses the credentials.
    */
   readonly apiOrigins: readonly string[];
   /** The revocation endpoint (RFC 7009 section 2). Absent: `revokeToken` rejects with a `TypeError`. */
@@ -52,7 +53,11 @@ export interface CustomEnvironment {
 
 /** The endpoints of each named environment, in the shape of a custom one. */
 export const ENVIRONMENTS: Readonly<Record<string, CustomEnvironment>> = {
-  Production: /* @__PURE__ */ at('https://thingspace.verizon.com', 'https://5gedge.verizon.com', 'https://imp.thingspace.verizon.com'),
+  Production: /* @__PURE__ */ at(
+    'https://thingspace.verizon.com',
+    'https://5gedge.verizon.com',
+    'https://imp.thingspace.verizon.com',
+  ),
   MockServerForLimitedAvailabilitySeeQuickStart: /* @__PURE__ */ at('https://mock.thingspace.verizon.com'),
   Staging: /* @__PURE__ */ at('https://staging.thingspace.verizon.com', 'https://staging.5gedge.verizon.com'),
 } satisfies Record<Environment, CustomEnvironment>;

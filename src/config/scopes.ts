@@ -1,6 +1,6 @@
 /**
- * The scopes of Verizon ThingSpace and 5G Edge. The type holds the known ones. At run time any RFC 6749 scope token passes,
- * so that a new scope of the vendor needs no new release.
+ * The scopes of Verizon ThingSpace and 5G Edge. The type holds the known ones. At run time any RFC 6749 scope
+ * token passes, so that a new scope of the vendor needs no new release.
  * @module
  */
 

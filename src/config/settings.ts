@@ -1,17 +1,14 @@
 /**
- * The configuration settled: its rules, its defaults, its short names. This is the one place that reads the long
- * names of the configuration; everything below works on the flat {@link Settings}. Nothing here touches the
- * network, a clock or a timer.
+ * The configuration settled: its rules, its defaults, its short names. This is the one place that reads the
+ * long names of the configuration; everything below works on the flat {@link Settings}. Nothing here touches
+ * the network, a clock or a timer.
  * @module
  */
 import type { ClientEvent } from '../platform/events.ts';
 import { withoutAbsent } from '../platform/record.ts';
-import type { OAuthToken } from '../platform/token.ts';
-import { asHeaderText, asText, isTexts, reviveToken } from '../platform/token.ts';
-import type { Transport } from '../platform/transport.ts';
-import { globalFetch } from '../platform/transport.ts';
-import type { ClientAuthentication } from './clientAuthentication.ts';
-import { clientSecretBasic } from './clientAuthentication.ts';
+import { asHeaderText, asText, isTexts, type OAuthToken, reviveToken } from '../platform/token.ts';
+import { globalFetch, type Transport } from '../platform/transport.ts';
+import { type ClientAuthentication, clientSecretBasic } from './clientAuthentication.ts';
 import type {
   ClientConfig,
   ClientCredentials,
@@ -21,15 +18,16 @@ import type {
   RetryOptions,
   SessionTokenSource,
 } from './config.ts';
-import type { CustomEnvironment } from './environments.ts';
-import { ENVIRONMENTS, isBare } from './environments.ts';
+import { type CustomEnvironment, ENVIRONMENTS, isBare } from './environments.ts';
 
 /** A configuration settled: checked, copied, complete and flat, under its short names. */
 export interface Settings extends Transport {
   readonly clientId: string;
   readonly clientSecret: string | undefined;
   readonly clientAuthentication: ClientAuthentication;
-  /** Whether a token can be had at all: there is a secret, or the method needs none, or there is a provider. */
+  /**
+   * Whether a token can be had at all: there is a secret, or the method needs none, or there is a provider.
+   */
   readonly canRenew: boolean;
   readonly scope: string | undefined;
   readonly params: Readonly<Record<string, string | readonly string[]>>;
@@ -51,7 +49,8 @@ export interface Settings extends Transport {
 }
 
 /**
- * Checks and settles a configuration. The caller's objects are copied, never changed; each property is read once.
+ * Checks and settles a configuration. The caller's objects are copied, never changed; each property is read
+ * once.
  *
  * @throws `TypeError` that names the option and the rule, never the value
  */
@@ -61,8 +60,14 @@ export function resolveConfig(config: ClientConfig): Settings {
   const retry = check(options.retry, RETRY);
   const environment = settleEnvironment(options.environment);
   const { vZM2mToken: sessionToken, timeout: timeoutMs, fetch, waitUntil, dpop, onEvent } = options;
-  const { oauthClientSecret: clientSecret, oauthTokenProvider: tokenProvider, clientAuthentication, oauthToken } = credentials;
-  if (dpop && typeof sessionToken === 'object') throw new TypeError('dpop must be absent beside createSession, whose login takes a bearer');
+  const {
+    oauthClientSecret: clientSecret,
+    oauthTokenProvider: tokenProvider,
+    clientAuthentication,
+    oauthToken,
+  } = credentials;
+  if (dpop && typeof sessionToken === 'object')
+    throw new TypeError('dpop must be absent beside createSession, whose login takes a bearer');
   // Each member is written out: an object that is put together of others takes twice the memory, and reading
   // its members twice the time.
   return {
@@ -98,7 +103,8 @@ export function resolveConfig(config: ClientConfig): Settings {
  * @throws `TypeError` for a token that is bound to a key, if the client has no `dpop`
  */
 export function assertUsable(token: OAuthToken, dpop: Dpop | undefined): OAuthToken {
-  if (token.tokenType === 'DPoP' && !dpop) throw new TypeError('oauthToken.tokenType must be Bearer without dpop');
+  if (token.tokenType === 'DPoP' && !dpop)
+    throw new TypeError('oauthToken.tokenType must be Bearer without dpop');
   return token;
 }
 
@@ -111,7 +117,10 @@ function freezeParams(params: Settings['params']): Settings['params'] {
 
 /** Checks and copies an environment, which may be given by its name. */
 export function settleEnvironment(environment: string | CustomEnvironment): CustomEnvironment {
-  const chosen = check(typeof environment === 'string' ? ENVIRONMENTS[environment] : environment, ENVIRONMENT);
+  const chosen = check(
+    typeof environment === 'string' ? ENVIRONMENTS[environment] : environment,
+    ENVIRONMENT,
+  );
   return { ...chosen, apiOrigins: [...chosen.apiOrigins] };
 }
 
@@ -122,7 +131,8 @@ interface AnyConfig extends ClientOptions {
 }
 
 /**
- * How an option is judged, given the other options, and the rule in words. The function may also throw an error of its own.
+ * How an option is judged, given the other options, and the rule in words. The function may also throw an
+ * error of its own.
  */
 type Rule<T> = readonly [isGood: (value: unknown, options: Partial<T>) => unknown, words: string];
 /**
@@ -130,12 +140,17 @@ type Rule<T> = readonly [isGood: (value: unknown, options: Partial<T>) => unknow
  * there, which breaks its rule.
  */
 export type Rules<T, D extends keyof T = never> = {
-  readonly [K in keyof T]-?: K extends D ? readonly [...rule: Rule<T>, standard: Exclude<T[K], undefined> | null] : Rule<T>;
+  readonly [K in keyof T]-?: K extends D
+    ? readonly [...rule: Rule<T>, standard: Exclude<T[K], undefined> | null]
+    : Rule<T>;
 };
 type Complete<T, D extends keyof T> = Omit<T, D> & { readonly [K in D]-?: Exclude<T[K], undefined> };
 
 /** A copy of an options object: each option is checked, and the defaults are filled in. */
-export function check<T extends object, D extends keyof T = never>(given: unknown, rules: Rules<T, D>): Complete<T, D> {
+export function check<T extends object, D extends keyof T = never>(
+  given: unknown,
+  rules: Rules<T, D>,
+): Complete<T, D> {
   const options = { ...(given as T) };
   const unknown = Object.keys(options).find((name) => !Object.hasOwn(rules, name));
   if (unknown) throw new TypeError(`${unknown} is no option; known are ${Object.keys(rules).join(', ')}`);
@@ -153,13 +168,24 @@ const AMOUNT = 'a finite number, 0 or more';
 const CALLABLE = 'a function';
 const ENDPOINT = 'an https URL without credentials; http needs a loopback host or allowInsecureRequests';
 
-const CREDENTIALS: Rules<ClientCredentials, 'oauthClientId' | 'oauthScopes' | 'oauthClockSkew' | 'oauthParams' | 'clientAuthentication'> = {
+const CREDENTIALS: Rules<
+  ClientCredentials,
+  'oauthClientId' | 'oauthScopes' | 'oauthClockSkew' | 'oauthParams' | 'clientAuthentication'
+> = {
   oauthClientId: [asText, TEXT, null],
   oauthClientSecret: [asText, TEXT],
-  oauthScopes: [(value) => isTexts(value) && value.every((scope) => /^[!#-[\]-~]+$/.test(scope)), 'an array of scopes, each without spaces', []],
+  oauthScopes: [
+    (value) => isTexts(value) && value.every((scope) => /^[!#-[\]-~]+$/.test(scope)),
+    'an array of scopes, each without spaces',
+    [],
+  ],
   oauthToken: [reviveToken, 'a token'],
   oauthClockSkew: [isAmount, AMOUNT, 10],
-  oauthParams: [isParams, 'an object of strings or arrays of them, without grant_type, scope and client_…', {}],
+  oauthParams: [
+    isParams,
+    'an object of strings or arrays of them, without grant_type, scope and client_…',
+    {},
+  ],
   oauthTokenProvider: [isCallable, CALLABLE],
   oauthOnTokenUpdate: [isCallable, CALLABLE],
   clientAuthentication: [isCallable, CALLABLE, clientSecretBasic],
@@ -183,9 +209,15 @@ const ENVIRONMENT: Rules<CustomEnvironment, 'tokenUrl' | 'apiOrigins'> = {
   allowInsecureRequests: [(value) => typeof value === 'boolean', 'a boolean'],
 };
 
-export const OPTIONS: Rules<AnyConfig, 'clientCredentialsAuthCredentials' | 'timeout' | 'environment' | 'fetch' | 'retry'> = {
+export const OPTIONS: Rules<
+  AnyConfig,
+  'clientCredentialsAuthCredentials' | 'timeout' | 'environment' | 'fetch' | 'retry'
+> = {
   clientCredentialsAuthCredentials: [isObject, 'an object', null],
-  vZM2mToken: [(value) => asHeaderText(value) ?? isCallable(Object(value).getSessionToken), 'visible ASCII, or from createSession'],
+  vZM2mToken: [
+    (value) => asHeaderText(value) ?? isCallable(Object(value).getSessionToken),
+    'visible ASCII, or from createSession',
+  ],
   timeout: [isAmount, AMOUNT, 0],
   environment: [
     (value) => isObject(value) || Object.hasOwn(ENVIRONMENTS, String(value)),
@@ -201,7 +233,10 @@ export const OPTIONS: Rules<AnyConfig, 'clientCredentialsAuthCredentials' | 'tim
 
 function isParams(value: unknown): boolean {
   const reserved = /^(grant_type|scope|client_(id|secret|assertion(_type)?))$/;
-  return isObject(value) && Object.entries(value).every(([name, field]) => isTexts([field].flat()) && !reserved.test(name));
+  return (
+    isObject(value) &&
+    Object.entries(value).every(([name, field]) => isTexts([field].flat()) && !reserved.test(name))
+  );
 }
 
 function isAmount(value: unknown): boolean {
@@ -217,10 +252,15 @@ function isObject(value: unknown): value is object {
 }
 
 /** The origin of a URL, if secrets may go there; `false` if not. */
-export function safeOrigin(value: unknown, { allowInsecureRequests }: Partial<CustomEnvironment>): string | false {
+export function safeOrigin(
+  value: unknown,
+  { allowInsecureRequests }: Partial<CustomEnvironment>,
+): string | false {
   try {
     const url = new URL(asText(value) ?? '');
-    const safe = allowInsecureRequests ? /^http/ : /^https:|^http:\/\/((.+\.)?localhost|127[\d.]+|\[::1])(:|$)/;
+    const safe = allowInsecureRequests
+      ? /^http/
+      : /^https:|^http:\/\/((.+\.)?localhost|127[\d.]+|\[::1])(:|$)/;
     return isBare(url) && safe.test(url.origin) && url.origin;
   } catch {
     return false;
@@ -228,8 +268,8 @@ export function safeOrigin(value: unknown, { allowInsecureRequests }: Partial<Cu
 }
 
 /**
- * Whether an entry is an origin, as `URL` writes it. A leading `*.` is taken off first, since Chromium would escape it: it
- * stands for all that comes before the first dot. No other `*` is allowed.
+ * Whether an entry is an origin, as `URL` writes it. A leading `*.` is taken off first, since Chromium would
+ * escape it: it stands for all that comes before the first dot. No other `*` is allowed.
  */
 function isOrigin(entry: string, environment: Partial<CustomEnvironment>): boolean {
   const origin = entry.replace('//*.', '//');

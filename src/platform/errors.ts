@@ -1,6 +1,6 @@
 /**
- * What can go wrong in the world outside, as two error classes. Mistakes of the caller are plain `TypeError`s.
- * No error holds a request, a body or a configuration, so that none can print a secret.
+ * What can go wrong in the world outside, as two error classes. Mistakes of the caller are plain
+ * `TypeError`s. No error holds a request, a body or a configuration, so that none can print a secret.
  * @module
  */
 import { withoutAbsent } from './record.ts';
@@ -9,14 +9,14 @@ import { withoutAbsent } from './record.ts';
  * What happened, as a word to switch on:
  * - `oauth_error`: the token endpoint refused with an RFC 6749 error; see {@link OAuthProviderError}.
  * - `gateway_fault`: a gateway in front of the server answered (a JSON `fault`, XML or HTML).
- * - `invalid_response`: the answer of the server, or of a token provider, holds no usable token (for `discover`: no
- *   usable metadata).
+ * - `invalid_response`: the answer of the server, or of a token provider, holds no usable token (for
+ *   `discover`: no usable metadata).
  * - `response_too_large`: an answer of more than 64 KiB.
  * - `timeout`: one HTTP call took longer than `timeout`, or a whole renewal longer than 60 s.
  * - `network`: `fetch` failed; `cause` is what it rejected with.
  * - `no_credentials`: a token is needed, and there is neither a secret nor a provider to get one with.
- * - `session_refused`: the M2M login was refused, or two logins in a row had no answer. To go on, call `reset()`
- *   or use other credentials.
+ * - `session_refused`: the M2M login was refused, or two logins in a row had no answer. To go on, call
+ *   `reset()` or use other credentials.
  * - `session_failed`: the M2M login, or the logout, did not succeed this time.
  */
 export type ApiErrorCode =
@@ -30,7 +30,10 @@ export type ApiErrorCode =
   | 'session_refused'
   | 'session_failed';
 
-/** Any {@link ApiError}. Its `code` says which: a test for `'oauth_error'` narrows to {@link OAuthProviderError}. */
+/**
+ * Any {@link ApiError}. Its `code` says which: a test for `'oauth_error'` narrows to {@link
+ * OAuthProviderError}.
+ */
 export type AnyApiError =
   | OAuthProviderError
   | (ApiError & { readonly code: Exclude<ApiErrorCode, 'oauth_error'> });
@@ -43,7 +46,9 @@ export interface ApiErrorFields {
   readonly statusCode?: number | undefined;
   /** The headers of the answer, where there was one. */
   readonly headers?: Headers | undefined;
-  /** The error behind this one, where there is one. It is always an exception, never the body of an answer. */
+  /**
+   * The error behind this one, where there is one. It is always an exception, never the body of an answer.
+   */
   readonly cause?: unknown;
   /** For an {@link OAuthProviderError}: the server's `error` (RFC 6749 section 5.2). */
   readonly error?: string | undefined;
@@ -65,8 +70,8 @@ export class ApiError extends Error {
   /** The HTTP status of the answer; absent where there was none (network, time-out). */
   declare readonly statusCode?: number;
   /**
-   * The headers of the answer, such as `Retry-After` and request ids; absent where there was none. They are not
-   * enumerable, so that logs stay short.
+   * The headers of the answer, such as `Retry-After` and request ids; absent where there was none. They are
+   * not enumerable, so that logs stay short.
    */
   declare readonly headers?: Headers;
 
@@ -79,9 +84,9 @@ export class ApiError extends Error {
 }
 
 /**
- * A refusal by the token endpoint itself (RFC 6749 section 5.2): wrong credentials, an unknown scope and so on. Its `code`
- * is always `'oauth_error'`. A token request is tried again after such a refusal only if the status says that it may pass
- * (408, 429, 500, 502, 503, 504).
+ * A refusal by the token endpoint itself (RFC 6749 section 5.2): wrong credentials, an unknown scope and so
+ * on. Its `code` is always `'oauth_error'`. A token request is tried again after such a refusal only if the
+ * status says that it may pass (408, 429, 500, 502, 503, 504).
  */
 export class OAuthProviderError extends ApiError {
   /** `'OAuthProviderError'`. */
@@ -90,7 +95,10 @@ export class OAuthProviderError extends ApiError {
   declare readonly code: 'oauth_error';
   /** The server's `error`: `invalid_client`, `invalid_scope` and so on (RFC 6749 section 5.2). */
   declare readonly error: string;
-  /** The server's `error_description`, at most 200 characters; absent where it sent none (RFC 6749 section 5.2). */
+  /**
+   * The server's `error_description`, at most 200 characters; absent where it sent none (RFC 6749 section
+   * 5.2).
+   */
   declare readonly errorDescription?: string;
   /** The server's `error_uri`, a page about the error; absent where it named none (RFC 6749 section 5.2). */
   declare readonly errorUri?: string;

@@ -1,10 +1,9 @@
 /**
- * What a client tells about its work, and how it calls the caller's hooks. Nothing that a hook throws or rejects
- * with ever reaches a call.
+ * What a client tells about its work, and how it calls the caller's hooks. Nothing that a hook throws or
+ * rejects with ever reaches a call.
  * @module
  */
-import type { ApiErrorCode } from './errors.ts';
-import { ApiError } from './errors.ts';
+import { ApiError, type ApiErrorCode } from './errors.ts';
 import { withoutAbsent } from './record.ts';
 
 /** The code of a failure in an event: `'other'` for an error that is no {@link ApiError}. */
@@ -13,9 +12,15 @@ export type EventCode = ApiErrorCode | 'other';
 /** The operation that a store was asked for. */
 export type StoreOperation = 'get' | 'set' | 'delete' | 'compareAndSet';
 
-/** A frozen record of something that happened, without secrets. Its `type` says what. Times are in milliseconds. */
+/**
+ * A frozen record of something that happened, without secrets. Its `type` says what. Times are in
+ * milliseconds.
+ */
 export type ClientEvent =
-  /** A token came. `attempts` is the number of requests made, 0 for none. `expiresIn` is its lifetime in seconds. */
+  /**
+   * A token came. `attempts` is the number of requests made, 0 for none. `expiresIn` is its lifetime in
+   * seconds.
+   */
   | {
       readonly type: 'token_obtained';
       readonly source: 'exchange' | 'provider';
@@ -23,7 +28,9 @@ export type ClientEvent =
       readonly attempts: number;
       readonly expiresIn?: number;
     }
-  /** No token came after `attempts` requests. With `refresh_ahead_failed`, the current token is still used. */
+  /**
+   * No token came after `attempts` requests. With `refresh_ahead_failed`, the current token is still used.
+   */
   | {
       readonly type: 'token_failed' | 'refresh_ahead_failed';
       readonly code: EventCode;
@@ -32,7 +39,8 @@ export type ClientEvent =
       readonly attempts: number;
     }
   /**
-   * The token endpoint is asked again after `delayMs`. `attempt` is the number of the attempt that failed, counted from 1.
+   * The token endpoint is asked again after `delayMs`. `attempt` is the number of the attempt that failed,
+   * counted from 1.
    */
   | {
       readonly type: 'retry_waiting';
@@ -51,8 +59,8 @@ export type ClientEvent =
    */
   | { readonly type: 'store_failed'; readonly operation: StoreOperation; readonly reason: string }
   /**
-   * `session_obtained`: the M2M login brought a session. `session_failed`: the login, or the logout, failed this time.
-   * `session_latched`: from now on no login is sent.
+   * `session_obtained`: the M2M login brought a session. `session_failed`: the login, or the logout, failed
+   * this time. `session_latched`: from now on no login is sent.
    */
   | {
       readonly type: 'session_obtained' | 'session_failed' | 'session_latched';
@@ -85,7 +93,10 @@ export function report(
 }
 
 /** What an event says of an error. */
-export function describeFailure(error: unknown): { readonly code: EventCode; readonly statusCode?: number | undefined } {
+export function describeFailure(error: unknown): {
+  readonly code: EventCode;
+  readonly statusCode?: number | undefined;
+} {
   return error instanceof ApiError ? { code: error.code, statusCode: error.statusCode } : { code: 'other' };
 }
 

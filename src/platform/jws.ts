@@ -7,11 +7,21 @@
 export type SigningKey = Parameters<typeof crypto.subtle.sign>[1];
 
 /** How a token is signed (RFC 7518 section 3.1; `EdDSA` with Ed25519, RFC 8037 section 3.1). */
-export type SigningAlgorithm = 'ES256' | 'ES384' | 'ES512' | 'RS256' | 'RS384' | 'RS512' | 'PS256' | 'PS384' | 'PS512' | 'EdDSA';
+export type SigningAlgorithm =
+  | 'ES256'
+  | 'ES384'
+  | 'ES512'
+  | 'RS256'
+  | 'RS384'
+  | 'RS512'
+  | 'PS256'
+  | 'PS384'
+  | 'PS512'
+  | 'EdDSA';
 
 /**
- * Signs bytes and returns the signature, in the form of RFC 7518 section 3 for the algorithm. For ECDSA that is r and s,
- * not DER. What it throws or rejects with reaches the caller.
+ * Signs bytes and returns the signature, in the form of RFC 7518 section 3 for the algorithm. For ECDSA that
+ * is r and s, not DER. What it throws or rejects with reaches the caller.
  */
 export type Signer = (input: Uint8Array) => ArrayBuffer | Uint8Array | Promise<ArrayBuffer | Uint8Array>;
 
@@ -42,11 +52,15 @@ export function algorithmOf(key: any): SigningAlgorithm | undefined {
   const { name, namedCurve, hash } = Object(key.algorithm);
   return (Object.keys(ALGORITHMS) as SigningAlgorithm[]).find((each) => {
     const known = ALGORITHMS[each];
-    return known.name === name && known.namedCurve === namedCurve && (namedCurve || known.hash === hash?.name);
+    return (
+      known.name === name && known.namedCurve === namedCurve && (namedCurve || known.hash === hash?.name)
+    );
   });
 }
 
-/** Whether a key may sign (only private keys may) and is no RSA key below 2048 bits (RFC 7518 section 3.3). */
+/**
+ * Whether a key may sign (only private keys may) and is no RSA key below 2048 bits (RFC 7518 section 3.3).
+ */
 export function canSign(key: any): boolean {
   return !!key?.usages?.includes('sign') && !!algorithmOf(key) && !(key.algorithm.modulusLength < 2048);
 }
@@ -65,7 +79,10 @@ export async function signToken(header: object, claims: object, sign: Signer): P
 
 /** Bytes as text (RFC 7515 section 2). */
 export function base64url(bytes: ArrayBuffer | Uint8Array): string {
-  return btoa(String.fromCharCode(...new Uint8Array(bytes))).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+  return btoa(String.fromCharCode(...new Uint8Array(bytes)))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replaceAll('=', '');
 }
 
 /** A text's bytes, in UTF-8. */

@@ -4,8 +4,8 @@
  */
 
 /**
- * Whether something has happened within the last `withinMs`. Absent: it never has. A time in the future is not
- * lately: the clock was set back.
+ * Whether something has happened within the last `withinMs`. Absent: it never has. A time in the future is
+ * not lately: the clock was set back.
  */
 export function isLately(atMs: number | undefined, withinMs: number): boolean {
   const elapsedMs = Date.now() - (atMs ?? -Infinity);

@@ -1,24 +1,31 @@
 /**
- * What a rejected token costs. There is one rule for bearers and for M2M sessions, so that an API which always refuses
- * causes one exchange or one login a minute, and not one for each call.
+ * What a rejected token costs. There is one rule for bearers and for M2M sessions, so that an API which
+ * always refuses causes one exchange or one login a minute, and not one for each call.
  * @module
  */
 import { isLately } from './lately.ts';
 
-/** What was rejected: a call that can be sent again, one that cannot (its body was a stream), or the replay of a call. */
+/**
+ * What was rejected: a call that can be sent again, one that cannot (its body was a stream), or the replay of
+ * a call.
+ */
 export type RejectedUse = 'call' | 'stream' | 'replay';
 
 /** What is known of the token that is held. Times are in milliseconds. It survives JSON. */
 export interface Rejections {
   /** When it was obtained in the place of a rejected one. */
   readonly replacedAtMs?: number | undefined;
-  /** When it turned out that replacing it does not help: the replay was rejected too, or the server repeated the token. */
+  /**
+   * When it turned out that replacing it does not help: the replay was rejected too, or the server repeated
+   * the token.
+   */
   readonly rejectedAgainAtMs?: number | undefined;
 }
 
 /** Whether another token in the place of the rejected one may help. */
 export function isWorthReplacing({ replacedAtMs, rejectedAgainAtMs }: Rejections, use: RejectedUse): boolean {
   if (use === 'replay' || isLately(rejectedAgainAtMs, 60_000)) return false;
-  // A stream is not sent again, so nobody learns whether a replacement helps. It gets one at most once a minute.
+  // A stream is not sent again, so nobody learns whether a replacement helps. It gets one at most once a
+  // minute.
   return use === 'call' || !isLately(replacedAtMs, 60_000);
 }

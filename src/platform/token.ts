@@ -1,34 +1,43 @@
 /**
- * The token: how it is read from the wire and revived from storage. Every token is a frozen, JSON-safe object.
+ * The token: how it is read from the wire and revived from storage. Every token is a frozen, JSON-safe
+ * object.
  * @module
  */
 
-/** An access token and what is known about it (RFC 6749 section 5.1). Frozen; survives `JSON.stringify` and back. */
+/**
+ * An access token and what is known about it (RFC 6749 section 5.1). Frozen; survives `JSON.stringify` and
+ * back.
+ */
 export interface OAuthToken {
   /** The access token itself: a secret. */
   readonly accessToken: string;
   /**
-   * `'Bearer'` (RFC 6750 section 6.1.1), or `'DPoP'` (RFC 9449 section 5) for a client with `dpop`. Always in this case,
-   * however the server writes it.
+   * `'Bearer'` (RFC 6750 section 6.1.1), or `'DPoP'` (RFC 9449 section 5) for a client with `dpop`. Always in
+   * this case, however the server writes it.
    */
   readonly tokenType: 'Bearer' | 'DPoP';
-  /** The lifetime as the server gave it, in whole seconds; absent where it gave none (RFC 6749 section 5.1). */
+  /**
+   * The lifetime as the server gave it, in whole seconds; absent where it gave none (RFC 6749 section 5.1).
+   */
   readonly expiresIn?: number;
   /** The scopes granted, separated by spaces; absent where the server does not say (RFC 6749 section 5.1). */
   readonly scope?: string;
   /**
-   * When the token ends, in whole seconds of Unix time. The lifetime counts from just before the request. Absent:
-   * it does not end by itself.
+   * When the token ends, in whole seconds of Unix time. The lifetime counts from just before the request.
+   * Absent: it does not end by itself.
    */
   readonly expiry?: number;
-  /** A refresh token; normally absent, since this grant has none (RFC 6749 section 4.4.3). This package does not use it. */
+  /**
+   * A refresh token; normally absent, since this grant has none (RFC 6749 section 4.4.3). This package does
+   * not use it.
+   */
   readonly refreshToken?: string;
 }
 
 /**
- * For this many seconds after the end that we know, the server may still hold a token to be valid: its count of the
- * lifetime began later than ours, by the time that the request took, and ends are rounded. If the server repeats the token
- * within this time, it is still the old one.
+ * For this many seconds after the end that we know, the server may still hold a token to be valid: its count
+ * of the lifetime began later than ours, by the time that the request took, and ends are rounded. If the
+ * server repeats the token within this time, it is still the old one.
  */
 export const GRACE_SECONDS = 3;
 
@@ -43,10 +52,11 @@ export function isExpired({ expiry = Infinity }: OAuthToken, clockSkew = 0): boo
 }
 
 /**
- * Makes a token of outside data, such as `JSON.parse(text)` from a store. Numbers may also be strings or `BigInt`, as the
- * vendor's generated SDK has them. Touches no network.
+ * Makes a token of outside data, such as `JSON.parse(text)` from a store. Numbers may also be strings or
+ * `BigInt`, as the vendor's generated SDK has them. Touches no network.
  *
- * @throws `TypeError` for anything that is no token; the message names the field and the rule, never the value
+ * @throws `TypeError` for anything that is no token; the message names the field and the rule, never the
+ *   value
  */
 export function reviveToken(value: unknown): OAuthToken {
   return createToken(value);
@@ -75,8 +85,8 @@ export function parseToken(body: Readonly<Record<string, unknown>>, requestedAtM
 }
 
 /**
- * Makes a token as {@link reviveToken} does. If `startMs` is given, the lifetime began at that time: a token with a
- * lifetime and without an end then gets its end.
+ * Makes a token as {@link reviveToken} does. If `startMs` is given, the lifetime began at that time: a token
+ * with a lifetime and without an end then gets its end.
  */
 export function createToken(value: unknown, startMs?: number): OAuthToken {
   const given = Object(value) as { readonly [K in keyof OAuthToken]?: unknown };
@@ -89,14 +99,17 @@ export function createToken(value: unknown, startMs?: number): OAuthToken {
     if (token[name] === undefined) throw new TypeError(`oauthToken.${name} must be ${words}`);
   }
   const { expiresIn } = token;
-  if (startMs !== undefined && expiresIn !== undefined) token['expiry'] ??= Math.floor(startMs / 1000 + Number(expiresIn));
+  if (startMs !== undefined && expiresIn !== undefined)
+    token['expiry'] ??= Math.floor(startMs / 1000 + Number(expiresIn));
   return Object.freeze(token as unknown as OAuthToken);
 }
 
 const SECONDS = 'a number of seconds';
 
 /** How each field is read, and the rule in words. */
-const FIELDS: { readonly [K in keyof Required<OAuthToken>]: readonly [parse: (value: unknown) => unknown, words: string] } = {
+const FIELDS: {
+  readonly [K in keyof Required<OAuthToken>]: readonly [parse: (value: unknown) => unknown, words: string];
+} = {
   accessToken: [asHeaderText, 'visible ASCII without spaces (no { access_token }, no JSON text)'],
   tokenType: [asTokenType, 'Bearer or DPoP'],
   expiresIn: [asSeconds, SECONDS],
@@ -106,8 +119,8 @@ const FIELDS: { readonly [K in keyof Required<OAuthToken>]: readonly [parse: (va
 };
 
 /**
- * The value, if it is a text that can stand in a header as a token does; else `undefined`. Platforms quote a bad header
- * value in their errors, and so would show a secret.
+ * The value, if it is a text that can stand in a header as a token does; else `undefined`. Platforms quote a
+ * bad header value in their errors, and so would show a secret.
  */
 export function asHeaderText(value: unknown): string | undefined {
   return typeof value === 'string' && /^[!-~]+$/.test(value) ? value : undefined;
@@ -133,5 +146,7 @@ function asTokenType(value: unknown): string | undefined {
  * than some 3,000 years is cut.
  */
 function asSeconds(value: any): number | undefined {
-  return typeof value !== 'object' && /^\s*\d+(\.\d+)?\s*$/.test(String(value)) ? Math.floor(Math.min(Number(value), 1e11)) : undefined;
+  return typeof value !== 'object' && /^\s*\d+(\.\d+)?\s*$/.test(String(value))
+    ? Math.floor(Math.min(Number(value), 1e11))
+    : undefined;
 }

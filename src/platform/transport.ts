@@ -23,7 +23,8 @@ export interface Answer {
 }
 
 /**
- * Runs `work`, which asks `url`, within the time of one request: `timeout`, or 30 s if the client sets no limit of its own.
+ * Runs `work`, which asks `url`, within the time of one request: `timeout`, or 30 s if the client sets no
+ * limit of its own.
  */
 export function withinLimit<T>(
   { timeoutMs }: Transport,
@@ -48,13 +49,15 @@ export function post(
   answer: Answer,
   signal?: AbortSignal | null,
 ): Promise<Answer> {
-  return withinLimit(transport, url, signal, (within) => sendOnce(transport, url, headers, body, answer, within));
+  return withinLimit(transport, url, signal, (within) =>
+    sendOnce(transport, url, headers, body, answer, within),
+  );
 }
 
 /**
  * Posts a secret once, and follows no redirect. It fills `answer` and returns it; what has come stands there
- * even if this rejects. Rejects with an `ApiError` (`network`), or with a `TypeError` if `fetch` is missing or
- * answers unlike the platform's.
+ * even if this rejects. Rejects with an `ApiError` (`network`), or with a `TypeError` if `fetch` is missing
+ * or answers unlike the platform's.
  */
 export async function sendOnce(
   { fetch }: Transport,
@@ -65,11 +68,20 @@ export async function sendOnce(
   signal: AbortSignal,
 ): Promise<Required<Answer>> {
   try {
-    // `manual`, since a redirect would make platforms resend the body and custom headers to any host. `omit`, since
-    // otherwise, when a 401 asks for Basic, Chromium and WebKit show a login dialog and leave the call pending behind it.
-    // workerd of 2023 refuses the option `credentials`.
+    // `manual`, since a redirect would make platforms resend the body and custom headers to any host. `omit`,
+    // since otherwise, when a 401 asks for Basic, Chromium and WebKit show a login dialog and leave the call
+    // pending behind it. workerd of 2023 refuses the option `credentials`.
     const credentials = 'credentials' in Request.prototype ? 'omit' : undefined;
-    const response = assertResponse(await fetch(url, { method: 'POST', redirect: 'manual', headers, body, signal, credentials } as RequestInit));
+    const response = assertResponse(
+      await fetch(url, {
+        method: 'POST',
+        redirect: 'manual',
+        headers,
+        body,
+        signal,
+        credentials,
+      } as RequestInit),
+    );
     // Only a stream can be read up to a limit. The answers of node-fetch and of some mocks have none.
     if (response.body !== null && !response.body?.getReader) throw new TypeError(FETCH_RULE);
     answer.response = response;
@@ -82,7 +94,8 @@ export async function sendOnce(
   }
 }
 
-const FETCH_RULE = "fetch must answer like the platform's: a Response with status, headers, and a stream or null as body";
+const FETCH_RULE =
+  "fetch must answer like the platform's: a Response with status, headers, and a stream or null as body";
 
 /**
  * Returns the answer if it has those members of a `Response` that every call uses.
@@ -104,7 +117,9 @@ export function globalFetch(...parameters: Parameters<Fetch>): ReturnType<Fetch>
   return fetch(...parameters);
 }
 
-/** Reads a body as text, but no more than 64 KiB: `undefined` when there is more. Rejects when it breaks off. */
+/**
+ * Reads a body as text, but no more than 64 KiB: `undefined` when there is more. Rejects when it breaks off.
+ */
 export async function readText({ body }: Response): Promise<string | undefined> {
   if (!body) return '';
   const reader = body.getReader();
@@ -120,8 +135,14 @@ export async function readText({ body }: Response): Promise<string | undefined> 
   return undefined;
 }
 
-/** Lets go of a body that nobody will read, so that its connection is free. Whether that succeeds does not matter. */
-export function discard(body: { cancel?(reason?: unknown): Promise<void> } | null | undefined, reason?: unknown): void {
+/**
+ * Lets go of a body that nobody will read, so that its connection is free. Whether that succeeds does not
+ * matter.
+ */
+export function discard(
+  body: { cancel?(reason?: unknown): Promise<void> } | null | undefined,
+  reason?: unknown,
+): void {
   body?.cancel?.(reason).catch(() => {});
 }
 
@@ -142,20 +163,23 @@ export function isDenied(error: unknown): boolean {
 }
 
 /**
- * The error for a request of ours that has brought no answer. If what is used as `fetch` is none, its own error says so,
- * and is returned as it is.
+ * The error for a request of ours that has brought no answer. If what is used as `fetch` is none, its own
+ * error says so, and is returned as it is.
  */
 export function networkError(url: string, cause: unknown): unknown {
   if (cause instanceof TypeError && cause.message === FETCH_RULE) return cause;
   const advice = isDenied(cause) ? 'start the runtime with --allow-net' : 'check URL, network and proxy';
-  return new ApiError(`No answer from ${nameOf(url)} (${reasonWord(cause)}): ${advice}`, { code: 'network', cause });
+  return new ApiError(`No answer from ${nameOf(url)} (${reasonWord(cause)}): ${advice}`, {
+    code: 'network',
+    cause,
+  });
 }
 
 /**
- * Waits for one turn of the event loop. One turn after the end of a body, Node's `fetch` gives the connection back. The
- * call that has waited for this answer can then use it, and need not open another one with a TLS handshake. What it waits
- * for is a message, since tests fake timers and `setImmediate`. If the platform has no `MessageChannel`, or one that throws
- * (Next's edge routes), it does not wait.
+ * Waits for one turn of the event loop. One turn after the end of a body, Node's `fetch` gives the connection
+ * back. The call that has waited for this answer can then use it, and need not open another one with a TLS
+ * handshake. What it waits for is a message, since tests fake timers and `setImmediate`. If the platform has
+ * no `MessageChannel`, or one that throws (Next's edge routes), it does not wait.
  */
 async function nextTurn(): Promise<void> {
   // On such runtimes a message of another request's may never come.

@@ -1,6 +1,6 @@
 /**
- * Waiting, for no longer than a signal and a limit allow. Timers are `setTimeout` and never `AbortSignal.timeout`: Node
- * does not wait for that, and fake clocks do not move it.
+ * Waiting, for no longer than a signal and a limit allow. Timers are `setTimeout` and never
+ * `AbortSignal.timeout`: Node does not wait for that, and fake clocks do not move it.
  * @module
  */
 import { ApiError } from './errors.ts';
@@ -16,9 +16,9 @@ export interface Limit {
 }
 
 /**
- * Starts a time limit. `what` is the part of its error that names the work and says what to do. Its signal also
- * aborts when the caller's does. It holds no reference to the work, so that a limit that runs on keeps neither
- * request nor answer in memory.
+ * Starts a time limit. `what` is the part of its error that names the work and says what to do. Its signal
+ * also aborts when the caller's does. It holds no reference to the work, so that a limit that runs on keeps
+ * neither request nor answer in memory.
  */
 export function startLimit(what: string, limitMs: number, signal: AbortSignal | null | undefined): Limit {
   const controller = new AbortController();
@@ -33,14 +33,17 @@ export function startLimit(what: string, limitMs: number, signal: AbortSignal | 
       clearTimeout(timer);
       unfollow();
     },
-    // In Deno 2.0 timers are numbers, and need `Deno.unrefTimer`. In browsers they are numbers too, and need nothing.
-    unref: () => timer.unref?.() ?? (globalThis as { Deno?: { unrefTimer(timer: unknown): void } }).Deno?.unrefTimer(timer),
+    // In Deno 2.0 timers are numbers, and need `Deno.unrefTimer`. In browsers they are numbers too, and need
+    // nothing.
+    unref: () =>
+      timer.unref?.() ??
+      (globalThis as { Deno?: { unrefTimer(timer: unknown): void } }).Deno?.unrefTimer(timer),
   };
 }
 
 /**
- * Runs work that takes a signal. When the limit is over, it rejects with the limit's error; on an abort, with the caller's
- * reason. It does so whatever the work does.
+ * Runs work that takes a signal. When the limit is over, it rejects with the limit's error; on an abort, with
+ * the caller's reason. It does so whatever the work does.
  */
 export async function runWithin<T>(
   what: string,
@@ -59,8 +62,8 @@ export async function runWithin<T>(
 /** Waits for a promise. Rejects with the signal's reason when it aborts. */
 export function waitFor<T>(promise: Promise<T>, signal: AbortSignal | null | undefined): Promise<T>;
 /**
- * Waits for a promise, or for nothing at all. Fulfils with `undefined` when the limit in milliseconds is over.
- * Absent: there is no limit.
+ * Waits for a promise, or for nothing at all. Fulfils with `undefined` when the limit in milliseconds is
+ * over. Absent: there is no limit.
  */
 export function waitFor<T>(
   promise: Promise<T> | undefined,
@@ -92,14 +95,18 @@ export function sleep(delayMs: number, signal?: AbortSignal | null): Promise<voi
 }
 
 /** Starts a timer of at most 2^31-1 ms. With more, most platforms fire at once. */
-function startTimer(callback: () => void, delayMs: number): { unref?: () => unknown } & ReturnType<typeof setTimeout> {
+function startTimer(
+  callback: () => void,
+  delayMs: number,
+): { unref?: () => unknown } & ReturnType<typeof setTimeout> {
   return setTimeout(callback, Math.min(delayMs, 2 ** 31 - 1));
 }
 
 /**
- * Whether a promise that was begun in one request may never settle in another, as on workerd and edge runtimes. It is asked
- * at call time, since a client may be created where this cannot be known yet. Whether workerd has a `navigator` depends on
- * the compatibility date. It always has `WebSocketPair`, and no other runtime has that.
+ * Whether a promise that was begun in one request may never settle in another, as on workerd and edge
+ * runtimes. It is asked at call time, since a client may be created where this cannot be known yet. Whether
+ * workerd has a `navigator` depends on the compatibility date. It always has `WebSocketPair`, and no other
+ * runtime has that.
  */
 export function isRequestBound(): boolean {
   const { navigator, EdgeRuntime, WebSocketPair } = globalThis as {
@@ -111,8 +118,8 @@ export function isRequestBound(): boolean {
 }
 
 /**
- * The reason of a signal that has aborted. Signals of older make (npm's `abort-controller`) have none; the reason is then
- * what `fetch` rejects with for them.
+ * The reason of a signal that has aborted. Signals of older make (npm's `abort-controller`) have none; the
+ * reason is then what `fetch` rejects with for them.
  */
 export function reasonOf({ reason }: AbortSignal): unknown {
   return AbortSignal.abort(reason).reason;
@@ -132,7 +139,8 @@ interface Followed {
 }
 
 /**
- * Each signal gets one listener, however many calls share it: platforms warn at eleven listeners, and slow down with each.
+ * Each signal gets one listener, however many calls share it: platforms warn at eleven listeners, and slow
+ * down with each.
  */
 const followed: WeakMap<AbortSignal, Followed> = new WeakMap();
 

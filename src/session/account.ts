@@ -8,8 +8,7 @@ import type { Rejections } from '../platform/rejections.ts';
 import type { TokenStore } from '../stores/tokenStore.ts';
 import type { Failure } from '../token/outageGuard.ts';
 import type { TokenSource } from '../token/renewal.ts';
-import type { Self, SessionRecord } from './record.ts';
-import { isAlive } from './record.ts';
+import { isAlive, type Self, type SessionRecord } from './record.ts';
 
 /** A record that holds a session. */
 export type StoredSession = SessionRecord & { readonly token: string; readonly usedAtMs: number };
@@ -21,7 +20,9 @@ export interface Held extends Rejections {
   rejectedAgainAtMs?: number | undefined;
   /** The last use that has been written to the store, or whose writing was begun. */
   savedAtMs: number;
-  /** The record in the store that this session is still to be written over. Absent once that has been done. */
+  /**
+   * The record in the store that this session is still to be written over. Absent once that has been done.
+   */
   over?: SessionRecord | undefined;
 }
 
@@ -46,8 +47,8 @@ export interface Account extends Self {
   /** The store that was given, or one in memory. */
   readonly store: SessionStore;
   /**
-   * `id` is this object's name in counts, there from the first call on. `key` is the account's key in the store, empty
-   * until it is first needed.
+   * `id` is this object's name in counts, there from the first call on. `key` is the account's key in the
+   * store, empty until it is first needed.
    */
   id: string;
   key: string;
@@ -62,11 +63,14 @@ export interface Account extends Self {
   spent?: Self['spent'];
   /** The record as it was last read or written. An empty one after a reset. */
   known: SessionRecord;
-  /** Whether `known` could not be written. It then holds until a reset, or until a session is found in the store. */
+  /**
+   * Whether `known` could not be written. It then holds until a reset, or until a session is found in the
+   * store.
+   */
   isUnwritten?: boolean;
   /**
-   * `isReset`: the text that is read next from the store counts for nothing. `voided`: that text, which counts for nothing
-   * as long as it stands there unchanged.
+   * `isReset`: the text that is read next from the store counts for nothing. `voided`: that text, which
+   * counts for nothing as long as it stands there unchanged.
    */
   isReset?: boolean;
   voided?: string | undefined;
@@ -77,7 +81,9 @@ export interface Account extends Self {
   flight?: Flight | undefined;
 }
 
-/** The URL of the login or the logout: below the session endpoint, which may end with a slash or have a query. */
+/**
+ * The URL of the login or the logout: below the session endpoint, which may end with a slash or have a query.
+ */
 export function endpointOf(url: string, path: string): string {
   const endpoint = new URL(url);
   endpoint.pathname = endpoint.pathname.replace(/\/?$/, path);

@@ -3,13 +3,10 @@
  * who reads a log at night.
  * @module
  */
-import type { ApiErrorFields } from '../platform/errors.ts';
-import { ApiError } from '../platform/errors.ts';
+import { ApiError, type ApiErrorFields } from '../platform/errors.ts';
 import { describeFailure, report } from '../platform/events.ts';
-import type { Answer } from '../platform/transport.ts';
-import { nameOf } from '../platform/transport.ts';
-import type { Account } from './account.ts';
-import { endpointOf } from './account.ts';
+import { type Answer, nameOf } from '../platform/transport.ts';
+import { type Account, endpointOf } from './account.ts';
 
 /** What a request has brought, and, as `cause`, why it has brought no more. */
 export interface Reply extends Answer {
@@ -17,15 +14,20 @@ export interface Reply extends Answer {
 }
 
 /**
- * The error of a login or logout that did not succeed this time. With a reply, `what` is the path of the request. Without
- * one, it says why no request was sent.
+ * The error of a login or logout that did not succeed this time. With a reply, `what` is the path of the
+ * request. Without one, it says why no request was sent.
  */
 export function failure(account: Account, what: string, reply?: Reply): ApiError {
   const { response, text: _, ...cause } = reply ?? {};
   const { status: statusCode, headers } = response ?? {};
   const answered = statusCode ? `answered ${statusCode}` : 'gave no answer';
   const happened = reply ? `${nameOf(endpointOf(account.url, what))} ${answered}` : what;
-  return tell(account, 'session_failed', `${happened}; try again later`, { ...cause, code: 'session_failed', statusCode, headers });
+  return tell(account, 'session_failed', `${happened}; try again later`, {
+    ...cause,
+    code: 'session_failed',
+    statusCode,
+    headers,
+  });
 }
 
 /** The error that all calls get from now on. It is made once, at the first refusal. */
@@ -40,7 +42,12 @@ export function refusal(account: Account, statusCode: number | undefined): ApiEr
   ));
 }
 
-function tell({ client }: Account, type: 'session_failed' | 'session_latched', what: string, fields: ApiErrorFields): ApiError {
+function tell(
+  { client }: Account,
+  type: 'session_failed' | 'session_latched',
+  what: string,
+  fields: ApiErrorFields,
+): ApiError {
   const error = new ApiError(`M2M session: ${what}`, fields);
   report(client.settings, { type, ...describeFailure(error) });
   return error;

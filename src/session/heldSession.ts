@@ -4,10 +4,8 @@
  * @module
  */
 import { callHook } from '../platform/events.ts';
-import type { RejectedUse } from '../platform/rejections.ts';
-import { isWorthReplacing } from '../platform/rejections.ts';
-import type { Account, Held } from './account.ts';
-import { current, letGo } from './account.ts';
+import { isWorthReplacing, type RejectedUse } from '../platform/rejections.ts';
+import { type Account, current, type Held, letGo } from './account.ts';
 import { save } from './sharedRecord.ts';
 
 /**
@@ -22,12 +20,14 @@ export function use(account: Account): string | undefined {
   const held = current(account);
   if (!held) return undefined;
   held.usedAtMs = Date.now();
-  if (held.usedAtMs - held.savedAtMs >= (held.over ? OFFER_EVERY_MS : SAVE_EVERY_MS)) saveBeside(account, held);
+  if (held.usedAtMs - held.savedAtMs >= (held.over ? OFFER_EVERY_MS : SAVE_EVERY_MS))
+    saveBeside(account, held);
   return held.token;
 }
 
 /**
- * Takes note that a call with the session token `sent` met a lapse. `true`: the next call for a session brings another one.
+ * Takes note that a call with the session token `sent` met a lapse. `true`: the next call for a session
+ * brings another one.
  */
 export function giveUp(account: Account, sent: string, rejected: RejectedUse): boolean {
   const { held } = account;

@@ -3,13 +3,13 @@
  * @module
  */
 import { asText } from '../platform/token.ts';
-import type { Answer } from '../platform/transport.ts';
-import { readText } from '../platform/transport.ts';
+import { type Answer, readText } from '../platform/transport.ts';
 import { waitFor } from '../platform/waiting.ts';
 import { parseBody } from '../token/answer.ts';
 
 /**
- * The service before the first dot varies. Only the code is looked at: nothing in Connectivity's message can be relied on.
+ * The service before the first dot varies. Only the code is looked at: nothing in Connectivity's message can
+ * be relied on.
  */
 const CODE = /^[^.]*\.(REQUEST_FAILED\.SessionToken\.(Expired|Format)|INPUT_INVALID\.SessionToken\.Invalid)$/;
 /** An answer is looked at for this long. One that stalls then goes to its caller all the same. */
@@ -23,7 +23,9 @@ export async function isLapse(response: Response): Promise<boolean> {
   return isCandidate && saysLapsed(await waitFor(readText(response.clone()), undefined, LOOK_MS));
 }
 
-/** Whether a body says that the session has ended, in the words of Connectivity, Location or Cloud Connector. */
+/**
+ * Whether a body says that the session has ended, in the words of Connectivity, Location or Cloud Connector.
+ */
 export function saysLapsed(text: string | undefined): boolean {
   const body = parseBody(text) ?? {};
   const says = (name: string, pattern: RegExp): boolean => pattern.test(asText(body[name]) ?? '');

@@ -1,25 +1,21 @@
 /**
- * One login. It is counted, then sent within 5 s, then its answer is judged, then the result is written. A process may be
- * stopped or killed at each step. A login that has been counted stays counted if a later step is never reached.
+ * One login. It is counted, then sent within 5 s, then its answer is judged, then the result is written. A
+ * process may be stopped or killed at each step. A login that has been counted stays counted if a later step
+ * is never reached.
  * @module
  */
 import { report } from '../platform/events.ts';
-import type { OAuthToken } from '../platform/token.ts';
-import { asHeaderText } from '../platform/token.ts';
+import { asHeaderText, type OAuthToken } from '../platform/token.ts';
 import { post } from '../platform/transport.ts';
 import { sleep } from '../platform/waiting.ts';
 import { parseBody } from '../token/answer.ts';
 import { barring, createFailure, EXCHANGE } from '../token/outageGuard.ts';
 import { getToken, rejectToken, renewToken } from '../token/tokenSource.ts';
-import type { Account } from './account.ts';
-import { current, endpointOf, hold, learn } from './account.ts';
-import type { Reply } from './failures.ts';
-import { failure, refusal } from './failures.ts';
+import { type Account, current, endpointOf, hold, learn } from './account.ts';
+import { failure, type Reply, refusal } from './failures.ts';
 import { isBearerFault } from './lapse.ts';
-import type { SessionRecord } from './record.ts';
-import { MOST_FAILURES, SEND_WITHIN_MS, textOf } from './record.ts';
-import type { Stored } from './sharedRecord.ts';
-import { write } from './sharedRecord.ts';
+import { MOST_FAILURES, SEND_WITHIN_MS, type SessionRecord, textOf } from './record.ts';
+import { type Stored, write } from './sharedRecord.ts';
 
 /** The search for a session, on behalf of all who wait for it. Times are in milliseconds of Unix time. */
 export interface Attempt {
@@ -36,8 +32,9 @@ interface Counted {
   /** What was known before. It is put back if the login turns out not to count. */
   readonly before: SessionRecord;
   /**
-   * Set if the store fails, so that the login is counted in this process only. It is the record that the session may be
-   * written over later: the count, if nobody knows whether that was written, or else an empty record.
+   * Set if the store fails, so that the login is counted in this process only. It is the record that the
+   * session may be written over later: the count, if nobody knows whether that was written, or else an empty
+   * record.
    */
   readonly over?: SessionRecord;
 }
@@ -45,8 +42,15 @@ interface Counted {
 /** How often the record is looked at while others write it. */
 export const LOOK_EVERY_MS = 200;
 
-/** Sends one login, if it can be counted, and returns the session token. `undefined`: the record is to be looked at again. */
-export async function logIn(account: Account, attempt: Attempt, stored: Stored | undefined): Promise<string | undefined> {
+/**
+ * Sends one login, if it can be counted, and returns the session token. `undefined`: the record is to be
+ * looked at again.
+ */
+export async function logIn(
+  account: Account,
+  attempt: Attempt,
+  stored: Stored | undefined,
+): Promise<string | undefined> {
   const { username, password } = account;
   const last = barring(account.failure, EXCHANGE);
   if (last) throw last.error;
@@ -100,7 +104,11 @@ export async function renewBearer({ client }: Account, bearer: OAuthToken): Prom
   return renewToken(client, bearer).catch(() => undefined);
 }
 
-async function count(account: Account, attempt: Attempt, stored: Stored | undefined): Promise<Counted | undefined> {
+async function count(
+  account: Account,
+  attempt: Attempt,
+  stored: Stored | undefined,
+): Promise<Counted | undefined> {
   // There was a reset after the record was read, which makes it void.
   if (account.isReset && stored) return undefined;
   const before = account.known;
@@ -120,7 +128,8 @@ async function count(account: Account, attempt: Attempt, stored: Stored | undefi
     await conclude(account, { record, before });
   }
   attempt.countingSinceMs ??= Date.now();
-  if (Date.now() - attempt.countingSinceMs >= limitMs(account)) throw failure(account, 'the record keeps changing');
+  if (Date.now() - attempt.countingSinceMs >= limitMs(account))
+    throw failure(account, 'the record keeps changing');
   await sleep(LOOK_EVERY_MS);
   return undefined;
 }
@@ -128,7 +137,11 @@ async function count(account: Account, attempt: Attempt, stored: Stored | undefi
 async function succeed(account: Account, { record, over }: Counted, token: string): Promise<string> {
   const isReplacing = account.spent?.isLapse && !account.held;
   // A count always has its time.
-  const session = { token, usedAtMs: record.countedAtMs!, replacedAtMs: isReplacing ? Date.now() : undefined };
+  const session = {
+    token,
+    usedAtMs: record.countedAtMs!,
+    replacedAtMs: isReplacing ? Date.now() : undefined,
+  };
   const held = hold(account, session);
   const put = () => write(account, textOf(record), session);
   // Tried twice: if the count stayed in the store, the next login would be one too many.
@@ -140,10 +153,14 @@ async function succeed(account: Account, { record, over }: Counted, token: strin
 }
 
 /**
- * Writes the result of the login over its count: a failure that counts, or, if there is none, what was there before. It
- * writes only if the count is still there. A refusal that cannot be written holds in this process.
+ * Writes the result of the login over its count: a failure that counts, or, if there is none, what was there
+ * before. It writes only if the count is still there. A refusal that cannot be written holds in this process.
  */
-async function conclude(account: Account, { record, before, over }: Counted, failed?: Pick<SessionRecord, 'status'>): Promise<void> {
+async function conclude(
+  account: Account,
+  { record, before, over }: Counted,
+  failed?: Pick<SessionRecord, 'status'>,
+): Promise<void> {
   // Logins that were counted before a reset count no more.
   const { isReset } = account;
   const failures = over ? MOST_FAILURES : isReset ? 1 : record.failures;

@@ -1,14 +1,17 @@
 /**
- * The account's record, and what follows from it. It is the same in a store and in one session object alone. ThingSpace
- * locks an account after five failed logins. So each login is counted here right before it is sent, and when two in a row
- * have failed, or may have failed, no further one is sent. Nothing here waits, sends or writes.
+ * The account's record, and what follows from it. It is the same in a store and in one session object alone.
+ * ThingSpace locks an account after five failed logins. So each login is counted here right before it is
+ * sent, and when two in a row have failed, or may have failed, no further one is sent. Nothing here waits,
+ * sends or writes.
  * @module
  */
-import type { Rejections } from '../platform/rejections.ts';
-import { isWorthReplacing } from '../platform/rejections.ts';
+import { isWorthReplacing, type Rejections } from '../platform/rejections.ts';
 import { asHeaderText } from '../platform/token.ts';
 
-/** A session with its last use; or logins counted; or nothing. JSON-safe. Times are in milliseconds of Unix time. */
+/**
+ * A session with its last use; or logins counted; or nothing. JSON-safe. Times are in milliseconds of Unix
+ * time.
+ */
 export interface SessionRecord extends Rejections {
   readonly token?: string;
   readonly usedAtMs?: number;
@@ -46,14 +49,16 @@ const CLOCKS_DIFFER_MS = 5_000;
 export function decide(record: SessionRecord, nowMs: number, self: Self): Decision {
   if (isUsable(record, nowMs, self)) return 'use';
   if (record.status) return 'stop';
-  // It never waits for a login of its own: one that still stands there was lost with the request that began it.
+  // It never waits for a login of its own: one that still stands there was lost with the request that began
+  // it.
   if (isUnderWay(record, nowMs) && record.owner !== self.id) return 'wait';
   return (record.failures ?? 0) < MOST_FAILURES ? 'login' : 'stop';
 }
 
 /** Whether the record holds a session that is alive and has not been given up. */
 export function isUsable(record: SessionRecord, nowMs: number, { spent }: Self): boolean {
-  // A spent session is used again only if another process has found that a new login in its place does not help.
+  // A spent session is used again only if another process has found that a new login in its place does not
+  // help.
   if (record.token === spent?.token && (!spent?.isLapse || isWorthReplacing(record, 'call'))) return false;
   return isAlive(record, nowMs);
 }
@@ -82,10 +87,13 @@ export function textOf(record: SessionRecord): string | undefined {
 }
 
 /**
- * Reads a record from its text, which is outside data. What is no record becomes an empty one. Throws for what is no JSON.
+ * Reads a record from its text, which is outside data. What is no record becomes an empty one. Throws for
+ * what is no JSON.
  */
 export function parseRecord(text: string): SessionRecord {
   const record = Object(JSON.parse(text));
-  const isValid = record.token ? asHeaderText(record.token) && Number.isFinite(record.usedAtMs) : record.failures > 0;
+  const isValid = record.token
+    ? asHeaderText(record.token) && Number.isFinite(record.usedAtMs)
+    : record.failures > 0;
   return isValid ? record : {};
 }

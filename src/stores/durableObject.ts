@@ -1,13 +1,14 @@
 /**
- * A token store in a Durable Object. Such an object does one thing at a time, so that all Workers of an account can share
- * one exchange. This file holds both sides: the class to deploy, and the store that speaks to it over the stub's `fetch`.
- * The class imports nothing of `cloudflare:workers`, so that it runs at any compatibility date.
+ * A token store in a Durable Object. Such an object does one thing at a time, so that all Workers of an
+ * account can share one exchange. This file holds both sides: the class to deploy, and the store that speaks
+ * to it over the stub's `fetch`. The class imports nothing of `cloudflare:workers`, so that it runs at any
+ * compatibility date.
  * @module
  */
-import type { TokenStore } from './tokenStore.ts';
-import type { Entry } from './entry.ts';
-import { createEntry, valueOf } from './entry.ts';
+
+import { createEntry, type Entry, valueOf } from './entry.ts';
 import { requireMethods } from './storeFailure.ts';
+import type { TokenStore } from './tokenStore.ts';
 
 /** What is used of a Durable Object's storage. */
 export interface ObjectStorage {
@@ -38,9 +39,9 @@ interface Command {
 }
 
 /**
- * The Durable Object to deploy. Export it from the Worker's main module, and name it in the configuration's bindings and
- * migrations (`new_sqlite_classes` or `new_classes`). It keeps everything in its storage, so that nothing is lost when the
- * platform evicts it. An alarm deletes values whose time is over.
+ * The Durable Object to deploy. Export it from the Worker's main module, and name it in the configuration's
+ * bindings and migrations (`new_sqlite_classes` or `new_classes`). It keeps everything in its storage, so
+ * that nothing is lost when the platform evicts it. An alarm deletes values whose time is over.
  *
  * @example
  * ```ts
@@ -72,11 +73,11 @@ export class TokenStoreObject {
 }
 
 /**
- * A store on a {@link TokenStoreObject}. Each method is one request to the object, and rejects when that request fails. All
- * Workers that speak to one object make one exchange for each token.
+ * A store on a {@link TokenStoreObject}. Each method is one request to the object, and rejects when that
+ * request fails. All Workers that speak to one object make one exchange for each token.
  *
- * A stub may be used only in the request that made it. For a client that outlives a request, such as one at module scope,
- * give a function that makes the stub: it is called for each operation.
+ * A stub may be used only in the request that made it. For a client that outlives a request, such as one at
+ * module scope, give a function that makes the stub: it is called for each operation.
  *
  * @throws `TypeError` for what is neither a stub nor a function
  *
@@ -99,19 +100,29 @@ export function durableObjectStore(stub: TokenStoreStub | (() => TokenStoreStub)
 }
 
 async function sendCommand(stub: TokenStoreStub, command: Command): Promise<unknown> {
-  const response = await stub.fetch('https://token-store/', { method: 'POST', body: JSON.stringify(command) });
+  const response = await stub.fetch('https://token-store/', {
+    method: 'POST',
+    body: JSON.stringify(command),
+  });
   const text = await response.text();
   if (!response.ok) throw new Error(`the Durable Object answered ${response.status}`);
   return JSON.parse(text);
 }
 
-/** An object takes no other request while it waits for its storage, so that nothing comes between reading and writing. */
-async function run(storage: ObjectStorage, { operation, key, expected, value, ttlSeconds }: Command): Promise<unknown> {
+/**
+ * An object takes no other request while it waits for its storage, so that nothing comes between reading and
+ * writing.
+ */
+async function run(
+  storage: ObjectStorage,
+  { operation, key, expected, value, ttlSeconds }: Command,
+): Promise<unknown> {
   const held = valueOf(await storage.get(key));
   if (operation === 'get') return held;
   if (operation === 'compareAndSet' && held !== expected) return false;
   if (value === undefined) await storage.delete(key);
   else await storage.put(key, createEntry(value, ttlSeconds));
-  if (ttlSeconds !== undefined && (await storage.getAlarm()) === null) await storage.setAlarm(Date.now() + ttlSeconds * 1000);
+  if (ttlSeconds !== undefined && (await storage.getAlarm()) === null)
+    await storage.setAlarm(Date.now() + ttlSeconds * 1000);
   return true;
 }

@@ -1,20 +1,22 @@
 /**
  * A store in a folder, for the processes of one machine. It is the only entry that imports `node:` modules.
  *
- * Each write of a key makes a new version: the file `digest.N`. The version with the highest N holds the value. A writer
- * first writes a file aside and syncs it. Then it links that file to the next name, which only one process can do. There
- * is no lock, so nobody waits for a process that has been stopped. Two rules keep this right, however long a process
- * pauses between two steps:
- * - A file aside is renamed so that its name holds the number of the version that it is to follow. It is linked only if
- *   that version is still the highest after the renaming.
- * - A version is removed only by a process that has seen a higher one. The lowest version goes first, and before it all
- *   files aside that are to follow a version below it.
+ * Each write of a key makes a new version: the file `digest.N`. The version with the highest N holds the
+ * value. A writer first writes a file aside and syncs it. Then it links that file to the next name, which
+ * only one process can do. There is no lock, so nobody waits for a process that has been stopped. Two rules
+ * keep this right, however long a process pauses between two steps:
+ * - A file aside is renamed so that its name holds the number of the version that it is to follow. It is
+ *   linked only if that version is still the highest after the renaming.
+ * - A version is removed only by a process that has seen a higher one. The lowest version goes first, and
+ *   before it all files aside that are to follow a version below it.
  *
- * So no name is ever used twice. A slow writer finds the next name taken, or its file aside gone. A reader whose listing
- * has missed the newest version finds that the version which it did see has been removed, and looks again.
+ * So no name is ever used twice. A slow writer finds the next name taken, or its file aside gone. A reader
+ * whose listing has missed the newest version finds that the version which it did see has been removed, and
+ * looks again.
  *
- * Before the first version of a key is removed, the empty file `digest.0` is made, and it stays. As long as it is missing,
- * no version of the key has been removed, so that a listing without any version can be believed.
+ * Before the first version of a key is removed, the empty file `digest.0` is made, and it stays. As long as
+ * it is missing, no version of the key has been removed, so that a listing without any version can be
+ * believed.
  * @module
  */
 import { createHash, randomUUID } from 'node:crypto';
@@ -26,25 +28,29 @@ import { createEntry, valueOf } from './entry.ts';
 import type { TokenStore } from './tokenStore.ts';
 
 /**
- * A store that keeps each key in a file of its own in `folder`, for Node, Deno and Bun. The files hold JSON and have mode
- * 0600; their names show nothing of the keys. A write goes to a separate file, then to the disk (`fsync`), and then into
- * place by a hard link. So neither a reader nor a crash ever meets half a file, and a writer that was stopped or slow never
- * overwrites what others have written meanwhile. Files that killed writers left behind are removed by later writes, once
- * the files are more than a minute old. A key that was written more than once has an empty file beside its own. A deleted
- * key keeps a small file without a value. A value whose time is over stays on the disk until its key is written again.
+ * A store that keeps each key in a file of its own in `folder`, for Node, Deno and Bun. The files hold JSON
+ * and have mode 0600; their names show nothing of the keys. A write goes to a separate file, then to the disk
+ * (`fsync`), and then into place by a hard link. So neither a reader nor a crash ever meets half a file, and
+ * a writer that was stopped or slow never overwrites what others have written meanwhile. Files that killed
+ * writers left behind are removed by later writes, once the files are more than a minute old. A key that was
+ * written more than once has an empty file beside its own. A deleted key keeps a small file without a value.
+ * A value whose time is over stays on the disk until its key is written again.
  *
- * The folder is made (mode 0700) if it is missing. Nobody else should be able to write to it. It may be a symbolic link. If
- * a file in it is a symbolic link, it is read, but what it leads to is never changed: the next write makes a file of its
- * own in the folder. If several machines share the file system, take another store.
+ * The folder is made (mode 0700) if it is missing. Nobody else should be able to write to it. It may be a
+ * symbolic link. If a file in it is a symbolic link, it is read, but what it leads to is never changed: the
+ * next write makes a file of its own in the folder. If several machines share the file system, take another
+ * store.
  *
- * Rejects with what the file system says (`EACCES`, `ENOSPC`, …), and with an error that says so if the file system has no
- * hard links. Rejects with a `SyntaxError` if it reads a file that is no JSON; a `set` replaces such a file.
+ * Rejects with what the file system says (`EACCES`, `ENOSPC`, …), and with an error that says so if the file
+ * system has no hard links. Rejects with a `SyntaxError` if it reads a file that is no JSON; a `set` replaces
+ * such a file.
  *
  * @param folder the path of the folder; a relative path is looked up at each operation
  * @throws `TypeError` for what is no path
  */
 export function fileStore(folder: string): TokenStore {
-  if (typeof folder !== 'string' || !folder) throw new TypeError('fileStore(folder) must be the path of a folder');
+  if (typeof folder !== 'string' || !folder)
+    throw new TypeError('fileStore(folder) must be the path of a folder');
   return {
     get: async (key) => valueIn((await findLatest(folder, digestOf(key))).text),
     set: (key, value, ttlSeconds) => write(folder, digestOf(key), () => true, createEntry(value, ttlSeconds)),
@@ -61,12 +67,14 @@ const DELETED = '{}';
 const ABANDONED_AFTER_MS = 60_000;
 const MOST_LOOKS = 100;
 
-/** Says by the text of the latest version whether the next one may be written. No text: there is no version. */
+/**
+ * Says by the text of the latest version whether the next one may be written. No text: there is no version.
+ */
 type MayFollow = (text?: string) => boolean;
 
 /**
- * A file name that all disks accept, whatever text the key is. Hashed as UTF-16: in UTF-8, lone halves of surrogate pairs
- * all become the same bytes.
+ * A file name that all disks accept, whatever text the key is. Hashed as UTF-16: in UTF-8, lone halves of
+ * surrogate pairs all become the same bytes.
  */
 function digestOf(key: string): string {
   return createHash('sha256').update(key, 'utf16le').digest('hex');
@@ -77,13 +85,17 @@ function valueIn(text: string | undefined): string | undefined {
 }
 
 /** A key's highest version and its text; version 0 if there is none. */
-async function findLatest(folder: string, digest: string): Promise<{ readonly version: number; readonly text?: string }> {
+async function findLatest(
+  folder: string,
+  digest: string,
+): Promise<{ readonly version: number; readonly text?: string }> {
   let seen: number | undefined;
   for (let looks = 1; ; looks++) {
     const { versions, hasHadOne } = await list(folder, digest);
     const version = versions.at(-1) ?? 0;
-    // A listing may miss a version that is made while it runs. If two listings in a row show no version, there was none at
-    // the time of the first one. If there must be a version, and many listings show none, somebody has removed it by hand.
+    // A listing may miss a version that is made while it runs. If two listings in a row show no version,
+    // there was none at the time of the first one. If there must be a version, and many listings show none,
+    // somebody has removed it by hand.
     if (!version && (hasHadOne ? looks >= MOST_LOOKS : seen === 0)) return { version };
     try {
       if (version) return { version, text: await readFile(join(folder, `${digest}.${version}`), 'utf8') };
@@ -125,10 +137,15 @@ async function writeAside(path: string, text: string): Promise<void> {
 }
 
 /**
- * Links the file aside as the next version. `false`: the latest version may not be followed. `undefined`: somebody
- * has removed the file aside.
+ * Links the file aside as the next version. `false`: the latest version may not be followed. `undefined`:
+ * somebody has removed the file aside.
  */
-async function linkNext(folder: string, digest: string, written: string, mayFollow: MayFollow): Promise<boolean | undefined> {
+async function linkNext(
+  folder: string,
+  digest: string,
+  written: string,
+  mayFollow: MayFollow,
+): Promise<boolean | undefined> {
   let aside = written;
   try {
     for (;;) {
@@ -158,17 +175,24 @@ async function linkExclusively(from: string, to: string): Promise<boolean> {
     const code = codeOf(error)!;
     if (code === 'EEXIST') return false;
     if (!['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'].includes(code)) throw error;
-    throw Object.assign(new Error('fileStore needs a file system with hard links', { cause: error }), { code });
+    throw Object.assign(new Error('fileStore needs a file system with hard links', { cause: error }), {
+      code,
+    });
   }
 }
 
-/** Removes the versions of a key that are no longer the latest, and the files that writers of any key left unfinished. */
+/**
+ * Removes the versions of a key that are no longer the latest, and the files that writers of any key left
+ * unfinished.
+ */
 async function tidy(folder: string, digest: string): Promise<void> {
   let { versions, names, hasHadOne } = await list(folder, digest);
   for (const name of names.filter((each) => ASIDE.test(each))) await removeAbandoned(join(folder, name));
-  if (versions.length > 1 && !hasHadOne) await writeFile(join(folder, `${digest}.0`), '', { flag: 'a', mode: 0o600 });
+  if (versions.length > 1 && !hasHadOne)
+    await writeFile(join(folder, `${digest}.0`), '', { flag: 'a', mode: 0o600 });
   while (versions.length > 1) {
-    // All versions below this one are gone, and no writer makes a new file aside any more that is to follow one of them.
+    // All versions below this one are gone, and no writer makes a new file aside any more that is to follow
+    // one of them.
     const lowest = versions[0]!;
     const now = await list(folder, digest);
     for (const name of now.names) if (followedBy(name, digest) < lowest) await remove(join(folder, name));
@@ -177,7 +201,10 @@ async function tidy(folder: string, digest: string): Promise<void> {
   }
 }
 
-/** A file aside: `digest.id`, and later `digest.N.id`, when its name holds the number of the version that it is to follow. */
+/**
+ * A file aside: `digest.id`, and later `digest.N.id`, when its name holds the number of the version that it
+ * is to follow.
+ */
 const ASIDE = /^[0-9a-f]{64}(\.\d+)?\.[0-9a-f-]{36}$/;
 
 /** The version that a file aside is to follow; `NaN` for any other file. */

@@ -1,11 +1,13 @@
 /**
- * A token store in Workers KV or `Deno.Kv`, which are told apart by their methods. Both delete values late: Workers KV
- * keeps each for at least 60 s, and `Deno.Kv` deletes when it likes. So each entry carries its own end.
+ * A token store in Workers KV or `Deno.Kv`, which are told apart by their methods. Both delete values late:
+ * Workers KV keeps each for at least 60 s, and `Deno.Kv` deletes when it likes. So each entry carries its own
+ * end.
  * @module
  */
-import type { TokenStore } from './tokenStore.ts';
+
 import { createEntry, valueOf } from './entry.ts';
 import { requireMethods } from './storeFailure.ts';
+import type { TokenStore } from './tokenStore.ts';
 
 /** What is used of a Workers KV binding. */
 export interface WorkersKv {
@@ -14,7 +16,10 @@ export interface WorkersKv {
   delete(key: string): Promise<unknown>;
 }
 
-/** What is used of an entry of `Deno.Kv`. Its `versionstamp` is new with each write, and `null` where there is no entry. */
+/**
+ * What is used of an entry of `Deno.Kv`. Its `versionstamp` is new with each write, and `null` where there is
+ * no entry.
+ */
 export interface DenoKvEntry {
   readonly key: readonly string[];
   readonly versionstamp: string | null;
@@ -43,10 +48,10 @@ const ATTEMPTS = 20;
  * A store on a key-value namespace: a Workers KV binding or `Deno.Kv`. Each method is one request to it,
  * and `compareAndSet` is two.
  *
- * With `Deno.Kv` the store has `compareAndSet`, by means of an entry's versionstamp, so that a fleet makes one exchange for
- * each token. Workers KV has no such operation, and a write may take up to a minute to be seen elsewhere. There the store
- * saves exchanges, but two Workers may still make one at the same time; `durableObjectStore` prevents that. Rejects with
- * what the namespace rejects with.
+ * With `Deno.Kv` the store has `compareAndSet`, by means of an entry's versionstamp, so that a fleet makes
+ * one exchange for each token. Workers KV has no such operation, and a write may take up to a minute to be
+ * seen elsewhere. There the store saves exchanges, but two Workers may still make one at the same time;
+ * `durableObjectStore` prevents that. Rejects with what the namespace rejects with.
  *
  * @throws `TypeError` for what is neither
  *
@@ -89,22 +94,26 @@ async function nameOf(key: string): Promise<string> {
 function denoStore(kv: DenoKv): TokenStore {
   return {
     get: async (key) => valueOf((await kv.get([key])).value),
-    set: (key, value, ttlSeconds) => whenFree(() => kv.set([key], createEntry(value, ttlSeconds), createExpiry(ttlSeconds))),
+    set: (key, value, ttlSeconds) =>
+      whenFree(() => kv.set([key], createEntry(value, ttlSeconds), createExpiry(ttlSeconds))),
     delete: (key) => whenFree(() => kv.delete([key])),
     compareAndSet: async (name, expected, value, ttlSeconds) => {
       const key = [name];
       const { value: entry, versionstamp } = await kv.get(key);
       if (valueOf(entry) !== expected) return false;
       const checked = kv.atomic().check({ key, versionstamp });
-      const change = value === undefined ? checked.delete(key) : checked.set(key, createEntry(value, ttlSeconds), createExpiry(ttlSeconds));
+      const change =
+        value === undefined
+          ? checked.delete(key)
+          : checked.set(key, createEntry(value, ttlSeconds), createExpiry(ttlSeconds));
       return (await whenFree(() => change.commit())).ok;
     },
   };
 }
 
 /**
- * Writes. When two processes write to one file at the same time, `Deno.Kv` answers "database is locked"; the write is then
- * tried again after a moment.
+ * Writes. When two processes write to one file at the same time, `Deno.Kv` answers "database is locked"; the
+ * write is then tried again after a moment.
  */
 async function whenFree<T>(write: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {

@@ -8,8 +8,8 @@ import type { TokenStore } from './tokenStore.ts';
 type Command = (...args: never[]) => unknown;
 
 /**
- * What is used of a Redis client: node-redis 5 and 6, ioredis 5 and 6, Bun's `RedisClient` (which has `send` in the place
- * of `eval`), `@upstash/redis`. The caller connects the client, and closes it.
+ * What is used of a Redis client: node-redis 5 and 6, ioredis 5 and 6, Bun's `RedisClient` (which has `send`
+ * in the place of `eval`), `@upstash/redis`. The caller connects the client, and closes it.
  */
 export type RedisClient = { readonly get: Command; readonly set: Command; readonly del: Command } & (
   | { readonly eval: Command }
@@ -18,12 +18,12 @@ export type RedisClient = { readonly get: Command; readonly set: Command; readon
 
 /**
  * A store for fleets: all processes that reach one Redis share one token. Values end by themselves (`PX`).
- * `compareAndSet` is one script, and Redis does nothing else while it runs. Whether values survive a restart of Redis, or
- * its failover to a replica, is up to Redis. If values are lost, `storedToken` makes one more exchange at worst, and a
- * session goes by what each process knows.
+ * `compareAndSet` is one script, and Redis does nothing else while it runs. Whether values survive a restart
+ * of Redis, or its failover to a replica, is up to Redis. If values are lost, `storedToken` makes one more
+ * exchange at worst, and a session goes by what each process knows.
  *
- * The store connects nowhere by itself. A client that queues commands while it is disconnected is like a store that hangs,
- * and `storedToken` puts up with that. Rejects with what the client rejects with.
+ * The store connects nowhere by itself. A client that queues commands while it is disconnected is like a
+ * store that hangs, and `storedToken` puts up with that. Rejects with what the client rejects with.
  *
  * @throws `TypeError` for what is no such client
  *

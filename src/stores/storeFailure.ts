@@ -5,9 +5,10 @@
 import { asText } from '../platform/token.ts';
 
 /**
- * The `reason` of a `store_failed` event for what a store threw or rejected with. It is the first word of the error's text
- * if that is in capitals (Redis: `'WRONGPASS'`), else the error's `code` if that is a text (`'ECONNREFUSED'`, `'sealed'`),
- * else its name. It never holds more of the text, which may quote keys and values.
+ * The `reason` of a `store_failed` event for what a store threw or rejected with. It is the first word of the
+ * error's text if that is in capitals (Redis: `'WRONGPASS'`), else the error's `code` if that is a text
+ * (`'ECONNREFUSED'`, `'sealed'`), else its name. It never holds more of the text, which may quote keys and
+ * values.
  */
 export function reasonOf(error: unknown): string {
   const { message, code, name } = Object(error) as { readonly [name: string]: unknown };
@@ -17,5 +18,6 @@ export function reasonOf(error: unknown): string {
 
 /** @throws `TypeError` where `value` is no object with these methods; `what` names the argument */
 export function requireMethods(what: string, value: unknown, ...names: readonly string[]): void {
-  if (names.some((name) => typeof Object(value)[name] !== 'function')) throw new TypeError(`${what} must have ${names.join(', ')}`);
+  if (names.some((name) => typeof Object(value)[name] !== 'function'))
+    throw new TypeError(`${what} must have ${names.join(', ')}`);
 }

@@ -1,36 +1,37 @@
 /**
- * A token provider on top of any store: one token for many processes and restarts. The core knows nothing of stores.
- * Nothing that a store does, or fails to do, fails a call.
+ * A token provider on top of any store: one token for many processes and restarts. The core knows nothing of
+ * stores. Nothing that a store does, or fails to do, fails a call.
  * @module
  */
 import type { OAuthTokenProvider, TokenRequest } from '../config/config.ts';
 import type { StoreOperation } from '../platform/events.ts';
 import { isLately } from '../platform/lately.ts';
-import type { OAuthToken } from '../platform/token.ts';
-import { GRACE_SECONDS, isExpired, reviveToken } from '../platform/token.ts';
+import { GRACE_SECONDS, isExpired, type OAuthToken, reviveToken } from '../platform/token.ts';
 import { sleep, waitFor } from '../platform/waiting.ts';
 import { reasonOf, requireMethods } from './storeFailure.ts';
 import type { TokenStore } from './tokenStore.ts';
 
 /**
- * A token provider that shares tokens through a store: give it as `oauthTokenProvider`. While the store's token is
- * valid, it takes that one. Otherwise one process makes an exchange, and the others wait for its token. The process
- * that may do so has the right to exchange: a second key in the store, which `compareAndSet` takes and gives back,
- * and which ends after 5 s.
+ * A token provider that shares tokens through a store: give it as `oauthTokenProvider`. While the store's
+ * token is valid, it takes that one. Otherwise one process makes an exchange, and the others wait for its
+ * token. The process that may do so has the right to exchange: a second key in the store, which
+ * `compareAndSet` takes and gives back, and which ends after 5 s.
  *
- * If a process is killed while it has the right, the others wait until the right ends, and there is one more exchange. A
- * process that has waited for 8 s goes on alone. A process that was stopped while it had the right does not put its older
- * token over a newer one. When two processes make an exchange all the same, that wastes a request and nothing else.
+ * If a process is killed while it has the right, the others wait until the right ends, and there is one more
+ * exchange. A process that has waited for 8 s goes on alone. A process that was stopped while it had the
+ * right does not put its older token over a newer one. When two processes make an exchange all the same, that
+ * wastes a request and nothing else.
  *
- * A store operation that throws, takes longer than 2 s or gives junk counts as if the store held nothing. It is told as a
- * `store_failed` event, and is never a failed call. A store that fails is left alone, first for 1 s, then for twice as long
- * each time, up to 30 s. Clients with different settings may share one provider: the key is made of token URL, client id,
- * scopes, parameters and DPoP key, and holds no secret.
+ * A store operation that throws, takes longer than 2 s or gives junk counts as if the store held nothing. It
+ * is told as a `store_failed` event, and is never a failed call. A store that fails is left alone, first for
+ * 1 s, then for twice as long each time, up to 30 s. Clients with different settings may share one provider:
+ * the key is made of token URL, client id, scopes, parameters and DPoP key, and holds no secret.
  *
  * @throws `TypeError` for what is no store
  *
  * @example
- * createClient({ clientCredentialsAuthCredentials: { …, oauthTokenProvider: storedToken(redisStore(redis)) } });
+ * createClient({ clientCredentialsAuthCredentials: { …, oauthTokenProvider: storedToken(redisStore(redis)) }
+ * });
  */
 export function storedToken(store: TokenStore): OAuthTokenProvider {
   requireMethods('store', store, 'get', 'set', 'delete');
@@ -38,7 +39,9 @@ export function storedToken(store: TokenStore): OAuthTokenProvider {
   return (lastToken, request) => provide(store, health, lastToken, request);
 }
 
-/** How a store fares, for all clients that share it: when it failed last, and for how long it is left alone. */
+/**
+ * How a store fares, for all clients that share it: when it failed last, and for how long it is left alone.
+ */
 interface Health {
   failedAtMs?: number;
   delayMs: number;
@@ -52,7 +55,9 @@ interface Access {
   readonly ask: <Operation extends keyof TokenStore>(
     operation: Operation,
     ...args: Parameters<Required<TokenStore>[Operation]>
-  ) => Promise<{ readonly value: Exclude<Awaited<ReturnType<Required<TokenStore>[Operation]>>, null> } | undefined>;
+  ) => Promise<
+    { readonly value: Exclude<Awaited<ReturnType<Required<TokenStore>[Operation]>>, null> } | undefined
+  >;
   readonly fail: (operation: StoreOperation, reason: string) => undefined;
 }
 
@@ -77,7 +82,8 @@ async function provide(
     for (;;) {
       const found = await read(access);
       if (found?.token && isUsable(found.token, lastToken, request)) return found.token;
-      if (right || !mayWait || Date.now() >= giveUpAtMs) return await exchange(access, found, right, lastToken, request);
+      if (right || !mayWait || Date.now() >= giveUpAtMs)
+        return await exchange(access, found, right, lastToken, request);
       right = await takeRight(access);
       mayWait = right !== undefined;
       if (right === '') await sleep(100 + Math.random() * 200);
@@ -95,8 +101,9 @@ async function read({ key, ask, fail }: Access): Promise<Found | undefined> {
 }
 
 /**
- * Takes the right to exchange, if nobody has it, and returns its text. An empty text: another process has the right.
- * `undefined`: the store fails. The text says when the right ends, since stores end values late or not at all.
+ * Takes the right to exchange, if nobody has it, and returns its text. An empty text: another process has the
+ * right. `undefined`: the store fails. The text says when the right ends, since stores end values late or not
+ * at all.
  */
 async function takeRight({ key, ask }: Access): Promise<string | undefined> {
   const held = await ask('get', rightOf(key));
@@ -131,16 +138,20 @@ async function exchange(
 }
 
 /**
- * Keeps the known end of a token that the server repeats, as long as that end lies ahead. ThingSpace and WSO2 repeat a
- * token, and may state its full lifetime each time.
+ * Keeps the known end of a token that the server repeats, as long as that end lies ahead. ThingSpace and WSO2
+ * repeat a token, and may state its full lifetime each time.
  */
 function keepEnd(
   token: OAuthToken,
   stored: OAuthToken | undefined,
   lastToken: OAuthToken | undefined,
 ): { readonly token: OAuthToken; readonly repeatedAt?: number } {
-  // A stored token gets no grace time: its end may be one that was put off below, and would be put off again for ever.
-  const candidates = [[stored, 0], [lastToken, -GRACE_SECONDS]] as const;
+  // A stored token gets no grace time: its end may be one that was put off below, and would be put off again
+  // for ever.
+  const candidates = [
+    [stored, 0],
+    [lastToken, -GRACE_SECONDS],
+  ] as const;
   const ends = candidates.flatMap(([known, skew]) =>
     known?.accessToken !== token.accessToken || isExpired(known, skew) ? [] : (known.expiry ?? Infinity),
   );
@@ -164,7 +175,9 @@ function openAccess(store: TokenStore, health: Health, request: TokenRequest): A
   const ask = async (operation: StoreOperation, ...args: unknown[]) => {
     if (isOff) return undefined;
     try {
-      const act = async () => ({ value: (await (store[operation] as (...args: unknown[]) => unknown)(...args)) ?? undefined });
+      const act = async () => ({
+        value: (await (store[operation] as (...args: unknown[]) => unknown)(...args)) ?? undefined,
+      });
       const answer = await waitFor(act(), undefined, OPERATION_LIMIT_MS);
       isOff = !answer;
       if (answer) health.delayMs = 0;
@@ -196,7 +209,10 @@ const LONGEST_LIFE_SECONDS = 315_360_000;
 
 /** What a value holds, as JSON. */
 interface Stored extends OAuthToken {
-  /** The key that it was written under. A store that mixes up its keys must not hand out another client's token. */
+  /**
+   * The key that it was written under. A store that mixes up its keys must not hand out another client's
+   * token.
+   */
   readonly key: string;
   /** When the server last gave out this same token again, in seconds of Unix time. */
   readonly repeatedAt?: number;
@@ -214,7 +230,10 @@ function rightOf(key: string): string {
   return `${key}:right`;
 }
 
-/** Whether somebody has the right. The text is outside data: junk, and an end that nobody can have meant, count as ended. */
+/**
+ * Whether somebody has the right. The text is outside data: junk, and an end that nobody can have meant,
+ * count as ended.
+ */
 function isHeld(text: string | undefined): boolean {
   try {
     const leftMs = JSON.parse(String(text)).endMs - Date.now();
@@ -247,11 +266,15 @@ function isBelievable(data: OAuthToken, token: OAuthToken): boolean {
 }
 
 /**
- * Whether a stored token will do, so that no exchange is needed. A token that the server has just repeated will do,
- * even if it is the one that the client holds or is close to its end: another exchange would bring the same token
- * to each process of a fleet.
+ * Whether a stored token will do, so that no exchange is needed. A token that the server has just repeated
+ * will do, even if it is the one that the client holds or is close to its end: another exchange would bring
+ * the same token to each process of a fleet.
  */
-function isUsable(token: Stored, lastToken: OAuthToken | undefined, { isForced, clockSkew }: TokenRequest): boolean {
+function isUsable(
+  token: Stored,
+  lastToken: OAuthToken | undefined,
+  { isForced, clockSkew }: TokenRequest,
+): boolean {
   const isRepeated = Math.abs(nowSeconds() - token.repeatedAt!) < REPEATED_FOR_SECONDS;
   const isOther = token.accessToken !== lastToken?.accessToken || isExpired(lastToken);
   // A token that lives no longer than the skew still serves for a second, as in the client.

@@ -18,24 +18,29 @@ export interface WebLocks {
 }
 
 /**
- * A store in Web Storage: `localStorage` for all tabs of an origin and across restarts, `sessionStorage` for one tab. Any
- * script of the origin can read it, so keep tokens there only where that is acceptable, and never a client secret. Values
- * are not encrypted, and stay there when their time is over; `storedToken` looks at the token's own end.
+ * A store in Web Storage: `localStorage` for all tabs of an origin and across restarts, `sessionStorage` for
+ * one tab. Any script of the origin can read it, so keep tokens there only where that is acceptable, and
+ * never a client secret. Values are not encrypted, and stay there when their time is over; `storedToken`
+ * looks at the token's own end.
  *
- * With `locks`, each change is made under an exclusive Web Lock of its key, which is held only as long as the change takes.
- * A browser that runs its tabs in several processes may show a change to the others a moment after the lock was given back.
- * An exchange may then be made twice.
+ * With `locks`, each change is made under an exclusive Web Lock of its key, which is held only as long as the
+ * change takes. A browser that runs its tabs in several processes may show a change to the others a moment
+ * after the lock was given back. An exchange may then be made twice.
  *
  * @param storage `localStorage`, `sessionStorage` or a stand-in. Storage that is full or switched off throws;
  *   `storedToken` puts up with that
- * @param options `locks`: give `navigator.locks` where the platform has it, so that one of all tabs makes the exchange.
- *   Absent: the store has no `compareAndSet`, and tabs that start together may make an exchange each
+ * @param options `locks`: give `navigator.locks` where the platform has it, so that one of all tabs makes the
+ *   exchange. Absent: the store has no `compareAndSet`, and tabs that start together may make an exchange
+ *   each
  * @throws `TypeError` for what is no storage, or no locks
  *
  * @example
  * const provider = storedToken(webStore(localStorage, { locks: navigator.locks }));
  */
-export function webStore(storage: WebStorage, { locks }: { readonly locks?: WebLocks | undefined } = {}): TokenStore {
+export function webStore(
+  storage: WebStorage,
+  { locks }: { readonly locks?: WebLocks | undefined } = {},
+): TokenStore {
   requireMethods('storage', storage, 'getItem', 'setItem', 'removeItem');
   const get = (key: string) => storage.getItem(key);
   const write = (key: string, value: string | undefined) =>

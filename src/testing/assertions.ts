@@ -1,10 +1,9 @@
 /**
- * How the mock server judges a client's assertion (RFC 7523 section 3). What it says of a bad one is for the person who writes
- * the client.
+ * How the mock server judges a client's assertion (RFC 7523 section 3). What it says of a bad one is for the
+ * person who writes the client.
  * @module
  */
-import type { Jws, PublicJwk, VerificationKey } from './jws.ts';
-import { isSignedWith, parseJws } from './jws.ts';
+import { isSignedWith, type Jws, type PublicJwk, parseJws, type VerificationKey } from './jws.ts';
 
 /** How a client is known: by a secret, or by a public key. */
 export type ClientKey = string | VerificationKey | PublicJwk;
@@ -31,13 +30,15 @@ export async function readAssertion(
   if (text === null) return undefined;
   const jws = parseJws(text);
   const name = String(jws?.claims.sub);
-  const isSigned = jws !== undefined && (!clients || (Object.hasOwn(clients, name) && (await isSignedWith(jws, clients[name]!))));
+  const isSigned =
+    jws !== undefined &&
+    (!clients || (Object.hasOwn(clients, name) && (await isSignedWith(jws, clients[name]!))));
   return { jws, isSigned };
 }
 
 /**
- * What is wrong with an assertion; `undefined`: nothing. `seen` holds the ids of all assertions that came before, and gets
- * the id of this one if it is good.
+ * What is wrong with an assertion; `undefined`: nothing. `seen` holds the ids of all assertions that came
+ * before, and gets the id of this one if it is good.
  */
 export function assertionFault(
   { jws, isSigned }: Assertion,
@@ -52,10 +53,13 @@ export function assertionFault(
   const nowSeconds = nowMs / 1000;
   if (typeof sub !== 'string' || iss !== sub) return 'The assertion must name the client as iss and sub.';
   if ((form.get('client_id') ?? sub) !== sub) return 'client_id is not that of the assertion.';
-  if (![aud].flat().some((each) => audiences.includes(each))) return `The assertion is for another audience than ${audiences.join(', ')}.`;
+  if (![aud].flat().some((each) => audiences.includes(each)))
+    return `The assertion is for another audience than ${audiences.join(', ')}.`;
   if (!isSigned) return 'The client is unknown, or its assertion is not signed with its key.';
-  if (typeof exp !== 'number' || exp <= nowSeconds) return 'The assertion has ended, by the clock of this server.';
-  if (iat > nowSeconds + CLOCK_TOLERANCE_SECONDS) return 'The assertion is from the future, by the clock of this server.';
+  if (typeof exp !== 'number' || exp <= nowSeconds)
+    return 'The assertion has ended, by the clock of this server.';
+  if (iat > nowSeconds + CLOCK_TOLERANCE_SECONDS)
+    return 'The assertion is from the future, by the clock of this server.';
   if (typeof jti !== 'string' || seen.has(jti)) return 'The assertion has been used before, or has no jti.';
   seen.add(jti);
   return undefined;

@@ -26,7 +26,9 @@ export function parseJws(text: string): Jws | undefined {
   if (parts.length !== 3) return undefined;
   try {
     const [header, claims, signature] = parts.map(fromBase64url) as [Uint8Array, Uint8Array, Uint8Array];
-    const [parsedHeader, parsedClaims] = [header, claims].map((bytes) => JSON.parse(new TextDecoder().decode(bytes)));
+    const [parsedHeader, parsedClaims] = [header, claims].map((bytes) =>
+      JSON.parse(new TextDecoder().decode(bytes)),
+    );
     const signed = new TextEncoder().encode(text.slice(0, text.lastIndexOf('.')));
     return { header: Object(parsedHeader), claims: Object(parsedClaims), signed, signature };
   } catch {
@@ -35,20 +37,29 @@ export function parseJws(text: string): Jws | undefined {
 }
 
 /** Whether a token is signed with a secret (HS256), or with the private half of a key. Never rejects. */
-export async function isSignedWith({ header, signed, signature }: Jws, key: string | VerificationKey | PublicJwk): Promise<boolean> {
+export async function isSignedWith(
+  { header, signed, signature }: Jws,
+  key: string | VerificationKey | PublicJwk,
+): Promise<boolean> {
   try {
     const algorithm = typeof key === 'string' ? hmac(header.alg) : asymmetric(header.alg);
     if (!algorithm) return false;
     const verifier = await importKey(key, algorithm);
     // A curve is part of its algorithm (RFC 7518 section 3.4).
     const { namedCurve } = verifier.algorithm as { namedCurve?: string };
-    return namedCurve === algorithm.namedCurve && (await crypto.subtle.verify(algorithm, verifier, signature as BufferSource, signed as BufferSource));
+    return (
+      namedCurve === algorithm.namedCurve &&
+      (await crypto.subtle.verify(algorithm, verifier, signature as BufferSource, signed as BufferSource))
+    );
   } catch {
     return false; // no key, one of another kind, or an algorithm that this platform lacks
   }
 }
 
-/** SHA-256 in base64url: of an access token (RFC 9449 section 4.2), or of a key's members (RFC 7638 section 3). */
+/**
+ * SHA-256 in base64url: of an access token (RFC 9449 section 4.2), or of a key's members (RFC 7638 section
+ * 3).
+ */
 export async function sha256(text: string): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
   const base64 = btoa(Array.from(digest, (byte) => String.fromCharCode(byte)).join(''));
@@ -65,7 +76,9 @@ interface Algorithm {
 
 function fromBase64url(text: string): Uint8Array {
   if (!/^[\w-]+$/.test(text)) throw new SyntaxError('no base64url');
-  return Uint8Array.from(atob(text.replace(/-/g, '+').replace(/_/g, '/')), (character) => character.charCodeAt(0));
+  return Uint8Array.from(atob(text.replace(/-/g, '+').replace(/_/g, '/')), (character) =>
+    character.charCodeAt(0),
+  );
 }
 
 function hmac(alg: unknown): Algorithm | undefined {
@@ -81,8 +94,12 @@ function asymmetric(alg: unknown): Algorithm | undefined {
   return family === 'PS' ? { name: 'RSA-PSS', hash, saltLength: Number(bits) / 8 } : undefined;
 }
 
-async function importKey(key: string | VerificationKey | PublicJwk, algorithm: Algorithm): Promise<VerificationKey> {
-  if (typeof key === 'string') return crypto.subtle.importKey('raw', new TextEncoder().encode(key), algorithm, false, ['verify']);
+async function importKey(
+  key: string | VerificationKey | PublicJwk,
+  algorithm: Algorithm,
+): Promise<VerificationKey> {
+  if (typeof key === 'string')
+    return crypto.subtle.importKey('raw', new TextEncoder().encode(key), algorithm, false, ['verify']);
   if (!('kty' in key)) return key as VerificationKey;
   // Only the members of the key itself are taken. What it says of its use is the caller's business.
   const { kty, crv, x, y, n, e } = key as Record<string, string>;

@@ -2,8 +2,7 @@
  * How the mock server judges a proof of possession (RFC 9449 section 4.3).
  * @module
  */
-import type { Jws } from './jws.ts';
-import { isSignedWith, parseJws, sha256 } from './jws.ts';
+import { isSignedWith, type Jws, parseJws, sha256 } from './jws.ts';
 
 /** A proof that came with a request. */
 export interface Proof {
@@ -22,7 +21,12 @@ export async function readProof(header: string | undefined, accessToken: string)
   const jwk = Object(jws?.header.jwk);
   const isSigned = jws !== undefined && (await isSignedWith(jws, jwk));
   const { crv, e, kty, n, x, y } = jwk;
-  return { jws, isSigned, thumbprint: await sha256(JSON.stringify({ crv, e, kty, n, x, y })), tokenHash: await sha256(accessToken) };
+  return {
+    jws,
+    isSigned,
+    thumbprint: await sha256(JSON.stringify({ crv, e, kty, n, x, y })),
+    tokenHash: await sha256(accessToken),
+  };
 }
 
 /** The request that a proof must fit. */
@@ -35,15 +39,24 @@ export interface ProofTarget {
 }
 
 /** What is wrong with a proof, as error code and text; `undefined`: nothing. `seen` as for assertions. */
-export function proofFault(proof: Proof | undefined, target: ProofTarget, seen: Set<string>): readonly [code: string, text: string] | undefined {
+export function proofFault(
+  proof: Proof | undefined,
+  target: ProofTarget,
+  seen: Set<string>,
+): readonly [code: string, text: string] | undefined {
   const fault = formFault(proof, target, seen);
   if (fault) return ['invalid_dpop_proof', fault];
-  if (proof!.jws!.claims.nonce !== target.nonce) return ['use_dpop_nonce', 'The proof must hold the nonce that comes with this answer.'];
+  if (proof!.jws!.claims.nonce !== target.nonce)
+    return ['use_dpop_nonce', 'The proof must hold the nonce that comes with this answer.'];
   seen.add(proof!.jws!.claims.jti);
   return undefined;
 }
 
-function formFault(proof: Proof | undefined, { method, url, hasToken }: ProofTarget, seen: Set<string>): string | undefined {
+function formFault(
+  proof: Proof | undefined,
+  { method, url, hasToken }: ProofTarget,
+  seen: Set<string>,
+): string | undefined {
   if (!proof) return 'The DPoP header is missing.';
   const { jws, isSigned, tokenHash } = proof;
   if (!jws) return 'The proof is no signed JWT.';
@@ -52,10 +65,12 @@ function formFault(proof: Proof | undefined, { method, url, hasToken }: ProofTar
   if (Object(header.jwk).d !== undefined) return 'The proof holds a private key.';
   if (!isSigned) return 'The proof is not signed with the key in it.';
   if (claims.htm !== method) return `The proof is for another method than ${method}.`;
-  if (withoutQuery(claims.htu) !== withoutQuery(url)) return `The proof is for another URL than ${withoutQuery(url)}.`;
+  if (withoutQuery(claims.htu) !== withoutQuery(url))
+    return `The proof is for another URL than ${withoutQuery(url)}.`;
   if (!Number.isFinite(claims.iat)) return 'The proof does not say when it was made.';
   if (claims.ath !== (hasToken ? tokenHash : undefined)) return 'ath is not the hash of the access token.';
-  if (typeof claims.jti !== 'string' || seen.has(claims.jti)) return 'The proof has been used before, or has no jti.';
+  if (typeof claims.jti !== 'string' || seen.has(claims.jti))
+    return 'The proof has been used before, or has no jti.';
   return undefined;
 }
 

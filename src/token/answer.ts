@@ -1,12 +1,12 @@
 /**
- * What an OAuth endpoint's answer says. A good one is read. Any other becomes an error that says what happened,
- * where, and what to do. Answers are outside data and may repeat what was sent to them, so secrets are masked in
- * all that is taken from them.
+ * What an OAuth endpoint's answer says. A good one is read. Any other becomes an error that says what
+ * happened, where, and what to do. Answers are outside data and may repeat what was sent to them, so secrets
+ * are masked in all that is taken from them.
  * @module
  */
-import type { ApiErrorCode } from '../platform/errors.ts';
-import { ApiError, OAuthProviderError } from '../platform/errors.ts';
+
 import { formEncode } from '../config/clientAuthentication.ts';
+import { ApiError, type ApiErrorCode, OAuthProviderError } from '../platform/errors.ts';
 import { asText } from '../platform/token.ts';
 import { nameOf } from '../platform/transport.ts';
 
@@ -33,9 +33,18 @@ export function judge<T>({ url, response, text, secrets }: Reply, read: (body: B
   const error = say(body?.['error']);
   if (error) {
     const errorDescription = say(body?.['error_description']);
-    const message = [`${nameOf(url)} refused with ${error}${adviceOn(error)}`, errorDescription].filter(Boolean).join(': ');
+    const message = [`${nameOf(url)} refused with ${error}${adviceOn(error)}`, errorDescription]
+      .filter(Boolean)
+      .join(': ');
     const errorUri = say(body?.['error_uri']);
-    throw new OAuthProviderError(message, { code: 'oauth_error', statusCode, headers, error, errorDescription, errorUri });
+    throw new OAuthProviderError(message, {
+      code: 'oauth_error',
+      statusCode,
+      headers,
+      error,
+      errorDescription,
+      errorUri,
+    });
   }
   let code: ApiErrorCode = 'invalid_response';
   let help = 'no OAuth answer';
@@ -52,11 +61,18 @@ export function judge<T>({ url, response, text, secrets }: Reply, read: (body: B
       if (body) help = 'no usable Bearer token';
     }
   }
-  help = statusCode === 429 ? 'it throttles; try again later' : statusCode < 500 ? `${help}; check the URL` : 'it is unavailable; try again later';
+  help =
+    statusCode === 429
+      ? 'it throttles; try again later'
+      : statusCode < 500
+        ? `${help}; check the URL`
+        : 'it is unavailable; try again later';
   // Browsers answer a redirect with status 0.
-  const what = [statusCode || 'a redirect', headers.get('content-type'), faultOf(body, text)].filter(Boolean).join(' ');
-  // This cause says that the answer may have been cut off, so that it is asked for again. The platform's own error is not
-  // shown, since it may quote the body.
+  const what = [statusCode || 'a redirect', headers.get('content-type'), faultOf(body, text)]
+    .filter(Boolean)
+    .join(' ');
+  // This cause says that the answer may have been cut off, so that it is asked for again. The platform's own
+  // error is not shown, since it may quote the body.
   const cause = ok && !body && text !== undefined ? new SyntaxError('the body is no JSON') : undefined;
   throw new ApiError(`${nameOf(url)} answered ${say(what)}: ${help}`, { code, statusCode, headers, cause });
 }
@@ -85,5 +101,7 @@ function faultOf(body: Body | undefined, text = ''): unknown {
 function mask(text: string, secrets: readonly string[]): string {
   const all = secrets.flatMap((secret) => [secret, formEncode(secret)]).filter(Boolean);
   // Long secrets first, since a short one may be a part of a long one.
-  return all.sort((one, other) => other.length - one.length).reduce((masked, secret) => masked.replaceAll(secret, '***'), text);
+  return all
+    .sort((one, other) => other.length - one.length)
+    .reduce((masked, secret) => masked.replaceAll(secret, '***'), text);
 }

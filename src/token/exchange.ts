@@ -1,18 +1,14 @@
 /**
- * The client credentials grant on the wire (RFC 6749 section 4.4): builds the request and judges the answer. One call makes
- * one request, or two if the server asks for a nonce first. Retries are elsewhere.
+ * The client credentials grant on the wire (RFC 6749 section 4.4): builds the request and judges the answer.
+ * One call makes one request, or two if the server asks for a nonce first. Retries are elsewhere.
  * @module
  */
 import type { Dpop } from '../config/config.ts';
-import type { Settings } from '../config/settings.ts';
-import { assertUsable } from '../config/settings.ts';
-import type { OAuthProviderError } from '../platform/errors.ts';
-import { ApiError } from '../platform/errors.ts';
-import type { OAuthToken } from '../platform/token.ts';
-import { parseToken } from '../platform/token.ts';
+import { assertUsable, type Settings } from '../config/settings.ts';
+import { ApiError, type OAuthProviderError } from '../platform/errors.ts';
+import { type OAuthToken, parseToken } from '../platform/token.ts';
 import { sendOnce, withinLimit } from '../platform/transport.ts';
-import type { Body } from './answer.ts';
-import { judge } from './answer.ts';
+import { type Body, judge } from './answer.ts';
 
 /**
  * Exchanges the client's credentials for an access token. `onRequest` is called before each request.
@@ -20,7 +16,11 @@ import { judge } from './answer.ts';
  * @throws `ApiError` (`network`, `timeout`, `response_too_large`, `gateway_fault`, `invalid_response`),
  *   `OAuthProviderError`, or the reason of the signal
  */
-export async function exchange(settings: Settings, signal: AbortSignal, onRequest: () => void): Promise<OAuthToken> {
+export async function exchange(
+  settings: Settings,
+  signal: AbortSignal,
+  onRequest: () => void,
+): Promise<OAuthToken> {
   const { scope, params, tokenUrl, dpop } = settings;
   // Many servers refuse an empty `scope`.
   const fields = { grant_type: 'client_credentials', ...(scope && { scope }), ...params };
@@ -34,7 +34,8 @@ export async function exchange(settings: Settings, signal: AbortSignal, onReques
   } catch (error) {
     const { error: refusal, headers } = Object(error) as Partial<OAuthProviderError>;
     if (!dpop || refusal !== 'use_dpop_nonce' || !headers?.has('dpop-nonce')) throw error;
-    // RFC 9449 section 8: the nonce has come with the refusal. A client assertion must be new for this request, too.
+    // RFC 9449 section 8: the nonce has come with the refusal. A client assertion must be new for this
+    // request, too.
     return request();
   }
 }
@@ -47,8 +48,8 @@ interface FormOptions {
 }
 
 /**
- * Posts a form with the client's authentication, within the time of one request. If the answer is a 2xx without an
- * `error`, `read` reads its body.
+ * Posts a form with the client's authentication, within the time of one request. If the answer is a 2xx
+ * without an `error`, `read` reads its body.
  */
 export async function postForm<T>(
   settings: Settings,
@@ -59,12 +60,18 @@ export async function postForm<T>(
 ): Promise<T> {
   const { clientAuthentication, clientId, clientSecret = '', tokenUrl, params } = settings;
   if (!clientSecret && clientAuthentication.needsSecret) {
-    throw new ApiError('No valid token: give oauthClientSecret or oauthTokenProvider', { code: 'no_credentials' });
+    throw new ApiError('No valid token: give oauthClientSecret or oauthTokenProvider', {
+      code: 'no_credentials',
+    });
   }
   const body = new URLSearchParams();
-  for (const [name, field] of Object.entries(fields)) [field].flat().forEach((value) => body.append(name, value));
+  for (const [name, field] of Object.entries(fields))
+    [field].flat().forEach((value) => body.append(name, value));
   // workerd of 2023 sets no content type for a form by itself.
-  const headers = new Headers({ accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' });
+  const headers = new Headers({
+    accept: 'application/json',
+    'content-type': 'application/x-www-form-urlencoded',
+  });
   const proof = { method: 'POST', url };
   const answer = await withinLimit(settings, url, signal, async (within) => {
     await clientAuthentication({ clientId, clientSecret, body, headers, url, tokenUrl, signal: within });

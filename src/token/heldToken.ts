@@ -1,26 +1,25 @@
 /**
- * The token that a client holds: until when it is valid, when it is refreshed ahead of its end, and what its rejections
- * mean. Times are in milliseconds of Unix time.
+ * The token that a client holds: until when it is valid, when it is refreshed ahead of its end, and what its
+ * rejections mean. Times are in milliseconds of Unix time.
  * @module
  */
 import type { Settings } from '../config/settings.ts';
-import type { OAuthToken } from '../platform/token.ts';
-import { createToken, GRACE_SECONDS, isExpired } from '../platform/token.ts';
+import { createToken, GRACE_SECONDS, isExpired, type OAuthToken } from '../platform/token.ts';
 
 /** A token and what is known of it; the facts about its rejections are those of `Rejections`. */
 export interface HeldToken {
   readonly token: OAuthToken;
   readonly validUntilMs: number;
   /**
-   * From this time on, a call starts a refresh beside itself. A token that was given in the configuration has none before
-   * its first use, since `createClient` reads no clock.
+   * From this time on, a call starts a refresh beside itself. A token that was given in the configuration has
+   * none before its first use, since `createClient` reads no clock.
    */
   refreshAtMs?: number;
   /** Whether the token is new: another one than the client had, or the same one after it had ended. */
   readonly isNews?: boolean;
   /**
-   * Whether a call that could not be sent again met a 401 with this token. It then serves no further call for which
-   * another token can be had.
+   * Whether a call that could not be sent again met a 401 with this token. It then serves no further call for
+   * which another token can be had.
    */
   isGivenUp?: boolean;
   readonly replacedAtMs?: number;
@@ -33,24 +32,36 @@ export function holdGiven(settings: Settings, token: OAuthToken): HeldToken {
 }
 
 /**
- * Holds a token that has just come. ThingSpace and WSO2 repeat a token until it ends, and may state its full lifetime each
- * time: a known end holds while it lies ahead. `isReplacement`: the token was obtained in the place of a rejected one.
+ * Holds a token that has just come. ThingSpace and WSO2 repeat a token until it ends, and may state its full
+ * lifetime each time: a known end holds while it lies ahead. `isReplacement`: the token was obtained in the
+ * place of a rejected one.
  */
-export function holdNew(settings: Settings, given: OAuthToken, last: HeldToken | undefined, isReplacement: boolean): HeldToken {
+export function holdNew(
+  settings: Settings,
+  given: OAuthToken,
+  last: HeldToken | undefined,
+  isReplacement: boolean,
+): HeldToken {
   const nowMs = Date.now();
   const isRepeated = last?.token.accessToken === given.accessToken;
   const isNews = !isRepeated || isExpired(last.token, -GRACE_SECONDS);
   const knownEnd = isNews ? undefined : last.token.expiry;
-  const token = knownEnd !== undefined && endMs(given) > knownEnd * 1000 ? createToken({ ...given, expiry: knownEnd }) : given;
+  const token =
+    knownEnd !== undefined && endMs(given) > knownEnd * 1000
+      ? createToken({ ...given, expiry: knownEnd })
+      : given;
   return {
     ...(isRepeated && last),
     token,
     isNews,
     isGivenUp: false,
-    // Each token serves every call for at least a second. A repeated one is valid to its very end, without the skew. It is
-    // asked for again two seconds later at the earliest, since the server's clock may be behind. Refreshing it ahead would
-    // bring the same token.
-    validUntilMs: Math.max(endMs(token, isRepeated ? 0 : settings.clockSkewSeconds), nowMs + (isRepeated ? 2_000 : 1_000)),
+    // Each token serves every call for at least a second. A repeated one is valid to its very end, without
+    // the skew. It is asked for again two seconds later at the earliest, since the server's clock may be
+    // behind. Refreshing it ahead would bring the same token.
+    validUntilMs: Math.max(
+      endMs(token, isRepeated ? 0 : settings.clockSkewSeconds),
+      nowMs + (isRepeated ? 2_000 : 1_000),
+    ),
     refreshAtMs: isRepeated ? Infinity : refreshAtMs(settings, token, nowMs),
     ...(isReplacement && { replacedAtMs: nowMs }),
     // The token was given up and has come again, so asking once more would not help.
@@ -69,5 +80,7 @@ function endMs({ expiry = Infinity }: OAuthToken, clockSkewSeconds = 0): number 
 export function refreshAtMs(settings: Settings, token: OAuthToken, nowMs: number): number {
   const { expiry = Infinity, expiresIn = expiry - nowMs / 1000 } = token;
   const aheadMs = Math.min(300, expiresIn / 5) * (1000 + Math.random() * 500);
-  return settings.canRenew ? Math.max(endMs(token, settings.clockSkewSeconds) - aheadMs, nowMs + 1_000) : Infinity;
+  return settings.canRenew
+    ? Math.max(endMs(token, settings.clockSkewSeconds) - aheadMs, nowMs + 1_000)
+    : Infinity;
 }

@@ -1,12 +1,15 @@
 /**
- * What a failure bars, and for how long. While the token endpoint is down, it is asked again after 1 s, then after 2 s, and
- * so on up to 30 s. Callers in between get the last error at once.
+ * What a failure bars, and for how long. While the token endpoint is down, it is asked again after 1 s, then
+ * after 2 s, and so on up to 30 s. Callers in between get the last error at once.
  * @module
  */
 import { isLately } from '../platform/lately.ts';
 import { retryAfterMs } from './retry.ts';
 
-/** What may be tried, from the least needed on. A failure bars what it says, and all that stands before that in this list. */
+/**
+ * What may be tried, from the least needed on. A failure bars what it says, and all that stands before that
+ * in this list.
+ */
 export const AHEAD = 1;
 export const EXCHANGE = 2;
 export const PROVIDER = 3;
@@ -31,8 +34,8 @@ export function createFailure(last: Failure | undefined, error: unknown, bars: T
 }
 
 /**
- * The failure because of which something is not tried now; `undefined` if it may be tried. A failure in the future holds
- * nothing: the clock was set back.
+ * The failure because of which something is not tried now; `undefined` if it may be tried. A failure in the
+ * future holds nothing: the clock was set back.
  */
 export function barring(failure: Failure | undefined, tried: Tried): Failure | undefined {
   if (!failure || failure.bars < tried) return undefined;

@@ -1,25 +1,31 @@
 /**
- * One renewal: within 60 s the provider is asked, or an exchange is made. What comes of it is remembered, counted and told
- * here and nowhere else. A renewal is one record. Its promise exists before any code of the caller's runs.
+ * One renewal: within 60 s the provider is asked, or an exchange is made. What comes of it is remembered,
+ * counted and told here and nowhere else. A renewal is one record. Its promise exists before any code of the
+ * caller's runs.
  * @module
  */
 import type { TokenRequest } from '../config/config.ts';
-import type { Settings } from '../config/settings.ts';
-import { assertUsable } from '../config/settings.ts';
+import { assertUsable, type Settings } from '../config/settings.ts';
 import { ApiError } from '../platform/errors.ts';
-import type { ClientEvent } from '../platform/events.ts';
-import { callHook, describeFailure, report } from '../platform/events.ts';
-import type { OAuthToken } from '../platform/token.ts';
-import { createToken, isExpired } from '../platform/token.ts';
+import { type ClientEvent, callHook, describeFailure, report } from '../platform/events.ts';
+import { createToken, isExpired, type OAuthToken } from '../platform/token.ts';
 import { runWithin } from '../platform/waiting.ts';
 import { exchange } from './exchange.ts';
-import type { HeldToken } from './heldToken.ts';
-import { holdNew } from './heldToken.ts';
-import type { Failure, Tried } from './outageGuard.ts';
-import { AHEAD, barring, createFailure, EXCHANGE, PROVIDER } from './outageGuard.ts';
+import { type HeldToken, holdNew } from './heldToken.ts';
+import {
+  AHEAD,
+  barring,
+  createFailure,
+  EXCHANGE,
+  type Failure,
+  PROVIDER,
+  type Tried,
+} from './outageGuard.ts';
 import { withRetries } from './retry.ts';
 
-/** The state of one client. All clients share the functions on it: closures would treble a client's memory. */
+/**
+ * The state of one client. All clients share the functions on it: closures would treble a client's memory.
+ */
 export interface TokenSource {
   readonly settings: Settings;
   held: HeldToken | undefined;
@@ -27,12 +33,20 @@ export interface TokenSource {
   renewal?: Renewal | undefined;
   /** The last failure, until a success. */
   failure?: Failure | undefined;
-  /** Ends the time limit of a call when nobody holds the answer's body any more. Absent until it is first needed. */
+  /**
+   * Ends the time limit of a call when nobody holds the answer's body any more. Absent until it is first
+   * needed.
+   */
   openBodies?: FinalizationRegistry<() => void>;
 }
 
-/** How a renewal ended. The promise for this always fulfils, so that a rejection can only come from the runtime. */
-export type Outcome = { readonly token: OAuthToken; readonly error?: never } | { readonly token?: never; readonly error: unknown };
+/**
+ * How a renewal ended. The promise for this always fulfils, so that a rejection can only come from the
+ * runtime.
+ */
+export type Outcome =
+  | { readonly token: OAuthToken; readonly error?: never }
+  | { readonly token?: never; readonly error: unknown };
 
 /** A renewal under way. */
 export interface Renewal {
@@ -46,7 +60,10 @@ export interface Renewal {
   isAhead: boolean;
   /** Whether somebody wants its token in the place of a rejected one. */
   isReplacement: boolean;
-  /** What all callers wait for that joined it and want the same: any valid token, whenever it comes. Absent until the first. */
+  /**
+   * What all callers wait for that joined it and want the same: any valid token, whenever it comes. Absent
+   * until the first.
+   */
   token?: Promise<OAuthToken>;
   /** How many requests it has made. */
   attempts: number;
@@ -81,19 +98,31 @@ export function startRenewal(source: TokenSource, isForced: boolean, isAhead: bo
 async function renew(source: TokenSource, renewal: Renewal): Promise<Outcome> {
   const { settings } = source;
   const tell = (event: object) =>
-    report(settings, { ...event, durationMs: Date.now() - renewal.startedAtMs, attempts: renewal.attempts } as ClientEvent);
+    report(settings, {
+      ...event,
+      durationMs: Date.now() - renewal.startedAtMs,
+      attempts: renewal.attempts,
+    } as ClientEvent);
   try {
-    const given = await runWithin('a renewal: check network, oauthTokenProvider and clientAuthentication', 60_000, undefined, (signal) =>
-      (settings.tokenProvider ? askProvider : makeExchange)(source, renewal, signal),
+    const given = await runWithin(
+      'a renewal: check network, oauthTokenProvider and clientAuthentication',
+      60_000,
+      undefined,
+      (signal) => (settings.tokenProvider ? askProvider : makeExchange)(source, renewal, signal),
     );
     // A token that comes late does not replace one that a later renewal has brought meanwhile.
     const isLate = source.renewal !== renewal && source.held !== renewal.held;
     const token = isLate ? given : remember(source, renewal, given);
     if (!renewal.isCounted && !renewal.barredBy) source.failure = undefined;
-    tell({ type: 'token_obtained', source: renewal.attempts ? 'exchange' : 'provider', expiresIn: token.expiresIn });
+    tell({
+      type: 'token_obtained',
+      source: renewal.attempts ? 'exchange' : 'provider',
+      expiresIn: token.expiresIn,
+    });
     return { token };
   } catch (error) {
-    // A provider that only passes on the last error, which it was told without a request, has not failed anew.
+    // A provider that only passes on the last error, which it was told without a request, has not failed
+    // anew.
     if (renewal.isCounted || !renewal.barredBy || renewal.barredBy.error !== error) {
       if (!renewal.isCounted) count(source, renewal, error, renewal.attempts ? EXCHANGE : PROVIDER);
       tell({ type: renewal.isAhead ? 'refresh_ahead_failed' : 'token_failed', ...describeFailure(error) });
@@ -116,7 +145,10 @@ function remember(source: TokenSource, { isReplacement }: Renewal, given: OAuthT
   return held.token;
 }
 
-/** Counts a failure. A failed exchange does not bar a provider: another process may have stored a token meanwhile. */
+/**
+ * Counts a failure. A failed exchange does not bar a provider: another process may have stored a token
+ * meanwhile.
+ */
 function count(source: TokenSource, renewal: Renewal, error: unknown, tried: Tried): void {
   source.failure = createFailure(source.failure, error, renewal.isAhead ? AHEAD : tried);
   renewal.isCounted = true;
@@ -124,9 +156,12 @@ function count(source: TokenSource, renewal: Renewal, error: unknown, tried: Tri
 
 async function makeExchange(source: TokenSource, renewal: Renewal, signal: AbortSignal): Promise<OAuthToken> {
   const { settings } = source;
-  // A renewal whose time is over makes no request and counts nothing any more, whatever a provider still does.
+  // A renewal whose time is over makes no request and counts nothing any more, whatever a provider still
+  // does.
   signal.throwIfAborted();
-  renewal.barredBy = renewal.isForced ? undefined : barring(source.failure, renewal.isAhead ? AHEAD : EXCHANGE);
+  renewal.barredBy = renewal.isForced
+    ? undefined
+    : barring(source.failure, renewal.isAhead ? AHEAD : EXCHANGE);
   if (renewal.barredBy) throw renewal.barredBy.error;
   try {
     return await withRetries(settings, signal, () => exchange(settings, signal, () => renewal.attempts++));
@@ -157,6 +192,8 @@ async function askProvider(source: TokenSource, renewal: Renewal, signal: AbortS
     if (isExpired(token) && (renewal.isCounted || !renewal.attempts)) throw new TypeError('it has ended');
     return token;
   } catch (error) {
-    throw new ApiError(`oauthTokenProvider returned no usable token: ${(error as Error).message}`, { code: 'invalid_response' });
+    throw new ApiError(`oauthTokenProvider returned no usable token: ${(error as Error).message}`, {
+      code: 'invalid_response',
+    });
   }
 }

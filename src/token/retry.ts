@@ -1,5 +1,6 @@
 /**
- * When a request to the token endpoint is tried again, and how long that waits. A login and an API call never come here.
+ * When a request to the token endpoint is tried again, and how long that waits. A login and an API call never
+ * come here.
  * @module
  */
 import type { Settings } from '../config/settings.ts';
@@ -13,22 +14,38 @@ import { sleep } from '../platform/waiting.ts';
  * jitter, or is what `Retry-After` says. A `Retry-After` beyond `maxDelay` ends the tries. Rejects with the
  * last error, or the signal's reason.
  */
-export async function withRetries<T>(settings: Settings, signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
+export async function withRetries<T>(
+  settings: Settings,
+  signal: AbortSignal,
+  attempt: () => Promise<T>,
+): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
       return await attempt();
     } catch (error) {
-      const delayMs = retryAfterMs(error) ?? Math.random() * Math.min(settings.maxDelay, settings.baseDelay * 2 ** (tries - 1));
-      if (tries >= settings.attempts || delayMs > settings.maxDelay || !(error instanceof ApiError && isPassing(error))) throw error;
-      report(settings, { type: 'retry_waiting', attempt: tries, delayMs: Math.round(delayMs), ...describeFailure(error) });
+      const delayMs =
+        retryAfterMs(error) ??
+        Math.random() * Math.min(settings.maxDelay, settings.baseDelay * 2 ** (tries - 1));
+      if (
+        tries >= settings.attempts ||
+        delayMs > settings.maxDelay ||
+        !(error instanceof ApiError && isPassing(error))
+      )
+        throw error;
+      report(settings, {
+        type: 'retry_waiting',
+        attempt: tries,
+        delayMs: Math.round(delayMs),
+        ...describeFailure(error),
+      });
       await sleep(delayMs, signal);
     }
   }
 }
 
 /**
- * Whether an error may pass. Network errors, overload and answers that were cut off may. A time-out has cost enough time
- * already, and a refusal would only be repeated.
+ * Whether an error may pass. Network errors, overload and answers that were cut off may. A time-out has cost
+ * enough time already, and a refusal would only be repeated.
  */
 function isPassing({ code, statusCode, cause }: ApiError): boolean {
   if (code === 'network') return !isDenied(cause);
@@ -36,8 +53,8 @@ function isPassing({ code, statusCode, cause }: ApiError): boolean {
 }
 
 /**
- * The milliseconds that an answer asks to wait (RFC 9110 section 10.2.3), at most 300 s. `undefined` if it asks for
- * nothing, or for nothing sensible.
+ * The milliseconds that an answer asks to wait (RFC 9110 section 10.2.3), at most 300 s. `undefined` if it
+ * asks for nothing, or for nothing sensible.
  */
 export function retryAfterMs(error: unknown): number | undefined {
   const headers = error instanceof ApiError ? error.headers : undefined;

@@ -4,14 +4,13 @@
  */
 import type { ClientConfig } from '../config/config.ts';
 import { resolveConfig } from '../config/settings.ts';
+import { type OAuthToken, reviveToken } from '../platform/token.ts';
 import { postForm } from './exchange.ts';
-import type { OAuthToken } from '../platform/token.ts';
-import { reviveToken } from '../platform/token.ts';
 
 /**
  * Revokes an access token with one request, which is never repeated. At ThingSpace the next exchange then
- * brings a new token; otherwise it would bring the same one again. Clients that hold the token notice at their
- * next call, which gets a 401.
+ * brings a new token; otherwise it would bring the same one again. Clients that hold the token notice at
+ * their next call, which gets a 401.
  *
  * @param config the client's configuration
  * @param token the token to revoke

@@ -1,19 +1,17 @@
 /**
- * One client's token: the one that is held while it is valid, or else that of one renewal, which all callers share. A token
- * is refreshed ahead of its end when it is used. There are no timers but those of a renewal under way.
+ * One client's token: the one that is held while it is valid, or else that of one renewal, which all callers
+ * share. A token is refreshed ahead of its end when it is used. There are no timers but those of a renewal
+ * under way.
  * @module
  */
 import type { Settings } from '../config/settings.ts';
 import { ApiError, OAuthProviderError } from '../platform/errors.ts';
-import type { RejectedUse } from '../platform/rejections.ts';
-import { isWorthReplacing } from '../platform/rejections.ts';
-import type { OAuthToken } from '../platform/token.ts';
-import { isExpired } from '../platform/token.ts';
+import { isWorthReplacing, type RejectedUse } from '../platform/rejections.ts';
+import { isExpired, type OAuthToken } from '../platform/token.ts';
 import { isRequestBound, throwIfAborted, waitFor } from '../platform/waiting.ts';
 import { holdGiven, refreshAtMs } from './heldToken.ts';
 import { AHEAD, barring, EXCHANGE, PROVIDER } from './outageGuard.ts';
-import type { Outcome, Renewal, TokenSource } from './renewal.ts';
-import { startRenewal } from './renewal.ts';
+import { type Outcome, type Renewal, startRenewal, type TokenSource } from './renewal.ts';
 
 /** The state of a client that starts from a token, or from nothing. Reads no clock. */
 export function createTokenSource(settings: Settings, token: OAuthToken | undefined): TokenSource {
@@ -27,18 +25,28 @@ export function validToken(source: TokenSource): OAuthToken | undefined {
   if (!held || held.isGivenUp || nowMs >= held.validUntilMs) return undefined;
   held.refreshAtMs ??= refreshAtMs(settings, held.token, nowMs);
   // Where a promise cannot outlive its request, such a refresh would be lost.
-  if (nowMs >= held.refreshAtMs && !source.renewal && !barring(source.failure, AHEAD) && (settings.waitUntil || !isRequestBound())) {
+  if (
+    nowMs >= held.refreshAtMs &&
+    !source.renewal &&
+    !barring(source.failure, AHEAD) &&
+    (settings.waitUntil || !isRequestBound())
+  ) {
     startRenewal(source, false, true);
   }
   return held.token;
 }
 
 /**
- * Gets a valid token, other than the one `rejected`: the remembered one, or else that of one renewal, which callers share.
- * If the renewal fails, a remembered token that has not ended still serves. With `isForced` only the token of a renewal
- * will do; with a provider, the renewal must have been begun by a `fetchToken`.
+ * Gets a valid token, other than the one `rejected`: the remembered one, or else that of one renewal, which
+ * callers share. If the renewal fails, a remembered token that has not ended still serves. With `isForced`
+ * only the token of a renewal will do; with a provider, the renewal must have been begun by a `fetchToken`.
  */
-export function getToken(source: TokenSource, signal?: AbortSignal | null, isForced?: boolean, rejected?: string): Promise<OAuthToken> {
+export function getToken(
+  source: TokenSource,
+  signal?: AbortSignal | null,
+  isForced?: boolean,
+  rejected?: string,
+): Promise<OAuthToken> {
   const { renewal } = source;
   if (!renewal || signal || isForced || rejected || isRequestBound() || validToken(source)) {
     return waitForToken(source, signal, isForced, rejected);
@@ -47,7 +55,12 @@ export function getToken(source: TokenSource, signal?: AbortSignal | null, isFor
   return (renewal.token ??= waitForToken(source));
 }
 
-async function waitForToken(source: TokenSource, signal?: AbortSignal | null, isForced = false, rejected?: string): Promise<OAuthToken> {
+async function waitForToken(
+  source: TokenSource,
+  signal?: AbortSignal | null,
+  isForced = false,
+  rejected?: string,
+): Promise<OAuthToken> {
   const { tokenProvider } = source.settings;
   const usable = () => {
     const token = source.held?.token;
@@ -59,7 +72,8 @@ async function waitForToken(source: TokenSource, signal?: AbortSignal | null, is
     throwIfAborted(signal);
     const joined = source.renewal;
     // A provider is asked all the same: another process may have stored a token.
-    let outcome: Outcome | undefined = joined || isForced ? undefined : barring(source.failure, tokenProvider ? PROVIDER : EXCHANGE);
+    let outcome: Outcome | undefined =
+      joined || isForced ? undefined : barring(source.failure, tokenProvider ? PROVIDER : EXCHANGE);
     if (!outcome) {
       const renewal = joined ?? startRenewal(source, isForced, false);
       // With a provider, a renewal that others have begun may be served from a store, which is no answer to
@@ -84,18 +98,23 @@ function settle({ token, error }: Outcome, held: OAuthToken | undefined): OAuthT
 }
 
 /**
- * Waits for a renewal. On workerd and edge runtimes, a renewal that another request has begun may never settle, or reject
- * with an error of the runtime. It counts as lost when it rejects, or 5 s after its begin: the result is then `undefined`.
+ * Waits for a renewal. On workerd and edge runtimes, a renewal that another request has begun may never
+ * settle, or reject with an error of the runtime. It counts as lost when it rejects, or 5 s after its begin:
+ * the result is then `undefined`.
  */
-function awaitOutcome({ outcome, startedAtMs }: Renewal, signal: AbortSignal | null | undefined, isJoined: boolean): Promise<Outcome | undefined> {
+function awaitOutcome(
+  { outcome, startedAtMs }: Renewal,
+  signal: AbortSignal | null | undefined,
+  isJoined: boolean,
+): Promise<Outcome | undefined> {
   const limitMs = isJoined && isRequestBound() ? Math.min(startedAtMs - Date.now(), 0) + 5_000 : undefined;
   return signal || limitMs !== undefined ? waitFor(outcome, signal, limitMs).catch(() => undefined) : outcome;
 }
 
 /**
- * Gets another token than the one that was answered with 401. Only for when {@link rejectToken} has said that another one may
- * help. `undefined`: the server has given the same token again. If the renewal fails, the error says that the API had
- * answered 401, unless it is a provider's own error.
+ * Gets another token than the one that was answered with 401. Only for when {@link rejectToken} has said that
+ * another one may help. `undefined`: the server has given the same token again. If the renewal fails, the
+ * error says that the API had answered 401, unless it is a provider's own error.
  */
 export async function renewToken(
   source: TokenSource,

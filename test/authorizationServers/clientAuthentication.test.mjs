@@ -3,7 +3,13 @@ import assert from 'node:assert/strict';
 import { createPrivateKey, createPublicKey, sign } from 'node:crypto';
 import { test } from 'node:test';
 import { jwtVerify } from 'jose';
-import { clientSecretBasic, clientSecretPost, createClient, noClientAuthentication, revokeToken } from 'thingspace-auth';
+import {
+  clientSecretBasic,
+  clientSecretPost,
+  createClient,
+  noClientAuthentication,
+  revokeToken,
+} from 'thingspace-auth';
 import { discover } from 'thingspace-auth/discover';
 import { clientSecretJwt, importKey, privateKeyJwt } from 'thingspace-auth/jwt';
 import { ALGORITHMS, makeKeys } from './keys.mjs';
@@ -17,13 +23,26 @@ const byKey = (algorithm) => ({
   token_endpoint_auth_signing_alg: algorithm,
   jwks: { keys: [keys[algorithm].jwk] },
 });
-const bySecret = (method) => ({ client_id: `by-${method}`, client_secret: SECRET, token_endpoint_auth_method: method });
+const bySecret = (method) => ({
+  client_id: `by-${method}`,
+  client_secret: SECRET,
+  token_endpoint_auth_method: method,
+});
 
-const SECRET_METHODS = { client_secret_basic: clientSecretBasic, client_secret_post: clientSecretPost, client_secret_jwt: clientSecretJwt() };
+const SECRET_METHODS = {
+  client_secret_basic: clientSecretBasic,
+  client_secret_post: clientSecretPost,
+  client_secret_jwt: clientSecretJwt(),
+};
 
 async function configFor(server, oauthClientId, clientAuthentication, options = {}) {
   const environment = await discover(server.issuer ?? server.origin, { apiOrigins: [server.origin] });
-  const credentials = { oauthClientId, oauthClientSecret: SECRET, oauthScopes: ['read'], clientAuthentication };
+  const credentials = {
+    oauthClientId,
+    oauthClientSecret: SECRET,
+    oauthScopes: ['read'],
+    clientAuthentication,
+  };
   return { clientCredentialsAuthCredentials: credentials, environment, ...options };
 }
 
@@ -49,22 +68,33 @@ for (const algorithm of ALGORITHMS) {
     const server = await startOidcProvider(t, [byKey(algorithm)]);
     const { privatePem, publicPem } = keys[algorithm];
     const key = await importKey(privatePem, algorithm);
-    const config = await configFor(server, `by-${algorithm}`, privateKeyJwt({ key, keyId: `key-for-${algorithm}` }));
+    const config = await configFor(
+      server,
+      `by-${algorithm}`,
+      privateKeyJwt({ key, keyId: `key-for-${algorithm}` }),
+    );
 
     const token = await createClient(config).fetchToken();
     await revokeToken(config, token);
 
     const sent = server.requests.filter(({ path }) => /token/.test(path));
-    assert.deepEqual(sent.map(({ status }) => status), [200, 200]);
+    assert.deepEqual(
+      sent.map(({ status }) => status),
+      [200, 200],
+    );
     for (const { form } of sent) {
-      const { payload, protectedHeader } = await jwtVerify(form.get('client_assertion'), createPublicKey(publicPem), {
-        algorithms: [algorithm],
-        issuer: `by-${algorithm}`,
-        subject: `by-${algorithm}`,
-        audience: config.environment.tokenUrl,
-        maxTokenAge: 60,
-        requiredClaims: ['jti', 'exp'],
-      });
+      const { payload, protectedHeader } = await jwtVerify(
+        form.get('client_assertion'),
+        createPublicKey(publicPem),
+        {
+          algorithms: [algorithm],
+          issuer: `by-${algorithm}`,
+          subject: `by-${algorithm}`,
+          audience: config.environment.tokenUrl,
+          maxTokenAge: 60,
+          requiredClaims: ['jti', 'exp'],
+        },
+      );
       assert.equal(protectedHeader.kid, `key-for-${algorithm}`);
       assert.equal(payload.exp - payload.iat, 60);
     }
@@ -73,7 +103,8 @@ for (const algorithm of ALGORITHMS) {
 
 test('an assertion signed elsewhere is as good: oidc-provider takes it', async (t) => {
   const server = await startOidcProvider(t, [byKey('ES256')]);
-  const kms = (input) => sign('sha256', input, { key: createPrivateKey(keys.ES256.privatePem), dsaEncoding: 'ieee-p1363' });
+  const kms = (input) =>
+    sign('sha256', input, { key: createPrivateKey(keys.ES256.privatePem), dsaEncoding: 'ieee-p1363' });
   const config = await configFor(server, 'by-ES256', privateKeyJwt({ key: kms, algorithm: 'ES256' }));
   assert.equal((await createClient(config).fetchToken()).scope, 'read');
 });
@@ -86,7 +117,11 @@ test('an assertion by another key, or by another secret, is refused: invalid_cli
   wrongSecret.clientCredentialsAuthCredentials.oauthClientSecret = `another-${SECRET}`;
 
   for (const each of [config, wrongSecret]) {
-    await assert.rejects(createClient(each).fetchToken(), { code: 'oauth_error', error: 'invalid_client', statusCode: 401 });
+    await assert.rejects(createClient(each).fetchToken(), {
+      code: 'oauth_error',
+      error: 'invalid_client',
+      statusCode: 401,
+    });
   }
 });
 
@@ -99,12 +134,18 @@ test('a token request whose answer is lost is repeated with another assertion, w
     return response;
   };
   const key = await importKey(keys.ES256.privatePem);
-  const config = await configFor(server, 'by-ES256', privateKeyJwt({ key }), { fetch: losing, retry: { baseDelay: 1 } });
+  const config = await configFor(server, 'by-ES256', privateKeyJwt({ key }), {
+    fetch: losing,
+    retry: { baseDelay: 1 },
+  });
 
   await createClient(config).fetchToken();
 
   const sent = server.requests.filter(({ method }) => method === 'POST');
-  assert.deepEqual(sent.map(({ status }) => status), [200, 200]);
+  assert.deepEqual(
+    sent.map(({ status }) => status),
+    [200, 200],
+  );
   // The rule that makes it necessary: the server refuses an assertion that it has seen.
   const again = await fetch(config.environment.tokenUrl, { method: 'POST', body: sent[1].form });
   assert.deepEqual([again.status, (await again.json()).error], [401, 'invalid_client']);
@@ -112,9 +153,15 @@ test('a token request whose answer is lost is repeated with another assertion, w
 
 test('better-auth takes an assertion, and at revocation one for that very endpoint', async (t) => {
   const { privatePem, jwk } = keys.RS256;
-  const server = await startBetterAuth(t, [{ clientId: 'mine', jwks: JSON.stringify({ keys: [jwk] }), tokenEndpointAuthMethod: 'private_key_jwt' }]);
+  const server = await startBetterAuth(t, [
+    { clientId: 'mine', jwks: JSON.stringify({ keys: [jwk] }), tokenEndpointAuthMethod: 'private_key_jwt' },
+  ]);
   const key = await importKey(privatePem);
-  const wide = await configFor(server, 'mine', privateKeyJwt({ key, keyId: jwk.kid, audience: ({ url }) => url }));
+  const wide = await configFor(
+    server,
+    'mine',
+    privateKeyJwt({ key, keyId: jwk.kid, audience: ({ url }) => url }),
+  );
   const narrow = await configFor(server, 'mine', privateKeyJwt({ key, keyId: jwk.kid }));
 
   const token = await createClient(wide).fetchToken();

@@ -1,5 +1,5 @@
-// Tokens bound to a key, against servers of others: oidc-provider asks for nonces, better-auth uses none. The API's proofs are
-// verified by `jose`.
+// Tokens bound to a key, against servers of others: oidc-provider asks for nonces, better-auth uses none. The
+// API's proofs are verified by `jose`.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { calculateJwkThumbprint, EmbeddedJWK, jwtVerify } from 'jose';
@@ -14,17 +14,31 @@ import { SECRET, startApi, startBetterAuth, startOidcProvider } from './servers.
 const keys = makeKeys('ES256');
 const METHODS = {
   client_secret_basic: { registered: { client_secret: SECRET }, clientAuthentication: clientSecretBasic },
-  private_key_jwt: { registered: { jwks: { keys: [keys.jwk] } }, clientAuthentication: privateKeyJwt({ key: await importKey(keys.privatePem) }) },
+  private_key_jwt: {
+    registered: { jwks: { keys: [keys.jwk] } },
+    clientAuthentication: privateKeyJwt({ key: await importKey(keys.privatePem) }),
+  },
 };
 
 async function start(t, method, options = {}, credentials = {}) {
   const { registered, clientAuthentication } = METHODS[method];
-  const client = { client_id: 'mine', token_endpoint_auth_method: method, dpop_bound_access_tokens: true, ...registered };
+  const client = {
+    client_id: 'mine',
+    token_endpoint_auth_method: method,
+    dpop_bound_access_tokens: true,
+    ...registered,
+  };
   const server = await startOidcProvider(t, [client]);
   const api = await startApi(t, server.lookUp);
   const environment = await discover(server.origin, { apiOrigins: [api.origin] });
   const config = {
-    clientCredentialsAuthCredentials: { oauthClientId: 'mine', oauthClientSecret: SECRET, oauthScopes: ['read'], clientAuthentication, ...credentials },
+    clientCredentialsAuthCredentials: {
+      oauthClientId: 'mine',
+      oauthClientSecret: SECRET,
+      oauthScopes: ['read'],
+      clientAuthentication,
+      ...credentials,
+    },
     environment,
     dpop: createDpop(),
     ...options,
@@ -41,7 +55,10 @@ for (const method of Object.keys(METHODS)) {
 
     const token = await getToken();
     assert.deepEqual([response.status, token.tokenType], [200, 'DPoP']);
-    assert.deepEqual(exchanges().map(({ status }) => status), [400, 200]);
+    assert.deepEqual(
+      exchanges().map(({ status }) => status),
+      [400, 200],
+    );
     assert.deepEqual(api.calls, ['POST /orders?query 401', 'POST /orders?query 200']);
     assert.equal((await server.lookUp(token.accessToken)).jkt, await config.dpop.getThumbprint());
   });
@@ -53,13 +70,23 @@ test('both proofs of an exchange are what jose takes: the second one has the non
 
   const proofs = [];
   for (const { headers, form } of exchanges()) {
-    const { payload, protectedHeader } = await jwtVerify(headers.dpop, EmbeddedJWK, { typ: 'dpop+jwt', algorithms: ['ES256'], maxTokenAge: 60 });
-    assert.deepEqual([payload.htm, payload.htu, payload.ath], ['POST', config.environment.tokenUrl, undefined]);
+    const { payload, protectedHeader } = await jwtVerify(headers.dpop, EmbeddedJWK, {
+      typ: 'dpop+jwt',
+      algorithms: ['ES256'],
+      maxTokenAge: 60,
+    });
+    assert.deepEqual(
+      [payload.htm, payload.htu, payload.ath],
+      ['POST', config.environment.tokenUrl, undefined],
+    );
     assert.deepEqual(Object.keys(protectedHeader.jwk).sort(), ['crv', 'kty', 'x', 'y']);
     assert.equal(await calculateJwkThumbprint(protectedHeader.jwk), await config.dpop.getThumbprint());
     proofs.push({ ...payload, assertion: form.get('client_assertion') });
   }
-  assert.deepEqual(proofs.map(({ nonce }) => typeof nonce), ['undefined', 'string']);
+  assert.deepEqual(
+    proofs.map(({ nonce }) => typeof nonce),
+    ['undefined', 'string'],
+  );
   assert.equal(new Set(proofs.flatMap(({ jti, assertion }) => [jti, assertion])).size, 4);
 });
 
@@ -70,7 +97,10 @@ test('the next exchange has the nonce already', async (t) => {
   await fetchToken();
   await fetchToken();
 
-  assert.deepEqual(exchanges().map(({ status }) => status), [400, 200, 200]);
+  assert.deepEqual(
+    exchanges().map(({ status }) => status),
+    [400, 200, 200],
+  );
 });
 
 test('eight calls that the API asks for a nonce together need one token', async (t) => {
@@ -78,8 +108,13 @@ test('eight calls that the API asks for a nonce together need one token', async 
   const { authorizedFetch } = createClient(config);
 
   for (let round = 0; round < 3; round++) {
-    const responses = await Promise.all(Array.from({ length: 8 }, () => authorizedFetch(`${api.origin}/orders`)));
-    assert.deepEqual(responses.map(({ status }) => status), Array(8).fill(200));
+    const responses = await Promise.all(
+      Array.from({ length: 8 }, () => authorizedFetch(`${api.origin}/orders`)),
+    );
+    assert.deepEqual(
+      responses.map(({ status }) => status),
+      Array(8).fill(200),
+    );
     api.rotate();
   }
 
@@ -89,7 +124,12 @@ test('eight calls that the API asks for a nonce together need one token', async 
 test('a stream gets the question of the API as its answer, and costs no token', async (t) => {
   const { api, config, exchanges } = await start(t, 'client_secret_basic');
   const { authorizedFetch } = createClient(config);
-  const send = () => authorizedFetch(`${api.origin}/orders`, { method: 'POST', body: new Blob(['streamed']).stream(), duplex: 'half' });
+  const send = () =>
+    authorizedFetch(`${api.origin}/orders`, {
+      method: 'POST',
+      body: new Blob(['streamed']).stream(),
+      duplex: 'half',
+    });
 
   assert.deepEqual([(await send()).status, (await send()).status], [401, 200]);
 
@@ -104,10 +144,16 @@ test('each hop of a redirect is proven, also to another API', async (t) => {
   for (const { origin } of [api, other]) await authorizedFetch(`${origin}/first`);
   api.rotate();
 
-  const response = await authorizedFetch(`${api.origin}/moved?to=${encodeURIComponent(`${other.origin}/there`)}`, { method: 'POST', body: 'text' });
+  const response = await authorizedFetch(
+    `${api.origin}/moved?to=${encodeURIComponent(`${other.origin}/there`)}`,
+    { method: 'POST', body: 'text' },
+  );
 
   assert.deepEqual([response.status, response.redirected], [200, true]);
-  assert.deepEqual(api.calls.slice(2).map((call) => call.slice(-3)), ['401', '307']);
+  assert.deepEqual(
+    api.calls.slice(2).map((call) => call.slice(-3)),
+    ['401', '307'],
+  );
   assert.deepEqual(other.calls.slice(2), ['POST /there 200']);
 });
 
@@ -122,13 +168,25 @@ test('a token that the server has dropped is renewed, and the call sent again wi
 
   assert.equal(response.status, 200);
   assert.notEqual((await getToken()).accessToken, dropped);
-  assert.deepEqual(exchanges().map(({ status }) => status), [400, 200, 200]);
+  assert.deepEqual(
+    exchanges().map(({ status }) => status),
+    [400, 200, 200],
+  );
 });
 
 test('a stored token serves who has its key, and nobody else', async (t) => {
   const values = new Map();
-  const store = { get: (key) => values.get(key), set: (key, value) => void values.set(key, value), delete: (key) => void values.delete(key) };
-  const { api, config, exchanges } = await start(t, 'client_secret_basic', {}, { oauthTokenProvider: storedToken(store) });
+  const store = {
+    get: (key) => values.get(key),
+    set: (key, value) => void values.set(key, value),
+    delete: (key) => void values.delete(key),
+  };
+  const { api, config, exchanges } = await start(
+    t,
+    'client_secret_basic',
+    {},
+    { oauthTokenProvider: storedToken(store) },
+  );
 
   for (const dpop of [config.dpop, config.dpop, createDpop()]) {
     const { authorizedFetch } = createClient({ ...config, dpop });
@@ -146,7 +204,10 @@ for (const algorithm of ['ES384', 'RS256', 'PS256', 'EdDSA']) {
     const der = Buffer.from(publicPem.replaceAll(/-.*-/g, ''), 'base64');
     const publicKey = await crypto.subtle.importKey('spki', der, privateKey.algorithm, true, ['verify']);
 
-    const { authorizedFetch } = createClient({ ...config, dpop: createDpop({ keyPair: { privateKey, publicKey } }) });
+    const { authorizedFetch } = createClient({
+      ...config,
+      dpop: createDpop({ keyPair: { privateKey, publicKey } }),
+    });
 
     assert.equal((await authorizedFetch(`${api.origin}/orders`)).status, 200);
   });
@@ -154,11 +215,19 @@ for (const algorithm of ['ES384', 'RS256', 'PS256', 'EdDSA']) {
 
 test('a client that the server binds is refused without a proof', async (t) => {
   const { config } = await start(t, 'client_secret_basic');
-  await assert.rejects(createClient({ ...config, dpop: undefined }).fetchToken(), { code: 'oauth_error', statusCode: 400 });
+  await assert.rejects(createClient({ ...config, dpop: undefined }).fetchToken(), {
+    code: 'oauth_error',
+    statusCode: 400,
+  });
 });
 
 test('better-auth binds the token to the key, without a nonce', async (t) => {
-  const registered = { clientId: 'mine', jwks: JSON.stringify({ keys: [keys.jwk] }), tokenEndpointAuthMethod: 'private_key_jwt', dpopBoundAccessTokens: true };
+  const registered = {
+    clientId: 'mine',
+    jwks: JSON.stringify({ keys: [keys.jwk] }),
+    tokenEndpointAuthMethod: 'private_key_jwt',
+    dpopBoundAccessTokens: true,
+  };
   const server = await startBetterAuth(t, [registered]);
   const environment = await discover(server.issuer, { apiOrigins: [server.origin] });
   const clientAuthentication = privateKeyJwt({ key: await importKey(keys.privatePem), keyId: keys.jwk.kid });
@@ -168,5 +237,8 @@ test('better-auth binds the token to the key, without a nonce', async (t) => {
   const token = await createClient({ ...config, dpop: createDpop() }).fetchToken();
 
   assert.equal(token.tokenType, 'DPoP');
-  await assert.rejects(createClient(config).fetchToken(), { code: 'oauth_error', error: 'invalid_dpop_proof' });
+  await assert.rejects(createClient(config).fetchToken(), {
+    code: 'oauth_error',
+    error: 'invalid_dpop_proof',
+  });
 });

@@ -1,5 +1,5 @@
-// The authorization servers of others, each on a loopback port, and an API that takes their tokens. Bodies and headers of the
-// token requests are kept, so that tests can have them verified by somebody else.
+// The authorization servers of others, each on a loopback port, and an API that takes their tokens. Bodies
+// and headers of the token requests are kept, so that tests can have them verified by somebody else.
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -19,7 +19,12 @@ export const SECRET = 'invented-secret-of-more-than-thirty-two-bytes';
 export async function startOidcProvider(t, clients) {
   const server = await listen(t);
   const provider = new Provider(server.origin, {
-    clients: clients.map((client) => ({ grant_types: ['client_credentials'], response_types: [], redirect_uris: [], ...client })),
+    clients: clients.map((client) => ({
+      grant_types: ['client_credentials'],
+      response_types: [],
+      redirect_uris: [],
+      ...client,
+    })),
     scopes: ['read'],
     enabledJWA: { clientAuthSigningAlgValues: ['HS256', ...ALGORITHMS], dPoPSigningAlgValues: ALGORITHMS },
     features: {
@@ -51,12 +56,23 @@ export async function startBetterAuth(t, clients) {
     telemetry: { enabled: false },
     plugins: [
       jwt(),
-      oauthProvider({ loginPage: '/login', consentPage: '/consent', scopes: ['openid', 'read'], silenceWarnings: { oauthAuthServerConfig: true, openidConfig: true } }),
+      oauthProvider({
+        loginPage: '/login',
+        consentPage: '/consent',
+        scopes: ['openid', 'read'],
+        silenceWarnings: { oauthAuthServerConfig: true, openidConfig: true },
+      }),
     ],
   });
   const { adapter } = await auth.$context;
   const times = { createdAt: new Date(), updatedAt: new Date() };
-  const common = { grantTypes: ['client_credentials'], clientCredentialsScopes: ['read'], scopes: ['read'], redirectUris: [], ...times };
+  const common = {
+    grantTypes: ['client_credentials'],
+    clientCredentialsScopes: ['read'],
+    scopes: ['read'],
+    redirectUris: [],
+    ...times,
+  };
   for (const data of clients) await adapter.create({ model: 'oauthClient', data: { ...common, ...data } });
   server.handle = toNodeHandler(auth);
   server.issuer = `${server.origin}/api/auth`;
@@ -64,8 +80,9 @@ export async function startBetterAuth(t, clients) {
 }
 
 /**
- * An API whose calls must prove that they hold the key of their token (RFC 9449 section 7), as `jose` verifies it; `lookUp` knows
- * the tokens, of which `drop` takes one away. It demands a nonce of its own, which `rotate` changes.
+ * An API whose calls must prove that they hold the key of their token (RFC 9449 section 7), as `jose`
+ * verifies it; `lookUp` knows the tokens, of which `drop` takes one away. It demands a nonce of its own,
+ * which `rotate` changes.
  */
 export async function startApi(t, lookUp) {
   const api = await listen(t);
@@ -86,8 +103,12 @@ export async function startApi(t, lookUp) {
     const [scheme, accessToken] = (headers.authorization ?? '').split(' ');
     const token = await lookUp(accessToken);
     if (scheme !== 'DPoP' || !token || dropped.has(accessToken)) return refuse('invalid_token');
-    if (rawHeaders.filter((name) => name.toLowerCase() === 'dpop').length !== 1) return refuse('invalid_dpop_proof');
-    const { payload, protectedHeader } = await jwtVerify(headers.dpop, EmbeddedJWK, { typ: 'dpop+jwt', maxTokenAge: 60 });
+    if (rawHeaders.filter((name) => name.toLowerCase() === 'dpop').length !== 1)
+      return refuse('invalid_dpop_proof');
+    const { payload, protectedHeader } = await jwtVerify(headers.dpop, EmbeddedJWK, {
+      typ: 'dpop+jwt',
+      maxTokenAge: 60,
+    });
     if (payload.nonce !== nonce) return refuse('use_dpop_nonce');
     const expected = {
       htm: method,
@@ -95,7 +116,12 @@ export async function startApi(t, lookUp) {
       ath: createHash('sha256').update(accessToken).digest('base64url'),
       thumbprint: token.jkt,
     };
-    const actual = { htm: payload.htm, htu: payload.htu, ath: payload.ath, thumbprint: await calculateJwkThumbprint(protectedHeader.jwk) };
+    const actual = {
+      htm: payload.htm,
+      htu: payload.htu,
+      ath: payload.ath,
+      thumbprint: await calculateJwkThumbprint(protectedHeader.jwk),
+    };
     const isNew = !seen.has(payload.jti) && seen.add(payload.jti);
     if (JSON.stringify(actual) !== JSON.stringify(expected) || !isNew) return refuse('invalid_dpop_proof');
     const to = new URL(url, api.origin).searchParams.get('to');
@@ -107,7 +133,10 @@ export async function startApi(t, lookUp) {
   }
 }
 
-/** A server that is closed with the test. `handle` is set later; `requests` are the forms and headers that came. */
+/**
+ * A server that is closed with the test. `handle` is set later; `requests` are the forms and headers that
+ * came.
+ */
 async function listen(t) {
   const server = { requests: [], handle: undefined };
   const http = createServer(async (request, response) => {

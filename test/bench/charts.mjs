@@ -10,17 +10,22 @@ export function writeCharts(results) {
   mkdirSync(FOLDER, { recursive: true });
   const { stampede, repeatedLeft, repeatedFull, secondOutage, coldStart, throughput, size, quoted } = results;
   const sdk = quoted.name;
-  const sum = ({ cold, expired, revoked }) => [cold, expired, revoked].reduce((all, each) => all + (each.to ?? each), 0);
+  const sum = ({ cold, expired, revoked }) =>
+    [cold, expired, revoked].reduce((all, each) => all + (each.to ?? each), 0);
   draw('stampede', 'Token requests of 1,000 calls at once: no token, expired, revoked (logarithmic)', true, [
     ...bars(ROWS, (name) => sum(stampede[name])),
     [sdk, sum(quoted.stampede)],
   ]);
   draw(
-    'repeatedToken', 'Token requests of a day, the server repeats its token (logarithmic)', true,
+    'repeatedToken',
+    'Token requests of a day, the server repeats its token (logarithmic)',
+    true,
     bars(ROWS, (name) => repeatedLeft[name].tokenRequests),
   );
   draw(
-    'failedCalls', 'Calls of a day that fail, the server repeats its token and says 3600 (logarithmic)', true,
+    'failedCalls',
+    'Calls of a day that fail, the server repeats its token and says 3600 (logarithmic)',
+    true,
     bars(ROWS, (name) => repeatedFull[name].failed),
   );
   draw('outage', 'Calls that fail while no token can be had for four minutes (logarithmic)', true, [
@@ -28,11 +33,15 @@ export function writeCharts(results) {
     [sdk, quoted.secondOutage.failed],
   ]);
   draw(
-    'coldStart', 'Processor time to the first answer of a process, compared with a shared promise by hand', false,
+    'coldStart',
+    'Processor time to the first answer of a process, compared with a shared promise by hand',
+    false,
     bars([BARE[0], ...ROWS], (name) => coldStart[name].cpu.median),
   );
   draw(
-    'throughput', 'Calls for the same processor time, 64 at a time, compared with bare fetch', false,
+    'throughput',
+    'Calls for the same processor time, 64 at a time, compared with bare fetch',
+    false,
     bars([BARE[1], ...ROWS], (name) => throughput[name].at64.median),
   );
   draw('size', 'Browser bundle, minified, gzip, in kB', false, [

@@ -3,15 +3,27 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 
-/** Runs a script of this folder; resolves to the JSON values it printed, one a line, and how it died, if it did. */
+/**
+ * Runs a script of this folder; resolves to the JSON values it printed, one a line, and how it died, if it
+ * did.
+ */
 export async function runChild(script, args = [], flags = []) {
   const path = join(import.meta.dirname, script);
-  const child = spawn(process.execPath, [...flags, path, ...args.map((each) => JSON.stringify(each))], { timeout: 300_000 });
+  const child = spawn(process.execPath, [...flags, path, ...args.map((each) => JSON.stringify(each))], {
+    timeout: 300_000,
+  });
   const output = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr']) child[name].setEncoding('utf8').on('data', (text) => (output[name] += text));
+  for (const name of ['stdout', 'stderr'])
+    child[name].setEncoding('utf8').on('data', (text) => (output[name] += text));
   const code = await new Promise((resolve) => child.once('close', resolve));
-  const values = output.stdout.split('\n').filter((line) => /^[{[\d]/.test(line)).map((line) => JSON.parse(line));
-  const death = code === 0 ? undefined : (/^\w*Error.*$/m.exec(output.stderr)?.[0] ?? `exit ${code}: ${output.stderr.slice(-300)}`);
+  const values = output.stdout
+    .split('\n')
+    .filter((line) => /^[{[\d]/.test(line))
+    .map((line) => JSON.parse(line));
+  const death =
+    code === 0
+      ? undefined
+      : (/^\w*Error.*$/m.exec(output.stderr)?.[0] ?? `exit ${code}: ${output.stderr.slice(-300)}`);
   return { values, death };
 }
 
@@ -28,7 +40,11 @@ export function median(values) {
 /** The median of several processes, and how far they lie apart. */
 export function spread(values, digits) {
   const sorted = values.toSorted((a, b) => a - b);
-  return { median: round(median(values), digits), from: round(sorted[0], digits), to: round(sorted.at(-1), digits) };
+  return {
+    median: round(median(values), digits),
+    from: round(sorted[0], digits),
+    to: round(sorted.at(-1), digits),
+  };
 }
 
 /** The median of many samples, and between which values the middle half of them lies. */

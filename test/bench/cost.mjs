@@ -1,5 +1,6 @@
-// What a warm call costs beside the `fetch` that it makes: that is a stub, so nothing else is measured. Blocks of calls
-// take turns with blocks of the bare stub; medians, so that other work on the machine does not count.
+// What a warm call costs beside the `fetch` that it makes: that is a stub, so nothing else is measured.
+// Blocks of calls take turns with blocks of the bare stub; medians, so that other work on the machine does
+// not count.
 import { childArguments, median, print, round } from './children.mjs';
 import { connectRow } from './rows.mjs';
 import { createService } from './service.mjs';
@@ -56,8 +57,8 @@ async function warm(target, call = (row) => () => row.call()) {
 }
 
 /**
- * The ways to call ours; one request, one options object and one signal serve all calls, as in a long-lived program. Beside them
- * what the platform's own time limit costs.
+ * The ways to call ours; one request, one options object and one signal serve all calls, as in a long-lived
+ * program. Beside them what the platform's own time limit costs.
  */
 async function variants() {
   const { apiUrl } = world;
@@ -73,8 +74,12 @@ async function variants() {
     'session token': await warm(withOption({ sessionToken: 'invented-session' })),
     signal: await warm(world, (row) => () => row.call(apiUrl, { signal })),
     timeout: await warm(withOption({ timeout: 30_000 })),
-    'fetch with AbortSignal.timeout': () => world.fetch(apiUrl, { headers, signal: AbortSignal.timeout(30_000) }),
-    'timeout and signal': await warm(withOption({ timeout: 30_000 }), (row) => () => row.call(apiUrl, { signal })),
+    'fetch with AbortSignal.timeout': () =>
+      world.fetch(apiUrl, { headers, signal: AbortSignal.timeout(30_000) }),
+    'timeout and signal': await warm(
+      withOption({ timeout: 30_000 }),
+      (row) => () => row.call(apiUrl, { signal }),
+    ),
   };
 }
 
@@ -83,7 +88,10 @@ function withOption(option) {
   return Object.defineProperty({ ...world, ...option }, 'isWarm', { set: (value) => (world.isWarm = value) });
 }
 
-/** 10,000 calls on one signal: the last 2,000 compared with 2,000 of the first after 1,000 to warm up. Collections make it vary. */
+/**
+ * 10,000 calls on one signal: the last 2,000 compared with 2,000 of the first after 1,000 to warm up.
+ * Collections make it vary.
+ */
 async function growth() {
   const { signal } = new AbortController();
   const call = await warm(withOption({ timeout: 30_000 }), (row) => () => row.call(world.apiUrl, { signal }));

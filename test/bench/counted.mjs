@@ -13,7 +13,9 @@ export async function stampede({ file }, processes = STAMPEDES) {
   const runs = await Promise.all(Array.from({ length: processes }, () => runChild('stampede.mjs', [file])));
   const death = runs.find((run) => run.death)?.death;
   if (death) throw new Error(`${file}: ${death}`);
-  return Object.fromEntries(runs[0].values.map(({ name }, at) => [name, summaryOf(runs.map(({ values }) => values[at]))]));
+  return Object.fromEntries(
+    runs[0].values.map(({ name }, at) => [name, summaryOf(runs.map(({ values }) => values[at]))]),
+  );
 }
 
 function summaryOf(runs) {
@@ -35,7 +37,10 @@ export async function day({ file }, { seconds = DAY_SECONDS, ...options } = {}) 
   return values[0];
 }
 
-/** Four minutes with, by default, that moment in their middle at which this very client asks for its second token. */
+/**
+ * Four minutes with, by default, that moment in their middle at which this very client asks for its second
+ * token.
+ */
 export async function secondOutage(row, { from = -120, ...options } = {}) {
   const { secondTokenAtS } = await day(row, { ...options, seconds: 2 * 3600 });
   const outage = [secondTokenAtS + from, secondTokenAtS + from + 240];

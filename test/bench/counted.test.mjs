@@ -9,7 +9,13 @@ import { goals } from './goals.mjs';
 import { BY_HAND, OURS, THIRTY_LINES } from './rows.mjs';
 
 /** Seed of the jitter, and how long before the request the outage begins. */
-const OUTAGES = [[1, 0], [2, 60], [3, 120], [4, 0], [5, 120]];
+const OUTAGES = [
+  [1, 0],
+  [2, 60],
+  [3, 120],
+  [4, 0],
+  [5, 120],
+];
 const written = JSON.parse(readFileSync(join(import.meta.dirname, 'results.json'), 'utf8'));
 
 test('makes one token request for 1,000 calls with no token, an expired one, or a revoked one', async () => {
@@ -51,7 +57,10 @@ test('makes one token request for 64 processes with a store', async () => {
 
 test('would have seen the failures: what is written by hand has them', async () => {
   const { failed, failedWithValidToken, refused } = await secondOutage(BY_HAND);
-  assert.ok(failed >= 100 && failedWithValidToken > 0 && refused >= 100, `${failed} ${failedWithValidToken} ${refused}`);
+  assert.ok(
+    failed >= 100 && failedWithValidToken > 0 && refused >= 100,
+    `${failed} ${failedWithValidToken} ${refused}`,
+  );
   assert.equal((await stampede(BY_HAND, 1)).revoked.answered, 0);
 
   const results = {
@@ -59,7 +68,9 @@ test('would have seen the failures: what is written by hand has them', async () 
     repeatedLeft: await day(THIRTY_LINES, { repeats: 'left' }),
     situations: await situations(THIRTY_LINES),
   };
-  const missed = goals(Object.fromEntries(Object.entries(results).map(([name, result]) => [name, { [OURS.name]: result }]))).filter(({ isMet }) => !isMet);
+  const missed = goals(
+    Object.fromEntries(Object.entries(results).map(([name, result]) => [name, { [OURS.name]: result }])),
+  ).filter(({ isMet }) => !isMet);
   assert.equal(missed.length, 5, missed.map(({ goal }) => goal).join());
 });
 
@@ -72,6 +83,10 @@ function assertGoals(results, count) {
 /** What is published is what comes out now. */
 function assertWritten(name, result) {
   for (const column of ['tokenRequests', 'waited', 'sentExpired', 'failed', 'refused']) {
-    assert.equal(written[name][OURS.name][column], result[column], `${name}, ${column}: run \`npm run bench\` and commit what it writes`);
+    assert.equal(
+      written[name][OURS.name][column],
+      result[column],
+      `${name}, ${column}: run \`npm run bench\` and commit what it writes`,
+    );
   }
 }

@@ -1,5 +1,5 @@
-// One call a second on a fake clock, tokens of an hour, a token endpoint that takes 200 ms and perhaps repeats
-// its tokens, and perhaps an outage.
+// One call a second on a fake clock, tokens of an hour, a token endpoint that takes 200 ms and perhaps
+// repeats its tokens, and perhaps an outage.
 import { mock } from 'node:test';
 import { childArguments, print } from './children.mjs';
 import { connectRow } from './rows.mjs';
@@ -13,11 +13,19 @@ const [file, { seconds, outage, repeats, seed = 1 }] = childArguments();
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 Math.random = seeded(seed);
 const service = createService({ latencyMs: 200, repeats });
-if (outage) service.isDown = (nowMs) => nowMs >= START_MS + outage[0] * 1000 && nowMs < START_MS + outage[1] * 1000;
+if (outage)
+  service.isDown = (nowMs) => nowMs >= START_MS + outage[0] * 1000 && nowMs < START_MS + outage[1] * 1000;
 const row = await connectRow(file, await memoryWorld(service));
 mock.timers.enable({ apis: ['setTimeout', 'Date'], now: START_MS });
 
-const result = { waited: 0, longestWaitMs: 0, failed: 0, failedWithValidToken: 0, failedAfterwards: 0, failedAtS: [] };
+const result = {
+  waited: 0,
+  longestWaitMs: 0,
+  failed: 0,
+  failedWithValidToken: 0,
+  failedAfterwards: 0,
+  failedAtS: [],
+};
 let open = 0;
 for (let second = 0; second < seconds; second++) {
   void call(second);
@@ -27,7 +35,15 @@ for (let second = 0; open && second < 600; second++) await advance(1000);
 const { tokenRequests, refused, sentExpired } = service;
 const secondTokenAtS = Math.floor((service.requestedAtMs[1] - START_MS) / 1000);
 const failedAtS = result.failedAtS.length ? [result.failedAtS[0], result.failedAtS.at(-1)] : undefined;
-print({ unanswered: open || undefined, tokenRequests, refused, sentExpired, ...result, failedAtS, secondTokenAtS });
+print({
+  unanswered: open || undefined,
+  tokenRequests,
+  refused,
+  sentExpired,
+  ...result,
+  failedAtS,
+  secondTokenAtS,
+});
 process.exit();
 
 async function call(second) {

@@ -1,4 +1,5 @@
-// 64 processes that begin at the same moment without a token, with the store that a row has, where it has one.
+// 64 processes that begin at the same moment without a token, with the store that a row has, where it has
+// one.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -20,10 +21,15 @@ export async function fleet(row) {
   const members = [];
   try {
     while (members.length < PROCESSES) {
-      members.push(...(await Promise.all(Array.from({ length: AT_ONCE }, () => start(row, server.origin, folder)))));
+      members.push(
+        ...(await Promise.all(Array.from({ length: AT_ONCE }, () => start(row, server.origin, folder)))),
+      );
     }
     const statuses = await Promise.all(members.map((member) => member.call()));
-    return { tokenRequests: service.tokenRequests, answered: statuses.filter((status) => status === 200).length };
+    return {
+      tokenRequests: service.tokenRequests,
+      answered: statuses.filter((status) => status === 200).length,
+    };
   } finally {
     for (const { process: child } of members) child.kill();
     server.close();
@@ -33,9 +39,15 @@ export async function fleet(row) {
 
 async function start({ file, store }, origin, folder) {
   const args = [{ file, store }, origin, folder].map((each) => JSON.stringify(each));
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'fleetMember.mjs'), ...args], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'fleetMember.mjs'), ...args], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
   const lines = createInterface({ input: child.stdout });
-  const nextLine = () => Promise.race([once(lines, 'line').then(([line]) => JSON.parse(line)), once(child, 'exit').then(() => ({}))]);
+  const nextLine = () =>
+    Promise.race([
+      once(lines, 'line').then(([line]) => JSON.parse(line)),
+      once(child, 'exit').then(() => ({})),
+    ]);
   const { isReady } = await nextLine();
   if (!isReady) throw new Error(`${file}: a process of the fleet ended at its start`);
   return {

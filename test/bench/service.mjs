@@ -1,5 +1,5 @@
-// The counted server: a token endpoint and an API behind one function, in the time of `Date.now` and `setTimeout`, so
-// that fake clocks move it too. Lifetimes count from the arrival of the token request.
+// The counted server: a token endpoint and an API behind one function, in the time of `Date.now` and
+// `setTimeout`, so that fake clocks move it too. Lifetimes count from the arrival of the token request.
 
 export const CREDENTIALS = { clientId: 'invented-client', clientSecret: 'invented-secret' };
 
@@ -7,8 +7,9 @@ export const CREDENTIALS = { clientId: 'invented-client', clientSecret: 'invente
 export const CUT_OFF = 0;
 
 /**
- * `repeats`: a live token is handed out again until it ends, as ThingSpace does it; `expires_in` is then what is `'left'` of
- * it, or always the `'full'` lifetime (which of the two ThingSpace says is documented nowhere).
+ * `repeats`: a live token is handed out again until it ends, as ThingSpace does it; `expires_in` is then what
+ * is `'left'` of it, or always the `'full'` lifetime (which of the two ThingSpace says is documented
+ * nowhere).
  */
 export function createService({ expiresIn = 3600, latencyMs = 0, repeats } = {}) {
   const ends = new Map();

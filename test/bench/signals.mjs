@@ -1,5 +1,5 @@
-// Needs --expose-gc. What a finished call leaves behind that had a time limit of an hour and a signal of its own, which
-// follows one that lives as long as the program. Over loopback, with the platform's own fetch.
+// Needs --expose-gc. What a finished call leaves behind that had a time limit of an hour and a signal of its
+// own, which follows one that lives as long as the program. Over loopback, with the platform's own fetch.
 import { childArguments, print, readBody, usedHeap } from './children.mjs';
 import { connectRow } from './rows.mjs';
 import { loopbackWorld } from './worlds.mjs';

@@ -1,5 +1,6 @@
-// What a row does at a redirect to another origin, with the URL of another origin, with a token answer that does not end,
-// and when one of ten callers who wait for a token gives up. Over loopback, in one process for each row.
+// What a row does at a redirect to another origin, with the URL of another origin, with a token answer that
+// does not end, and when one of ten callers who wait for a token gives up. Over loopback, in one process for
+// each row.
 import { createServer } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { childArguments, print, readBody } from './children.mjs';
@@ -23,14 +24,21 @@ async function foreignOrigins() {
   });
   const service = createService();
   const own = await listen({
-    answer: (path, authorization) => (path === '/moved' ? { status: 302, location: `${other}/api` } : service.answer(path, authorization)),
+    answer: (path, authorization) =>
+      path === '/moved' ? { status: 302, location: `${other}/api` } : service.answer(path, authorization),
   });
   // Ours is given the session as its option, the others as the header that it is.
-  const row = await connectRow(file, { ...loopbackWorld(own.origin), ...(takesSession ? { sessionToken: SESSION['VZ-M2M-Token'] } : {}) });
+  const row = await connectRow(file, {
+    ...loopbackWorld(own.origin),
+    ...(takesSession ? { sessionToken: SESSION['VZ-M2M-Token'] } : {}),
+  });
   const init = takesSession ? undefined : { headers: SESSION };
   const sentBy = async (url) => {
     seen.length = 0;
-    const status = await row.call(url, init).then((response) => response.status, (error) => error.name);
+    const status = await row.call(url, init).then(
+      (response) => response.status,
+      (error) => error.name,
+    );
     return { status, credentials: [...seen] };
   };
   return { redirect: await sentBy(`${own.origin}/moved`), wrongUrl: await sentBy(`${other}/api`) };
@@ -63,15 +71,24 @@ async function oneGivesUp() {
   const row = await connectRow(file, loopbackWorld(server.origin));
   const caller = new AbortController();
   const startedMs = performance.now();
-  const ends = Array.from({ length: 10 }, (_, index) => settled(row.call(undefined, index ? undefined : { signal: caller.signal })));
+  const ends = Array.from({ length: 10 }, (_, index) =>
+    settled(row.call(undefined, index ? undefined : { signal: caller.signal })),
+  );
   await pause(100);
   caller.abort();
   const [{ outcome, atMs }, ...others] = await Promise.all(ends);
   server.close();
-  return { givesUpAtOnce: outcome !== 200 && atMs < 300, gaveUp: outcome, othersAnswered: others.filter((each) => each.outcome === 200).length };
+  return {
+    givesUpAtOnce: outcome !== 200 && atMs < 300,
+    gaveUp: outcome,
+    othersAnswered: others.filter((each) => each.outcome === 200).length,
+  };
 
   async function settled(promise) {
-    const outcome = await promise.then(async (response) => (await readBody(response), response.status), (error) => error.name);
+    const outcome = await promise.then(
+      async (response) => (await readBody(response), response.status),
+      (error) => error.name,
+    );
     return { outcome, atMs: performance.now() - startedMs };
   }
 }

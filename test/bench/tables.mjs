@@ -20,15 +20,34 @@ export function counts() {
     ];
   });
   const { cold, expired, revoked } = quoted.stampede;
-  const last = [`${quoted.name} (${quoted.measuredOn})`, 'its own', cold, expired, `${revoked}; 0`, ...countsOf(quoted.day)];
+  const last = [
+    `${quoted.name} (${quoted.measuredOn})`,
+    'its own',
+    cold,
+    expired,
+    `${revoked}; 0`,
+    ...countsOf(quoted.day),
+  ];
   const head = [
-    'row', 'who keeps the token', 'no token yet: token requests', 'expired: token requests', 'revoked: token requests; calls answered',
-    'a day: token requests', 'calls that waited', 'calls sent with an expired token', 'calls that failed',
+    'row',
+    'who keeps the token',
+    'no token yet: token requests',
+    'expired: token requests',
+    'revoked: token requests; calls answered',
+    'a day: token requests',
+    'calls that waited',
+    'calls sent with an expired token',
+    'calls that failed',
   ];
   return table(head, [...rows, last]);
 }
 
-const countsOf = ({ tokenRequests, waited, sentExpired, failed }) => [tokenRequests, waited, sentExpired, failed];
+const countsOf = ({ tokenRequests, waited, sentExpired, failed }) => [
+  tokenRequests,
+  waited,
+  sentExpired,
+  failed,
+];
 const rangeOf = ({ from, to }) => (from === to ? from : `${from} to ${to}`);
 
 /** What a repeated token and an outage cost. */
@@ -38,8 +57,13 @@ export function trouble() {
     const { repeatedLeft, repeatedFull, firstOutage, secondOutage } = of(all, name);
     return [
       name,
-      ...[repeatedLeft, repeatedFull].map(({ tokenRequests, failed }) => `${grouped(tokenRequests)}; ${grouped(failed)}`),
-      ...[firstOutage, secondOutage].map(({ refused, failed, failedAfterwards }) => `${refused}; ${grouped(failed)}${failedAfterwards > 1000 ? ' (never recovers)' : ''}`),
+      ...[repeatedLeft, repeatedFull].map(
+        ({ tokenRequests, failed }) => `${grouped(tokenRequests)}; ${grouped(failed)}`,
+      ),
+      ...[firstOutage, secondOutage].map(
+        ({ refused, failed, failedAfterwards }) =>
+          `${refused}; ${grouped(failed)}${failedAfterwards > 1000 ? ' (never recovers)' : ''}`,
+      ),
     ];
   });
   const head = [
@@ -68,8 +92,12 @@ export function situations() {
     ];
   });
   const head = [
-    'row', 'a foreign redirect gets', 'a wrong URL gets', 'read of an endless answer',
-    'one of ten gives up: it ends; others answered', '64 processes at once: token requests',
+    'row',
+    'a foreign redirect gets',
+    'a wrong URL gets',
+    'read of an endless answer',
+    'one of ten gives up: it ends; others answered',
+    '64 processes at once: token requests',
   ];
   return table(head, rows);
 }
@@ -98,8 +126,15 @@ export function costs() {
   });
   const { name, size } = all.quoted;
   const head = [
-    'row', '64 calls at a time, × `fetch`', 'one at a time, × `fetch`', 'first answer, × a shared promise by hand',
-    'a warm call beside its `fetch`, µs', 'heap of a client, kB', 'a call that waits for a token', 'gzip, kB', 'packages',
+    'row',
+    '64 calls at a time, × `fetch`',
+    'one at a time, × `fetch`',
+    'first answer, × a shared promise by hand',
+    'a warm call beside its `fetch`, µs',
+    'heap of a client, kB',
+    'a call that waits for a token',
+    'gzip, kB',
+    'packages',
   ];
   return table(head, [...rows, [name, '', '', '', '', '', '', kilobytes(size.gzip), size.packages]]);
 }
@@ -112,7 +147,14 @@ export function limits() {
     return [name, ...[heap.perTimedCall, signals.bytes].map(({ median }) => grouped(median))];
   });
   rows.push([BARE[0].name, '', grouped(all.signals[BARE[0].name].bytes.median)]);
-  return table(['row', 'held by a finished call with a `timeout`, bytes', 'the same with `AbortSignal.any` for each call, bytes'], rows);
+  return table(
+    [
+      'row',
+      'held by a finished call with a `timeout`, bytes',
+      'the same with `AbortSignal.any` for each call, bytes',
+    ],
+    rows,
+  );
 }
 
 const of = (all, row) => Object.fromEntries(Object.entries(all).map(([part, rows]) => [part, rows[row]]));
@@ -120,6 +162,10 @@ const grouped = (count) => count.toLocaleString('en');
 const kilobytes = (bytes) => (bytes / 1000).toFixed(1);
 
 function table(head, rows) {
-  const lines = [head, head.map(() => '---'), ...rows.map((cells) => cells.map((cell) => (typeof cell === 'number' ? grouped(cell) : cell)))];
+  const lines = [
+    head,
+    head.map(() => '---'),
+    ...rows.map((cells) => cells.map((cell) => (typeof cell === 'number' ? grouped(cell) : cell))),
+  ];
   return lines.map((cells) => `| ${cells.join(' | ')} |\n`).join('');
 }

@@ -1,5 +1,6 @@
-// Needs --expose-gc. What each of 100,000 calls costs that wait for one token: bytes while it waits, and microseconds of
-// processor time from its start to its answer. The API's answer is a stub, so nothing else is measured.
+// Needs --expose-gc. What each of 100,000 calls costs that wait for one token: bytes while it waits, and
+// microseconds of processor time from its start to its answer. The API's answer is a stub, so nothing else is
+// measured.
 import { setImmediate as turn } from 'node:timers/promises';
 import { childArguments, print, round, usedHeap } from './children.mjs';
 import { connectRow } from './rows.mjs';

@@ -1,18 +1,33 @@
-// What a row is connected to: the same service through loopback sockets, or within the process for fake clocks.
+// What a row is connected to: the same service through loopback sockets, or within the process for fake
+// clocks.
 import { CREDENTIALS, CUT_OFF } from './service.mjs';
 
 /** Real sockets and each row's own transport. `origin` may be another process's. */
 export function loopbackWorld(origin) {
-  return { ...CREDENTIALS, tokenUrl: `${origin}/token`, apiUrl: `${origin}/api`, fetch: globalThis.fetch, axiosOptions: {} };
+  return {
+    ...CREDENTIALS,
+    tokenUrl: `${origin}/token`,
+    apiUrl: `${origin}/api`,
+    fetch: globalThis.fetch,
+    axiosOptions: {},
+  };
 }
 
 /** No socket: `fetch` is a function. Rows that cannot take one get an HTTP agent, or an axios adapter. */
 export async function memoryWorld(service) {
   const origin = 'http://127.0.0.1:1';
   const fetch = async (input, init = {}) => {
-    const { url, headers } = input.url ? input : { url: input.href ?? input, headers: new Headers(init.headers) };
-    const { status, body } = await service.answer(new URL(url).pathname, headers.get('authorization') ?? undefined);
-    if (status === CUT_OFF) throw new TypeError('fetch failed', { cause: Object.assign(new Error('reset'), { code: 'ECONNRESET' }) });
+    const { url, headers } = input.url
+      ? input
+      : { url: input.href ?? input, headers: new Headers(init.headers) };
+    const { status, body } = await service.answer(
+      new URL(url).pathname,
+      headers.get('authorization') ?? undefined,
+    );
+    if (status === CUT_OFF)
+      throw new TypeError('fetch failed', {
+        cause: Object.assign(new Error('reset'), { code: 'ECONNRESET' }),
+      });
     return new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/json' } });
   };
   const world = { ...loopbackWorld(origin), fetch };

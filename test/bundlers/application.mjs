@@ -6,4 +6,6 @@ const { authorizedFetch } = createClient({
   fetch: globalThis.fetchOfTheTest,
 });
 
-globalThis.shown = authorizedFetch('https://5gedge.verizon.com/api/mec/eds/regions').then((response) => response.text());
+globalThis.shown = authorizedFetch('https://5gedge.verizon.com/api/mec/eds/regions').then((response) =>
+  response.text(),
+);

@@ -1,4 +1,5 @@
-// Each bundler, with the minifier that it comes with or that its users take, keeps no more of the package than esbuild does.
+// Each bundler, with the minifier that it comes with or that its users take, keeps no more of the package
+// than esbuild does.
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +17,14 @@ import webpack from 'webpack';
 
 const APPLICATION = join(import.meta.dirname, 'application.mjs');
 const LARGEST_RATIO = 1.03;
-const ESBUILD = { entryPoints: [APPLICATION], bundle: true, minify: true, format: 'esm', target: 'es2022', logLevel: 'error' };
+const ESBUILD = {
+  entryPoints: [APPLICATION],
+  bundle: true,
+  minify: true,
+  format: 'esm',
+  target: 'es2022',
+  logLevel: 'error',
+};
 
 const folder = mkdtempSync(join(tmpdir(), 'thingspace-auth-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -25,9 +33,18 @@ after(() => rmSync(folder, { recursive: true }));
 const bundlers = {
   esbuild: (name) => esbuild({ ...ESBUILD, outfile: join(folder, name) }),
   'esbuild for Workers, as wrangler calls it': (name) =>
-    esbuild({ ...ESBUILD, outfile: join(folder, name), platform: 'neutral', mainFields: ['module', 'main'], conditions: ['workerd', 'worker', 'browser'] }),
+    esbuild({
+      ...ESBUILD,
+      outfile: join(folder, name),
+      platform: 'neutral',
+      mainFields: ['module', 'main'],
+      conditions: ['workerd', 'worker', 'browser'],
+    }),
   rollup: async (name) => {
-    const bundle = await rollup({ input: APPLICATION, plugins: [nodeResolve(), terser({ ecma: 2020, module: true })] });
+    const bundle = await rollup({
+      input: APPLICATION,
+      plugins: [nodeResolve(), terser({ ecma: 2020, module: true })],
+    });
     await bundle.write({ file: join(folder, name), format: 'es' });
   },
   vite: (name) =>
@@ -35,12 +52,27 @@ const bundlers = {
       configFile: false,
       logLevel: 'silent',
       root: import.meta.dirname,
-      build: { outDir: folder, emptyOutDir: false, target: 'es2022', modulePreload: false, rollupOptions: { input: APPLICATION, output: { entryFileNames: name } } },
+      build: {
+        outDir: folder,
+        emptyOutDir: false,
+        target: 'es2022',
+        modulePreload: false,
+        rollupOptions: { input: APPLICATION, output: { entryFileNames: name } },
+      },
     }),
   webpack: (name) =>
     new Promise((resolve, reject) => {
-      const options = { mode: 'production', target: ['web', 'es2022'], entry: APPLICATION, output: { path: folder, filename: name } };
-      webpack(options, (error, stats) => (error || stats.hasErrors() || stats.hasWarnings() ? reject(error ?? new Error(stats.toString())) : resolve()));
+      const options = {
+        mode: 'production',
+        target: ['web', 'es2022'],
+        entry: APPLICATION,
+        output: { path: folder, filename: name },
+      };
+      webpack(options, (error, stats) =>
+        error || stats.hasErrors() || stats.hasWarnings()
+          ? reject(error ?? new Error(stats.toString()))
+          : resolve(),
+      );
     }),
 };
 

@@ -1,4 +1,5 @@
-// Fetches that are not the platform's, as npm has them: a call gets their answers, and a token's request says what is amiss.
+// Fetches that are not the platform's, as npm has them: a call gets their answers, and a token's request says
+// what is amiss.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import crossFetch from 'cross-fetch';
@@ -13,7 +14,8 @@ after(server.close);
 
 const FETCHES = { 'node-fetch 3': nodeFetch, 'node-fetch 2': nodeFetch2, 'cross-fetch': crossFetch };
 const HELD = { accessToken: 'held-token', tokenType: 'Bearer' };
-const RULE = /^fetch must answer like the platform's: a Response with status, headers, and a stream or null as body$/;
+const RULE =
+  /^fetch must answer like the platform's: a Response with status, headers, and a stream or null as body$/;
 
 for (const [name, fetch] of Object.entries(FETCHES)) {
   test(`${name} gets an API's answers, redirects and all`, async () => {
@@ -22,7 +24,10 @@ for (const [name, fetch] of Object.entries(FETCHES)) {
     const answer = await authorizedFetch(`${server.origin}/api`);
     assert.deepEqual([answer.status, (await answer.json()).authorization], [200, 'Bearer held-token']);
     const moved = await authorizedFetch(`${server.origin}/moved`, { method: 'POST', body: 'text' });
-    assert.deepEqual([moved.status, moved.redirected, await moved.json()], [200, true, { path: '/api', method: 'POST', body: 'text', authorization: 'Bearer held-token' }]);
+    assert.deepEqual(
+      [moved.status, moved.redirected, await moved.json()],
+      [200, true, { path: '/api', method: 'POST', body: 'text', authorization: 'Bearer held-token' }],
+    );
     const outside = await authorizedFetch(`${server.origin}/out`);
     assert.equal((await outside.json()).authorization, undefined);
   });
@@ -37,7 +42,9 @@ for (const [name, fetch] of Object.entries(FETCHES)) {
 
   test(`${name} with a provider that asks the platform's fetch serves and replays`, async () => {
     const tokens = createClient(server.config({}));
-    const { authorizedFetch } = createClient(server.config({ fetch }, HELD, { oauthTokenProvider: () => tokens.fetchToken() }));
+    const { authorizedFetch } = createClient(
+      server.config({ fetch }, HELD, { oauthTokenProvider: () => tokens.fetchToken() }),
+    );
 
     const answer = await authorizedFetch(`${server.origin}/strict`, { method: 'POST', body: 'text' });
 

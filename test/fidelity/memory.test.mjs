@@ -30,7 +30,8 @@ for (const [name, end] of Object.entries(ENDS)) {
 test('signals made anew for each call, of one that lives long, leave nothing', async () => {
   const { signal: longLived } = new AbortController();
   const { authorizedFetch } = clientWith({ timeout: 3_600_000 });
-  const call = async () => (await authorizedFetch('https://api.example.com/x', { signal: AbortSignal.any([longLived]) })).text();
+  const call = async () =>
+    (await authorizedFetch('https://api.example.com/x', { signal: AbortSignal.any([longLived]) })).text();
   const heapOf = async (calls) => {
     for (let count = 0; count < calls; count++) await call();
     for (let rounds = 0; rounds < 5; rounds++) {
@@ -48,7 +49,10 @@ test('signals made anew for each call, of one that lives long, leave nothing', a
 });
 
 test('an answer that is held keeps its limit, which ends the reading of its body', async () => {
-  const { authorizedFetch } = clientWith({ timeout: 200, fetch: async (_, { signal }) => new Response(stalled(signal)) });
+  const { authorizedFetch } = clientWith({
+    timeout: 200,
+    fetch: async (_, { signal }) => new Response(stalled(signal)),
+  });
 
   const answer = await authorizedFetch('https://api.example.com/x');
   for (let rounds = 0; rounds < 5; rounds++) gc();
@@ -61,7 +65,10 @@ test('an answer that is held keeps its limit, which ends the reading of its body
 
 function clientWith(options) {
   return createClient({
-    clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthToken: { accessToken: 'held-token', tokenType: 'Bearer' } },
+    clientCredentialsAuthCredentials: {
+      oauthClientId: 'invented-id',
+      oauthToken: { accessToken: 'held-token', tokenType: 'Bearer' },
+    },
     environment: { tokenUrl: 'https://auth.example.com/token', apiOrigins: ['https://api.example.com'] },
     fetch: async () => new Response('answer'),
     ...options,

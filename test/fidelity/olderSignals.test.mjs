@@ -1,4 +1,5 @@
-// npm's `abort-controller`: its signals know neither `reason` nor `throwIfAborted`. What fetch makes of them, we make.
+// npm's `abort-controller`: its signals know neither `reason` nor `throwIfAborted`. What fetch makes of them,
+// we make.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { AbortController as OlderController } from 'abort-controller';
@@ -38,7 +39,10 @@ for (const [name, create] of Object.entries(CLIENTS)) {
         const call = fetch(`${server.origin}/hang`, { signal: controller.signal });
         if (moment === 'at once') controller.abort();
         if (moment === 'later') setTimeout(() => controller.abort(), 50);
-        const error = await call.then(() => assert.fail('it was answered'), (thrown) => thrown);
+        const error = await call.then(
+          () => assert.fail('it was answered'),
+          (thrown) => thrown,
+        );
         return [error instanceof DOMException, error.name, error.message];
       };
       const expected = await end(fetch);
@@ -52,7 +56,10 @@ for (const [name, create] of Object.entries(CLIENTS)) {
       const controller = new OlderController();
       controller.abort();
       const client = create();
-      const error = await client[method]({ signal: controller.signal }).then((token) => ({ token }), (thrown) => thrown);
+      const error = await client[method]({ signal: controller.signal }).then(
+        (token) => ({ token }),
+        (thrown) => thrown,
+      );
       // A token that is held needs no wait.
       if (error.token) assert.equal(`${name} ${method}`.includes('warm') && method, 'getToken');
       else assert.deepEqual([error instanceof DOMException, error.name], [true, 'AbortError']);

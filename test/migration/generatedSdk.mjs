@@ -1,6 +1,7 @@
-// As much of the vendor's generated SDK as its auth page uses, wired from the same runtime packages as the original,
-// which is not on npm. `clientCredentialsAuthCredentials` is what versions up to 1.3 call it: a token must be given.
-// `thingspaceOauthCredentials` is the name of later versions, which also fetch one by themselves.
+// As much of the vendor's generated SDK as its auth page uses, wired from the same runtime packages as the
+// original, which is not on npm. `clientCredentialsAuthCredentials` is what versions up to 1.3 call it: a
+// token must be given. `thingspaceOauthCredentials` is the name of later versions, which also fetch one by
+// themselves.
 import { compositeAuthenticationProvider } from '@apimatic/authentication-adapters';
 import { HttpClient } from '@apimatic/axios-client-adapter';
 import { AbortError, ApiError, createRequestBuilderFactory, setHeader } from '@apimatic/core';
@@ -48,12 +49,15 @@ export class Client {
 
   constructor(config) {
     this.#config = { ...DEFAULT_CONFIGURATION, ...config };
-    const { clientCredentialsAuthCredentials, thingspaceOauthCredentials, timeout, vZM2mToken } = this.#config;
+    const { clientCredentialsAuthCredentials, thingspaceOauthCredentials, timeout, vZM2mToken } =
+      this.#config;
     const credentials = thingspaceOauthCredentials ?? clientCredentialsAuthCredentials;
     const manager = new ClientCredentialsAuthManager(credentials, this);
     this.clientCredentialsAuthManager = manager;
     const { oauthToken, oauthTokenProvider, oauthOnTokenUpdate, oauthClockSkew } = credentials;
-    const provide = oauthTokenProvider ? (token) => oauthTokenProvider(token, manager) : (token) => manager.updateToken(token);
+    const provide = oauthTokenProvider
+      ? (token) => oauthTokenProvider(token, manager)
+      : (token) => manager.updateToken(token);
     const oauth2 = thingspaceOauthCredentials
       ? requestAuthenticationProvider(oauthToken, provide, oauthOnTokenUpdate, { clockSkew: oauthClockSkew })
       : requestAuthenticationProvider(oauthToken);
@@ -96,14 +100,19 @@ class ClientCredentialsAuthManager {
   }
 
   async updateToken(token) {
-    return token === undefined || isExpired(token, this.#credentials.oauthClockSkew) ? this.fetchToken() : token;
+    return token === undefined || isExpired(token, this.#credentials.oauthClockSkew)
+      ? this.fetchToken()
+      : token;
   }
 
   async fetchToken(additionalParams) {
     const { oauthClientId, oauthClientSecret, oauthScopes } = this.#credentials;
     const request = this.#client.createRequest('POST', '/oauth2/token');
     request.baseUrl('OAuth Server');
-    request.header('Authorization', `Basic ${Buffer.from(`${oauthClientId}:${oauthClientSecret}`).toString('base64')}`);
+    request.header(
+      'Authorization',
+      `Basic ${Buffer.from(`${oauthClientId}:${oauthClientSecret}`).toString('base64')}`,
+    );
     request.form({ grant_type: 'client_credentials', scope: oauthScopes?.join(' '), ...additionalParams });
     request.throwOn(400, OAuthProviderError, 'OAuth 2 provider returned an error.');
     request.throwOn(401, OAuthProviderError, 'OAuth 2 provider says client authentication failed.');

@@ -1,5 +1,5 @@
-// Runs both programs of every pair in examples/migration/README.md against one server and compares what they send;
-// then shows each line of its table of differences.
+// Runs both programs of every pair in examples/migration/README.md against one server and compares what they
+// send; then shows each line of its table of differences.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -25,8 +25,14 @@ const NEW = { clientCredentialsAuthCredentials: CREDENTIALS };
 
 const build = join(import.meta.dirname, '.build');
 const page = readFileSync(join(import.meta.dirname, '../../examples/migration/README.md'), 'utf8');
-const blocks = [...page.matchAll(/^## ([^\n]+)\n(?:(?!^## ).)*?```ts before\n(.*?)```\n\n```ts now\n(.*?)```/gms)];
-const pairs = blocks.map(([, title, old, current], index) => ({ title, programs: [old, current], name: `pair${index}` }));
+const blocks = [
+  ...page.matchAll(/^## ([^\n]+)\n(?:(?!^## ).)*?```ts before\n(.*?)```\n\n```ts now\n(.*?)```/gms),
+];
+const pairs = blocks.map(([, title, old, current], index) => ({
+  title,
+  programs: [old, current],
+  name: `pair${index}`,
+}));
 
 /** Answers for every host; each test has its own. Both programs reach it whatever host they name. */
 let mock;
@@ -56,7 +62,10 @@ beforeEach(() => {
   mock = createMockServer();
   answer = mock.fetch;
   const values = new Map();
-  globalThis.sessionStorage = { setItem: (key, value) => values.set(key, value), getItem: (key) => values.get(key) ?? null };
+  globalThis.sessionStorage = {
+    setItem: (key, value) => values.set(key, value),
+    getItem: (key) => values.get(key) ?? null,
+  };
 });
 
 /** Each program goes on from the first of its side. */
@@ -67,13 +76,22 @@ async function writePrograms() {
     for (const [side, program] of programs.entries()) {
       const start = name === 'pair0' ? '' : pairs[0].programs[side];
       const code = `${start}${program}export {};\n`;
-      writeFileSync(join(build, `${name}-${side}.ts`), code.replaceAll("'verizonlib'", "'../generatedSdk.mjs'"));
+      writeFileSync(
+        join(build, `${name}-${side}.ts`),
+        code.replaceAll("'verizonlib'", "'../generatedSdk.mjs'"),
+      );
       const { code: script } = await transform(code, { loader: 'ts', target: 'es2022' });
-      writeFileSync(join(build, `${name}-${side}.mjs`), script.replaceAll('"verizonlib"', '"../generatedSdk.mjs"'));
+      writeFileSync(
+        join(build, `${name}-${side}.mjs`),
+        script.replaceAll('"verizonlib"', '"../generatedSdk.mjs"'),
+      );
     }
   }
   cpSync(join(import.meta.dirname, '../../examples/complete-example.ts'), join(build, 'complete-1.ts'));
-  const complete = await transform(readFileSync(join(build, 'complete-1.ts'), 'utf8'), { loader: 'ts', target: 'es2022' });
+  const complete = await transform(readFileSync(join(build, 'complete-1.ts'), 'utf8'), {
+    loader: 'ts',
+    target: 'es2022',
+  });
   writeFileSync(join(build, 'complete-1.mjs'), complete.code);
 }
 
@@ -104,7 +122,9 @@ function describe({ method, url, headers, body }) {
 
 /** The same requests without the session token that the SDK sends to the token endpoint. */
 function withoutTokenHeader(sent) {
-  return sent.map((request) => (request.url.endsWith('/token') ? { ...request, sessionToken: undefined } : request));
+  return sent.map((request) =>
+    request.url.endsWith('/token') ? { ...request, sessionToken: undefined } : request,
+  );
 }
 
 function tokenRequests() {
@@ -112,13 +132,16 @@ function tokenRequests() {
 }
 
 test('the page has a pair for each part of the auth page and at most 150 lines', () => {
-  assert.deepEqual(pairs.map(({ title }) => title), [
-    'Client and scopes',
-    'Token and call',
-    'Store the token, and start from it',
-    'Token provider, update callback, clock skew',
-    'VZ-M2M-Token',
-  ]);
+  assert.deepEqual(
+    pairs.map(({ title }) => title),
+    [
+      'Client and scopes',
+      'Token and call',
+      'Store the token, and start from it',
+      'Token provider, update callback, clock skew',
+      'VZ-M2M-Token',
+    ],
+  );
   assert.ok(page.trimEnd().split('\n').length <= 150);
 });
 
@@ -129,7 +152,9 @@ test('the programs of the page type-check', () => {
 for (const { title, name } of pairs.slice(1)) {
   test(`${title}: both programs send and print the same`, async (t) => {
     // The session token of the page is invented: the mock would not know it.
-    const listed = new Response(JSON.stringify({ devices: [] }), { headers: { 'content-type': 'application/json' } });
+    const listed = new Response(JSON.stringify({ devices: [] }), {
+      headers: { 'content-type': 'application/json' },
+    });
     if (title === 'VZ-M2M-Token') mock.failNext('api', listed, 2);
 
     const before = await run(t, `${name}-0`);
@@ -144,7 +169,11 @@ for (const { title, name } of pairs.slice(1)) {
 
 /** The first token that a program gets is its first, whatever the server has handed out before. */
 function sameTokens(sent) {
-  const tokens = [...new Set(sent.map(({ authorization }) => authorization).filter((header) => header.startsWith('Bearer')))];
+  const tokens = [
+    ...new Set(
+      sent.map(({ authorization }) => authorization).filter((header) => header.startsWith('Bearer')),
+    ),
+  ];
   return sent.map((request) => {
     const index = tokens.indexOf(request.authorization);
     return index < 0 ? request : { ...request, authorization: `Bearer ${index + 1}` };
@@ -173,7 +202,10 @@ test('the complete example: both programs send the same, and start from a stored
 });
 
 const COMPLETE = {
-  clientCredentialsAuthCredentials: { ...CREDENTIALS, oauthScopes: ['discovery:read', 'serviceprofile:read'] },
+  clientCredentialsAuthCredentials: {
+    ...CREDENTIALS,
+    oauthScopes: ['discovery:read', 'serviceprofile:read'],
+  },
   vZM2mToken: 'VZ-M2M-Token',
   timeout: 0,
   environment: 'Production',
@@ -259,7 +291,10 @@ test('a revoked token: an exception, and a replay that nobody sees', async () =>
 
   await assert.rejects(regions.listRegions(), { statusCode: 401 });
   assert.equal((await authorizedFetch(REGIONS)).status, 200);
-  assert.deepEqual(mock.requests.map(({ status }) => status), [401, 401, 200, 200]);
+  assert.deepEqual(
+    mock.requests.map(({ status }) => status),
+    [401, 401, 200, 200],
+  );
 });
 
 test('VZ-M2M-Token: at the token endpoint too, and for API calls only', async () => {
@@ -280,7 +315,9 @@ test('a redirect to another host: takes VZ-M2M-Token along, and does not; a fore
   answer = async (request) => {
     const answered = await mock.fetch(request);
     const isApi = request.url.startsWith('https://thingspace.verizon.com/api/m2m');
-    return isApi ? new Response(null, { status: 307, headers: { location: 'https://elsewhere.example/list' } }) : answered;
+    return isApi
+      ? new Response(null, { status: 307, headers: { location: 'https://elsewhere.example/list' } })
+      : answered;
   };
   const old = new Client({ ...OLD, vZM2mToken: 'invented-session' });
   await new DeviceManagementController(old).listDevicesInformation({}).catch(() => {});
@@ -290,7 +327,10 @@ test('a redirect to another host: takes VZ-M2M-Token along, and does not; a fore
   const { authorizedFetch } = createClient({ ...NEW, vZM2mToken: 'invented-session' });
   await authorizedFetch(DEVICES, { method: 'POST', body: '{}' });
   const { headers } = mock.requests.at(-1);
-  assert.deepEqual([headers.host, headers['vz-m2m-token'], headers.authorization], ['elsewhere.example', undefined, undefined]);
+  assert.deepEqual(
+    [headers.host, headers['vz-m2m-token'], headers.authorization],
+    ['elsewhere.example', undefined, undefined],
+  );
   const count = mock.requests.length;
   await assert.rejects(authorizedFetch('https://elsewhere.example/'), TypeError);
   assert.equal(mock.requests.length, count);
@@ -300,7 +340,9 @@ test('an error in a log: shows the credentials, and does not', async () => {
   mock.failNext('token', 401, 2);
   const basic = Buffer.from('OAuthClientId:OAuthClientSecret').toString('base64');
   const old = await new Client(OLD).clientCredentialsAuthManager.fetchToken().catch((error) => error);
-  const now = await createClient(NEW).fetchToken().catch((error) => error);
+  const now = await createClient(NEW)
+    .fetchToken()
+    .catch((error) => error);
 
   assert.ok(inspect(old, { depth: 9 }).includes(basic));
   assert.ok(!inspect(now, { depth: 9, showHidden: true }).includes(basic));
@@ -311,7 +353,10 @@ test('a token endpoint that never answers, timeout 0: waits for ever, and 30 s',
   answer = () => new Promise(() => {});
   t.mock.timers.enable({ apis: ['setTimeout', 'Date'] });
   let isSettled = false;
-  void new Client(OLD).clientCredentialsAuthManager.fetchToken().then(() => (isSettled = true), () => (isSettled = true));
+  void new Client(OLD).clientCredentialsAuthManager.fetchToken().then(
+    () => (isSettled = true),
+    () => (isSettled = true),
+  );
   const now = createClient(NEW).fetchToken();
   const outcome = assert.rejects(now, { code: 'timeout' });
   await turns();
@@ -333,7 +378,9 @@ test('the Basic header: raw, and form-encoded where the two differ', async () =>
   await new Client({ thingspaceOauthCredentials: credentials }).clientCredentialsAuthManager.fetchToken();
   await createClient({ clientCredentialsAuthCredentials: credentials }).fetchToken();
 
-  const sent = mock.requests.map(({ headers }) => Buffer.from(headers.authorization.slice(6), 'base64').toString());
+  const sent = mock.requests.map(({ headers }) =>
+    Buffer.from(headers.authorization.slice(6), 'base64').toString(),
+  );
   assert.deepEqual(sent, ['invented id:invented:secret', 'invented+id:invented%3Asecret']);
 });
 
@@ -341,7 +388,12 @@ test('the provider of the auth page with an ended token: an error in both', asyn
   const ended = { accessToken: 'invented-ended', tokenType: 'Bearer', expiry: 1 };
   const oauthTokenProvider = async (_token, authManager) => ended ?? authManager.fetchToken();
 
-  const old = new Client({ thingspaceOauthCredentials: { ...CREDENTIALS, oauthTokenProvider: async () => ({ ...ended, expiry: 1n }) } });
+  const old = new Client({
+    thingspaceOauthCredentials: {
+      ...CREDENTIALS,
+      oauthTokenProvider: async () => ({ ...ended, expiry: 1n }),
+    },
+  });
   await assert.rejects(new M5gEdgePlatformsController(old).listRegions(), /token is expired/);
   const now = createClient({ clientCredentialsAuthCredentials: { ...CREDENTIALS, oauthTokenProvider } });
   await assert.rejects(now.authorizedFetch(REGIONS), { code: 'invalid_response' });

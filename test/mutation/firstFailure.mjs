@@ -1,5 +1,5 @@
-// A reporter that shows that the tests go on, and with one mutant ends everything where something fails beside a test's own
-// function: a hook, a part of a test.
+// A reporter that shows that the tests go on, and with one mutant ends everything where something fails
+// beside a test's own function: a hook, a part of a test.
 import { writeSync } from 'node:fs';
 
 const isOne = !process.env.MUTATION_BATCH && !process.env.MUTATION_LOG;

@@ -6,8 +6,9 @@ import { runAlone, runBatch, selectTests } from './testRuns.mjs';
 const MOST_IN_BATCH = 30;
 
 /**
- * @param {{ folder: string, runs: object[], mutants: object[], pace: [number, number], mostFiles: number, jobs: number, onSettled: Function }} hunt
- * `onSettled` is told of each mutant with what noticed it, if anything
+ * @param {{ folder: string, runs: object[], mutants: object[], pace: [number, number], mostFiles: number,
+ *   jobs: number, onSettled: Function }} hunt `onSettled` is told of each mutant with what noticed it, if
+ *   anything
  */
 export async function hunt({ folder, runs, mutants, pace, mostFiles, jobs, onSettled }) {
   const nearness = createNearness();
@@ -22,7 +23,10 @@ export async function hunt({ folder, runs, mutants, pace, mostFiles, jobs, onSet
   const nextOf = (each) => {
     if (each.tried.size >= mostFiles) return undefined;
     each.selections ??= runs.map((run) => selectTests(run, each.mutant.id, pace)).filter(Boolean);
-    const next = nearness.pick(each.mutant, each.selections.filter(({ run }) => !each.tried.has(run)));
+    const next = nearness.pick(
+      each.mutant,
+      each.selections.filter(({ run }) => !each.tried.has(run)),
+    );
     // Since then it has turned out that these tests can only be run as a whole.
     return next?.run.isWhole ? selectTests(next.run, each.mutant.id, pace) : next;
   };
@@ -42,7 +46,8 @@ export async function hunt({ folder, runs, mutants, pace, mostFiles, jobs, onSet
         if (batch.length === MOST_IN_BATCH) break;
         if (other === first || atWork.has(other)) continue;
         const next = nextOf(other);
-        if (next?.run === selection.run && !next.isAlone) batch.push({ each: other, id: other.mutant.id, selection: next });
+        if (next?.run === selection.run && !next.isAlone)
+          batch.push({ each: other, id: other.mutant.id, selection: next });
       }
       return batch;
     }
@@ -55,7 +60,10 @@ export async function hunt({ folder, runs, mutants, pace, mostFiles, jobs, onSet
     if (failed) settle(each, { failed, testFile: selection.run.testFile });
   };
 
-  /** A batch may end early; those that are left go on behind the tests that have not noticed them. Says whether that is all of them. */
+  /**
+   * A batch may end early; those that are left go on behind the tests that have not noticed them. Says
+   * whether that is all of them.
+   */
   const leaveOut = ({ selection }, passed) => {
     selection.numbers = selection.numbers.filter((number) => !passed.includes(number));
     return !selection.numbers.length;

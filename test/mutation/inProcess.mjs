@@ -1,11 +1,17 @@
-// Runs in each process of a test, before anything else. It does one of three things, which the environment tells:
-// it notes which test reaches which mutants (MUTATION_LOG); it runs the tests with one mutant that is on from the start
-// (MUTATION_ACTIVE); or it runs each test once for each of many mutants (MUTATION_BATCH), which saves starting a process.
+// Runs in each process of a test, before anything else. It does one of three things, which the environment
+// tells: it notes which test reaches which mutants (MUTATION_LOG); it runs the tests with one mutant that is
+// on from the start (MUTATION_ACTIVE); or it runs each test once for each of many mutants (MUTATION_BATCH),
+// which saves starting a process.
 import { appendFileSync, writeSync } from 'node:fs';
 import { createRequire, syncBuiltinESMExports } from 'node:module';
 import { isMainThread } from 'node:worker_threads';
 
-const { MUTATION_LOG: log, MUTATION_COUNT: count, MUTATION_BATCH: batchText, MUTATION_TESTS: tests } = process.env;
+const {
+  MUTATION_LOG: log,
+  MUTATION_COUNT: count,
+  MUTATION_BATCH: batchText,
+  MUTATION_TESTS: tests,
+} = process.env;
 const { MUTATION_ACTIVE: active, MUTATION_HIT_LIMIT: hitLimit } = process.env;
 
 /** What happens before any test, or in a hook for several, belongs to all. */
@@ -32,7 +38,9 @@ if (log) {
 } else {
   turnOn(active, hitLimit);
   const selected = tests && new Set(tests.split(',').map(Number));
-  numberTests((run, number, name) => (selected && !selected.has(number) ? undefined : endAtFailure(run, number, name)));
+  numberTests((run, number, name) =>
+    selected && !selected.has(number) ? undefined : endAtFailure(run, number, name),
+  );
 }
 syncBuiltinESMExports();
 handOn();
@@ -42,7 +50,9 @@ function handOn() {
   const { ChildProcess } = createRequire(import.meta.url)('node:child_process');
   const { spawn } = ChildProcess.prototype;
   ChildProcess.prototype.spawn = function (options) {
-    const ours = Object.entries(process.env).filter(([name]) => name === 'NODE_OPTIONS' || name.startsWith('MUTATION_'));
+    const ours = Object.entries(process.env).filter(
+      ([name]) => name === 'NODE_OPTIONS' || name.startsWith('MUTATION_'),
+    );
     const isGiven = (name) => options.envPairs.some((pair) => pair.startsWith(`${name}=`));
     options.envPairs.push(...ours.filter(([name]) => !isGiven(name)).map((pair) => pair.join('=')));
     return spawn.call(this, options);
@@ -53,7 +63,10 @@ function turnOn(id, limit) {
   Object.assign(space, { activeMutant: id, hitCount: 0, hitLimit: Number(limit) });
 }
 
-/** Gives each test of the file a number, in the order in which they are made. What `follow` has no function for is left out. */
+/**
+ * Gives each test of the file a number, in the order in which they are made. What `follow` has no function
+ * for is left out.
+ */
 function numberTests(follow) {
   const { test } = testing;
   let next = 0;
@@ -87,7 +100,13 @@ function createRecorder() {
   let hits = startHits(process.env.MUTATION_TEST ?? ALL);
   if (isMainThread) {
     process.on('exit', () => {
-      for (const each of all) appendFileSync(log, Object.entries(each).map(([id, times]) => `${each.test} ${id} ${times}\n`).join(''));
+      for (const each of all)
+        appendFileSync(
+          log,
+          Object.entries(each)
+            .map(([id, times]) => `${each.test} ${id} ${times}\n`)
+            .join(''),
+        );
     });
   }
   const coverage = {
@@ -145,9 +164,14 @@ function runForEach(batch, run, number) {
       turnOn(undefined);
       delete process.env.MUTATION_ACTIVE;
       mutant.isNoticed = Boolean(failure);
-      if (failure) writeSync(1, `\nnoticed ${mutant.id} ${failure === 'silence' ? failure : inOneLine(context.name)}\n`);
+      if (failure)
+        writeSync(1, `\nnoticed ${mutant.id} ${failure === 'silence' ? failure : inOneLine(context.name)}\n`);
       writeSync(1, '\nend\n');
-      if (failure === 'silence' || (failure && (tookMs > MOST_CHECK_MS || (await fails(context, run, undefined))))) endProcess('\ndirty\n');
+      if (
+        failure === 'silence' ||
+        (failure && (tookMs > MOST_CHECK_MS || (await fails(context, run, undefined))))
+      )
+        endProcess('\ndirty\n');
     }
   };
 }
@@ -158,7 +182,11 @@ async function fails(context, run, limitMs) {
   const fail = () => void (failure ??= 'failure');
   const watch = (follow) => async (inner) => {
     const { test } = inner;
-    inner.test = (...given) => test.apply(inner, given.map((each) => (typeof each === 'function' ? watch(each) : each)));
+    inner.test = (...given) =>
+      test.apply(
+        inner,
+        given.map((each) => (typeof each === 'function' ? watch(each) : each)),
+      );
     try {
       return await follow(inner);
     } catch {

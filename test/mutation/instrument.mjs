@@ -8,12 +8,15 @@ const inside = (path) => import(new URL(path, import.meta.resolve('@stryker-muta
 const { transformBabel } = await inside('transformers/babel-transformer.js');
 const { allMutators } = await inside('mutators/index.js');
 
-const logger = Object.fromEntries(['debug', 'info', 'warn', 'error', 'isDebugEnabled'].map((name) => [name, () => false]));
+const logger = Object.fromEntries(
+  ['debug', 'info', 'warn', 'error', 'isDebugEnabled'].map((name) => [name, () => false]),
+);
 const options = { ignorers: [], excludedMutations: [], noHeader: false, plugins: null };
 
 /**
  * @param {ReadonlyMap<string, string>} sources each file's name and text
- * @returns the instrumented texts by name, and the mutants: id, file, line, column, text of the line, what becomes what
+ * @returns the instrumented texts by name, and the mutants: id, file, line, column, text of the line, what
+ *   becomes what
  */
 export async function instrument(sources) {
   const instrumenter = new Instrumenter(logger, undefined, undefined, transform);
@@ -26,7 +29,11 @@ export async function instrument(sources) {
 }
 
 function transform(ast, collector, context) {
-  babel.traverse(ast.root, { TSAsExpression: dropType, TSSatisfiesExpression: dropType, TSNonNullExpression: dropType });
+  babel.traverse(ast.root, {
+    TSAsExpression: dropType,
+    TSSatisfiesExpression: dropType,
+    TSNonNullExpression: dropType,
+  });
   transformBabel(ast, collector, context, [...allMutators, ...moreMutators]);
 }
 

@@ -52,7 +52,8 @@ const { entries, faults } = readReviewed(mutants);
 const chosen = choose(mutants);
 
 const runs = [];
-const isWanted = (name) => (options.only ? options.only.split(',').includes(name) : !options.without.split(',').includes(name));
+const isWanted = (name) =>
+  options.only ? options.only.split(',').includes(name) : !options.without.split(',').includes(name);
 const wanted = testFiles.filter((name) => isWanted(name.replace('.test.js', '')));
 await inParallel(wanted, async (testFile) => void runs.push(await explore(folder, testFile, mutants.length)));
 // Beside others a test may fail by chance: such a file gets a second look, by itself.
@@ -63,13 +64,18 @@ for (const { testFile } of runs.filter(({ isBroken }) => isBroken)) {
   console.log(`${testFile} fails without any mutant: what fails in it is left out`);
   process.exitCode = 1;
 }
-console.log(`${chosen.length} of ${mutants.length} mutants, ${runs.length} test files explored (${seconds()})`);
+console.log(
+  `${chosen.length} of ${mutants.length} mutants, ${runs.length} test files explored (${seconds()})`,
+);
 
 const results = [];
-const [skipped, hunted] = [true, false].map((isSkipped) => chosen.filter(({ id }) => (entries.has(id) && !options.reviewed) === isSkipped));
+const [skipped, hunted] = [true, false].map((isSkipped) =>
+  chosen.filter(({ id }) => (entries.has(id) && !options.reviewed) === isSkipped),
+);
 for (const mutant of skipped) settle(mutant);
 const left = await huntAt([0, QUICK_MS], hunted);
-if (!options.quick) console.log(`${left.length} mutants are left to tests that take longer than a second (${seconds()})`);
+if (!options.quick)
+  console.log(`${left.length} mutants are left to tests that take longer than a second (${seconds()})`);
 const unnoticed = options.quick ? left : await huntAt([QUICK_MS, Infinity], left);
 unnoticed.forEach((mutant) => settle(mutant));
 report();
@@ -83,7 +89,15 @@ async function huntAt(pace, mutants) {
     // A run over all takes hours: who watches it can begin with the first ones.
     console.log(`not noticed by tests of up to ${pace[1] / 1000} s: ${say(mutant)}`);
   };
-  await hunt({ folder, runs, mutants, pace, mostFiles: Number(options.nearest), jobs: Number(options.jobs), onSettled });
+  await hunt({
+    folder,
+    runs,
+    mutants,
+    pace,
+    mostFiles: Number(options.nearest),
+    jobs: Number(options.jobs),
+    onSettled,
+  });
   return unnoticed;
 }
 
@@ -107,21 +121,38 @@ function choose(all) {
 
 function report() {
   // It may have been interrupted.
-  if (results.length < chosen.length) console.log(`\n${chosen.length - results.length} mutants have not been settled`);
+  if (results.length < chosen.length)
+    console.log(`\n${chosen.length - results.length} mutants have not been settled`);
   results.sort((one, other) => one.mutant.id - other.mutant.id);
   const files = [...new Set(results.map(({ mutant }) => mutant.file))];
   console.log(`\n${row('', 'mutants', 'noticed', 'of these silent', 'reviewed', 'survive', 'score')}`);
-  for (const file of files) console.log(summarize(file, results.filter(({ mutant }) => mutant.file === file)));
+  for (const file of files)
+    console.log(
+      summarize(
+        file,
+        results.filter(({ mutant }) => mutant.file === file),
+      ),
+    );
   console.log(summarize('all', results));
 
   if (options.told) {
-    results.forEach(({ mutant, noticed }) => noticed && console.log(`${say(mutant)}: ${noticed.testFile}, ${noticed.failed}`));
+    results.forEach(
+      ({ mutant, noticed }) =>
+        noticed && console.log(`${say(mutant)}: ${noticed.testFile}, ${noticed.failed}`),
+    );
   }
-  const survivors = results.filter(({ noticed, reviewed }) => !noticed && !reviewed).map(({ mutant }) => mutant);
-  if (survivors.length) console.log(`\nNo test notices:\n${survivors.map((each) => `${say(each)}${isReached(each) ? '' : ' (no test reaches it)'}`).join('\n')}`);
+  const survivors = results
+    .filter(({ noticed, reviewed }) => !noticed && !reviewed)
+    .map(({ mutant }) => mutant);
+  if (survivors.length)
+    console.log(
+      `\nNo test notices:\n${survivors.map((each) => `${say(each)}${isReached(each) ? '' : ' (no test reaches it)'}`).join('\n')}`,
+    );
   if (options.draft) writeFileSync(options.draft, draft(survivors));
   const wronged = results.filter(({ noticed, reviewed }) => noticed && reviewed);
-  wronged.forEach(({ mutant, noticed }) => faults.push(`${say(mutant)} is noticed by ${noticed.testFile}: ${noticed.failed}`));
+  wronged.forEach(({ mutant, noticed }) =>
+    faults.push(`${say(mutant)} is noticed by ${noticed.testFile}: ${noticed.failed}`),
+  );
   if (faults.length) console.log(`\nWrong in reviewed.json:\n${faults.join('\n')}`);
   if (faults.length || scoreOf(results) < Number(options.least)) process.exitCode = 1;
 }
@@ -159,7 +190,8 @@ function isReached({ id }) {
 
 function draft(survivors) {
   const list = {};
-  for (const { file, text, from, to } of survivors) (list[file] ??= []).push({ in: text, from, to, reason: '' });
+  for (const { file, text, from, to } of survivors)
+    (list[file] ??= []).push({ in: text, from, to, reason: '' });
   return JSON.stringify(list, null, 2);
 }
 

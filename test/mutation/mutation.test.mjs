@@ -32,24 +32,47 @@ describe('the mutants of a text', async () => {
   }
 
   it('leave types alone', () => assert.ok(mutants.every(({ from }) => from !== 'string')));
-  it('say where they are', () => assert.deepEqual(mutants.filter(({ from }) => from === '60').map(({ file, line, column }) => `${file}:${line}:${column}`), ['src/f.ts:4:14']));
-  it('each have a switch', () => assert.ok(mutants.every(({ id }) => files.get('src/f.ts').includes(`stryMutAct_9fa48("${id}")`))));
+  it('say where they are', () =>
+    assert.deepEqual(
+      mutants
+        .filter(({ from }) => from === '60')
+        .map(({ file, line, column }) => `${file}:${line}:${column}`),
+      ['src/f.ts:4:14'],
+    ));
+  it('each have a switch', () =>
+    assert.ok(mutants.every(({ id }) => files.get('src/f.ts').includes(`stryMutAct_9fa48("${id}")`))));
 });
 
 describe('the reviewed list', () => {
-  const mutants = [1, 2].map((id) => ({ id, file: 'src/f.ts', line: id, text: 'a + b;', from: 'a + b', to: 'a - b' }));
+  const mutants = [1, 2].map((id) => ({
+    id,
+    file: 'src/f.ts',
+    line: id,
+    text: 'a + b;',
+    from: 'a + b',
+    to: 'a - b',
+  }));
   const entry = { in: 'a + b;', from: 'a + b', to: 'a - b', reason: 'b is 0' };
   const read = (...entries) => readReviewed(mutants, { 'src/f.ts': entries });
 
-  it('takes each mutant that an entry says', () => assert.deepEqual([...read({ ...entry, times: 2 }).entries.keys()], [1, 2]));
-  it('tells of an entry that matches nothing', () => assert.match(read({ ...entry, from: 'a * b' }).faults.join(), /matches 0 mutants, not 1/));
-  it('tells of an entry that matches more than it says', () => assert.match(read(entry).faults.join(), /matches 2 mutants, not 1/));
-  it('tells of an entry without a reason', () => assert.match(read({ ...entry, reason: '', times: 2 }).faults.join(), /no reason/));
+  it('takes each mutant that an entry says', () =>
+    assert.deepEqual([...read({ ...entry, times: 2 }).entries.keys()], [1, 2]));
+  it('tells of an entry that matches nothing', () =>
+    assert.match(read({ ...entry, from: 'a * b' }).faults.join(), /matches 0 mutants, not 1/));
+  it('tells of an entry that matches more than it says', () =>
+    assert.match(read(entry).faults.join(), /matches 2 mutants, not 1/));
+  it('tells of an entry without a reason', () =>
+    assert.match(read({ ...entry, reason: '', times: 2 }).faults.join(), /no reason/));
 });
 
 it('what a process has written of a batch says who noticed what, who passed which test, and in whose turn it ended', () => {
-  const output = '.\nbegin 1 0\n\nend\n.\nbegin 2 0\n\nnoticed 2 says who it is\n\nend\n\nbegin 1 3\n\nend\n..\nbegin 3 3\n';
-  assert.deepEqual(readTurns(output), { outcomes: new Map([[2, 'says who it is']]), passed: new Map([[1, [0, 3]]]), open: 3 });
+  const output =
+    '.\nbegin 1 0\n\nend\n.\nbegin 2 0\n\nnoticed 2 says who it is\n\nend\n\nbegin 1 3\n\nend\n..\nbegin 3 3\n';
+  assert.deepEqual(readTurns(output), {
+    outcomes: new Map([[2, 'says who it is']]),
+    passed: new Map([[1, [0, 3]]]),
+    open: 3,
+  });
   assert.equal(readTurns('\nbegin 1 0\n\nend\n').open, undefined);
 });
 
@@ -67,16 +90,32 @@ it('what no test notices is printed with its line, and fails the command', () =>
   assert.match(stdout, /^src\/token\/revocation\.ts +(\d+) +0 +0 +0 +\1 +0\.0 %$/m);
 });
 
-const CORE = 'authorizedFetch,clientAuthentication,concurrency,dpop,events,foreignFetch,guard,lifetime,limits,messages,outage,provider,redirects,rejections,requestBound,revocation,secrets,token,waiting';
+const CORE =
+  'authorizedFetch,clientAuthentication,concurrency,dpop,events,foreignFetch,guard,lifetime,limits,messages,outage,provider,redirects,rejections,requestBound,revocation,secrets,token,waiting';
 
 it('the tests notice nearly all of a sample of 40', (t) => {
   // Of the core, by the quick tests of the core: what stores, sessions and papers test takes minutes.
-  const { status, stdout } = mutate('src/call', 'src/token', 'src/platform', '--sample', '40', '--seed', '7', '--quick', '--only', CORE, '--least', '85');
+  const { status, stdout } = mutate(
+    'src/call',
+    'src/token',
+    'src/platform',
+    '--sample',
+    '40',
+    '--seed',
+    '7',
+    '--quick',
+    '--only',
+    CORE,
+    '--least',
+    '85',
+  );
   t.diagnostic(stdout);
   assert.equal(status, 0, stdout);
   assert.match(stdout, /^all +40 /m);
 });
 
 function mutate(...parameters) {
-  return spawnSync(process.execPath, [join(import.meta.dirname, 'mutate.mjs'), ...parameters], { encoding: 'utf8' });
+  return spawnSync(process.execPath, [join(import.meta.dirname, 'mutate.mjs'), ...parameters], {
+    encoding: 'utf8',
+  });
 }

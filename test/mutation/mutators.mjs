@@ -1,5 +1,5 @@
-// Mutations that Stryker's instrumenter does not make: a statement left out, a number moved, a condition without operator
-// turned, a wait left out.
+// Mutations that Stryker's instrumenter does not make: a statement left out, a number moved, a condition
+// without operator turned, a wait left out.
 import babel from '@babel/core';
 
 const { types } = babel;
@@ -15,14 +15,16 @@ const statements = {
     // A block of one statement is emptied by Stryker.
     const isAlone = path.parentPath.isBlockStatement() && path.parent.body.length === 1;
     if (!isAlone) yield types.expressionStatement(types.identifier('undefined'));
-    if (types.isAwaitExpression(path.node.expression)) yield types.expressionStatement(path.node.expression.argument);
+    if (types.isAwaitExpression(path.node.expression))
+      yield types.expressionStatement(path.node.expression.argument);
   },
 };
 
 const numbers = {
   name: 'Number',
   *mutate(path) {
-    if (path.isNumericLiteral() && path.key !== 'key') yield types.numericLiteral(path.node.value === 0 ? 1 : 2 * path.node.value);
+    if (path.isNumericLiteral() && path.key !== 'key')
+      yield types.numericLiteral(path.node.value === 0 ? 1 : 2 * path.node.value);
   },
 };
 

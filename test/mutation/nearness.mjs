@@ -1,5 +1,5 @@
-// Which tests to run first with a mutant: those of the file's own name, then those that have noticed most in the same file
-// for the time they take. The order decides how long a run takes, never what it finds.
+// Which tests to run first with a mutant: those of the file's own name, then those that have noticed most in
+// the same file for the time they take. The order decides how long a run takes, never what it finds.
 import { basename } from 'node:path';
 
 export function createNearness() {

@@ -10,8 +10,8 @@ const root = join(import.meta.dirname, '../..');
 const LEFT_OUT = /(^|\/)(node_modules|\.git|dist|\.build)$/;
 
 /**
- * Tests of papers, types and bundles run nothing of the instrumented modules, or fail over them: pages measure sizes, and an
- * uncaught error shows the frames of `dist/node`.
+ * Tests of papers, types and bundles run nothing of the instrumented modules, or fail over them: pages
+ * measure sizes, and an uncaught error shows the frames of `dist/node`.
  */
 const WITHOUT = /^(types|size|structure|package|pages|readme|uncaught)\./;
 
@@ -25,7 +25,9 @@ export async function prepare() {
   leaveOutNodeCondition(join(folder, 'package.json'));
 
   const names = readdirSync(join(root, 'src'), { recursive: true }).filter((name) => name.endsWith('.ts'));
-  const sources = new Map(names.sort().map((name) => [`src/${name}`, readFileSync(join(root, 'src', name), 'utf8')]));
+  const sources = new Map(
+    names.sort().map((name) => [`src/${name}`, readFileSync(join(root, 'src', name), 'utf8')]),
+  );
   const { files, mutants } = await instrument(sources);
   const { transformSync } = createRequire(join(root, 'package.json'))('esbuild');
   for (const [name, text] of files) {
@@ -33,7 +35,9 @@ export async function prepare() {
     const path = join(folder, name.replace(/^src/, 'dist').replace(/ts$/, 'js'));
     writeFileSync(path, code.replace(/\b(from |import\(|import )"(\.[^"]+)\.ts"/g, '$1"$2.js"'));
   }
-  const testFiles = readdirSync(join(folder, '.build/test')).filter((name) => name.endsWith('.test.js') && !WITHOUT.test(name));
+  const testFiles = readdirSync(join(folder, '.build/test')).filter(
+    (name) => name.endsWith('.test.js') && !WITHOUT.test(name),
+  );
   return { folder, mutants, testFiles };
 }
 

@@ -23,8 +23,16 @@ const { answer } = await (await authorizedFetch('https://api.example.com/')).jso
 `;
 
 test('Deno imports the single file by its URL', async (t) => {
-  const cdn = await serve(t, () => ({ type: 'text/javascript', body: readFileSync(`${HERE}/node_modules/thingspace-auth/dist/${FILE}`) }));
-  const args = ['run', '--no-config', `--allow-import=${new URL(cdn).host}`, `data:text/javascript,${encodeURIComponent(`${program(`${cdn}/${FILE}`)}console.log(answer);`)}`];
+  const cdn = await serve(t, () => ({
+    type: 'text/javascript',
+    body: readFileSync(`${HERE}/node_modules/thingspace-auth/dist/${FILE}`),
+  }));
+  const args = [
+    'run',
+    '--no-config',
+    `--allow-import=${new URL(cdn).host}`,
+    `data:text/javascript,${encodeURIComponent(`${program(`${cdn}/${FILE}`)}console.log(answer);`)}`,
+  ];
 
   const { stdout } = await promisify(execFile)(`${HERE}/node_modules/.bin/deno`, args);
 
@@ -32,7 +40,10 @@ test('Deno imports the single file by its URL', async (t) => {
 });
 
 test('a page imports the single file by its URL', async (t) => {
-  const cdn = await serve(t, () => ({ type: 'text/javascript', body: readFileSync(`${HERE}/node_modules/thingspace-auth/dist/${FILE}`) }));
+  const cdn = await serve(t, () => ({
+    type: 'text/javascript',
+    body: readFileSync(`${HERE}/node_modules/thingspace-auth/dist/${FILE}`),
+  }));
   let show;
   const shown = new Promise((resolve) => (show = resolve));
   const site = await serve(t, (path, body) => {

@@ -1,63 +1,144 @@
 // Uses every entry and every exported name, with nothing but what each platform's own types declare.
+
 import {
-  ApiError, clientSecretBasic, clientSecretBasicRaw, clientSecretPost, configFromEnvironment, createClient, Environment,
-  isExpired, noClientAuthentication, OAuthProviderError, OauthScopeEnum, reviveToken, revokeToken,
+  type AnyApiError,
+  ApiError,
+  type ApiErrorCode,
+  type ApiErrorFields,
+  type Client,
+  type ClientAuthentication,
+  type ClientAuthenticationRequest,
+  type ClientConfig,
+  type ClientCredentials,
+  type ClientEvent,
+  type ClientOptions,
+  type CustomEnvironment,
+  type CustomEnvironmentConfig,
+  clientSecretBasic,
+  clientSecretBasicRaw,
+  clientSecretPost,
+  configFromEnvironment,
+  createClient,
+  Environment,
+  type EventCode,
+  type Fetch,
+  isExpired,
+  type NamedEnvironmentConfig,
+  noClientAuthentication,
+  OAuthProviderError,
+  type OAuthToken,
+  type OAuthTokenProvider,
+  type OauthScope,
+  OauthScopeEnum,
+  type Report,
+  type RetryOptions,
+  reviveToken,
+  revokeToken,
+  type SessionTokenSource,
+  type TokenOptions,
+  type TokenRequest,
 } from 'thingspace-auth';
-import type {
-  AnyApiError, ApiErrorCode, ApiErrorFields, Client, ClientAuthentication, ClientAuthenticationRequest, ClientConfig,
-  ClientCredentials, ClientEvent, ClientOptions, CustomEnvironment, CustomEnvironmentConfig, EventCode, Fetch,
-  NamedEnvironmentConfig, OauthScope, OAuthToken, OAuthTokenProvider, Report, RetryOptions, SessionTokenSource,
-  TokenOptions, TokenRequest,
-} from 'thingspace-auth';
-import { discover } from 'thingspace-auth/discover';
-import type { DiscoverOptions } from 'thingspace-auth/discover';
-import { createDpop } from 'thingspace-auth/dpop';
-import type { Dpop, DpopKeyPair, DpopOptions, ProofRequest } from 'thingspace-auth/dpop';
-import { clientSecretJwt, importKey, privateKeyJwt } from 'thingspace-auth/jwt';
-import type { JwtOptions, PrivateKeyJwtOptions, Signer, SignerJwtOptions, SigningAlgorithm, SigningKey } from 'thingspace-auth/jwt';
-import { createSession } from 'thingspace-auth/session';
-import type { Session, SessionOptions } from 'thingspace-auth/session';
-import { encryptedStore, storedToken } from 'thingspace-auth/stores';
-import type { StoreKey, TokenStore } from 'thingspace-auth/stores';
+import { type DiscoverOptions, discover } from 'thingspace-auth/discover';
+import {
+  createDpop,
+  type Dpop,
+  type DpopKeyPair,
+  type DpopOptions,
+  type ProofRequest,
+} from 'thingspace-auth/dpop';
+import {
+  clientSecretJwt,
+  importKey,
+  type JwtOptions,
+  type PrivateKeyJwtOptions,
+  privateKeyJwt,
+  type Signer,
+  type SignerJwtOptions,
+  type SigningAlgorithm,
+  type SigningKey,
+} from 'thingspace-auth/jwt';
+import { createSession, type Session, type SessionOptions } from 'thingspace-auth/session';
+import { encryptedStore, type StoreKey, storedToken, type TokenStore } from 'thingspace-auth/stores';
 import { durableObjectStore, TokenStoreObject } from 'thingspace-auth/stores/durable-object';
 import { fileStore } from 'thingspace-auth/stores/file';
 import { kvStore } from 'thingspace-auth/stores/kv';
 import { redisStore } from 'thingspace-auth/stores/redis';
 import { webStore } from 'thingspace-auth/stores/web';
-import { createMockServer } from 'thingspace-auth/testing';
-import type { MockRequest, MockServer, MockServerOptions, MockTarget, PublicJwk, VerificationKey } from 'thingspace-auth/testing';
+import {
+  createMockServer,
+  type MockRequest,
+  type MockServer,
+  type MockServerOptions,
+  type MockTarget,
+  type PublicJwk,
+  type VerificationKey,
+} from 'thingspace-auth/testing';
 
 type Has<Value extends Expected, Expected> = Value;
 
-export const options: ClientOptions = { timeout: 1_000, fetch: globalThis.fetch, retry: { attempts: 1 } satisfies RetryOptions };
+export const options: ClientOptions = {
+  timeout: 1_000,
+  fetch: globalThis.fetch,
+  retry: { attempts: 1 } satisfies RetryOptions,
+};
 export const credentials: ClientCredentials<OauthScope> = {
   oauthClientId: 'invented-id',
   oauthClientSecret: 'invented-secret',
   oauthScopes: [OauthScopeEnum.Discoveryread],
 };
-export const named: NamedEnvironmentConfig = { ...options, clientCredentialsAuthCredentials: credentials, environment: Environment.Production };
-export const environment: CustomEnvironment = { tokenUrl: 'https://auth.example.com/token', apiOrigins: ['https://api.example.com'] };
-export const custom: CustomEnvironmentConfig = { clientCredentialsAuthCredentials: { oauthClientId: 'invented-id' }, environment };
-export const configs: readonly ClientConfig[] = [named, custom, configFromEnvironment({}), configFromEnvironment()];
+export const named: NamedEnvironmentConfig = {
+  ...options,
+  clientCredentialsAuthCredentials: credentials,
+  environment: Environment.Production,
+};
+export const environment: CustomEnvironment = {
+  tokenUrl: 'https://auth.example.com/token',
+  apiOrigins: ['https://api.example.com'],
+};
+export const custom: CustomEnvironmentConfig = {
+  clientCredentialsAuthCredentials: { oauthClientId: 'invented-id' },
+  environment,
+};
+export const configs: readonly ClientConfig[] = [
+  named,
+  custom,
+  configFromEnvironment({}),
+  configFromEnvironment(),
+];
 export const authentications: readonly ClientAuthentication[] = [
-  clientSecretBasic, clientSecretBasicRaw, clientSecretPost, noClientAuthentication,
-  ({ headers, body }: ClientAuthenticationRequest) => { headers.set('x-id', 'invented'); body.set('assertion', 'invented'); },
+  clientSecretBasic,
+  clientSecretBasicRaw,
+  clientSecretPost,
+  noClientAuthentication,
+  ({ headers, body }: ClientAuthenticationRequest) => {
+    headers.set('x-id', 'invented');
+    body.set('assertion', 'invented');
+  },
 ];
 
 export async function call(config: ClientConfig, signal: AbortSignal): Promise<string> {
-  const client: Client = createClient({ ...config, vZM2mToken: createSession({ username: 'invented', password: 'invented' }) });
+  const client: Client = createClient({
+    ...config,
+    vZM2mToken: createSession({ username: 'invented', password: 'invented' }),
+  });
   const { authorizedFetch, fetchToken, getToken, withToken } = client;
   const tokenOptions: TokenOptions = { signal };
   const token: OAuthToken = await fetchToken(tokenOptions);
-  if (isExpired(token) || isExpired(await getToken(), 10)) await revokeToken(config, reviveToken(JSON.parse('{}')));
+  if (isExpired(token) || isExpired(await getToken(), 10))
+    await revokeToken(config, reviveToken(JSON.parse('{}')));
   const other: Fetch = withToken(token).authorizedFetch;
-  const response: Response = await authorizedFetch('https://api.example.com/', { method: 'POST', body: 'text', signal });
+  const response: Response = await authorizedFetch('https://api.example.com/', {
+    method: 'POST',
+    body: 'text',
+    signal,
+  });
   const headers: Headers = (await other(new URL('https://api.example.com/'))).headers;
   return `${(await authorizedFetch(new Request('https://api.example.com/'))).status} ${headers.get('x')} ${await response.text()}`;
 }
 
 export function explain(error: unknown): string {
-  if (error instanceof OAuthProviderError) return `${error.error} ${error.errorDescription ?? ''} ${error.errorUri ?? ''}`;
+  if (error instanceof OAuthProviderError)
+    return `${error.error} ${error.errorDescription ?? ''} ${error.errorUri ?? ''}`;
   if (!(error instanceof ApiError)) throw error;
   const { code } = error as AnyApiError;
   const known: ApiErrorCode = code;
@@ -68,22 +149,34 @@ export type ErrorFields = Has<ApiErrorFields, object>;
 export const report: Report = (event: ClientEvent) => {
   if (event.type === 'token_failed') ((code: EventCode): string => code)(event.code);
 };
-export const provider: OAuthTokenProvider = async (last: OAuthToken | undefined, request: TokenRequest) => last ?? request.fetchToken();
+export const provider: OAuthTokenProvider = async (last: OAuthToken | undefined, request: TokenRequest) =>
+  last ?? request.fetchToken();
 
-export const session: Session = createSession({ username: 'invented', password: 'invented' } satisfies SessionOptions);
+export const session: Session = createSession({
+  username: 'invented',
+  password: 'invented',
+} satisfies SessionOptions);
 export const source: SessionTokenSource = session;
-export const logout = async (): Promise<string | undefined> => session.logout().then(session.reset).then(session.current);
+export const logout = async (): Promise<string | undefined> =>
+  session.logout().then(session.reset).then(session.current);
 
 export const algorithm: SigningAlgorithm = 'ES256';
-export const sign: Signer = async (input: Uint8Array) => (await crypto.subtle.digest('SHA-256', new Uint8Array(input)));
+export const sign: Signer = async (input: Uint8Array) =>
+  await crypto.subtle.digest('SHA-256', new Uint8Array(input));
 export const byKey = async (): Promise<ClientAuthentication> => {
   const key: SigningKey = await importKey('invented', algorithm);
   return privateKeyJwt({ key, keyId: 'invented', audience: ({ url }) => url } satisfies PrivateKeyJwtOptions);
 };
-export const bySigner = (): ClientAuthentication => privateKeyJwt({ key: sign, algorithm, lifetime: 30 } satisfies SignerJwtOptions);
-export const bySecret: ClientAuthentication = clientSecretJwt({ audience: 'https://auth.example.com' } satisfies JwtOptions);
+export const bySigner = (): ClientAuthentication =>
+  privateKeyJwt({ key: sign, algorithm, lifetime: 30 } satisfies SignerJwtOptions);
+export const bySecret: ClientAuthentication = clientSecretJwt({
+  audience: 'https://auth.example.com',
+} satisfies JwtOptions);
 export const makePair = async (): Promise<DpopKeyPair> =>
-  (await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign', 'verify'])) as DpopKeyPair;
+  (await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, [
+    'sign',
+    'verify',
+  ])) as DpopKeyPair;
 export const prove = async (request: ProofRequest): Promise<string> => {
   const dpop: Dpop = createDpop({ keyPair: await makePair() } satisfies DpopOptions);
   return `${await dpop.createProof(request)} ${await dpop.getThumbprint()} ${dpop.noteNonce(request, new Response(null))}`;
@@ -99,7 +192,11 @@ declare const redis: Parameters<typeof redisStore>[0];
 declare const storage: Parameters<typeof webStore>[0];
 declare const stub: Parameters<typeof durableObjectStore>[0];
 export const stores: () => readonly TokenStore[] = () => [
-  encryptedStore(memory, [key]), fileStore('tokens'), kvStore(namespace), redisStore(redis), webStore(storage),
+  encryptedStore(memory, [key]),
+  fileStore('tokens'),
+  kvStore(namespace),
+  redisStore(redis),
+  webStore(storage),
   durableObjectStore(stub),
 ];
 export const providers: () => readonly OAuthTokenProvider[] = () => stores().map(storedToken);
@@ -107,7 +204,12 @@ export class Tokens extends TokenStoreObject {}
 
 declare const publicKey: VerificationKey;
 declare const publicJwk: PublicJwk;
-const mockOptions: MockServerOptions = { expiresIn: 60, scopes: ['read'], dpop: true, clients: { one: publicKey, two: publicJwk, three: 'secret' } };
+const mockOptions: MockServerOptions = {
+  expiresIn: 60,
+  scopes: ['read'],
+  dpop: true,
+  clients: { one: publicKey, two: publicJwk, three: 'secret' },
+};
 export const server: MockServer = createMockServer(mockOptions);
 export const asConfig: ClientOptions = { fetch: server.fetch };
 export const handler: (request: Request) => Promise<Response> = server.fetch;
@@ -115,9 +217,12 @@ export const received: readonly MockRequest[] = server.requests;
 
 // Where a platform's types were missing, these would be `any`, and no mistake.
 // @ts-expect-error a named environment knows its scopes
-export const wrongScope: ClientConfig = { clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthScopes: ['reed'] } };
+export const wrongScope: ClientConfig = {
+  clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthScopes: ['reed'] },
+};
 // @ts-expect-error a response has a numeric status
-export const wrongStatus = async (): Promise<string> => (await server.fetch('https://api.example.com/')).status;
+export const wrongStatus = async (): Promise<string> =>
+  (await server.fetch('https://api.example.com/')).status;
 // @ts-expect-error a token has no field of that name
 export const wrongToken = (token: OAuthToken): unknown => token.access_token;
 // @ts-expect-error a store key is a CryptoKey

@@ -1,4 +1,5 @@
-// The declarations compile under old and new compilers and with each platform's own types, so that none of them is needed.
+// The declarations compile under old and new compilers and with each platform's own types, so that none of
+// them is needed.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -32,12 +33,22 @@ for (const [version, platform, flags] of COMBINATIONS) {
   test(`TypeScript ${version} takes the declarations with the types of ${platform}`, async () => {
     const compiler = `${HERE}/node_modules/typescript-${version}/bin/tsc`;
 
-    const { failed, output } = await run(process.execPath, [compiler, '-p', HERE, '--pretty', 'false', ...flags]);
+    const { failed, output } = await run(process.execPath, [
+      compiler,
+      '-p',
+      HERE,
+      '--pretty',
+      'false',
+      ...flags,
+    ]);
 
     const errors = output.split('\n').filter((line) => line.includes('error TS'));
     assert.equal(failed, errors.length > 0, output);
     // Errors inside the platforms' own declarations are theirs.
-    assert.deepEqual(errors.filter((line) => !/^\S*node_modules\/(?!thingspace-auth\/)/.test(line)), []);
+    assert.deepEqual(
+      errors.filter((line) => !/^\S*node_modules\/(?!thingspace-auth\/)/.test(line)),
+      [],
+    );
   });
 }
 
@@ -54,10 +65,18 @@ for (const [name, flags] of EXAMPLES) {
     mkdirSync(folder, { recursive: true });
     copyFileSync(join(HERE, '../../examples', name), join(folder, name));
     const config = join(folder, `${name}.json`);
-    writeFileSync(config, JSON.stringify({ extends: '../tsconfig.json', compilerOptions: { skipLibCheck: true }, files: [name] }));
+    writeFileSync(
+      config,
+      JSON.stringify({ extends: '../tsconfig.json', compilerOptions: { skipLibCheck: true }, files: [name] }),
+    );
     t.after(() => rmSync(config));
 
-    const result = await run(process.execPath, [join(HERE, 'node_modules/typescript-7.0/bin/tsc'), '-p', config, ...flags]);
+    const result = await run(process.execPath, [
+      join(HERE, 'node_modules/typescript-7.0/bin/tsc'),
+      '-p',
+      config,
+      ...flags,
+    ]);
 
     assert.deepEqual(result, { failed: false, output: '' });
   });
@@ -68,7 +87,12 @@ test('deno.ts compiles with the types of Deno', async () => {
   mkdirSync(folder, { recursive: true });
   copyFileSync(join(HERE, '../../examples/deno.ts'), join(folder, 'deno.ts'));
 
-  const result = await run('node_modules/.bin/deno', ['check', '--quiet', '--unstable-kv', join(folder, 'deno.ts')]);
+  const result = await run('node_modules/.bin/deno', [
+    'check',
+    '--quiet',
+    '--unstable-kv',
+    join(folder, 'deno.ts'),
+  ]);
 
   assert.deepEqual(result, { failed: false, output: '' });
 });
@@ -85,14 +109,20 @@ test('the program that is compiled names every export of every entry', async () 
 
   for (const entry of Object.keys(exports)) {
     const name = `thingspace-auth${entry.slice(1)}`;
-    for (const each of Object.keys(await import(name))) assert.match(program, new RegExp(`\\b${each}\\b[^;]*from '${name}';`, 's'), each);
+    for (const each of Object.keys(await import(name)))
+      assert.match(program, new RegExp(`\\b${each}\\b[^;]*from '${name}';`, 's'), each);
   }
 });
 
 function run(command, args) {
   return new Promise((resolve) => {
-    execFile(command, args, { cwd: HERE, env: { ...process.env, NO_COLOR: '1' }, maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
-      resolve({ failed: error !== null, output: stdout + stderr });
-    });
+    execFile(
+      command,
+      args,
+      { cwd: HERE, env: { ...process.env, NO_COLOR: '1' }, maxBuffer: 2 ** 26 },
+      (error, stdout, stderr) => {
+        resolve({ failed: error !== null, output: stdout + stderr });
+      },
+    );
   });
 }

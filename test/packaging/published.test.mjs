@@ -1,4 +1,5 @@
-// What the registries get: the tarball's shape, the dry run of JSR, and the maps that lead an editor to the sources.
+// What the registries get: the tarball's shape, the dry run of JSR, and the maps that lead an editor to the
+// sources.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,10 +14,12 @@ const PACKAGE = join(HERE, 'node_modules/thingspace-auth');
 const DENO = join(HERE, 'node_modules/.bin/deno');
 
 /**
- * `any` is outside data here, `async` makes a throw a rejection, tsc sees unused variables, `prefer-const` errs in a
- * closure, and `?.lock!` is a method that was looked for when the session was made.
+ * `any` is outside data here, `async` makes a throw a rejection, tsc sees unused variables, `prefer-const`
+ * errs in a closure, and `?.lock!` is a method that was looked for when the session was made.
  */
-const LINT = ['--rules-exclude=no-explicit-any,require-await,no-unused-vars,prefer-const,no-extra-non-null-assertion'];
+const LINT = [
+  '--rules-exclude=no-explicit-any,require-await,no-unused-vars,prefer-const,no-extra-non-null-assertion',
+];
 
 test('publint finds nothing, suggestions included', () => {
   assert.match(run('node_modules/.bin/publint', ['--strict', PACKAGE]), /All good!/);
@@ -24,10 +27,15 @@ test('publint finds nothing, suggestions included', () => {
 
 test('are-the-types-wrong finds nothing for ES modules', (t) => {
   const scratch = scratchFolder(t);
-  const [{ filename }] = JSON.parse(run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', scratch, PACKAGE]));
+  const [{ filename }] = JSON.parse(
+    run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', scratch, PACKAGE]),
+  );
 
   // It fails for every problem that the profile does not allow.
-  assert.match(run('node_modules/.bin/attw', ['--profile', 'esm-only', '--format', 'ascii', join(scratch, filename)]), /bundler: 🟢/);
+  assert.match(
+    run('node_modules/.bin/attw', ['--profile', 'esm-only', '--format', 'ascii', join(scratch, filename)]),
+    /bundler: 🟢/,
+  );
 });
 
 test('JSR would take the repository as it is, without slow types', (t) => {
@@ -49,7 +57,9 @@ test('Deno checks and lints the sources without a word', (t) => {
 });
 
 test('every map is named by its file and points at sources that are in the package', () => {
-  const files = readdirSync(join(PACKAGE, 'dist'), { recursive: true, encoding: 'utf8' }).map((path) => join(PACKAGE, 'dist', path));
+  const files = readdirSync(join(PACKAGE, 'dist'), { recursive: true, encoding: 'utf8' }).map((path) =>
+    join(PACKAGE, 'dist', path),
+  );
   const maps = files.filter((path) => path.endsWith('.map'));
 
   assert.ok(maps.some((path) => path.endsWith('.js.map')) && maps.some((path) => path.endsWith('.d.ts.map')));
@@ -57,10 +67,12 @@ test('every map is named by its file and points at sources that are in the packa
     const { sources, mappings } = JSON.parse(readFileSync(map, 'utf8'));
     const text = readFileSync(map.slice(0, -4), 'utf8');
     assert.ok(text.includes(`sourceMappingURL=${map.split('/').at(-1)}`), map);
-    // A module of types alone leaves no line of code to map, nor does one without exports leave a declaration.
+    // A module of types alone leaves no line of code to map, nor does one without exports leave a
+    // declaration.
     const hasCode = text.split('\n').some((line) => line && !/^(#!|\/\/|export {};$)/.test(line));
     assert.equal(mappings.length > 0 && sources.length > 0, hasCode, map);
-    for (const source of sources) assert.ok(existsSync(resolve(dirname(map), source)), `${map} names ${source}`);
+    for (const source of sources)
+      assert.ok(existsSync(resolve(dirname(map), source)), `${map} names ${source}`);
   }
 });
 
@@ -70,20 +82,36 @@ test('"go to definition" leads from a program to the TypeScript source', async (
   const server = startLanguageServer(t);
   server.send('open', { file: program });
 
-  for (const [name, source] of [['createClient', 'client.ts'], ['createSession', 'session.ts'], ['encryptedStore', 'stores/encryptedStore.ts']]) {
+  for (const [name, source] of [
+    ['createClient', 'client.ts'],
+    ['createSession', 'session.ts'],
+    ['encryptedStore', 'stores/encryptedStore.ts'],
+  ]) {
     const line = text.slice(0, text.lastIndexOf(`${name}(`)).split('\n').length;
     const offset = text.split('\n')[line - 1].lastIndexOf(`${name}(`) + 1;
     const [definition] = await server.ask('definition', { file: program, line, offset });
 
     assert.equal(definition.file, join(PACKAGE, 'src', source));
-    assert.ok(readFileSync(definition.file, 'utf8').split('\n')[definition.start.line - 1].includes(`function ${name}(`));
+    assert.ok(
+      readFileSync(definition.file, 'utf8')
+        .split('\n')
+        [definition.start.line - 1].includes(`function ${name}(`),
+    );
   }
 });
 
 /** What JSR looks at, with the development dependencies that a release installs. */
 function copyRepository(t) {
   const copy = scratchFolder(t);
-  for (const path of ['src', 'jsr.json', 'package.json', 'tsconfig.json', 'README.md', 'LICENSE', 'CHANGELOG.md']) {
+  for (const path of [
+    'src',
+    'jsr.json',
+    'package.json',
+    'tsconfig.json',
+    'README.md',
+    'LICENSE',
+    'CHANGELOG.md',
+  ]) {
     cpSync(join(ROOT, path), join(copy, path), { recursive: true });
   }
   symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
@@ -92,7 +120,9 @@ function copyRepository(t) {
 
 /** The server that editors speak to. */
 function startLanguageServer(t) {
-  const server = spawn(process.execPath, [join(HERE, 'node_modules/typescript-5.9/lib/tsserver.js')], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const server = spawn(process.execPath, [join(HERE, 'node_modules/typescript-5.9/lib/tsserver.js')], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
   t.after(async () => {
     server.kill();
     await once(server, 'exit');
@@ -125,5 +155,9 @@ function scratchFolder(t) {
 
 /** Both outputs of a command that must succeed. */
 function run(command, args, cwd = HERE) {
-  return execFileSync('/bin/sh', ['-c', '"$0" "$@" 2>&1', command, ...args], { cwd, encoding: 'utf8', env: { ...process.env, NO_COLOR: '1' } });
+  return execFileSync('/bin/sh', ['-c', '"$0" "$@" 2>&1', command, ...args], {
+    cwd,
+    encoding: 'utf8',
+    env: { ...process.env, NO_COLOR: '1' },
+  });
 }

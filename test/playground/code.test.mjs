@@ -7,8 +7,27 @@ import { test } from 'node:test';
 import { launchChromium, openPage } from './page.mjs';
 
 const PICKS = [
-  '#call', '#burst', '#fetchToken', '#revoke', '#isSame', '#isDown', '#burst', '#fetchToken', '#call', '#isDown', '#isSlow', '#isSlow',
-  '[data-minutes="55"]', '[value="discovery:read"]', '[value=m2m]', '#call', '#lapse', '#wrongPassword', '#tryBurst', '#tryRevoke', '#tryOutage',
+  '#call',
+  '#burst',
+  '#fetchToken',
+  '#revoke',
+  '#isSame',
+  '#isDown',
+  '#burst',
+  '#fetchToken',
+  '#call',
+  '#isDown',
+  '#isSlow',
+  '#isSlow',
+  '[data-minutes="55"]',
+  '[value="discovery:read"]',
+  '[value=m2m]',
+  '#call',
+  '#lapse',
+  '#wrongPassword',
+  '#tryBurst',
+  '#tryRevoke',
+  '#tryOutage',
 ];
 
 test('the code of every control runs as it is, in JavaScript, and is strict TypeScript too', async (t) => {
@@ -29,8 +48,14 @@ test('the code of every control runs as it is, in JavaScript, and is strict Type
     writeFileSync(join(folder, `code${index}.ts`), `${code}export {};\n`);
     writeFileSync(join(folder, `try${index}.mjs`), code);
     // Nothing but what is in the page: no variable is set, and nothing leaves the process.
-    const output = execFileSync(process.execPath, [join(folder, `try${index}.mjs`)], { encoding: 'utf8', env: {} });
-    const expected = code.includes('is down') && !code.includes('Date.now') ? /gateway_fault|0 answered/ : /^(200 |200$|100 answered|\d{4}$|session_refused)/m;
+    const output = execFileSync(process.execPath, [join(folder, `try${index}.mjs`)], {
+      encoding: 'utf8',
+      env: {},
+    });
+    const expected =
+      code.includes('is down') && !code.includes('Date.now')
+        ? /gateway_fault|0 answered/
+        : /^(200 |200$|100 answered|\d{4}$|session_refused)/m;
     assert.match(output, expected, code);
   }
   execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.'], { stdio: 'inherit' });

@@ -7,8 +7,29 @@ import { openPage } from './page.mjs';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-const FIRST_CALL = ['One call', 'authorizedFetch', 'POST token', '200', 'new token #1', 'GET regions', '200', '200'];
-const REPLAY = ['One call', 'authorizedFetch', 'GET regions', '401', 'POST token', '200', 'new token #2', 'replay: new token', 'GET regions', '200', '200'];
+const FIRST_CALL = [
+  'One call',
+  'authorizedFetch',
+  'POST token',
+  '200',
+  'new token #1',
+  'GET regions',
+  '200',
+  '200',
+];
+const REPLAY = [
+  'One call',
+  'authorizedFetch',
+  'GET regions',
+  '401',
+  'POST token',
+  '200',
+  'new token #2',
+  'replay: new token',
+  'GET regions',
+  '200',
+  '200',
+];
 
 export async function testControls(name, launch) {
   const browser = await launch('light');
@@ -25,7 +46,11 @@ export async function testControls(name, launch) {
     await page.until({ calls: 1, exchanges: 1, replays: 0 });
 
     assert.deepEqual(await page.drawn(), FIRST_CALL);
-    const inSight = await page.raw.evaluate(() => [...document.querySelectorAll('.next button')].map((button) => button.getBoundingClientRect().bottom < innerHeight));
+    const inSight = await page.raw.evaluate(() =>
+      [...document.querySelectorAll('.next button')].map(
+        (button) => button.getBoundingClientRect().bottom < innerHeight,
+      ),
+    );
     assert.deepEqual(inSight, [true, true, true]);
   });
 
@@ -52,7 +77,9 @@ export async function testControls(name, launch) {
     const page = await openPage(t, browser);
 
     await page.press('#tryOutage');
-    await page.raw.waitForFunction(() => document.querySelector('#drawn').textContent.includes('refresh ahead failed'));
+    await page.raw.waitForFunction(() =>
+      document.querySelector('#drawn').textContent.includes('refresh ahead failed'),
+    );
     await page.until({ calls: 2, exchanges: 4 });
 
     assert.match(await page.text('#log'), /One call: 1 × 200/);
@@ -92,13 +119,19 @@ export async function testControls(name, launch) {
       const [, label, count] = /^(.*?)(?: ×(\d+))?$/.exec(row);
       assert.ok(told[index].includes(label) && told[index].includes(count ?? ''), `${row}: ${told[index]}`);
     }
-    assert.deepEqual(told.filter((line) => line.includes('retry')), ['Client: retry 1 in 0.0 s.', 'Client: retry 2 in 0.0 s.']);
+    assert.deepEqual(
+      told.filter((line) => line.includes('retry')),
+      ['Client: retry 1 in 0.0 s.', 'Client: retry 2 in 0.0 s.'],
+    );
     assert.equal(told.at(-1), '100 calls at once: 100 × gateway_fault; meanwhile 3 token requests.');
   });
 
   test(`${name}: the terms in the picture are told below it`, async (t) => {
     const page = await open(t);
-    const terms = () => page.raw.evaluate(() => [...document.querySelectorAll('#terms dt')].map(({ textContent }) => textContent));
+    const terms = () =>
+      page.raw.evaluate(() =>
+        [...document.querySelectorAll('#terms dt')].map(({ textContent }) => textContent),
+      );
     assert.deepEqual(await terms(), []);
 
     await page.press('#isDown');
@@ -119,7 +152,13 @@ export async function testControls(name, launch) {
     assert.deepEqual(await page.drawn(), FIRST_CALL);
     await page.press('#call');
     await page.until({ calls: 2, exchanges: 1, replays: 0, logins: 0 });
-    assert.deepEqual((await page.drawn()).slice(8), ['One call', 'authorizedFetch', 'GET regions', '200', '200']);
+    assert.deepEqual((await page.drawn()).slice(8), [
+      'One call',
+      'authorizedFetch',
+      'GET regions',
+      '200',
+      '200',
+    ]);
     assert.match(await page.text('#life-text'), /^Token #1: (60:00|59:5\d) left\.$/);
   });
 
@@ -130,7 +169,12 @@ export async function testControls(name, launch) {
     await page.until({ calls: 100, exchanges: 1 });
 
     const drawn = await page.drawn();
-    assert.ok(drawn.includes('authorizedFetch ×100') && drawn.includes('GET regions ×100') && drawn.at(-1) === '200 ×100', drawn.join());
+    assert.ok(
+      drawn.includes('authorizedFetch ×100') &&
+        drawn.includes('GET regions ×100') &&
+        drawn.at(-1) === '200 ×100',
+      drawn.join(),
+    );
     assert.match(await page.text('#log'), /^100 calls at once: 100 × 200; meanwhile 1 token request\.$/m);
   });
 
@@ -173,7 +217,10 @@ export async function testControls(name, launch) {
     await page.until({ calls: 1, exchanges: 3 });
     const drawn = await page.drawn();
     assert.equal(drawn.at(-1), 'gateway_fault');
-    assert.deepEqual(drawn.filter((text) => text.startsWith('retry')), ['retry 1 in 0.0 s', 'retry 2 in 0.0 s']);
+    assert.deepEqual(
+      drawn.filter((text) => text.startsWith('retry')),
+      ['retry 1 in 0.0 s', 'retry 2 in 0.0 s'],
+    );
 
     await page.press('#isDown');
     await page.press('#fetchToken');
@@ -187,7 +234,8 @@ export async function testControls(name, launch) {
     // The two seconds last until the test has looked: a slow machine may take longer to.
     await page.raw.evaluate(() => {
       const start = window.setTimeout;
-      window.setTimeout = (act, ms, ...rest) => (ms === 2000 ? void (window.answer = act) : start(act, ms, ...rest));
+      window.setTimeout = (act, ms, ...rest) =>
+        ms === 2000 ? void (window.answer = act) : start(act, ms, ...rest);
     });
     await page.press('#isSlow');
     await page.press('#call', false);
@@ -195,7 +243,9 @@ export async function testControls(name, launch) {
     assert.deepEqual((await page.drawn()).slice(-2), ['authorizedFetch', 'POST token']);
 
     await page.raw.evaluate(() => window.answer());
-    await page.raw.waitForFunction(() => document.querySelector('#log').textContent.includes('One call: 1 × 200'));
+    await page.raw.waitForFunction(() =>
+      document.querySelector('#log').textContent.includes('One call: 1 × 200'),
+    );
     await page.until({ calls: 1, exchanges: 1 });
 
     assert.equal((await page.drawn()).at(-1), '200');
@@ -240,7 +290,9 @@ export async function testControls(name, launch) {
     await page.press('#call');
     await page.until({ calls: 2, exchanges: 2 });
     // Refreshed ahead, beside the call: the token may come after the call's answer.
-    await page.raw.waitForFunction(() => document.querySelector('#drawn').textContent.includes('same token #1'));
+    await page.raw.waitForFunction(() =>
+      document.querySelector('#drawn').textContent.includes('same token #1'),
+    );
     await page.press('[data-minutes="20"]');
     assert.match(await page.text('#life-text'), /^Token #1 has ended/);
     await page.press('#call');
@@ -257,7 +309,10 @@ export async function testControls(name, launch) {
     await page.press('[value="serviceprofile:read"]');
 
     assert.match(await page.text('#life-text'), /^No token yet/);
-    assert.match(await page.text('#code'), /oauthScopes: \[OauthScopeEnum\.Discoveryread, OauthScopeEnum\.Serviceprofileread\]/);
+    assert.match(
+      await page.text('#code'),
+      /oauthScopes: \[OauthScopeEnum\.Discoveryread, OauthScopeEnum\.Serviceprofileread\]/,
+    );
     await page.press('#call');
     await page.until({ calls: 2, exchanges: 2 });
   });
@@ -278,16 +333,26 @@ export async function testControls(name, launch) {
 
   test(`${name}: the code goes to the clipboard, and is selected where the browser keeps that to itself`, async (t) => {
     const page = await open(t);
-    await page.raw.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: { writeText: async (text) => void (window.copied = text) } }));
+    await page.raw.evaluate(() =>
+      Object.defineProperty(navigator, 'clipboard', {
+        value: { writeText: async (text) => void (window.copied = text) },
+      }),
+    );
     await page.press('#copy');
-    assert.equal(await page.raw.evaluate(() => window.copied), await page.raw.evaluate(() => document.querySelector('#code code').textContent));
+    assert.equal(
+      await page.raw.evaluate(() => window.copied),
+      await page.raw.evaluate(() => document.querySelector('#code code').textContent),
+    );
 
     const other = await open(t);
     await other.raw.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: undefined }));
     await other.press('#copy');
 
     const selected = await other.raw.evaluate(() => getSelection().toString().trim());
-    assert.equal(selected, (await other.raw.evaluate(() => document.querySelector('#code code').textContent)).trim());
+    assert.equal(
+      selected,
+      (await other.raw.evaluate(() => document.querySelector('#code code').textContent)).trim(),
+    );
   });
 
   test(`${name}: works by keyboard alone, with the focus in sight`, async (t) => {
@@ -298,7 +363,10 @@ export async function testControls(name, launch) {
       const { id, outline } = await page.raw.evaluate(() => {
         const element = document.activeElement;
         const { outlineStyle, outlineWidth } = getComputedStyle(element);
-        return { id: element === document.body ? undefined : element.id || element.dataset.minutes || element.value, outline: `${outlineStyle} ${parseFloat(outlineWidth) >= 2}` };
+        return {
+          id: element === document.body ? undefined : element.id || element.dataset.minutes || element.value,
+          outline: `${outlineStyle} ${parseFloat(outlineWidth) >= 2}`,
+        };
       });
       if (id === undefined) break; // beyond the last control
       assert.equal(outline, 'solid true', id);
@@ -308,7 +376,31 @@ export async function testControls(name, launch) {
       if (id === 'revoke' || id === 'isSlow') await page.raw.keyboard.press(' ');
     }
 
-    const ids = ['tryBurst', 'tryRevoke', 'tryOutage', 'call', 'burst', 'fetchToken', 'restart', 'rows', 'meanings', 'revoke', 'lapse', 'wrongPassword', 'isSlow', 'isDown', 'isSame', '5', '20', '55', 'discovery:read', 'write', 'copy', 'code', 'log'];
+    const ids = [
+      'tryBurst',
+      'tryRevoke',
+      'tryOutage',
+      'call',
+      'burst',
+      'fetchToken',
+      'restart',
+      'rows',
+      'meanings',
+      'revoke',
+      'lapse',
+      'wrongPassword',
+      'isSlow',
+      'isDown',
+      'isSame',
+      '5',
+      '20',
+      '55',
+      'discovery:read',
+      'write',
+      'copy',
+      'code',
+      'log',
+    ];
     for (const id of ids) assert.ok(reached.has(id), `${id} cannot be reached`);
     await page.until({ calls: 2, exchanges: 1 });
     assert.equal(await page.raw.evaluate(() => document.querySelector('[name=api]:checked').value), 'm2m');
@@ -333,7 +425,10 @@ export async function testControls(name, launch) {
         const { left, right } = element.getBoundingClientRect();
         return left < box.left - 1 || right > box.right + 1;
       };
-      return { overflow: document.documentElement.scrollWidth - innerWidth, cut: texts.filter(isCut).map(({ textContent }) => textContent) };
+      return {
+        overflow: document.documentElement.scrollWidth - innerWidth,
+        cut: texts.filter(isCut).map(({ textContent }) => textContent),
+      };
     });
     assert.ok(overflow <= 0, `${overflow} px too wide`);
     assert.deepEqual(cut, []);
@@ -347,10 +442,12 @@ export async function testControls(name, launch) {
         return top >= 0 && bottom <= innerHeight + 1; // positions are fractions of a pixel
       };
       const buttons = [...document.querySelectorAll('.controls :is(button, input)')];
-      return buttons.filter((button) => {
-        button.scrollIntoView({ block: 'end' });
-        return !isInSight(button) || !isInSight(document.querySelector('#rows'));
-      }).map(({ id, value }) => id || value);
+      return buttons
+        .filter((button) => {
+          button.scrollIntoView({ block: 'end' });
+          return !isInSight(button) || !isInSight(document.querySelector('#rows'));
+        })
+        .map(({ id, value }) => id || value);
     });
 
     assert.deepEqual(unseen, []);
@@ -364,13 +461,19 @@ export async function testControls(name, launch) {
       await page.press('#isDown');
       await page.press('#call');
       await page.until({ calls: 2 });
-      assert.equal(await page.raw.evaluate(() => matchMedia('(prefers-color-scheme: dark)').matches), scheme === 'dark');
+      assert.equal(
+        await page.raw.evaluate(() => matchMedia('(prefers-color-scheme: dark)').matches),
+        scheme === 'dark',
+      );
 
       await page.raw.evaluate(AXE);
       const { violations, passes } = await page.raw.evaluate(() => axe.run());
 
       assert.ok(passes.length > 20);
-      assert.deepEqual(violations.map(({ id, nodes }) => [id, ...nodes.map(({ target }) => target.join())]), []);
+      assert.deepEqual(
+        violations.map(({ id, nodes }) => [id, ...nodes.map(({ target }) => target.join())]),
+        [],
+      );
     });
   }
 }

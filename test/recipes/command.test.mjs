@@ -1,8 +1,8 @@
 // The command, as each platform starts it, from a project that has installed the package.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { createServer } from 'node:http';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -14,17 +14,44 @@ const project = mkdtempSync(join(tmpdir(), 'thingspace-auth-'));
 after(() => rmSync(project, { recursive: true }));
 
 before(() => {
-  const npm = (...args) => execFileSync('npm', [...args, '--no-audit', '--no-fund'], { cwd: project, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
-  const [{ filename }] = JSON.parse(npm('pack', '--json', '--ignore-scripts', '--pack-destination', project, join(HERE, 'node_modules/thingspace-auth')));
+  const npm = (...args) =>
+    execFileSync('npm', [...args, '--no-audit', '--no-fund'], {
+      cwd: project,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+  const [{ filename }] = JSON.parse(
+    npm(
+      'pack',
+      '--json',
+      '--ignore-scripts',
+      '--pack-destination',
+      project,
+      join(HERE, 'node_modules/thingspace-auth'),
+    ),
+  );
   writeFileSync(join(project, 'package.json'), '{ "type": "module" }');
   npm('install', `./${filename}`);
-  writeFileSync(join(project, 'variables.env'), Object.entries(CREDENTIALS).map((entry) => `${entry.join('=')}\n`).join(''));
+  writeFileSync(
+    join(project, 'variables.env'),
+    Object.entries(CREDENTIALS)
+      .map((entry) => `${entry.join('=')}\n`)
+      .join(''),
+  );
 });
 
 const LAUNCHERS = {
   npx: ['npx', 'thingspace-auth'],
   bunx: [join(HERE, 'node_modules/.bin/bunx'), '--bun', 'thingspace-auth'],
-  'deno run': [join(HERE, 'node_modules/.bin/deno'), 'run', '--quiet', '--allow-env', '--allow-net', '--allow-read', 'npm:thingspace-auth'],
+  'deno run': [
+    join(HERE, 'node_modules/.bin/deno'),
+    'run',
+    '--quiet',
+    '--allow-env',
+    '--allow-net',
+    '--allow-read',
+    'npm:thingspace-auth',
+  ],
 };
 
 for (const [name, [program, ...args]] of Object.entries(LAUNCHERS)) {
@@ -32,15 +59,32 @@ for (const [name, [program, ...args]] of Object.entries(LAUNCHERS)) {
     const mock = createMockServer({ clients: { 'invented-key': 'invented-secret' } });
     const port = await listen(t, createServer(handlerOf(mock.fetch)));
     const origin = `http://127.0.0.1:${port}`;
-    const env = { THINGSPACE_TOKEN_URL: `${origin}/api/ts/v1/oauth2/token`, THINGSPACE_API_ORIGINS: origin, NO_COLOR: '1' };
+    const env = {
+      THINGSPACE_TOKEN_URL: `${origin}/api/ts/v1/oauth2/token`,
+      THINGSPACE_API_ORIGINS: origin,
+      NO_COLOR: '1',
+    };
 
     const token = await run(program, [...args, 'token', '--env', 'variables.env'], env, project);
     assert.deepEqual([token.stdout, token.exitCode], ['mock-access-token-1\n', 0], token.stderr);
 
-    const check = await run(program, [...args, 'check', `${origin}/api/mec/eds/regions`, '--json', '--env', 'variables.env'], env, project);
-    assert.deepEqual(JSON.parse(check.stdout).steps.map(({ name: step, ok }) => [step, ok]), ['variables', 'endpoint', 'clock', 'token', 'call'].map((step) => [step, true]));
+    const check = await run(
+      program,
+      [...args, 'check', `${origin}/api/mec/eds/regions`, '--json', '--env', 'variables.env'],
+      env,
+      project,
+    );
+    assert.deepEqual(
+      JSON.parse(check.stdout).steps.map(({ name: step, ok }) => [step, ok]),
+      ['variables', 'endpoint', 'clock', 'token', 'call'].map((step) => [step, true]),
+    );
 
-    const refused = await run(program, [...args, 'token', '--env', 'variables.env'], { ...env, THINGSPACE_CLIENT_SECRET: 'another-secret' }, project);
+    const refused = await run(
+      program,
+      [...args, 'token', '--env', 'variables.env'],
+      { ...env, THINGSPACE_CLIENT_SECRET: 'another-secret' },
+      project,
+    );
     assert.deepEqual([refused.stdout, refused.exitCode], ['', 1]);
     assert.match(refused.stderr, /invalid_client/);
   });

@@ -1,4 +1,5 @@
-// Jest itself, in its usual set-up with babel-jest, and Vitest, on the files of examples/ and the packed package.
+// Jest itself, in its usual set-up with babel-jest, and Vitest, on the files of examples/ and the packed
+// package.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -15,31 +16,49 @@ function projectOf(t, example, files = {}) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(join(folder, 'node_modules'), { recursive: true });
   cpSync(join(EXAMPLES, example), folder, { recursive: true });
-  for (const [file, text] of Object.entries({ 'package.json': '{}', ...files })) writeFileSync(join(folder, file), text);
+  for (const [file, text] of Object.entries({ 'package.json': '{}', ...files }))
+    writeFileSync(join(folder, file), text);
   return folder;
 }
 
 /** Gives a project the parts of one version of Jest, as an install of it alone would. */
 function installJest(folder, version) {
-  const config = ['jest-cli', 'jest-config'].reduce((from, name) => createRequire(from).resolve(name), BIN[version]);
+  const config = ['jest-cli', 'jest-config'].reduce(
+    (from, name) => createRequire(from).resolve(name),
+    BIN[version],
+  );
   const inProject = (name) => join(folder, 'node_modules', name);
   symlinkSync(dirname(createRequire(config).resolve('babel-jest/package.json')), inProject('babel-jest'));
-  symlinkSync(join(HERE, `node_modules/jest-environment-jsdom-${version}`), inProject('jest-environment-jsdom'));
+  symlinkSync(
+    join(HERE, `node_modules/jest-environment-jsdom-${version}`),
+    inProject('jest-environment-jsdom'),
+  );
   cpSync(join(HERE, 'node_modules/jest-fixed-jsdom'), inProject('jest-fixed-jsdom'), { recursive: true });
 }
 
-const BIN = { 29: join(HERE, 'node_modules/jest-29/bin/jest.js'), 30: join(HERE, 'node_modules/jest-30/bin/jest.js') };
+const BIN = {
+  29: join(HERE, 'node_modules/jest-29/bin/jest.js'),
+  30: join(HERE, 'node_modules/jest-30/bin/jest.js'),
+};
 
 function run(folder, args) {
   return new Promise((resolve) => {
-    execFile(process.execPath, args, { cwd: folder, timeout: 120_000, env: { ...process.env, NODE_OPTIONS: '', NODE_TEST_CONTEXT: '', CI: 'true', NO_COLOR: '1' } }, (error, stdout, stderr) =>
-      resolve({ exitCode: error ? (error.code ?? 1) : 0, output: stdout + stderr }),
+    execFile(
+      process.execPath,
+      args,
+      {
+        cwd: folder,
+        timeout: 120_000,
+        env: { ...process.env, NODE_OPTIONS: '', NODE_TEST_CONTEXT: '', CI: 'true', NO_COLOR: '1' },
+      },
+      (error, stdout, stderr) =>
+        resolve({ exitCode: error ? (error.code ?? 1) : 0, output: stdout + stderr }),
     );
   });
 }
 
 const ENTRIES = `
-import { ApiError, createClient } from 'thingspace-auth';
+import { ApiError, createClient, createClient } from 'thingspace-auth';
 import { createSession } from 'thingspace-auth/session';
 import { storedToken } from 'thingspace-auth/stores';
 import { webStore } from 'thingspace-auth/stores/web';
@@ -63,7 +82,6 @@ test('all entries share their errors, and each works', async () => {
 `;
 
 const WITHOUT_FETCH = `
-import { createClient } from 'thingspace-auth';
 
 test('a client can be made without a fetch', () => {
   expect(Object.keys(createClient({ clientCredentialsAuthCredentials: { oauthClientId: 'any-key' } }))).toContain('getToken');
@@ -108,7 +126,10 @@ for (const version of [29, 30]) {
     const project = projectOf(t, 'jest', { 'entries.test.js': ENTRIES });
     installJest(project, version);
     const config = readFileSync(join(project, 'jest.config.mjs'), 'utf8');
-    writeFileSync(join(project, 'jest.config.mjs'), config.replace('export default {', 'export default { fakeTimers: { enableGlobally: true },'));
+    writeFileSync(
+      join(project, 'jest.config.mjs'),
+      config.replace('export default {', 'export default { fakeTimers: { enableGlobally: true },'),
+    );
 
     const { output } = await jest(project);
 
@@ -119,7 +140,12 @@ for (const version of [29, 30]) {
 test('Vitest runs the example', async (t) => {
   const project = projectOf(t, 'vitest', { 'package.json': '{ "type": "module" }' });
 
-  const { output } = await run(project, [join(HERE, 'node_modules/vitest/vitest.mjs'), 'run', '--root', project]);
+  const { output } = await run(project, [
+    join(HERE, 'node_modules/vitest/vitest.mjs'),
+    'run',
+    '--root',
+    project,
+  ]);
 
   assert.match(output, /Tests +1 passed \(1\)/);
 });

@@ -1,4 +1,5 @@
-// Preloaded into a recipe: every connection of `fetch`, to whatever host, goes to the plain HTTP server at STAND_IN.
+// Preloaded into a recipe: every connection of `fetch`, to whatever host, goes to the plain HTTP server at
+// STAND_IN.
 import { connect } from 'node:net';
 import { Agent, setGlobalDispatcher } from 'undici';
 

@@ -8,11 +8,28 @@ const BUILD = join(import.meta.dirname, '.build');
 
 /** The recipes that need what this package has installed. */
 export const RECIPES = [
-  'axios', 'changing-credentials', 'express', 'graceful-shutdown', 'graphql', 'hono', 'ky', 'large-download', 'mutual-tls',
-  'openapi-fetch', 'proxy', 'server-sent-events', 'several-accounts', 'upload',
+  'axios',
+  'changing-credentials',
+  'express',
+  'graceful-shutdown',
+  'graphql',
+  'hono',
+  'ky',
+  'large-download',
+  'mutual-tls',
+  'openapi-fetch',
+  'proxy',
+  'server-sent-events',
+  'several-accounts',
+  'upload',
 ];
 
 rmSync(BUILD, { recursive: true, force: true });
 mkdirSync(BUILD);
 for (const name of RECIPES) cpSync(join(EXAMPLES, `${name}.ts`), join(BUILD, `${name}.ts`));
-await build({ entryPoints: RECIPES.map((name) => join(BUILD, `${name}.ts`)), outdir: BUILD, format: 'esm', target: 'es2022' });
+await build({
+  entryPoints: RECIPES.map((name) => join(BUILD, `${name}.ts`)),
+  outdir: BUILD,
+  format: 'esm',
+  target: 'es2022',
+});

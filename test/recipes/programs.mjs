@@ -8,7 +8,11 @@ import { buffer } from 'node:stream/consumers';
 
 const HERE = import.meta.dirname;
 
-export const CREDENTIALS = { THINGSPACE_CLIENT_ID: 'invented-key', THINGSPACE_CLIENT_SECRET: 'invented-secret', CLIENT_SECRET: 'invented-secret' };
+export const CREDENTIALS = {
+  THINGSPACE_CLIENT_ID: 'invented-key',
+  THINGSPACE_CLIENT_SECRET: 'invented-secret',
+  CLIENT_SECRET: 'invented-secret',
+};
 
 /** Hands each request to `answer`, a function from Request to Response, and sends its answer as it comes. */
 export function handlerOf(answer) {
@@ -17,7 +21,10 @@ export function handlerOf(answer) {
     const body = method === 'GET' || method === 'HEAD' ? null : await buffer(incoming);
     const response = await answer(new Request(`https://${headers.host}${url}`, { method, headers, body }));
     outgoing.writeHead(response.status, Object.fromEntries(response.headers));
-    if (response.body) Readable.fromWeb(response.body).on('error', () => outgoing.destroy()).pipe(outgoing);
+    if (response.body)
+      Readable.fromWeb(response.body)
+        .on('error', () => outgoing.destroy())
+        .pipe(outgoing);
     else outgoing.end();
   };
 }
@@ -30,7 +37,10 @@ export async function listen(t, server) {
   return server.address().port;
 }
 
-/** A server for every host that a recipe with the preload names; returns what the recipe needs in its environment. */
+/**
+ * A server for every host that a recipe with the preload names; returns what the recipe needs in its
+ * environment.
+ */
 export async function startStandIn(t, answer) {
   const port = await listen(t, createServer(handlerOf(answer)));
   return { STAND_IN: `http://127.0.0.1:${port}`, NODE_OPTIONS: `--import=${join(HERE, 'preload.mjs')}` };
@@ -39,8 +49,11 @@ export async function startStandIn(t, answer) {
 /** Nothing of this process's environment but the path gets into the program's. */
 export function run(command, args, env = {}, cwd = join(HERE, '.build')) {
   return new Promise((resolve) => {
-    execFile(command, args, { cwd, env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env }, timeout: 60_000 }, (error, stdout, stderr) =>
-      resolve({ stdout, stderr, exitCode: error ? Number(error.code ?? 1) : 0 }),
+    execFile(
+      command,
+      args,
+      { cwd, env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env }, timeout: 60_000 },
+      (error, stdout, stderr) => resolve({ stdout, stderr, exitCode: error ? Number(error.code ?? 1) : 0 }),
     );
   });
 }

@@ -1,4 +1,5 @@
-// The recipes of examples/, each a process of its own with the real library that it names, against the mock over real HTTP.
+// The recipes of examples/, each a process of its own with the real library that it names, against the mock
+// over real HTTP.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,7 +9,8 @@ import { test } from 'node:test';
 import { createMockServer } from 'thingspace-auth/testing';
 import { CREDENTIALS, run, runRecipe, startRecipe, startStandIn } from './programs.mjs';
 
-const seen = ({ requests }) => requests.map(({ method, path, status }) => `${method} ${path.split('/').at(-1)} ${status}`);
+const seen = ({ requests }) =>
+  requests.map(({ method, path, status }) => `${method} ${path.split('/').at(-1)} ${status}`);
 
 function folderOf(t) {
   const folder = mkdtempSync(join(tmpdir(), 'thingspace-auth-'));
@@ -34,7 +36,10 @@ for (const version of [22, 24]) {
     const mock = createMockServer();
     const node = join(import.meta.dirname, `node_modules/node-${version}/bin/node`);
 
-    const { stdout } = await run(node, ['--no-warnings', 'ky.ts'], { ...CREDENTIALS, ...(await startStandIn(t, mock.fetch)) });
+    const { stdout } = await run(node, ['--no-warnings', 'ky.ts'], {
+      ...CREDENTIALS,
+      ...(await startStandIn(t, mock.fetch)),
+    });
 
     assert.equal(stdout, "[ 'mock-region-1' ]\n");
   });
@@ -54,7 +59,9 @@ test('graphql-request asks with the token', async (t) => {
   const mock = createMockServer();
   const answer = async (request) => {
     const response = await mock.fetch(request);
-    return request.url.endsWith('/graphql') && response.ok ? Response.json({ data: { regions: [{ name: 'invented' }] } }) : response;
+    return request.url.endsWith('/graphql') && response.ok
+      ? Response.json({ data: { regions: [{ name: 'invented' }] } })
+      : response;
   };
 
   const { stdout, stderr } = await runRecipe('graphql', await startStandIn(t, answer));
@@ -78,7 +85,13 @@ test('server-sent events arrive over two connections, each with a valid token', 
   const { stdout } = await runRecipe('server-sent-events', await startStandIn(t, answer));
 
   assert.equal(stdout, 'first\nlast\n');
-  assert.deepEqual(seen(mock), ['POST token 200', 'GET stream 200', 'GET stream 401', 'POST token 200', 'GET stream 200']);
+  assert.deepEqual(seen(mock), [
+    'POST token 200',
+    'GET stream 200',
+    'GET stream 401',
+    'POST token 200',
+    'GET stream 200',
+  ]);
 });
 
 test('a large download reaches its file', async (t) => {
@@ -97,8 +110,16 @@ test('a large download reaches its file', async (t) => {
 });
 
 for (const [what, rejected, expected] of [
-  ['a file again after a 401', 2, ['POST token 200', 'PUT 1 401', 'POST token 200', 'PUT 1 200', 'PUT 1 200']],
-  ['a stream again where the recipe says so', 3, ['POST token 200', 'PUT 1 200', 'PUT 1 401', 'POST token 200', 'PUT 1 200']],
+  [
+    'a file again after a 401',
+    2,
+    ['POST token 200', 'PUT 1 401', 'POST token 200', 'PUT 1 200', 'PUT 1 200'],
+  ],
+  [
+    'a stream again where the recipe says so',
+    3,
+    ['POST token 200', 'PUT 1 200', 'PUT 1 401', 'POST token 200', 'PUT 1 200'],
+  ],
 ]) {
   test(`upload sends ${what}`, async (t) => {
     const mock = createMockServer({ sameToken: false });
@@ -113,7 +134,10 @@ for (const [what, rejected, expected] of [
 
     assert.equal(stdout, '200\n200\n');
     assert.deepEqual(seen(mock), expected);
-    assert.deepEqual(mock.requests.filter(({ method }) => method === 'PUT').map(({ body }) => body), Array(3).fill('invented image'));
+    assert.deepEqual(
+      mock.requests.filter(({ method }) => method === 'PUT').map(({ body }) => body),
+      Array(3).fill('invented image'),
+    );
   });
 }
 
@@ -122,7 +146,12 @@ test('changed credentials take over at a signal, and the token goes on', async (
   const mock = createMockServer({ clients });
   const folder = folderOf(t);
   writeFileSync(join(folder, 'secret.txt'), 'first secret');
-  const { child, printed } = await startRecipe(t, 'changing-credentials', await startStandIn(t, mock.fetch), folder);
+  const { child, printed } = await startRecipe(
+    t,
+    'changing-credentials',
+    await startStandIn(t, mock.fetch),
+    folder,
+  );
   assert.equal(printed, 'regions: 1\n');
 
   clients['invented-key'] = 'second secret';
@@ -139,14 +168,21 @@ test('changed credentials take over at a signal, and the token goes on', async (
 
 test('several accounts get a token each', async (t) => {
   const mock = createMockServer();
-  const ACCOUNTS = JSON.stringify({ east: { id: 'key-1', secret: 'invented-1' }, west: { id: 'key-2', secret: 'invented-2' } });
+  const ACCOUNTS = JSON.stringify({
+    east: { id: 'key-1', secret: 'invented-1' },
+    west: { id: 'key-2', secret: 'invented-2' },
+  });
 
-  const { stdout } = await runRecipe('several-accounts', { ...(await startStandIn(t, mock.fetch)), ACCOUNTS });
+  const { stdout } = await runRecipe('several-accounts', {
+    ...(await startStandIn(t, mock.fetch)),
+    ACCOUNTS,
+  });
 
   assert.equal(stdout, 'east 200\nwest 200\n');
-  assert.deepEqual(mock.requests.filter(({ path }) => path.endsWith('/regions')).map(({ headers }) => headers.authorization), [
-    'Bearer mock-access-token-1', 'Bearer mock-access-token-2',
-  ]);
+  assert.deepEqual(
+    mock.requests.filter(({ path }) => path.endsWith('/regions')).map(({ headers }) => headers.authorization),
+    ['Bearer mock-access-token-1', 'Bearer mock-access-token-2'],
+  );
 });
 
 for (const name of ['hono', 'express']) {
@@ -162,7 +198,11 @@ for (const name of ['hono', 'express']) {
   });
 
   test(`${name} answers 502 where no token can be had`, async (t) => {
-    const { printed } = await startRecipe(t, name, await startStandIn(t, createMockServer({ clients: {} }).fetch));
+    const { printed } = await startRecipe(
+      t,
+      name,
+      await startStandIn(t, createMockServer({ clients: {} }).fetch),
+    );
 
     const answer = await fetch(`http://127.0.0.1:${/\d{4,}/.exec(printed)[0]}/regions`);
 
@@ -172,9 +212,17 @@ for (const name of ['hono', 'express']) {
 
 test('a server that is told to stop logs out, and ends', async (t) => {
   const mock = createMockServer();
-  const env = { ...(await startStandIn(t, mock.fetch)), THINGSPACE_USERNAME: 'invented-user', THINGSPACE_PASSWORD: 'invented-password' };
+  const env = {
+    ...(await startStandIn(t, mock.fetch)),
+    THINGSPACE_USERNAME: 'invented-user',
+    THINGSPACE_PASSWORD: 'invented-password',
+  };
   const { child, printed } = await startRecipe(t, 'graceful-shutdown', env);
-  assert.equal((await fetch(`http://127.0.0.1:${/port: (\d+)/.exec(printed)[1]}/`, { headers: { connection: 'close' } })).status, 200);
+  assert.equal(
+    (await fetch(`http://127.0.0.1:${/port: (\d+)/.exec(printed)[1]}/`, { headers: { connection: 'close' } }))
+      .status,
+    200,
+  );
 
   child.kill('SIGTERM');
   const [exitCode] = await once(child, 'exit');

@@ -1,4 +1,5 @@
-// The reference is complete: what typedoc makes of the public entries says of each name what a caller needs to know.
+// The reference is complete: what typedoc makes of the public entries says of each name what a caller needs
+// to know.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,13 +26,19 @@ function* withMembers(reflection, path) {
   const signatures = reflection.signatures ?? declaration?.signatures ?? [];
   const parameters = signatures.flatMap((signature) => signature.parameters ?? []);
   const comments = [reflection, ...signatures, ...parameters].flatMap(({ comment }) => comment ?? []);
-  const text = comments.map(({ summary, blockTags }) => toText(summary) + blockTags.map(({ tag, content }) => `\n${tag} ${toText(content)}`).join('')).join('');
+  const text = comments
+    .map(
+      ({ summary, blockTags }) =>
+        toText(summary) + blockTags.map(({ tag, content }) => `\n${tag} ${toText(content)}`).join(''),
+    )
+    .join('');
   yield { path, reflection, signatures, text };
   // A platform's own interface, of which we name what we use.
   if (/^What is used of /.test(text)) return;
   const members = reflection.children ?? declaration?.children ?? [];
   for (const member of members) {
-    if (member.name !== 'constructor' && !member.inheritedFrom) yield* withMembers(member, `${path}.${member.name}`);
+    if (member.name !== 'constructor' && !member.inheritedFrom)
+      yield* withMembers(member, `${path}.${member.name}`);
   }
 }
 
@@ -44,9 +51,16 @@ const checks = {
   'has a docstring': (list) => list.filter(({ text }) => text.length < 10),
   'has a unit where it is a number': (list) => list.filter(isWithoutUnit),
   'says what absence means where it is optional': (list) =>
-    list.filter(({ reflection, text }) => reflection.flags.isOptional && !/\babsent|default|where (there|it)\b|for an OAuthProviderError/i.test(text)),
+    list.filter(
+      ({ reflection, text }) =>
+        reflection.flags.isOptional &&
+        !/\babsent|default|where (there|it)\b|for an OAuthProviderError/i.test(text),
+    ),
   'tells its errors where it is a function': (list) =>
-    list.filter(({ path, signatures, text }) => signatures.length && !CANNOT_FAIL.has(path) && !/@throws|reject|throw/i.test(text)),
+    list.filter(
+      ({ path, signatures, text }) =>
+        signatures.length && !CANNOT_FAIL.has(path) && !/@throws|reject|throw/i.test(text),
+    ),
   'names its source where a standard or the vendor decides': (list) =>
     list.filter(({ path, text }) => SOURCES[path] && !SOURCES[path].test(text)),
 };
@@ -55,7 +69,9 @@ const UNIT = /seconds?\b|HTTP status|\brequests\b|`count`/i;
 
 function isWithoutUnit({ path, reflection, signatures, text }) {
   const isCounted = isNumber(reflection.type) && !/(Ms|Seconds)$/.test(path) && !UNIT.test(text);
-  const parameters = signatures.flatMap(({ parameters = [] }) => parameters).filter(({ type }) => isNumber(type));
+  const parameters = signatures
+    .flatMap(({ parameters = [] }) => parameters)
+    .filter(({ type }) => isNumber(type));
   return isCounted || parameters.some(({ name }) => !/(Ms|Seconds|^seconds)$/.test(name) && !UNIT.test(text));
 }
 
@@ -135,7 +151,10 @@ const SOURCES = {
 
 for (const [sentence, check] of Object.entries(checks)) {
   test(`every public name ${sentence}`, () => {
-    assert.deepEqual(check(names).map(({ path }) => path), []);
+    assert.deepEqual(
+      check(names).map(({ path }) => path),
+      [],
+    );
   });
 
   test(`a public name is found when it no longer ${sentence}`, () => {
@@ -152,7 +171,9 @@ test('the lists of this test name what there is', () => {
 
 test('every entry of the package is read, and typedoc warns of nothing: no broken link, no type that is missing', () => {
   const { exports } = JSON.parse(read('../../package.json'));
-  const sources = Object.values(exports).map(({ types }) => types.replace('./dist/', '../../src/').replace('.d.ts', '.ts'));
+  const sources = Object.values(exports).map(({ types }) =>
+    types.replace('./dist/', '../../src/').replace('.d.ts', '.ts'),
+  );
 
   assert.deepEqual(JSON.parse(read('typedoc.json')).entryPoints, sources);
   assert.deepEqual(warnings, []);
@@ -170,7 +191,8 @@ test('every error code and every event type is told', () => {
     const summary = toText(elementSummaries[index]);
     assert.ok(summary.length > 10, `event ${index}`);
     const numbers = declaration.children.filter(({ type }) => isNumber(type)).map(({ name }) => name);
-    for (const name of numbers) assert.ok(/(Ms|statusCode)$/.test(name) || summary.includes(`\`${name}\``), name);
+    for (const name of numbers)
+      assert.ok(/(Ms|statusCode)$/.test(name) || summary.includes(`\`${name}\``), name);
   }
 });
 

@@ -1,4 +1,5 @@
-// Starts the suite in each runtime. A driver resolves with `{ version, results }`, or rejects when the runtime gave none.
+// Starts the suite in each runtime. A driver resolves with `{ version, results }`, or rejects when the
+// runtime gave none.
 import { execFile } from 'node:child_process';
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -6,8 +7,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { brotliDecompressSync } from 'node:zlib';
 import { Miniflare } from 'miniflare';
-import { openBrowser, WEBKIT } from '../openBrowser.mjs';
 import { bundle } from '../bundle.mjs';
+import { openBrowser, WEBKIT } from '../openBrowser.mjs';
 import { serveEdgeRuntime, serveWorkerd } from './serve.mjs';
 
 const HERE = import.meta.dirname;
@@ -25,7 +26,9 @@ export const RUNTIMES = {
   'Deno 2': inProcess('deno/bin.cjs', 'run', '--quiet', '--unstable-kv', '--allow-all'),
   'Bun 1.2': inProcess('bun-1.2/bin/bun'),
   'Bun 1': inProcess('bun/bin/bun.exe'),
-  'workerd of 2023': inWorkerd('workerd-2023', '2023-05-18', () => join(HERE, 'node_modules/workerd-2023/bin/workerd')),
+  'workerd of 2023': inWorkerd('workerd-2023', '2023-05-18', () =>
+    join(HERE, 'node_modules/workerd-2023/bin/workerd'),
+  ),
   'workerd (date 2023-03-01)': inWorkerd('workerd', '2023-03-01'),
   workerd: inWorkerd('workerd', '2026-11-01'),
   'edge-runtime': inEdgeRuntime(),
@@ -47,7 +50,11 @@ function inProcess(path, ...flags) {
     chmodSync(program, 0o755); // Deno's binary comes without
     const args = [...flags, join(HERE, 'inProcess.mjs'), JSON.stringify({ origin, other, run })];
     const command = path.endsWith('.cjs') ? [process.execPath, [program, ...args]] : [program, args];
-    const { stdout } = await promisify(execFile)(...command, { cwd: HERE, timeout: LIMIT_MS, maxBuffer: 2 ** 24 });
+    const { stdout } = await promisify(execFile)(...command, {
+      cwd: HERE,
+      timeout: LIMIT_MS,
+      maxBuffer: 2 ** 24,
+    });
     return JSON.parse(stdout);
   };
 }
@@ -67,9 +74,19 @@ function inWorkerd(binary, date, findProgram = () => require(binary).default) {
 function inMiniflare(compatibilityDate) {
   return async (setup) => {
     const script = await bundle(join(HERE, 'inWorker.mjs'));
-    const miniflare = new Miniflare({ host: '127.0.0.1', cf: false, modules: true, script, compatibilityDate, kvNamespaces: ['TOKENS'] });
+    const miniflare = new Miniflare({
+      host: '127.0.0.1',
+      cf: false,
+      modules: true,
+      script,
+      compatibilityDate,
+      kvNamespaces: ['TOKENS'],
+    });
     try {
-      return { version: require('miniflare/package.json').version, ...(await ask(await miniflare.ready, setup)) };
+      return {
+        version: require('miniflare/package.json').version,
+        ...(await ask(await miniflare.ready, setup)),
+      };
     } finally {
       await miniflare.dispose();
     }
@@ -87,7 +104,10 @@ function inEdgeRuntime() {
   };
 }
 
-/** The sandbox that `next start` runs edge routes in: functions that throw stand in the place of some that edge-runtime has. */
+/**
+ * The sandbox that `next start` runs edge routes in: functions that throw stand in the place of some that
+ * edge-runtime has.
+ */
 function inNext() {
   return async ({ origin, other, run }) => {
     require('next/dist/server/node-environment-baseline');
@@ -100,7 +120,11 @@ function inNext() {
       distDir: HERE,
       useCache: false,
       edgeFunctionEntry: { env: {}, assets: [], wasm: [] },
-      request: { url: 'http://127.0.0.1/suite', method: 'GET', headers: { setup: JSON.stringify({ origin, other, run }) } },
+      request: {
+        url: 'http://127.0.0.1/suite',
+        method: 'GET',
+        headers: { setup: JSON.stringify({ origin, other, run }) },
+      },
     });
     return { version: require('next/package.json').version, ...(await response.json()) };
   };
@@ -109,7 +133,10 @@ function inNext() {
 /** A browser whose page, from the first server, runs the suite in its window or in a worker. */
 function inBrowser(open, place = 'window') {
   return async ({ origin, other, run, servers }) => {
-    const start = place === 'worker' ? `<script>new Worker('/suite.js' + location.search, { type: 'module' })</script>` : '<script type="module" src="/suite.js"></script>';
+    const start =
+      place === 'worker'
+        ? `<script>new Worker('/suite.js' + location.search, { type: 'module' })</script>`
+        : '<script type="module" src="/suite.js"></script>';
     servers.files.set('/suite.js', await bundle(join(HERE, 'inBrowser.mjs')));
     servers.files.set(`/${place}`, `<!doctype html><link rel="icon" href="data:,">${start}`);
     const posted = servers.postedTo(`/results/${run}`);
@@ -135,14 +162,21 @@ function inWebKit(place) {
 async function openOldChromium(url) {
   const program = join(HERE, 'node_modules/.chromium-119');
   if (!existsSync(program)) {
-    writeFileSync(program, brotliDecompressSync(readFileSync(join(HERE, 'node_modules/@sparticuz/chromium-119/bin/chromium.br'))));
+    writeFileSync(
+      program,
+      brotliDecompressSync(readFileSync(join(HERE, 'node_modules/@sparticuz/chromium-119/bin/chromium.br'))),
+    );
     chmodSync(program, 0o755);
   }
   return openBrowser('chromium', url, program);
 }
 
 async function ask(url, { origin, other, run }) {
-  const response = await fetch(url, { method: 'POST', body: JSON.stringify({ origin, other, run }), signal: AbortSignal.timeout(LIMIT_MS) });
+  const response = await fetch(url, {
+    method: 'POST',
+    body: JSON.stringify({ origin, other, run }),
+    signal: AbortSignal.timeout(LIMIT_MS),
+  });
   if (!response.ok) throw new Error(await response.text());
   return response.json();
 }

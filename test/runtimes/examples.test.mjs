@@ -10,9 +10,9 @@ import { test } from 'node:test';
 import { transform } from 'esbuild';
 import { Miniflare, Response as MiniflareResponse } from 'miniflare';
 import { createMockServer } from 'thingspace-auth/testing';
+import { bundle } from '../bundle.mjs';
 import { freePort } from '../freePort.mjs';
 import { openBrowser } from '../openBrowser.mjs';
-import { bundle } from '../bundle.mjs';
 import { serveEdgeRuntime } from './serve.mjs';
 
 const HERE = import.meta.dirname;
@@ -26,7 +26,20 @@ test('deno.ts serves the regions, and starts the second time with the token of t
   const { mock, preload } = await startStandIn(t);
   const env = { DENO_DIR: scratchFolder(t), NO_COLOR: '1' };
   const start = () =>
-    startProgram(t, process.execPath, [join(HERE, 'node_modules/deno/bin.cjs'), 'run', '--unstable-kv', '--allow-all', '--preload', preload, copyOf('deno.ts')], { env });
+    startProgram(
+      t,
+      process.execPath,
+      [
+        join(HERE, 'node_modules/deno/bin.cjs'),
+        'run',
+        '--unstable-kv',
+        '--allow-all',
+        '--preload',
+        preload,
+        copyOf('deno.ts'),
+      ],
+      { env },
+    );
 
   for (const count of [1, 2]) {
     const { origin, stop } = await start();
@@ -39,7 +52,13 @@ test('deno.ts serves the regions, and starts the second time with the token of t
 test('bun-server.ts serves the regions, and starts the second time with the token of the first', async (t) => {
   const { mock, preload } = await startStandIn(t);
   const cwd = scratchFolder(t);
-  const start = () => startProgram(t, join(HERE, 'node_modules/bun/bin/bun.exe'), ['--preload', preload, copyOf('bun-server.ts')], { cwd });
+  const start = () =>
+    startProgram(
+      t,
+      join(HERE, 'node_modules/bun/bin/bun.exe'),
+      ['--preload', preload, copyOf('bun-server.ts')],
+      { cwd },
+    );
 
   for (const count of [1, 2]) {
     const { origin, stop } = await start();
@@ -61,12 +80,16 @@ test('cloudflare-worker.ts keeps one token for its requests, and leaves it in Wo
     bindings: CREDENTIALS,
     outboundService: async (request) => {
       const answer = await mock.fetch(request);
-      return new MiniflareResponse(await answer.text(), { status: answer.status, headers: Object.fromEntries(answer.headers) });
+      return new MiniflareResponse(await answer.text(), {
+        status: answer.status,
+        headers: Object.fromEntries(answer.headers),
+      });
     },
   });
   t.after(() => miniflare.dispose());
 
-  for (let request = 0; request < 2; request++) assert.match(await (await miniflare.dispatchFetch('http://worker/')).text(), /mock-region-1/);
+  for (let request = 0; request < 2; request++)
+    assert.match(await (await miniflare.dispatchFetch('http://worker/')).text(), /mock-region-1/);
 
   assert.deepEqual(seen(mock), ['token 200', 'regions 200', 'regions 200']);
   assert.equal((await (await miniflare.getKVNamespace('TOKENS')).list()).keys.length, 1);
@@ -79,9 +102,24 @@ test('aws-lambda.ts asks for a token when it is cold, and keeps it while it is w
   const instance = `const { handler } = await import(${JSON.stringify(module)}); for (const event of [1, 2]) console.log(JSON.stringify(await handler({ event })));`;
 
   for (const cold of [1, 2]) {
-    const { output } = await runToEnd(process.execPath, ['--import', preload, '--input-type=module', '--eval', instance]);
-    const answers = output.trim().split('\n').map((line) => JSON.parse(line));
-    assert.deepEqual(answers.map(({ statusCode, body }) => [statusCode, JSON.parse(body).regions.length]), [[200, 1], [200, 1]]);
+    const { output } = await runToEnd(process.execPath, [
+      '--import',
+      preload,
+      '--input-type=module',
+      '--eval',
+      instance,
+    ]);
+    const answers = output
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    assert.deepEqual(
+      answers.map(({ statusCode, body }) => [statusCode, JSON.parse(body).regions.length]),
+      [
+        [200, 1],
+        [200, 1],
+      ],
+    );
     assert.deepEqual(seen(mock), Array(cold).fill(['token 200', 'regions 200', 'regions 200']).flat());
   }
 });
@@ -90,11 +128,13 @@ test('next-edge-route.ts answers on the edge runtime', async (t) => {
   const { mock, preamble } = await startStandIn(t);
   const route = await bundle(copyOf('next-edge-route.ts'), { format: 'iife', globalName: 'route' });
   const environment = `globalThis.process = { env: ${JSON.stringify(CREDENTIALS)} };`; // as Next.js gives it
-  const listen = 'addEventListener("fetch", (event) => event.respondWith(route[event.request.method](event.request)));';
+  const listen =
+    'addEventListener("fetch", (event) => event.respondWith(route[event.request.method](event.request)));';
   const server = await serveEdgeRuntime(`${environment}${preamble}${route}${listen}`);
   t.after(server.stop);
 
-  for (let request = 0; request < 2; request++) assert.match(await (await fetch(server.origin)).text(), /mock-region-1/);
+  for (let request = 0; request < 2; request++)
+    assert.match(await (await fetch(server.origin)).text(), /mock-region-1/);
 
   assert.deepEqual(seen(mock), ['token 200', 'regions 200', 'regions 200']);
 });
@@ -104,12 +144,23 @@ test('next-edge-route.ts answers in an application that next has built and serve
   const folder = scratchFolder(t, HERE); // below the packed package and next, where imports find them
   mkdirSync(join(folder, 'app/regions'), { recursive: true });
   writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
-  const { code } = await transform(readFileSync(join(EXAMPLES, 'next-edge-route.ts')), { loader: 'ts', target: 'es2022' });
-  writeFileSync(join(folder, 'app/regions/route.js'), code.replace(/^import .*\n/m, (imports) => imports + preamble));
+  const { code } = await transform(readFileSync(join(EXAMPLES, 'next-edge-route.ts')), {
+    loader: 'ts',
+    target: 'es2022',
+  });
+  writeFileSync(
+    join(folder, 'app/regions/route.js'),
+    code.replace(/^import .*\n/m, (imports) => imports + preamble),
+  );
   const next = join(HERE, 'node_modules/next/dist/bin/next');
   const env = { NEXT_TELEMETRY_DISABLED: '1', NODE_ENV: 'production', CI: 'true' };
   await runToEnd(process.execPath, [next, 'build'], { cwd: folder, env });
-  const { origin } = await startProgram(t, process.execPath, [next, 'start', '--hostname', '127.0.0.1', '--port', `${await freePort()}`], { cwd: folder, env });
+  const { origin } = await startProgram(
+    t,
+    process.execPath,
+    [next, 'start', '--hostname', '127.0.0.1', '--port', `${await freePort()}`],
+    { cwd: folder, env },
+  );
 
   for (let request = 0; request < 2; request++) {
     const response = await fetch(`${origin}/regions`);
@@ -171,11 +222,18 @@ function seen({ requests }) {
 /** The mock behind a server; code put before a program, or preloaded, leads its https requests there. */
 async function startStandIn(t) {
   const mock = createMockServer();
-  const cors = { 'access-control-allow-origin': '*', 'access-control-allow-headers': 'authorization, content-type' };
+  const cors = {
+    'access-control-allow-origin': '*',
+    'access-control-allow-headers': 'authorization, content-type',
+  };
   const origin = await listen(t, async ({ method, url, headers }, response, body) => {
     if (method === 'OPTIONS') return response.writeHead(204, cors).end();
-    const answer = await mock.fetch(new Request(`https://vendor.example${url}`, { method, headers, body: body || null }));
-    return response.writeHead(answer.status, { ...Object.fromEntries(answer.headers), ...cors }).end(await answer.text());
+    const answer = await mock.fetch(
+      new Request(`https://vendor.example${url}`, { method, headers, body: body || null }),
+    );
+    return response
+      .writeHead(answer.status, { ...Object.fromEntries(answer.headers), ...cors })
+      .end(await answer.text());
   });
   const preamble = `{
     const send = globalThis.fetch;
@@ -198,14 +256,20 @@ async function startBackend(t, preload) {
   return `http://127.0.0.1:${port}`;
 }
 
-/** The origin that a browser sees: files of the test, the backend's token, and `/shown` for what the page shows. */
+/**
+ * The origin that a browser sees: files of the test, the backend's token, and `/shown` for what the page
+ * shows.
+ */
 async function startSite(t, backend, files) {
   const sent = [];
   let show;
   const shown = new Promise((resolve) => (show = resolve));
   const origin = await listen(t, async ({ url, headers }, response, body) => {
     if (url === '/shown') show(body);
-    const { status, text } = url === '/thingspace-token' ? await askBackend(`${backend}${url}`, headers) : { status: 200, text: files[url] ?? '' };
+    const { status, text } =
+      url === '/thingspace-token'
+        ? await askBackend(`${backend}${url}`, headers)
+        : { status: 200, text: files[url] ?? '' };
     sent.push(text);
     const type = { '/': 'text/html', '/thingspace-token': 'application/json' }[url] ?? 'text/javascript';
     response.writeHead(status, { 'content-type': type, 'set-cookie': 'user=signed-in; HttpOnly' }).end(text);
@@ -220,7 +284,12 @@ async function askBackend(url, { cookie }) {
 
 /** A program that says on which port it listens. */
 async function startProgram(t, command, args, { env, cwd } = {}) {
-  const program = spawn(command, args, { cwd, env: { PATH: process.env.PATH, HOME: tmpdir(), ...CREDENTIALS, PORT: '0', ...env }, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  const program = spawn(command, args, {
+    cwd,
+    env: { PATH: process.env.PATH, HOME: tmpdir(), ...CREDENTIALS, PORT: '0', ...env },
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const ended = once(program, 'close');
   const stop = async () => {
     if (program.exitCode === null && program.signalCode === null) process.kill(-program.pid, 'SIGKILL'); // with what a launcher has started
@@ -242,7 +311,11 @@ async function startProgram(t, command, args, { env, cwd } = {}) {
 }
 
 async function runToEnd(command, args, { env, cwd } = {}) {
-  const program = spawn(command, args, { cwd, env: { PATH: process.env.PATH, ...CREDENTIALS, ...env }, stdio: ['ignore', 'pipe', 'inherit'] });
+  const program = spawn(command, args, {
+    cwd,
+    env: { PATH: process.env.PATH, ...CREDENTIALS, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let output = '';
   program.stdout.on('data', (chunk) => (output += chunk));
   const [exitCode] = await once(program, 'close');

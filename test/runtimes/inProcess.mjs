@@ -11,4 +11,6 @@ const openFileStore = async () => fileStore(await mkdtemp(join(tmpdir(), 'things
 const namespace = await Deno?.openKv(':memory:');
 const results = await runSuite({ ...JSON.parse(process.argv[2]), openFileStore, namespace });
 namespace?.close();
-console.log(JSON.stringify({ version: Deno?.version.deno ?? process.versions.bun ?? process.versions.node, results }));
+console.log(
+  JSON.stringify({ version: Deno?.version.deno ?? process.versions.bun ?? process.versions.node, results }),
+);

@@ -1,5 +1,5 @@
-// Runs the suite in every runtime and makes the table of results. Run as a program it prints the table and puts it into this
-// folder's README.md; the test compares what stands there.
+// Runs the suite in every runtime and makes the table of results. Run as a program it prints the table and
+// puts it into this folder's README.md; the test compares what stands there.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RUNTIMES } from './drivers.mjs';
@@ -26,7 +26,8 @@ export function skipsOf({ results }) {
   return skips;
 }
 
-export const failuresOf = ({ results }) => results.filter(({ error }) => error).map(({ name, error }) => `${name}: ${error}`);
+export const failuresOf = ({ results }) =>
+  results.filter(({ error }) => error).map(({ name, error }) => `${name}: ${error}`);
 
 /** A row for each result, with the runtimes next to each other that share it. */
 export function tableOf(runs) {
@@ -39,7 +40,9 @@ export function tableOf(runs) {
     rows.at(-1).names.push(run.name);
     rows.at(-1).versions.push(run.version);
   }
-  const lines = rows.map(({ result, names, versions }) => `| ${names.join(', ')} | ${versions.join(', ')} | ${result} |\n`);
+  const lines = rows.map(
+    ({ result, names, versions }) => `| ${names.join(', ')} | ${versions.join(', ')} | ${result} |\n`,
+  );
   return `| runtime | version | passed | failed | skipped |\n| --- | --- | --- | --- | --- |\n${lines.join('')}\n${NOT_RUN}`;
 }
 
@@ -54,7 +57,10 @@ async function main() {
   const table = tableOf(runs);
   console.log(table);
   for (const run of runs) for (const failure of failuresOf(run)) console.error(`${run.name}: ${failure}`);
-  writeFileSync(PAGE, readFileSync(PAGE, 'utf8').replace(MARKED, () => table));
+  writeFileSync(
+    PAGE,
+    readFileSync(PAGE, 'utf8').replace(MARKED, () => table),
+  );
   process.exitCode = runs.some((run) => failuresOf(run).length > 0) ? 1 : 0;
 }
 

@@ -13,7 +13,10 @@ const WORKERD = { ...OLD_NODE, files: 1 };
 const BROWSER = { 'visible redirects': 8, 'streamed request bodies': 1, 'key-value store': 1, files: 1 };
 const BROWSER_WORKER = { ...BROWSER, 'Web Storage': 1 };
 
-/** What each platform may skip, and how many cases want it. Anything else is a failure, one that is no longer skipped too. */
+/**
+ * What each platform may skip, and how many cases want it. Anything else is a failure, one that is no longer
+ * skipped too.
+ */
 const ALLOWED_SKIPS = {
   'Node 20.0': OLD_NODE,
   'Node 20': OLD_NODE,
@@ -48,7 +51,8 @@ for (const name of Object.keys(RUNTIMES)) {
     const run = await runIn(name, servers);
     runs.push(run);
 
-    for (const [need, count] of Object.entries(skipsOf(run))) t.diagnostic(`skipped ${count}: ${name} has no ${need}`);
+    for (const [need, count] of Object.entries(skipsOf(run)))
+      t.diagnostic(`skipped ${count}: ${name} has no ${need}`);
     assert.deepEqual(failuresOf(run), []);
     assert.deepEqual(skipsOf(run), ALLOWED_SKIPS[name]);
   });
@@ -62,12 +66,16 @@ test('README.md of this folder has the results, as npm run matrix writes them', 
 
 test('the modules have no syntax that is younger than ES2022, and no top-level await', async () => {
   const dist = join(import.meta.dirname, 'node_modules/thingspace-auth/dist');
-  const modules = readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.js'));
+  const modules = readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((path) =>
+    path.endsWith('.js'),
+  );
 
   assert.ok(modules.length > 0);
   for (const path of modules) {
     const code = readFileSync(join(dist, path), 'utf8');
-    const [old, asWritten] = await Promise.all(['es2022', 'esnext'].map((target) => transform(code, { target })));
+    const [old, asWritten] = await Promise.all(
+      ['es2022', 'esnext'].map((target) => transform(code, { target })),
+    );
     assert.equal(old.code, asWritten.code, `${path} would have to be rewritten for ES2022`);
     await transform(code, { format: 'iife', supported: { 'top-level-await': false } });
   }

@@ -26,8 +26,12 @@ const worker :Workerd.Worker = (
 );
 `,
   );
-  // The control pipe says which port was taken; the log holds the runtime's remarks on requests that have gone.
-  const server = spawn(program, ['serve', '--control-fd=3', 'config.capnp'], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe', 'pipe'] });
+  // The control pipe says which port was taken; the log holds the runtime's remarks on requests that have
+  // gone.
+  const server = spawn(program, ['serve', '--control-fd=3', 'config.capnp'], {
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+  });
   let log = '';
   server.stderr.on('data', (chunk) => (log += chunk));
   const stop = async () => {

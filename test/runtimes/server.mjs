@@ -1,5 +1,5 @@
-// The servers that the suite talks to: one process, two ports, so two origins. Each case has a folder of paths of its own,
-// and reads there what the servers saw; nothing but HTTP joins a runtime with this process.
+// The servers that the suite talks to: one process, two ports, so two origins. Each case has a folder of
+// paths of its own, and reads there what the servers saw; nothing but HTTP joins a runtime with this process.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { formatKey, judgeAssertion, judgeProof } from './signatures.mjs';
@@ -17,7 +17,9 @@ export async function startServers() {
   const folders = new Map();
   const files = new Map();
   const posted = new Map();
-  const servers = await Promise.all(['inside', 'outside'].map((place) => listen((request, response) => answer(place, request, response))));
+  const servers = await Promise.all(
+    ['inside', 'outside'].map((place) => listen((request, response) => answer(place, request, response))),
+  );
   const [origin, other] = servers.map((server) => `http://127.0.0.1:${server.address().port}`);
   const close = () => servers.forEach((server) => void server.close().closeAllConnections());
   return { origin, other, files, close, postedTo };
@@ -34,7 +36,10 @@ export async function startServers() {
       response.writeHead(status, { ...CORS, 'content-type': 'application/json', ...headers }).end(text);
     };
     if (request.method === 'OPTIONS') return send(200, '');
-    if (files.has(pathname)) return send(200, files.get(pathname), { 'content-type': pathname.endsWith('.js') ? 'text/javascript' : 'text/html' });
+    if (files.has(pathname))
+      return send(200, files.get(pathname), {
+        'content-type': pathname.endsWith('.js') ? 'text/javascript' : 'text/html',
+      });
     if (posted.has(pathname)) return send(200, posted.get(pathname)(body));
 
     const [, folder, ...rest] = pathname.split('/');
@@ -57,32 +62,68 @@ const ROUTES = {
     await new Promise((resolve) => setTimeout(resolve, 150));
     send(200, grant(state));
   },
-  'token/refused': ({ send }) => send(401, { error: 'invalid_client', error_description: 'Unknown.' }, { 'www-authenticate': 'Basic realm="invented"' }),
+  'token/refused': ({ send }) =>
+    send(
+      401,
+      { error: 'invalid_client', error_description: 'Unknown.' },
+      { 'www-authenticate': 'Basic realm="invented"' },
+    ),
   'token/moved': ({ send, searchParams }) => send(307, '', { location: searchParams.get('to') }),
   'token/hung': () => {},
   'token/cut': ({ request }) => request.socket.destroy(),
   'token/gateway': ({ send }) => send(503, '<html>', { 'content-type': 'text/html' }),
   'api/echo': ({ seen, send }) => send(200, seen),
-  'api/first-token-revoked': ({ seen, send }) => (seen.authorization === 'Bearer invented-token-1' ? send(401, { fault: {} }) : send(200, seen)),
-  'api/moved': ({ send, searchParams }) => send(Number(searchParams.get('status')), '', { location: searchParams.get('to') }),
-  keys: ({ send, searchParams }) => send(200, formatKey(searchParams.get('algorithm'), searchParams.get('format'))),
+  'api/first-token-revoked': ({ seen, send }) =>
+    seen.authorization === 'Bearer invented-token-1' ? send(401, { fault: {} }) : send(200, seen),
+  'api/moved': ({ send, searchParams }) =>
+    send(Number(searchParams.get('status')), '', { location: searchParams.get('to') }),
+  keys: ({ send, searchParams }) =>
+    send(200, formatKey(searchParams.get('algorithm'), searchParams.get('format'))),
   'token/asserted': ({ state, seen, send, request }) => {
-    const { alg, fault } = judgeAssertion(new URLSearchParams(seen.body), { id: 'invented-id', secret: 'invented/secret', audience: urlOf(request) });
+    const { alg, fault } = judgeAssertion(new URLSearchParams(seen.body), {
+      id: 'invented-id',
+      secret: 'invented/secret',
+      audience: urlOf(request),
+    });
     if (fault) send(401, { error: 'invalid_client', error_description: fault });
     else send(200, { ...grant(state), scope: `asserted with ${alg}` });
   },
   'token/proven': ({ state, seen, send, request }) => {
-    const { fault, thumbprint } = judgeProof(seen.proof, { method: seen.method, url: urlOf(request), nonce: 'token-nonce' });
+    const { fault, thumbprint } = judgeProof(seen.proof, {
+      method: seen.method,
+      url: urlOf(request),
+      nonce: 'token-nonce',
+    });
     const headers = { 'dpop-nonce': 'token-nonce' };
-    if (fault) return send(400, { error: fault === 'nonce' ? 'use_dpop_nonce' : 'invalid_dpop_proof', error_description: fault }, headers);
+    if (fault)
+      return send(
+        400,
+        { error: fault === 'nonce' ? 'use_dpop_nonce' : 'invalid_dpop_proof', error_description: fault },
+        headers,
+      );
     state.thumbprint = thumbprint;
     send(200, { ...grant(state), token_type: 'DPoP' }, headers);
   },
   'api/proven': ({ state, seen, send, request }) => {
     const accessToken = /^DPoP (.+)/.exec(seen.authorization)?.[1];
-    const { fault, thumbprint } = judgeProof(seen.proof, { method: seen.method, url: urlOf(request), nonce: 'api-nonce', accessToken });
-    const error = fault === 'nonce' ? 'use_dpop_nonce' : fault ? 'invalid_dpop_proof' : thumbprint !== state.thumbprint ? 'invalid_token' : undefined;
-    const headers = { 'dpop-nonce': 'api-nonce', ...(error && { 'www-authenticate': `DPoP error="${error}"` }) };
+    const { fault, thumbprint } = judgeProof(seen.proof, {
+      method: seen.method,
+      url: urlOf(request),
+      nonce: 'api-nonce',
+      accessToken,
+    });
+    const error =
+      fault === 'nonce'
+        ? 'use_dpop_nonce'
+        : fault
+          ? 'invalid_dpop_proof'
+          : thumbprint !== state.thumbprint
+            ? 'invalid_token'
+            : undefined;
+    const headers = {
+      'dpop-nonce': 'api-nonce',
+      ...(error && { 'www-authenticate': `DPoP error="${error}"` }),
+    };
     send(error ? 401 : 200, { error: fault ?? error }, headers);
   },
   'issuer/.well-known/openid-configuration': ({ send, request }) => {
@@ -90,16 +131,21 @@ const ROUTES = {
     const at = (path) => issuer.replace(/issuer$/, path);
     send(200, { issuer, token_endpoint: at('token'), revocation_endpoint: at('revoke') });
   },
-  'moved-issuer/.well-known/openid-configuration': ({ send, request }) => send(302, '', { location: urlOf(request).replace('moved-', '') }),
+  'moved-issuer/.well-known/openid-configuration': ({ send, request }) =>
+    send(302, '', { location: urlOf(request).replace('moved-', '') }),
   'api/hung': () => {},
   'api/body-hung': ({ response }) => void response.writeHead(200, CORS).write('the first words '),
   'api/first-session-lapsed': ({ seen, send }) =>
     seen.session === 'invented-session-1'
-      ? send(400, { errorCode: 'UnifiedWebService.REQUEST_FAILED.SessionToken.Expired', errorMessage: 'The session token has expired.' })
+      ? send(400, {
+          errorCode: 'UnifiedWebService.REQUEST_FAILED.SessionToken.Expired',
+          errorMessage: 'The session token has expired.',
+        })
       : send(200, seen),
   'session/login': ({ state, send }) => send(200, { sessionToken: `invented-session-${++state.sessions}` }),
   'session/logout': ({ send }) => send(200, {}),
-  'refused/login': ({ send }) => send(401, { errorCode: 'UnifiedWebService.REQUEST_FAILED.Credentials.Invalid', errorMessage: 'Wrong.' }),
+  'refused/login': ({ send }) =>
+    send(401, { errorCode: 'UnifiedWebService.REQUEST_FAILED.Credentials.Invalid', errorMessage: 'Wrong.' }),
   revoke: ({ send }) => send(200, ''),
 };
 
@@ -109,7 +155,12 @@ function urlOf({ headers: { host }, url }) {
 }
 
 function grant(state) {
-  return { access_token: `invented-token-${++state.tokens}`, token_type: 'Bearer', expires_in: 3600, scope: 'read' };
+  return {
+    access_token: `invented-token-${++state.tokens}`,
+    token_type: 'Bearer',
+    expires_in: 3600,
+    scope: 'read',
+  };
 }
 
 async function readBody(request) {
@@ -119,7 +170,9 @@ async function readBody(request) {
 }
 
 async function listen(handler) {
-  const server = createServer((request, response) => void handler(request, response).catch(() => response.destroy()));
+  const server = createServer(
+    (request, response) => void handler(request, response).catch(() => response.destroy()),
+  );
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return server;

@@ -1,8 +1,18 @@
-// The keys of the suite, and how the server verifies what is signed with them: by Node's own crypto. A runtime that signs is not
-// asked whether its own signature is right.
-import { createHash, createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, verify } from 'node:crypto';
+// The keys of the suite, and how the server verifies what is signed with them: by Node's own crypto. A
+// runtime that signs is not asked whether its own signature is right.
+import {
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  verify,
+} from 'node:crypto';
 
-const PEM = { privateKeyEncoding: { type: 'pkcs8', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' } };
+const PEM = {
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+};
 const KINDS = {
   ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256', ...PEM }),
   ES384: () => generateKeyPairSync('ec', { namedCurve: 'P-384', ...PEM }),
@@ -44,9 +54,16 @@ export function formatKey(algorithm, format) {
 
 /** `{ alg }`, or what is wrong with the assertion of a form. */
 export function judgeAssertion(form, { id, secret, audience }) {
-  const { header, claims, isSigned } = read(form.get('client_assertion'), ({ alg }) => (alg === 'HS256' ? secret : pairFor(alg).publicKey));
+  const { header, claims, isSigned } = read(form.get('client_assertion'), ({ alg }) =>
+    alg === 'HS256' ? secret : pairFor(alg).publicKey,
+  );
   const now = Date.now() / 1000;
-  const isRight = claims.iss === id && claims.sub === id && form.get('client_id') === id && claims.aud === audience && claims.jti;
+  const isRight =
+    claims.iss === id &&
+    claims.sub === id &&
+    form.get('client_id') === id &&
+    claims.aud === audience &&
+    claims.jti;
   const isNow = Math.abs(claims.iat - now) < 30 && claims.exp > now;
   if (!isSigned) return { fault: 'the signature does not hold' };
   return isRight && isNow ? { alg: header.alg } : { fault: `claims ${JSON.stringify(claims)}` };
@@ -59,14 +76,22 @@ export function judgeProof(proof, { method, url, nonce, accessToken }) {
   const { crv, kty, x, y } = header.jwk;
   const expected = { typ: 'dpop+jwt', htm: method, htu: url, ath: accessToken && sha256(accessToken) };
   const actual = { typ: header.typ, htm: claims.htm, htu: claims.htu, ath: claims.ath };
-  if (!isSigned || JSON.stringify(actual) !== JSON.stringify(expected) || !claims.jti) return { fault: JSON.stringify({ isSigned, actual }) };
-  return claims.nonce === nonce ? { thumbprint: sha256(JSON.stringify({ crv, kty, x, y })) } : { fault: 'nonce' };
+  if (!isSigned || JSON.stringify(actual) !== JSON.stringify(expected) || !claims.jti)
+    return { fault: JSON.stringify({ isSigned, actual }) };
+  return claims.nonce === nonce
+    ? { thumbprint: sha256(JSON.stringify({ crv, kty, x, y })) }
+    : { fault: 'nonce' };
 }
 
 function read(token, keyFor) {
   const [header, claims, signature] = token.split('.');
   const parsed = [header, claims].map((part) => JSON.parse(Buffer.from(part, 'base64url')));
-  const isSigned = isSignedBy(keyFor(parsed[0]), parsed[0].alg, `${header}.${claims}`, Buffer.from(signature, 'base64url'));
+  const isSigned = isSignedBy(
+    keyFor(parsed[0]),
+    parsed[0].alg,
+    `${header}.${claims}`,
+    Buffer.from(signature, 'base64url'),
+  );
   return { header: parsed[0], claims: parsed[1], isSigned };
 }
 
@@ -74,7 +99,12 @@ function isSignedBy(key, alg, text, signature) {
   if (alg === 'HS256') return createHmac('sha256', key).update(text).digest().equals(signature);
   const bits = Number(alg.slice(2));
   const padding = alg.startsWith('PS') ? { padding: 6, saltLength: bits / 8 } : {}; // RSA_PKCS1_PSS_PADDING
-  return verify(alg === 'EdDSA' ? null : `sha${bits}`, Buffer.from(text), { key, dsaEncoding: 'ieee-p1363', ...padding }, signature);
+  return verify(
+    alg === 'EdDSA' ? null : `sha${bits}`,
+    Buffer.from(text),
+    { key, dsaEncoding: 'ieee-p1363', ...padding },
+    signature,
+  );
 }
 
 function sha256(text) {

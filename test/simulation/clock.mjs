@@ -1,5 +1,6 @@
 // Virtual time: a queue of timers that moves only when told to, and a wall clock that can be set wrong.
-// The wall clock is what `Date.now` says; timers run on the steady time below it, as they do on a real machine.
+// The wall clock is what `Date.now` says; timers run on the steady time below it, as they do on a real
+// machine.
 
 const realSetImmediate = setImmediate;
 /** Turns of the event loop that are waited for. */
@@ -19,13 +20,18 @@ globalThis.MessageChannel = class {
   };
 };
 
-/** Lets every continuation run that is ready: promises first, then this, until no more turns of the event loop are waited for. */
+/**
+ * Lets every continuation run that is ready: promises first, then this, until no more turns of the event loop
+ * are waited for.
+ */
 export async function drain() {
   do await new Promise((resolve) => realSetImmediate(resolve));
   while (turns);
 }
 
-/** A clock whose wall time starts at `startMs`. `afterStep` is called after each timer and its continuations. */
+/**
+ * A clock whose wall time starts at `startMs`. `afterStep` is called after each timer and its continuations.
+ */
 export function createClock(startMs, afterStep) {
   const timers = [];
   const clock = {

@@ -1,5 +1,6 @@
-// What must hold, by the contract alone: a model of the token that the client should hold, fed with what the world
-// outside sees, and the named invariants that are judged against it. It knows nothing of the client's insides.
+// What must hold, by the contract alone: a model of the token that the client should hold, fed with what the
+// world outside sees, and the named invariants that are judged against it. It knows nothing of the client's
+// insides.
 import { THUMBPRINT } from './proofs.mjs';
 
 const RENEWAL_LIMIT_MS = 60_000;
@@ -15,7 +16,16 @@ const LONGEST_WAIT_MS = 200_000;
 /** Milliseconds by which rounding may shift a retry. */
 const ROUNDING_MS = 2;
 
-const RETRYABLE = new Set(['serverError', 'slowError', 'tooMany', 'retrySoon', 'retryDate', 'retryJunk', 'network', 'gateway']);
+const RETRYABLE = new Set([
+  'serverError',
+  'slowError',
+  'tooMany',
+  'retrySoon',
+  'retryDate',
+  'retryJunk',
+  'network',
+  'gateway',
+]);
 /** How long an answer asks to wait; a date says it to the second only. */
 const LEAST_ASKED_MS = { retrySoon: 3000, retryLate: 90_000, retryDate: 3000 };
 const MOST_ASKED_MS = { ...LEAST_ASKED_MS, retryDate: 4000 };
@@ -23,8 +33,8 @@ const MAX_DELAY_MS = 5000;
 const API_ERROR_CODES = new Set(['oauth_error', 'gateway_fault', 'invalid_response', 'timeout', 'network']);
 
 /**
- * `config` is that of a schedule, `isApiError` tells the package's own errors. What happens is told to the methods;
- * `afterStep` throws when an invariant does not hold.
+ * `config` is that of a schedule, `isApiError` tells the package's own errors. What happens is told to the
+ * methods; `afterStep` throws when an invariant does not hold.
  */
 export function createOracle(config, clock, isApiError) {
   const { hasProvider, isEdge, waitUntil, isBound = false, attempts: maxAttempts } = config;
@@ -38,7 +48,10 @@ export function createOracle(config, clock, isApiError) {
   const ownErrors = new Set();
   const counts = { fetchTokens: 0, ended: 0, rejections: 0, superseded: 0 };
   const rejections = new Map();
-  /** When which token was found to be one that another does not help: rejected in the place of another, or given out again. */
+  /**
+   * When which token was found to be one that another does not help: rejected in the place of another, or
+   * given out again.
+   */
   const fruitless = [];
   /** By access token: when the server last gave it out. */
   const givenOutAtMs = new Map();
@@ -61,7 +74,8 @@ export function createOracle(config, clock, isApiError) {
     if (!holds) violations.push(`${name}: ${detail()} (at ${clock.nowMs} ms, wall ${clock.wallMs()})`);
   }
 
-  // --- The model: which token the client holds, and until when it counts as valid (contract, sections 3 and 4).
+  // --- The model: which token the client holds, and until when it counts as valid (contract, sections 3 and
+  // 4).
 
   function hold(token, isStored) {
     const wallMs = clock.wallMs();
@@ -79,7 +93,9 @@ export function createOracle(config, clock, isApiError) {
       servesUntilMs,
       validUntilMs: Math.max(untilMs, servesUntilMs),
       // The jitter makes the window longer by up to a half.
-      refreshFromMs: isUnchanged ? Infinity : Math.max(untilMs - 1.5 * Math.min(300_000, lifetimeMs * 0.2), servesUntilMs),
+      refreshFromMs: isUnchanged
+        ? Infinity
+        : Math.max(untilMs - 1.5 * Math.min(300_000, lifetimeMs * 0.2), servesUntilMs),
       isNearEnd: false,
       isSpent: false,
       isDoubtful,
@@ -88,13 +104,15 @@ export function createOracle(config, clock, isApiError) {
   }
 
   /**
-   * A renewal's token arrives and serves those who waited for it. One that is older than the held token's is not kept;
-   * on an edge runtime a renewal that others have given up may be dropped too, which `oauthOnTokenUpdate` tells.
+   * A renewal's token arrives and serves those who waited for it. One that is older than the held token's is
+   * not kept; on an edge runtime a renewal that others have given up may be dropped too, which
+   * `oauthOnTokenUpdate` tells.
    */
   function arrive({ number, heldAtBegin }, token) {
     givenOutAtMs.set(token.accessToken, clock.nowMs);
     // Given up by a stream, and given out again: another renewal would not help.
-    if (heldAtBegin?.isSpent && heldAtBegin.accessToken === token.accessToken) noteFruitless(token.accessToken);
+    if (heldAtBegin?.isSpent && heldAtBegin.accessToken === token.accessToken)
+      noteFruitless(token.accessToken);
     const isLate = number < applied;
     if (!isLate && (!isEdge || heldAtBegin === held)) return keep(number, token);
     const servesUntilMs = clock.wallMs() + LEAST_REPEATED_MS;
@@ -129,7 +147,17 @@ export function createOracle(config, clock, isApiError) {
   const openExchanges = () => exchanges.filter(({ isOpen }) => isOpen);
 
   function beginExchange(isExplicit) {
-    const exchange = { number: exchanges.length + 1, atMs: clock.nowMs, atWallMs: clock.wallMs(), requests: 0, attempts: 0, isChallenged: false, isOpen: true, isExplicit, heldAtBegin: held };
+    const exchange = {
+      number: exchanges.length + 1,
+      atMs: clock.nowMs,
+      atWallMs: clock.wallMs(),
+      requests: 0,
+      attempts: 0,
+      isChallenged: false,
+      isOpen: true,
+      isExplicit,
+      heldAtBegin: held,
+    };
     exchanges.push(exchange);
     return exchange;
   }
@@ -141,10 +169,16 @@ export function createOracle(config, clock, isApiError) {
   /** A renewal that nobody asked for in so many words needs a reason. */
   function checkCause(what) {
     const wallMs = clock.wallMs();
-    const awaitsRenewal = callers.some((caller) => !caller.isSettled && caller.rejectedToken === held?.accessToken);
+    const awaitsRenewal = callers.some(
+      (caller) => !caller.isSettled && caller.rejectedToken === held?.accessToken,
+    );
     if (!isValid() || awaitsRenewal) return;
     const isAllowedHere = !isEdge || waitUntil !== 'none';
-    check('noNeedlessRenewal', wallMs >= held.refreshFromMs && isAllowedHere, () => `${what} while ${held.accessToken} is valid`);
+    check(
+      'noNeedlessRenewal',
+      wallMs >= held.refreshFromMs && isAllowedHere,
+      () => `${what} while ${held.accessToken} is valid`,
+    );
   }
 
   function checkGuard(exchange) {
@@ -152,7 +186,11 @@ export function createOracle(config, clock, isApiError) {
     const elapsedMs = clock.wallMs() - failure.atMs;
     const isAhead = isValid() && !callers.some(({ isSettled, rejectedToken }) => !isSettled && rejectedToken);
     if (elapsedMs < 0 || (failure.isAhead && !isAhead)) return;
-    check('guardHolds', elapsedMs >= failure.leastMs, () => `an exchange ${elapsedMs} ms after a failure that bars ${failure.leastMs} ms`);
+    check(
+      'guardHolds',
+      elapsedMs >= failure.leastMs,
+      () => `an exchange ${elapsedMs} ms after a failure that bars ${failure.leastMs} ms`,
+    );
   }
 
   function noteFailure(event) {
@@ -166,7 +204,9 @@ export function createOracle(config, clock, isApiError) {
       code: event.code,
       leastMs: event.attempts ? Math.max(stepMs, askedMs > MAX_DELAY_MS ? askedMs : 0) : 0,
       // What a server has asked for may double too.
-      mostMs: isPlain ? Math.max(Math.min((failure?.mostMs ?? 500) * 2, 30_000), MOST_ASKED_MS[mood] ?? 0) : 90_000,
+      mostMs: isPlain
+        ? Math.max(Math.min((failure?.mostMs ?? 500) * 2, 30_000), MOST_ASKED_MS[mood] ?? 0)
+        : 90_000,
     };
   }
 
@@ -175,19 +215,42 @@ export function createOracle(config, clock, isApiError) {
     const askedMs = LEAST_ASKED_MS[lastMood] ?? 0;
     check('retriesByTheRules', RETRYABLE.has(lastMood), () => `asked again after ${lastMood}`);
     check('retriesByTheRules', attempts < maxAttempts, () => `attempt ${attempts + 1} of one exchange`);
-    check('retriesByTheRules', clock.nowMs - answeredAtMs >= askedMs, () => `did not wait ${askedMs} ms as asked`);
+    check(
+      'retriesByTheRules',
+      clock.nowMs - answeredAtMs >= askedMs,
+      () => `did not wait ${askedMs} ms as asked`,
+    );
   }
 
   // --- Proofs and nonces (contract, section 6).
 
-  /** Each request whose token is bound to a key has a proof of its own, with the nonce that its server told last; no other has one. */
+  /**
+   * Each request whose token is bound to a key has a proof of its own, with the nonce that its server told
+   * last; no other has one.
+   */
   function checkProof(server, isExpected, proof, { method, url, accessToken }) {
-    check('proofFitsRequest', (proof !== undefined) === isExpected, () => `${server} got ${proof ? 'a' : 'no'} proof`);
+    check(
+      'proofFitsRequest',
+      (proof !== undefined) === isExpected,
+      () => `${server} got ${proof ? 'a' : 'no'} proof`,
+    );
     if (!proof) return;
     const { jti, htm, htu, ath, iat, nonce } = proof;
-    check('proofFitsRequest', htm === method && htu === url && ath === accessToken, () => `${method} ${url} got ${JSON.stringify(proof)}`);
-    check('proofIsNew', !proofIds.has(jti) && iat === Math.floor(clock.wallMs() / 1000), () => `${server} got ${JSON.stringify(proof)}`);
-    check('sendsLastNonce', nonce === lastNonces[server], () => `${server} got ${nonce}, told ${lastNonces[server]}`);
+    check(
+      'proofFitsRequest',
+      htm === method && htu === url && ath === accessToken,
+      () => `${method} ${url} got ${JSON.stringify(proof)}`,
+    );
+    check(
+      'proofIsNew',
+      !proofIds.has(jti) && iat === Math.floor(clock.wallMs() / 1000),
+      () => `${server} got ${JSON.stringify(proof)}`,
+    );
+    check(
+      'sendsLastNonce',
+      nonce === lastNonces[server],
+      () => `${server} got ${nonce}, told ${lastNonces[server]}`,
+    );
     proofIds.add(jti);
   }
 
@@ -201,8 +264,14 @@ export function createOracle(config, clock, isApiError) {
     const { rejectedToken, rejectedAtMs, rejectedAtWallMs, sent } = caller;
     if (rejectedToken === undefined || sent.length > 1) return;
     const isRepeated = givenOutAtMs.get(rejectedToken) >= rejectedAtMs;
-    // Any of them: the client need not know all of these times, and a clock that is set back comes to a former one again.
-    const isKnown = fruitless.some(({ accessToken, atMs }) => accessToken === rejectedToken && rejectedAtWallMs >= atMs && rejectedAtWallMs - atMs < REJECTED_FOR_MS);
+    // Any of them: the client need not know all of these times, and a clock that is set back comes to a
+    // former one again.
+    const isKnown = fruitless.some(
+      ({ accessToken, atMs }) =>
+        accessToken === rejectedToken &&
+        rejectedAtWallMs >= atMs &&
+        rejectedAtWallMs - atMs < REJECTED_FOR_MS,
+    );
     check('renewsRejectedToken', isRepeated || isKnown, () => `${rejectedToken} was handed back`);
     if (isRepeated) noteFruitless(rejectedToken);
   }
@@ -213,17 +282,30 @@ export function createOracle(config, clock, isApiError) {
 
   const oracle = {
     callers,
-    /** On an edge runtime with a slow endpoint and tokens that do not last, callers serve themselves one after the other. */
+    /**
+     * On an edge runtime with a slow endpoint and tokens that do not last, callers serve themselves one after
+     * the other.
+     */
     longestWaitMs: () => LONGEST_WAIT_MS + (isEdge ? callers.length * REJOIN_MS : 0),
     violate: (name, detail) => check(name, false, () => detail),
     ownError: (error) => (ownErrors.add(error), error),
     holdStored: ({ accessToken, expiresIn, expiry = Infinity }) =>
-      hold({ accessToken, endMs: expiry * 1000, ...(expiresIn !== undefined && { lifetimeMs: expiresIn * 1000 }) }, true),
+      hold(
+        {
+          accessToken,
+          endMs: expiry * 1000,
+          ...(expiresIn !== undefined && { lifetimeMs: expiresIn * 1000 }),
+        },
+        true,
+      ),
 
     requestBegun(signal, proof, target) {
       checkProof('token', isBound, proof, target);
-      const isDue = ({ dueMs, context }) => context === clock.context && Math.abs(dueMs - clock.nowMs) <= ROUNDING_MS;
-      const challenged = openExchanges().find(({ isChallenged, context }) => isChallenged && context === clock.context);
+      const isDue = ({ dueMs, context }) =>
+        context === clock.context && Math.abs(dueMs - clock.nowMs) <= ROUNDING_MS;
+      const challenged = openExchanges().find(
+        ({ isChallenged, context }) => isChallenged && context === clock.context,
+      );
       const waiting = openExchanges().find(isDue);
       const asked = openExchanges().find(({ isAsked }) => isAsked);
       const exchange = challenged ?? waiting ?? asked ?? beginExchange(isForcedNow());
@@ -238,7 +320,14 @@ export function createOracle(config, clock, isApiError) {
       exchange.requests++;
       if (!challenged) exchange.attempts++;
       exchange.dueMs = NaN;
-      return (exchange.request = { exchange, signal, proof, wallMs: clock.wallMs(), isOver: false, isAnswer: challenged !== undefined });
+      return (exchange.request = {
+        exchange,
+        signal,
+        proof,
+        wallMs: clock.wallMs(),
+        isOver: false,
+        isAnswer: challenged !== undefined,
+      });
     },
 
     requestAnswered(request, { mood, granted, isChallenge }) {
@@ -261,18 +350,39 @@ export function createOracle(config, clock, isApiError) {
       lastAnswered = request.exchange;
       request.exchange.lastMood = 'aborted';
       const isByCaller = clock.isAborting === true;
-      check('noCallerEndsAnExchange', !isByCaller, () => `a caller's signal ended exchange ${request.exchange.number}`);
+      check(
+        'noCallerEndsAnExchange',
+        !isByCaller,
+        () => `a caller's signal ended exchange ${request.exchange.number}`,
+      );
     },
 
     // --- The provider.
 
     providerCalled(lastToken, { isForced, binding }) {
       check('providerGetsBinding', binding === (isBound ? THUMBPRINT : undefined), () => `got ${binding}`);
-      check('providerGetsHeldToken', lastToken?.accessToken === held?.accessToken, () => `got ${lastToken?.accessToken}, held ${held?.accessToken}`);
+      check(
+        'providerGetsHeldToken',
+        lastToken?.accessToken === held?.accessToken,
+        () => `got ${lastToken?.accessToken}, held ${held?.accessToken}`,
+      );
       const running = providerCalls.filter(isRunning);
       if (running.length) counts.superseded++;
-      check('oneRenewal', running.every(isSuperseded), () => `provider called while call ${running[0].number} is under way`);
-      const call = { number: providerCalls.length + 1, lastToken, isForced, atMs: clock.nowMs, atWallMs: clock.wallMs(), isOver: false, context: clock.context, heldAtBegin: held };
+      check(
+        'oneRenewal',
+        running.every(isSuperseded),
+        () => `provider called while call ${running[0].number} is under way`,
+      );
+      const call = {
+        number: providerCalls.length + 1,
+        lastToken,
+        isForced,
+        atMs: clock.nowMs,
+        atWallMs: clock.wallMs(),
+        isOver: false,
+        context: clock.context,
+        heldAtBegin: held,
+      };
       providerCalls.push(call);
       if (!isForced) checkCause('a provider call');
       return call;
@@ -297,10 +407,15 @@ export function createOracle(config, clock, isApiError) {
       const isTooLate = clock.nowMs - call.atMs >= RENEWAL_LIMIT_MS;
       if (isTooLate || typeof token?.accessToken !== 'string') return;
       const { accessToken, expiresIn } = token;
-      const expiry = token.expiry ?? (expiresIn === undefined ? Infinity : Math.floor(clock.wallMs() / 1000) + expiresIn);
+      const expiry =
+        token.expiry ?? (expiresIn === undefined ? Infinity : Math.floor(clock.wallMs() / 1000) + expiresIn);
       const isOwn = accessToken === call.exchanged?.accessToken;
       if (expiry * 1000 <= clock.wallMs() && !isOwn) return;
-      arrive(call, { accessToken, endMs: expiry * 1000, ...(expiresIn !== undefined && { lifetimeMs: expiresIn * 1000 }) });
+      arrive(call, {
+        accessToken,
+        endMs: expiry * 1000,
+        ...(expiresIn !== undefined && { lifetimeMs: expiresIn * 1000 }),
+      });
     },
 
     // --- The API.
@@ -320,7 +435,11 @@ export function createOracle(config, clock, isApiError) {
       const hasEnded = token && wallMs >= Math.max(token.endMs, token.servesUntilMs);
       check('noEndedTokenSent', !hasEnded, () => `${bearer} ended ${wallMs - token.endMs} ms ago`);
       if (caller.sent.length === 1) return;
-      check('onlyReplaysWithAnother', caller.sent.length === 2 && bearer !== caller.sent[0], () => `sent ${caller.sent}`);
+      check(
+        'onlyReplaysWithAnother',
+        caller.sent.length === 2 && bearer !== caller.sent[0],
+        () => `sent ${caller.sent}`,
+      );
       check('onlyReplaysWithAnother', caller.body !== 'stream', () => 'a stream was sent again');
     },
 
@@ -329,21 +448,31 @@ export function createOracle(config, clock, isApiError) {
       caller.isChallenged = isChallenge;
       if (status !== 401 || isChallenge) return;
       const lastMs = rejections.get(bearer);
-      const isKnown = lastMs !== undefined && clock.wallMs() >= lastMs && clock.wallMs() - lastMs < REJECTED_FOR_MS;
+      const isKnown =
+        lastMs !== undefined && clock.wallMs() >= lastMs && clock.wallMs() - lastMs < REJECTED_FOR_MS;
       if (!isKnown) {
         counts.rejections++;
         rejections.set(bearer, clock.wallMs());
       }
       if (caller.body === 'stream' && bearer === held?.accessToken) held.isSpent = true;
       else if (caller.sent.length > 1) noteFruitless(bearer);
-      else if (caller.body !== 'stream') Object.assign(caller, { rejectedToken: bearer, rejectedAtMs: clock.nowMs, rejectedAtWallMs: clock.wallMs() });
+      else if (caller.body !== 'stream')
+        Object.assign(caller, {
+          rejectedToken: bearer,
+          rejectedAtMs: clock.nowMs,
+          rejectedAtWallMs: clock.wallMs(),
+        });
     },
 
     // --- Hooks.
 
     tokenUpdated({ accessToken }) {
       arrivals.get(accessToken)?.();
-      check('tellsOfHeldToken', accessToken === held?.accessToken, () => `told of ${accessToken}, held ${held?.accessToken}`);
+      check(
+        'tellsOfHeldToken',
+        accessToken === held?.accessToken,
+        () => `told of ${accessToken}, held ${held?.accessToken}`,
+      );
     },
 
     event(event) {
@@ -354,7 +483,11 @@ export function createOracle(config, clock, isApiError) {
       if (event.type === 'request_replayed' && event.reason === 'nonce') replays.told++;
       if (!/^(token_obtained|token_failed|refresh_ahead_failed)$/.test(event.type)) return;
       const isExact = isPlain && event.attempts && lastAnswered.isOpen;
-      check('eventsCountRequests', !isExact || event.attempts === lastAnswered.requests, () => `${event.attempts} attempts told, ${lastAnswered.requests} made`);
+      check(
+        'eventsCountRequests',
+        !isExact || event.attempts === lastAnswered.requests,
+        () => `${event.attempts} attempts told, ${lastAnswered.requests} made`,
+      );
       if (isExact) lastAnswered.isOpen = false;
       if (event.type !== 'token_obtained') noteFailure(event);
       else if (event.source === 'exchange' || event.attempts === 0) failure = undefined;
@@ -384,15 +517,26 @@ export function createOracle(config, clock, isApiError) {
     callerFulfilled(caller, value) {
       settle(caller);
       if (caller.op === 'authorizedFetch') {
-        check('answersWithTheAnswer', value.status === caller.status, () => `status ${value.status}, sent ${caller.status}`);
+        check(
+          'answersWithTheAnswer',
+          value.status === caller.status,
+          () => `status ${value.status}, sent ${caller.status}`,
+        );
         const isOwed = caller.isChallenged && caller.body !== 'stream' && !caller.challengesAnswered;
         check('challengeIsAnswered', !isOwed, () => `call ${caller.id} was handed a nonce challenge`);
         if (value.status === 401 && !caller.isChallenged) checkHandedBack(caller);
         return;
       }
       const { accessToken, expiry = Infinity } = value;
-      const isHeld = heldLately.some((token) => token.accessToken === accessToken && (token.isDoubtful || token.endMs === expiry * 1000));
-      check('returnsHeldToken', isHeld, () => `${caller.op} gave ${accessToken} until ${expiry}, held is ${held?.accessToken} until ${held?.endMs}`);
+      const isHeld = heldLately.some(
+        (token) => token.accessToken === accessToken && (token.isDoubtful || token.endMs === expiry * 1000),
+      );
+      check(
+        'returnsHeldToken',
+        isHeld,
+        () =>
+          `${caller.op} gave ${accessToken} until ${expiry}, held is ${held?.accessToken} until ${held?.endMs}`,
+      );
     },
 
     callerRejected(caller, error) {
@@ -402,29 +546,49 @@ export function createOracle(config, clock, isApiError) {
         check('ownReason', error === signal.reason, () => `an aborted ${caller.op} got ${error}`);
         return;
       }
-      const isKnown = isApiError(error) ? API_ERROR_CODES.has(error.code) : ownErrors.has(error) || (error !== undefined && error === caller.networkError);
+      const isKnown = isApiError(error)
+        ? API_ERROR_CODES.has(error.code)
+        : ownErrors.has(error) || (error !== undefined && error === caller.networkError);
       check('ownReason', isKnown, () => `${caller.op} got ${error?.name}: ${error?.message}`);
-      if (error === caller.networkError || (isApiError(error) && caller.sent.length && !caller.rejectedToken)) return;
+      if (error === caller.networkError || (isApiError(error) && caller.sent.length && !caller.rejectedToken))
+        return;
       const isRejected = caller.rejectedToken !== undefined && caller.rejectedToken === held?.accessToken;
-      const serves = held !== undefined && held === heldBefore && !held.isSpent && !held.isDoubtful && !isRejected && clock.wallMs() < held.endMs;
-      check('noFailureWithToken', caller.op === 'fetchToken' || !serves, () => `${caller.op} got ${error} while ${held.accessToken} lasts`);
-      if (caller.op !== 'fetchToken' && caller.atMs === clock.nowMs && !caller.rejectedToken) checkBarred(caller, error);
+      const serves =
+        held !== undefined &&
+        held === heldBefore &&
+        !held.isSpent &&
+        !held.isDoubtful &&
+        !isRejected &&
+        clock.wallMs() < held.endMs;
+      check(
+        'noFailureWithToken',
+        caller.op === 'fetchToken' || !serves,
+        () => `${caller.op} got ${error} while ${held.accessToken} lasts`,
+      );
+      if (caller.op !== 'fetchToken' && caller.atMs === clock.nowMs && !caller.rejectedToken)
+        checkBarred(caller, error);
     },
 
     /** After everything that follows from a call at once. */
     callersCalled(called) {
       for (const { op, hadValidToken, isSettled, sent, wasAborted } of called) {
         const hasWaited = op === 'getToken' ? !isSettled : sent.length === 0;
-        check('noWaitWithToken', op === 'fetchToken' || !hadValidToken || wasAborted || !hasWaited, () => `${op} waits beside a valid token`);
+        check(
+          'noWaitWithToken',
+          op === 'fetchToken' || !hadValidToken || wasAborted || !hasWaited,
+          () => `${op} waits beside a valid token`,
+        );
       }
     },
 
     callersAborted(aborted) {
-      for (const { op, isSettled } of aborted) check('ownReason', isSettled, () => `an aborted ${op} goes on waiting`);
+      for (const { op, isSettled } of aborted)
+        check('ownReason', isSettled, () => `an aborted ${op} goes on waiting`);
     },
 
     /** The renewal under way that this request has begun. */
-    renewalOf: (context) => [...openExchanges(), ...providerCalls.filter(isRunning)].find((renewal) => renewal.context === context),
+    renewalOf: (context) =>
+      [...openExchanges(), ...providerCalls.filter(isRunning)].find((renewal) => renewal.context === context),
     isUnderWay: (renewal) => renewal.isOpen ?? isRunning(renewal),
 
     /** The runtime has thrown a request away: what it waited for never comes. */
@@ -442,7 +606,8 @@ export function createOracle(config, clock, isApiError) {
       heldLately = held ? [held] : [];
       arrivals.clear();
       for (const exchange of openExchanges()) {
-        const isWaiting = exchange.dueMs >= clock.nowMs - ROUNDING_MS && clock.nowMs - exchange.atMs < RENEWAL_LIMIT_MS;
+        const isWaiting =
+          exchange.dueMs >= clock.nowMs - ROUNDING_MS && clock.nowMs - exchange.atMs < RENEWAL_LIMIT_MS;
         exchange.isOpen = exchange.isAsked || !exchange.request.isOver || isWaiting;
       }
       checkOneExchange();
@@ -453,12 +618,24 @@ export function createOracle(config, clock, isApiError) {
     atEnd() {
       const waiting = callers.filter(({ isSettled }) => !isSettled);
       check('everyCallerIsAnswered', waiting.length === 0, () => `${waiting.map(({ op }) => op)} still wait`);
-      check('tellsOfAnsweredChallenges', replays.told === replays.made, () => `${replays.told} told, ${replays.made} made`);
-      check('noTimerStays', clock.countTimers() === 0, () => `${clock.countTimers()} timers keep the process alive`);
+      check(
+        'tellsOfAnsweredChallenges',
+        replays.told === replays.made,
+        () => `${replays.told} told, ${replays.made} made`,
+      );
+      check(
+        'noTimerStays',
+        clock.countTimers() === 0,
+        () => `${clock.countTimers()} timers keep the process alive`,
+      );
       const failed = exchanges.filter(({ granted }) => !granted).length;
       const { fetchTokens, ended, superseded } = counts;
       const budget = 1 + fetchTokens + 2 * ended + counts.rejections + failed + superseded;
-      check('exchangesWithinBudget', exchanges.length <= budget, () => `${exchanges.length} exchanges, allowed ${JSON.stringify({ ...counts, failed })}`);
+      check(
+        'exchangesWithinBudget',
+        exchanges.length <= budget,
+        () => `${exchanges.length} exchanges, allowed ${JSON.stringify({ ...counts, failed })}`,
+      );
     },
   };
   return oracle;
@@ -466,7 +643,11 @@ export function createOracle(config, clock, isApiError) {
   function settle(caller) {
     caller.isSettled = true;
     const waitedMs = clock.nowMs - caller.atMs;
-    check('everyCallerIsAnswered', waitedMs <= oracle.longestWaitMs(), () => `${caller.op} waited ${waitedMs} ms`);
+    check(
+      'everyCallerIsAnswered',
+      waitedMs <= oracle.longestWaitMs(),
+      () => `${caller.op} waited ${waitedMs} ms`,
+    );
   }
 
   /** At the API with the same token, once for each call, but not where its body is gone. */
@@ -474,9 +655,17 @@ export function createOracle(config, clock, isApiError) {
     caller.isChallenged = false;
     caller.challengesAnswered++;
     replays.made++;
-    check('challengeOnceACall', caller.challengesAnswered === 1, () => `call ${caller.id} answered ${caller.challengesAnswered} nonce challenges`);
+    check(
+      'challengeOnceACall',
+      caller.challengesAnswered === 1,
+      () => `call ${caller.id} answered ${caller.challengesAnswered} nonce challenges`,
+    );
     check('challengeOnceACall', caller.body !== 'stream', () => 'a stream was sent again');
-    check('challengeCostsNoToken', bearer === caller.sent.at(-1), () => `answered with ${bearer}, sent ${caller.sent}`);
+    check(
+      'challengeCostsNoToken',
+      bearer === caller.sent.at(-1),
+      () => `answered with ${bearer}, sent ${caller.sent}`,
+    );
   }
 
   /** One; on an edge runtime another one beside those that have not answered within five seconds. */
@@ -485,15 +674,24 @@ export function createOracle(config, clock, isApiError) {
     if (open.length < 2) return;
     if (!open.at(-1).isBeside && !hasProvider) counts.superseded++;
     open.at(-1).isBeside = true;
-    const renewals = open.map((exchange) => exchange.call ?? exchange).sort((one, other) => one.atMs - other.atMs);
-    check('oneExchange', renewals.slice(0, -1).every(isSuperseded), () => `${open.length} exchanges under way, begun at ${renewals.map(({ atMs }) => atMs)}`);
+    const renewals = open
+      .map((exchange) => exchange.call ?? exchange)
+      .sort((one, other) => one.atMs - other.atMs);
+    check(
+      'oneExchange',
+      renewals.slice(0, -1).every(isSuperseded),
+      () => `${open.length} exchanges under way, begun at ${renewals.map(({ atMs }) => atMs)}`,
+    );
   }
 
   function isRunning({ isOver, atMs }) {
     return !isOver && clock.nowMs - atMs < RENEWAL_LIMIT_MS;
   }
 
-  /** On an edge runtime nobody waits longer for a renewal that another request has begun; its age is the wall clock's. */
+  /**
+   * On an edge runtime nobody waits longer for a renewal that another request has begun; its age is the wall
+   * clock's.
+   */
   function isSuperseded(renewal) {
     renewal.isOld ||= Math.max(clock.nowMs - renewal.atMs, clock.wallMs() - renewal.atWallMs) >= REJOIN_MS;
     return isEdge && renewal.isOld;
@@ -507,6 +705,10 @@ export function createOracle(config, clock, isApiError) {
     const isBarred = failure !== undefined && elapsedMs >= 0 && elapsedMs < failure.mostMs;
     check('guardEnds', isBarred, () => `${caller.op} failed at once, ${elapsedMs} ms after the last failure`);
     const code = isApiError(error) ? error.code : 'other';
-    check('guardNamesLastCause', !failure || code === failure.code, () => `${caller.op} got ${code}, last failure was ${failure.code}`);
+    check(
+      'guardNamesLastCause',
+      !failure || code === failure.code,
+      () => `${caller.op} got ${code}, last failure was ${failure.code}`,
+    );
   }
 }

@@ -1,5 +1,5 @@
-// Proofs of possession (RFC 9449) without keys: WebCrypto would run outside the virtual clock. A proof is plain JSON that the
-// simulated servers can read.
+// Proofs of possession (RFC 9449) without keys: WebCrypto would run outside the virtual clock. A proof is
+// plain JSON that the simulated servers can read.
 
 /** What makes a proof too old for a server, or too new: less than a clock ten minutes off. */
 const TOLERANCE_MS = 120_000;
@@ -14,14 +14,23 @@ export function createProofs(clock) {
   async function createProof(request) {
     const { method, url, accessToken } = request;
     const iat = Math.floor(clock.wallMs() / 1000);
-    return JSON.stringify({ jti: ++made, htm: method, htu: url, iat, ath: accessToken, nonce: nonces.get(serverOf(request)) });
+    return JSON.stringify({
+      jti: ++made,
+      htm: method,
+      htu: url,
+      iat,
+      ath: accessToken,
+      nonce: nonces.get(serverOf(request)),
+    });
   }
 
   function noteNonce(request, { status, headers }) {
     const nonce = headers.get('dpop-nonce');
     if (!nonce) return undefined;
     nonces.set(serverOf(request), nonce);
-    return status === 401 && headers.get('www-authenticate')?.includes('error="use_dpop_nonce"') ? 'nonce' : undefined;
+    return status === 401 && headers.get('www-authenticate')?.includes('error="use_dpop_nonce"')
+      ? 'nonce'
+      : undefined;
   }
 
   return Object.freeze({ createProof, noteNonce, getThumbprint: async () => THUMBPRINT });
@@ -38,7 +47,10 @@ export function readProof(headers) {
   return header === null ? undefined : JSON.parse(header);
 }
 
-/** How one server, `name`, judges proofs: which nonce it demands and tells, and whether it takes any proof at all. */
+/**
+ * How one server, `name`, judges proofs: which nonce it demands and tells, and whether it takes any proof at
+ * all.
+ */
 export function createJudge(name, nonceMood, clock, oracle, note) {
   const judge = { isRefusing: false };
   let nonce;
@@ -68,7 +80,10 @@ export function createJudge(name, nonceMood, clock, oracle, note) {
     return undefined;
   };
 
-  /** The headers in which an answer tells the nonce: one that demands it, and each answer where nonces serve once. */
+  /**
+   * The headers in which an answer tells the nonce: one that demands it, and each answer where nonces serve
+   * once.
+   */
   judge.tell = (fault) => {
     const isTold = mood === 'once' || (mood === 'rotate' && fault === 'use_dpop_nonce');
     if (!isTold) return {};

@@ -1,7 +1,8 @@
-// `node run.mjs <schedules> [first seed]`: the regressions, then random schedules, a thousand for each seed, on two threads.
-// Prints how often everything occurred; fails on a violation, and where something occurs too seldom to be tested.
+// `node run.mjs <schedules> [first seed]`: the regressions, then random schedules, a thousand for each seed,
+// on two threads. Prints how often everything occurred; fails on a violation, and where something occurs too
+// seldom to be tested.
 import { readFileSync } from 'node:fs';
-import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import fc from 'fast-check';
 import { LABELS, schedules } from './schedules.mjs';
 import { simulate } from './simulate.mjs';
@@ -18,12 +19,18 @@ async function main(count, firstSeed) {
   const startedAtMs = performance.now();
   await replayRegressions();
   const endSeed = firstSeed + Math.ceil(count / SCHEDULES_PER_SEED);
-  const tallies = await Promise.all(Array.from({ length: THREADS }, (_, thread) => runThread({ firstSeed: firstSeed + thread, endSeed })));
+  const tallies = await Promise.all(
+    Array.from({ length: THREADS }, (_, thread) => runThread({ firstSeed: firstSeed + thread, endSeed })),
+  );
   const total = tallies.reduce(add);
   const seconds = (performance.now() - startedAtMs) / 1000;
   for (const label of LABELS) console.log(`${share(total, label)} %  ${label}`);
-  console.log(`${total.schedules} schedules, seeds ${firstSeed} to ${endSeed - 1}, median ${medianEvents(total)} events`);
-  console.log(`no violation; ${seconds.toFixed(0)} s, ${Math.round(total.schedules / seconds)} schedules a second`);
+  console.log(
+    `${total.schedules} schedules, seeds ${firstSeed} to ${endSeed - 1}, median ${medianEvents(total)} events`,
+  );
+  console.log(
+    `no violation; ${seconds.toFixed(0)} s, ${Math.round(total.schedules / seconds)} schedules a second`,
+  );
   requireVariety(total);
 }
 
@@ -63,8 +70,13 @@ async function runSeed(seed, tally) {
     for (const label of occurred) increment(tally.occurred, label);
     increment(tally.lengths, schedule.events.length);
   });
-  const { failed, counterexample, counterexamplePath, errorInstance } = await fc.check(property, { seed, numRuns: SCHEDULES_PER_SEED });
-  return failed ? [`seed ${seed}, path ${counterexamplePath}`, errorInstance.message, counterexample[0]] : undefined;
+  const { failed, counterexample, counterexamplePath, errorInstance } = await fc.check(property, {
+    seed,
+    numRuns: SCHEDULES_PER_SEED,
+  });
+  return failed
+    ? [`seed ${seed}, path ${counterexamplePath}`, errorInstance.message, counterexample[0]]
+    : undefined;
 }
 
 /** Prints what belongs into regressions.json. */

@@ -1,5 +1,5 @@
-// The world outside the client: a token endpoint, an API and a token provider, each in the mood of the moment.
-// They know the steady time, so that a wrong wall clock is the client's trouble alone.
+// The world outside the client: a token endpoint, an API and a token provider, each in the mood of the
+// moment. They know the steady time, so that a wrong wall clock is the client's trouble alone.
 import { createJudge, readProof } from './proofs.mjs';
 
 export const TOKEN_URL = 'https://login.example.com/token';
@@ -14,31 +14,50 @@ const HALF_AN_HOUR_MS = 1_800_000;
 /** `oracle` is told of all that happens; `note` counts what has occurred. */
 export function createServer({ identity, lifetime, isMidHour, isBound, nonces }, clock, oracle, note) {
   const server = { mood: 'ok', apiMood: 'ok', providerAnswer: 'exchange', identity, lifetime };
-  if (isBound) server.judges = { token: createJudge('token', nonces, clock, oracle, note), api: createJudge('api', nonces, clock, oracle, note) };
+  if (isBound)
+    server.judges = {
+      token: createJudge('token', nonces, clock, oracle, note),
+      api: createJudge('api', nonces, clock, oracle, note),
+    };
   const tokens = new Map();
   let current;
   if (isMidHour) current = issue(3600, clock.nowMs - HALF_AN_HOUR_MS);
 
-  /** Remembers a token; one without a lifetime lasts half an hour, which only the server knows. Every fourth is bound to no key. */
+  /**
+   * Remembers a token; one without a lifetime lasts half an hour, which only the server knows. Every fourth
+   * is bound to no key.
+   */
   function issue(seconds, atMs = clock.nowMs) {
     const lifetimeMs = seconds === 'missing' ? HALF_AN_HOUR_MS : seconds * 1000;
     const number = tokens.size + 1;
     const type = isBound && number % 4 ? 'DPoP' : 'Bearer';
-    const token = { accessToken: `token-${number}`, type, seconds, endMs: atMs + lifetimeMs, isRevoked: false };
+    const token = {
+      accessToken: `token-${number}`,
+      type,
+      seconds,
+      endMs: atMs + lifetimeMs,
+      isRevoked: false,
+    };
     tokens.set(token.accessToken, token);
     return token;
   }
 
   /** What the endpoint gives out now: the token and the lifetime it names. */
   function grant() {
-    const isAlive = current && !current.isRevoked && (server.identity === 'sticky' || current.endMs > clock.nowMs);
+    const isAlive =
+      current && !current.isRevoked && (server.identity === 'sticky' || current.endMs > clock.nowMs);
     const isNew = server.identity === 'fresh' || !isAlive;
     if (isNew) current = issue(server.lifetime);
-    else if (server.identity === 'sticky') current.endMs = Math.max(current.endMs, clock.nowMs + HALF_AN_HOUR_MS);
+    else if (server.identity === 'sticky')
+      current.endMs = Math.max(current.endMs, clock.nowMs + HALF_AN_HOUR_MS);
     note(`identity ${isNew ? 'new' : server.identity}`);
     note(`lifetime ${current.seconds}`);
     const remaining = Math.floor((current.endMs - clock.nowMs) / 1000);
-    return { accessToken: current.accessToken, type: current.type, seconds: server.identity === 'countdown' ? remaining : current.seconds };
+    return {
+      accessToken: current.accessToken,
+      type: current.type,
+      seconds: server.identity === 'countdown' ? remaining : current.seconds,
+    };
   }
 
   function answerToken(request, settle) {
@@ -50,7 +69,9 @@ export function createServer({ identity, lifetime, isMidHour, isBound, nonces },
       if (request.isOver) return;
       const fault = isBound && GRANTING.has(mood) ? server.judges.token.faultOf(request.proof) : undefined;
       const granted = GRANTING.has(mood) && !fault ? grant() : undefined;
-      const answer = fault ? json({ error: fault }, 400) : TOKEN_ANSWERS[mood]({ granted, signal: request.signal, clock });
+      const answer = fault
+        ? json({ error: fault }, 400)
+        : TOKEN_ANSWERS[mood]({ granted, signal: request.signal, clock });
       const isWhole = fault !== undefined || mood !== 'bodyHanging';
       const told = isBound && isWhole && !(answer instanceof Error) ? server.judges.token.tell(fault) : {};
       for (const name in told) answer.headers.set(name, told[name]);
@@ -78,13 +99,23 @@ export function createServer({ identity, lifetime, isMidHour, isBound, nonces },
     const [type, bearer] = init.headers.get('authorization').split(' ');
     const { signal } = init;
     const proof = readProof(init.headers);
-    oracle.apiSent(caller, bearer, proof, { url, method, type, isRightType: type === tokens.get(bearer)?.type });
+    oracle.apiSent(caller, bearer, proof, {
+      url,
+      method,
+      type,
+      isRightType: type === tokens.get(bearer)?.type,
+    });
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
       let isOver = false;
       onAbort(signal, () => ((isOver = true), reject(signal.reason)));
       const delayMs = server.apiMood === 'slow' ? SLOW_MS : LATENCY_MS;
-      after(clock, delayMs, () => isOver || answerCall(caller, bearer, proof, resolve, reject), caller.context);
+      after(
+        clock,
+        delayMs,
+        () => isOver || answerCall(caller, bearer, proof, resolve, reject),
+        caller.context,
+      );
     });
   }
 
@@ -96,9 +127,18 @@ export function createServer({ identity, lifetime, isMidHour, isBound, nonces },
       return reject(caller.networkError);
     }
     const fault = proof && apiMood !== 'failing' ? server.judges.api.faultOf(proof) : undefined;
-    const status = fault ? 401 : apiMood === 'rejecting' || !isGood(bearer) ? 401 : apiMood === 'failing' ? 500 : 200;
+    const status = fault
+      ? 401
+      : apiMood === 'rejecting' || !isGood(bearer)
+        ? 401
+        : apiMood === 'failing'
+          ? 500
+          : 200;
     if (!fault) note(`api ${status === 401 ? 'rejecting' : apiMood}`);
-    const headers = { ...(fault && { 'www-authenticate': `DPoP error="${fault}"` }), ...(proof && server.judges.api.tell(fault)) };
+    const headers = {
+      ...(fault && { 'www-authenticate': `DPoP error="${fault}"` }),
+      ...(proof && server.judges.api.tell(fault)),
+    };
     oracle.apiAnswered(caller, bearer, status, fault === 'use_dpop_nonce' && 'dpop-nonce' in headers);
     resolve(new Response(null, { status, headers }));
   }
@@ -112,7 +152,9 @@ export function createServer({ identity, lifetime, isMidHour, isBound, nonces },
   server.revoke = () => tokens.forEach((token) => (token.isRevoked = true));
   server.fetch = (input, init) => {
     const url = String(input.url ?? input);
-    return url === TOKEN_URL ? tokenRequest(init) : apiRequest(url, init, init.method ?? input.method ?? 'GET');
+    return url === TOKEN_URL
+      ? tokenRequest(init)
+      : apiRequest(url, init, init.method ?? input.method ?? 'GET');
   };
   server.provider = createProvider(server, issue, clock, oracle, note);
   /** A token from an earlier run, as the application stored it. */
@@ -141,18 +183,28 @@ const TOKEN_ANSWERS = {
   network: () => new TypeError('fetch failed'),
   refusal: () => json({ error: 'invalid_client' }, 401),
   bodyHanging: ({ granted, signal }) => new Response(unfinished(JSON.stringify(tokenBody(granted)), signal)),
-  gateway: () => new Response('<html>Bad gateway</html>', { status: 502, headers: { 'content-type': 'text/html' } }),
+  gateway: () =>
+    new Response('<html>Bad gateway</html>', { status: 502, headers: { 'content-type': 'text/html' } }),
   oddToken: ({ granted: { accessToken, type, seconds } }) =>
-    new Response(`\uFEFF${JSON.stringify({ access_token: accessToken, token_type: type.toUpperCase(), expires_in: seconds === 'missing' ? 'soon' : String(seconds), scope: ['a'] })}`),
+    new Response(
+      `\uFEFF${JSON.stringify({ access_token: accessToken, token_type: type.toUpperCase(), expires_in: seconds === 'missing' ? 'soon' : String(seconds), scope: ['a'] })}`,
+    ),
   noToken: () => json({ access_token: 'two words', token_type: 'Bearer', expires_in: 3600 }),
 };
 
 function tokenBody({ accessToken, type, seconds }) {
-  return { access_token: accessToken, token_type: type, ...(seconds !== 'missing' && { expires_in: seconds }) };
+  return {
+    access_token: accessToken,
+    token_type: type,
+    ...(seconds !== 'missing' && { expires_in: seconds }),
+  };
 }
 
 function json(body, status = 200, headers = {}) {
-  return new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/json', ...headers } });
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { 'content-type': 'application/json', ...headers },
+  });
 }
 
 /** A body whose end never comes, until its request is given up. */
@@ -165,7 +217,10 @@ function unfinished(text, signal) {
   });
 }
 
-/** A token provider in the mood of the moment. What it throws is remembered, since callers must get it unchanged. */
+/**
+ * A token provider in the mood of the moment. What it throws is remembered, since callers must get it
+ * unchanged.
+ */
 function createProvider(server, issue, clock, oracle, note) {
   const answers = {
     exchange: (call, request) => exchange(call, request),
@@ -244,7 +299,9 @@ function onAbort(signal, listener) {
   if (!signal) return;
   if (!followers.has(signal)) {
     followers.set(signal, []);
-    signal.addEventListener('abort', () => followers.get(signal).forEach((follow) => follow()), { once: true });
+    signal.addEventListener('abort', () => followers.get(signal).forEach((follow) => follow()), {
+      once: true,
+    });
   }
   followers.get(signal).push(listener);
 }

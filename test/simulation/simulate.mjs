@@ -1,6 +1,8 @@
-// Plays one schedule against the package's public entry and returns what occurred; throws on the first violation.
-import { createClock, drain, install } from './clock.mjs';
+// Plays one schedule against the package's public entry and returns what occurred; throws on the first
+// violation.
+
 import { ApiError, createClient } from 'thingspace-auth';
+import { createClock, drain, install } from './clock.mjs';
 import { createOracle } from './oracle.mjs';
 import { createProofs } from './proofs.mjs';
 import { CLOCK_ERROR_MS } from './schedules.mjs';
@@ -127,11 +129,21 @@ async function call(world, { op, body = 'none', signal, count, lostAfterMs }) {
 
 function callOnce(world, op, body, signal, context) {
   const { client, oracle, note, shared } = world;
-  const controller = { own: () => new AbortController(), shared: () => shared, none: () => undefined }[signal]();
-  const caller = oracle.callerBegun({ op, body, context, controller, signal: controller?.signal, wasAborted: controller?.signal.aborted });
+  const controller = { own: () => new AbortController(), shared: () => shared, none: () => undefined }[
+    signal
+  ]();
+  const caller = oracle.callerBegun({
+    op,
+    body,
+    context,
+    controller,
+    signal: controller?.signal,
+    wasAborted: controller?.signal.aborted,
+  });
   note(`call ${op}${op === 'authorizedFetch' ? ` ${body}` : ''}`);
   const options = { signal: caller.signal };
-  const promise = op === 'authorizedFetch' ? client.authorizedFetch(...requestFor(caller, options)) : client[op](options);
+  const promise =
+    op === 'authorizedFetch' ? client.authorizedFetch(...requestFor(caller, options)) : client[op](options);
   promise.then(
     (value) => oracle.callerFulfilled(caller, value),
     (error) => oracle.callerRejected(caller, error),
@@ -157,7 +169,9 @@ function requestFor({ id, body }, options) {
   }
 }
 
-/** An edge runtime cuts a request off while the renewal that it began is under way; `waitUntil` would keep it. */
+/**
+ * An edge runtime cuts a request off while the renewal that it began is under way; `waitUntil` would keep it.
+ */
 function lose({ config, clock, oracle, note }, { context }, afterMs) {
   const renewal = oracle.renewalOf(context);
   if (!config.isEdge || config.waitUntil !== 'none' || !renewal) return;
@@ -193,7 +207,13 @@ async function finish(world) {
   await clock.pass(oracle.longestWaitMs());
   oracle.atEnd();
   oracle.afterStep();
-  Object.assign(server, { mood: 'ok', apiMood: 'ok', providerAnswer: 'exchange', identity: 'fresh', lifetime: 3600 });
+  Object.assign(server, {
+    mood: 'ok',
+    apiMood: 'ok',
+    providerAnswer: 'exchange',
+    identity: 'fresh',
+    lifetime: 3600,
+  });
   if (config.isBound) await trustProofs(world);
   await clock.pass(LONGEST_GUARD_MS);
   await clock.step(() => {
@@ -201,7 +221,8 @@ async function finish(world) {
     world.last = caller;
   });
   await clock.pass(10_000);
-  if (world.last.status !== 200) oracle.violate('recovers', `status ${world.last.status} after everything is well again`);
+  if (world.last.status !== 200)
+    oracle.violate('recovers', `status ${world.last.status} after everything is well again`);
   oracle.afterStep();
   await drain();
 }

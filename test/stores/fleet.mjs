@@ -1,5 +1,5 @@
-// Processes that share one store, each in the runtime that the store is for, and what every such fleet must do.
-// Counts of exchanges are the token server's.
+// Processes that share one store, each in the runtime that the store is for, and what every such fleet must
+// do. Counts of exchanges are the token server's.
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
@@ -12,19 +12,24 @@ import { startTokenServer } from './tokenServer.mjs';
 const HERE = import.meta.dirname;
 export const HOUR_MS = 3_600_000;
 /**
- * It has SQLite, and runs the examples as they are. Nothing else wants it: npm makes it the `node` of scripts, so that
- * `npm test` names the Node of npm itself, `$npm_node_execpath`.
+ * It has SQLite, and runs the examples as they are. Nothing else wants it: npm makes it the `node` of
+ * scripts, so that `npm test` names the Node of npm itself, `$npm_node_execpath`.
  */
 export const NODE_24 = join(HERE, 'node_modules/node-24/bin/node');
 
 const RUNTIMES = {
   Node: {},
   'Node 24': { execPath: NODE_24 },
-  Deno: { execPath: join(HERE, 'node_modules/deno/deno'), execArgv: ['run', '--quiet', '--unstable-kv', '--allow-all'] },
+  Deno: {
+    execPath: join(HERE, 'node_modules/deno/deno'),
+    execArgv: ['run', '--quiet', '--unstable-kv', '--allow-all'],
+  },
   Bun: { execPath: join(HERE, 'node_modules/bun/bin/bun.exe') },
 };
 
-/** Starts processes, which end with the test `t`, or with all tests where that is `{ after }` of node:test. */
+/**
+ * Starts processes, which end with the test `t`, or with all tests where that is `{ after }` of node:test.
+ */
 export function startMembers(t, count, runtime) {
   return Promise.all(Array.from({ length: count }, () => startMember(t, runtime)));
 }
@@ -42,7 +47,8 @@ export async function startMember(t, runtime) {
     else reject(new Error(error));
   });
   // Whoever waits for a process that is not there must hear of it.
-  const fail = (reason) => waiting.forEach(({ reject }) => reject(new Error(`a process in ${runtime} has ended: ${reason}`)));
+  const fail = (reason) =>
+    waiting.forEach(({ reject }) => reject(new Error(`a process in ${runtime} has ended: ${reason}`)));
   member.on('error', fail);
   member.on('exit', (code, signal) => fail(signal ?? code));
   await answerTo(0);
@@ -51,7 +57,11 @@ export async function startMember(t, runtime) {
     member.send({ id: ++asked, action, args });
     return answerTo(asked);
   };
-  return { tell, store: remoteStore((method, args) => tell('call', method, args)), kill: () => member.kill('SIGKILL') };
+  return {
+    tell,
+    store: remoteStore((method, args) => tell('call', method, args)),
+    kill: () => member.kill('SIGKILL'),
+  };
 }
 
 /** For `testStore`: handles on the store at a place, by turns in two processes. */
@@ -67,8 +77,8 @@ export function inTurn(stores) {
 }
 
 /**
- * Registers what processes with one store must do. `members` have been started in `runtime`; `contenders` are those of them
- * that contend for a key; `startPlace(t)` says where a new store lies, as `openStore` takes it.
+ * Registers what processes with one store must do. `members` have been started in `runtime`; `contenders` are
+ * those of them that contend for a key; `startPlace(t)` says where a new store lies, as `openStore` takes it.
  */
 export function testFleet(test, { name, runtime, members, contenders = members, startPlace }) {
   test(`${name}: ${members.length} processes make one exchange at their start, and one at the token's end`, async (t) => {
@@ -106,11 +116,16 @@ export function testFleet(test, { name, runtime, members, contenders = members, 
 }
 
 /**
- * Opens the store at a place in each process, with a client where there is a token server. The first one sets it up alone:
- * of processes that open a new `Deno.Kv` at the same moment one may be told that the database is locked.
+ * Opens the store at a place in each process, with a client where there is a token server. The first one sets
+ * it up alone: of processes that open a new `Deno.Kv` at the same moment one may be told that the database is
+ * locked.
  */
 export async function openAll(members, place, server) {
-  const [first, ...others] = members.map(({ tell }, index) => () => tell('open', { ...place, index }, server?.tokenUrl));
+  const [first, ...others] = members.map(
+    ({ tell }, index) =>
+      () =>
+        tell('open', { ...place, index }, server?.tokenUrl),
+  );
   await first();
   await Promise.all(others.map((open) => open()));
 }
@@ -120,7 +135,9 @@ export async function askAll(t, members) {
   const answers = await tellAll(members, 'getToken');
   const waits = answers.map(({ waitedMs }) => waitedMs).sort((a, b) => a - b);
   const failures = answers.reduce((sum, each) => sum + each.failures, 0);
-  t.diagnostic(`waited ${waits[waits.length >> 1]} ms in the middle, ${waits.at(-1)} at most; ${failures} store_failed`);
+  t.diagnostic(
+    `waited ${waits[waits.length >> 1]} ms in the middle, ${waits.at(-1)} at most; ${failures} store_failed`,
+  );
   return [...new Set(answers.map(({ accessToken }) => accessToken))];
 }
 

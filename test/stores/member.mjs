@@ -1,5 +1,5 @@
-// One process of a fleet, in Node, Deno or Bun: answers each message `{ id, action, args }` with `{ id, result }` or
-// `{ id, error }`, after a first answer once it can be asked.
+// One process of a fleet, in Node, Deno or Bun: answers each message `{ id, action, args }` with `{ id,
+// result }` or `{ id, error }`, after a first answer once it can be asked.
 import process from 'node:process';
 import { createFleetClient } from './fleetClient.mjs';
 import { openStore } from './openStore.mjs';

@@ -12,7 +12,9 @@ export async function startTokenServer({ expiresIn = 3600, latencyMs = 100 } = {
     const accessToken = `invented-token-${++state.exchanges}`;
     setTimeout(() => {
       response.setHeader('content-type', 'application/json');
-      response.end(JSON.stringify({ access_token: accessToken, token_type: 'Bearer', expires_in: state.expiresIn }));
+      response.end(
+        JSON.stringify({ access_token: accessToken, token_type: 'Bearer', expires_in: state.expiresIn }),
+      );
     }, state.latencyMs).unref();
   });
   server.listen(0, '127.0.0.1');

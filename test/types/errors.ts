@@ -1,6 +1,16 @@
 /** What must not compile: each wrong line comes right after what the compiler says of it. */
-import type { AnyApiError, ApiErrorCode, ClientEvent, OAuthToken, OauthScope, TokenRequest } from 'thingspace-auth';
-import { createClient, Environment, isExpired, OauthScopeEnum } from 'thingspace-auth';
+import {
+  type AnyApiError,
+  type ApiErrorCode,
+  type ClientEvent,
+  createClient,
+  Environment,
+  isExpired,
+  type OAuthToken,
+  type OauthScope,
+  OauthScopeEnum,
+  type TokenRequest,
+} from 'thingspace-auth';
 
 declare const anyScope: string;
 declare const token: OAuthToken;
@@ -11,9 +21,15 @@ const ENDPOINTS = { tokenUrl: 'https://auth.example.com/token', apiOrigins: ['ht
 // THROWS '"discovery:write"' is not assignable to type
 createClient({ clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: ['discovery:write'] } });
 // THROWS '"discovery:write"' is not assignable to type
-createClient({ clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: ['discovery:write'] }, environment: 'Staging' });
+createClient({
+  clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: ['discovery:write'] },
+  environment: 'Staging',
+});
 // THROWS Type 'string' is not assignable to type
-createClient({ clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: [anyScope] }, environment: Environment.Production });
+createClient({
+  clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: [anyScope] },
+  environment: Environment.Production,
+});
 // THROWS Property 'Discoverywrite' does not exist on type
 export const unknownScope: OauthScope = OauthScopeEnum.Discoverywrite;
 
@@ -23,9 +39,15 @@ createClient({ clientCredentialsAuthCredentials: { oauthClientId }, environment:
 // THROWS Property 'Test' does not exist on type
 createClient({ clientCredentialsAuthCredentials: { oauthClientId }, environment: Environment.Test });
 // THROWS Property 'apiOrigins' is missing in type
-createClient({ clientCredentialsAuthCredentials: { oauthClientId }, environment: { tokenUrl: 'https://auth.example.com/token' } });
+createClient({
+  clientCredentialsAuthCredentials: { oauthClientId },
+  environment: { tokenUrl: 'https://auth.example.com/token' },
+});
 // THROWS 'apiOrigin' does not exist in type
-createClient({ clientCredentialsAuthCredentials: { oauthClientId }, environment: { ...ENDPOINTS, apiOrigin: 'https://a.example.com' } });
+createClient({
+  clientCredentialsAuthCredentials: { oauthClientId },
+  environment: { ...ENDPOINTS, apiOrigin: 'https://a.example.com' },
+});
 
 // Options.
 // THROWS Property 'clientCredentialsAuthCredentials' is missing in type
@@ -43,7 +65,12 @@ createClient({ clientCredentialsAuthCredentials: { oauthClientId, oauthParams: {
 // THROWS 'retries' does not exist in type
 createClient({ clientCredentialsAuthCredentials: { oauthClientId }, retry: { retries: 5 } });
 // THROWS Property 'accessToken' is missing in type
-createClient({ clientCredentialsAuthCredentials: { oauthClientId, oauthTokenProvider: () => ({ tokenType: 'Bearer' as const }) } });
+createClient({
+  clientCredentialsAuthCredentials: {
+    oauthClientId,
+    oauthTokenProvider: () => ({ tokenType: 'Bearer' as const }),
+  },
+});
 
 // A token is read-only and holds numbers.
 // THROWS Cannot assign to 'accessToken' because it is a read-only property

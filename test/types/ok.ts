@@ -1,32 +1,30 @@
 /** What must compile. */
-import type {
-  AnyApiError,
-  ApiErrorCode,
-  Client,
-  ClientAuthentication,
-  ClientConfig,
-  ClientEvent,
-  CustomEnvironmentConfig,
-  Fetch,
-  NamedEnvironmentConfig,
-  VariablesConfig,
-  OAuthToken,
-  OAuthTokenProvider,
-  OauthScope,
-  TokenRequest,
-} from 'thingspace-auth';
 import {
+  type AnyApiError,
   ApiError,
+  type ApiErrorCode,
+  type Client,
+  type ClientAuthentication,
+  type ClientConfig,
+  type ClientEvent,
+  type CustomEnvironmentConfig,
   clientSecretBasicRaw,
   configFromEnvironment,
   createClient,
   Environment,
+  type Fetch,
   isExpired,
+  type NamedEnvironmentConfig,
   noClientAuthentication,
   OAuthProviderError,
+  type OAuthToken,
+  type OAuthTokenProvider,
+  type OauthScope,
   OauthScopeEnum,
   reviveToken,
   revokeToken,
+  type TokenRequest,
+  type VariablesConfig,
 } from 'thingspace-auth';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -45,13 +43,24 @@ const client: Client = createClient({
 });
 
 // Names and values are the same thing, and no environment is the default one.
-createClient({ clientCredentialsAuthCredentials: { oauthClientId: 'a', oauthScopes: ['discovery:read', 'edge:discovery:read'] } });
-createClient({ clientCredentialsAuthCredentials: { oauthClientId: 'a', oauthScopes: ['read'] }, environment: 'Staging' });
+createClient({
+  clientCredentialsAuthCredentials: {
+    oauthClientId: 'a',
+    oauthScopes: ['discovery:read', 'edge:discovery:read'],
+  },
+});
+createClient({
+  clientCredentialsAuthCredentials: { oauthClientId: 'a', oauthScopes: ['read'] },
+  environment: 'Staging',
+});
 
 // A custom environment takes any scope, and a string that is known only at run time.
 const anyScope: string = 'invented.scope';
 const custom: CustomEnvironmentConfig = {
-  clientCredentialsAuthCredentials: { oauthClientId: 'a', oauthScopes: [anyScope, 'other', OauthScopeEnum.Read] },
+  clientCredentialsAuthCredentials: {
+    oauthClientId: 'a',
+    oauthScopes: [anyScope, 'other', OauthScopeEnum.Read],
+  },
   environment: { tokenUrl: 'https://auth.example.com/token', apiOrigins: ['*'], revocationUrl: undefined },
 };
 createClient(custom);
@@ -75,7 +84,10 @@ createClient(configFromEnvironment({ THINGSPACE_CLIENT_ID: 'a' }));
 isTrue<Same<ReturnType<typeof configFromEnvironment>, VariablesConfig>>();
 isTrue<Same<ClientConfig, NamedEnvironmentConfig | CustomEnvironmentConfig | VariablesConfig>>();
 const { clientCredentialsAuthCredentials: fromVariables, ...others } = configFromEnvironment();
-createClient({ ...others, clientCredentialsAuthCredentials: { ...fromVariables, oauthTokenProvider: () => reviveToken({}) } });
+createClient({
+  ...others,
+  clientCredentialsAuthCredentials: { ...fromVariables, oauthTokenProvider: () => reviveToken({}) },
+});
 
 // Unions of literals.
 isTrue<Same<Environment, 'Production' | 'MockServerForLimitedAvailabilitySeeQuickStart' | 'Staging'>>();
@@ -100,16 +112,25 @@ const likeFetch: typeof fetch = client.authorizedFetch;
 const nested: ClientConfig = { ...custom, fetch: client.authorizedFetch };
 const injected: Fetch = fetch;
 const { authorizedFetch } = client;
-void authorizedFetch(new URL('https://api.example.com'), { method: 'POST', body: new FormData(), signal: null });
+void authorizedFetch(new URL('https://api.example.com'), {
+  method: 'POST',
+  body: new FormData(),
+  signal: null,
+});
 void authorizedFetch(new Request('https://api.example.com'));
 
 // Providers: ours, asynchronous or not, and the generated SDK's.
-const provider: OAuthTokenProvider = async (lastToken, { fetchToken, isForced, report, scope, params, clockSkew }) => {
+const provider: OAuthTokenProvider = async (
+  lastToken,
+  { fetchToken, isForced, report, scope, params, clockSkew },
+) => {
   report({ type: 'store_failed', operation: 'get', reason: 'junk' });
   return lastToken && !isForced && scope && params && clockSkew ? lastToken : fetchToken();
 };
-const sdkProvider = (lastToken: OAuthToken | undefined, authManager: Pick<TokenRequest, 'fetchToken'>): Promise<OAuthToken> =>
-  lastToken ? Promise.resolve(lastToken) : authManager.fetchToken();
+const sdkProvider = (
+  lastToken: OAuthToken | undefined,
+  authManager: Pick<TokenRequest, 'fetchToken'>,
+): Promise<OAuthToken> => (lastToken ? Promise.resolve(lastToken) : authManager.fetchToken());
 const method: ClientAuthentication = async ({ body, clientId, headers }) => {
   body.set('client_id', clientId);
   headers.set('x-proof', 'a');
@@ -124,7 +145,13 @@ createClient({
   waitUntil: (promise) => void promise,
   onEvent: (event) => describeEvent(event),
 });
-createClient({ clientCredentialsAuthCredentials: { oauthClientId: 'a', oauthTokenProvider: sdkProvider, clientAuthentication: clientSecretBasicRaw } });
+createClient({
+  clientCredentialsAuthCredentials: {
+    oauthClientId: 'a',
+    oauthTokenProvider: sdkProvider,
+    clientAuthentication: clientSecretBasicRaw,
+  },
+});
 
 // Events and errors narrow.
 function describeEvent(event: ClientEvent): string | number | undefined {
@@ -153,8 +180,10 @@ function describeEvent(event: ClientEvent): string | number | undefined {
 }
 
 function describeError(error: unknown): string {
-  if (error instanceof OAuthProviderError) return error.error + (error.errorDescription ?? '') + (error.errorUri ?? '');
-  if (error instanceof ApiError) return `${error.code} ${error.statusCode} ${error.headers?.get('retry-after')}`;
+  if (error instanceof OAuthProviderError)
+    return error.error + (error.errorDescription ?? '') + (error.errorUri ?? '');
+  if (error instanceof ApiError)
+    return `${error.code} ${error.statusCode} ${error.headers?.get('retry-after')}`;
   return String(error);
 }
 

@@ -1,4 +1,5 @@
-// What the vendor's generated SDK is built on; the token request itself is generated code, so it is by hand here.
+// What the vendor's generated SDK is built on; the token request itself is generated code, so it is by hand
+// here.
 import { requestAuthenticationProvider } from '@apimatic/oauth-adapters';
 import { requestToken } from '../requestToken.mjs';
 
@@ -7,7 +8,9 @@ export function connect(world) {
   const intercept = provider(true);
   return {
     call: (url = world.apiUrl, { headers, signal } = {}) =>
-      intercept({ method: 'GET', url, headers: { ...headers } }, undefined, (request) => world.fetch(url, { headers: request.headers, signal })),
+      intercept({ method: 'GET', url, headers: { ...headers } }, undefined, (request) =>
+        world.fetch(url, { headers: request.headers, signal }),
+      ),
   };
 
   async function fetchToken() {

@@ -13,7 +13,10 @@ export function connect({ tokenUrl, apiUrl, fetch, clientId, clientSecret }) {
   const getAccessToken = getBearerTokenProvider(credential, 'invented/.default');
   return {
     async call(url = apiUrl, init = {}) {
-      return fetch(url, { ...init, headers: { ...init.headers, authorization: `Bearer ${await getAccessToken()}` } });
+      return fetch(url, {
+        ...init,
+        headers: { ...init.headers, authorization: `Bearer ${await getAccessToken()}` },
+      });
     },
   };
 }
@@ -21,9 +24,11 @@ export function connect({ tokenUrl, apiUrl, fetch, clientId, clientSecret }) {
 async function send(fetch, request, tokenUrl) {
   if (request.method === 'GET') return answer(request, 200, metadata());
   const { method, headers, body } = request;
-  const response = await fetch(tokenUrl, { method, headers: headers.toJSON(), body }).catch(({ message, cause }) => {
-    throw new RestError(message, { code: cause.code, request });
-  });
+  const response = await fetch(tokenUrl, { method, headers: headers.toJSON(), body }).catch(
+    ({ message, cause }) => {
+      throw new RestError(message, { code: cause.code, request });
+    },
+  );
   return answer(request, response.status, await response.text());
 }
 
@@ -33,6 +38,8 @@ function answer(request, status, bodyAsText) {
 
 function metadata() {
   const issuer = `${AUTHORITY}/invented-tenant/v2.0`;
-  const [authorization_endpoint, token_endpoint, jwks_uri] = ['authorize', 'token', 'keys'].map((name) => `${issuer}/${name}`);
+  const [authorization_endpoint, token_endpoint, jwks_uri] = ['authorize', 'token', 'keys'].map(
+    (name) => `${issuer}/${name}`,
+  );
   return JSON.stringify({ issuer, authorization_endpoint, token_endpoint, jwks_uri });
 }

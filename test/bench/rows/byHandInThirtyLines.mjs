@@ -1,4 +1,5 @@
-// The thirty lines that an expert writes: a shared promise, a refresh ahead of the end, and one replay after a 401.
+// The thirty lines that an expert writes: a shared promise, a refresh ahead of the end, and one replay after
+// a 401.
 import { requestToken } from '../requestToken.mjs';
 
 export function connect(world) {
@@ -24,7 +25,9 @@ export function connect(world) {
   }
 
   function renew() {
-    flight ??= requestToken(world).then(keep).finally(() => (flight = undefined));
+    flight ??= requestToken(world)
+      .then(keep)
+      .finally(() => (flight = undefined));
     return flight;
   }
 

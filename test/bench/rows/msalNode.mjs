@@ -22,7 +22,9 @@ export function connect({ tokenUrl, apiUrl, fetch, clientId, clientSecret, cache
   });
   return {
     async call(url = apiUrl, init = {}) {
-      const { accessToken } = await application.acquireTokenByClientCredential({ scopes: ['invented/.default'] });
+      const { accessToken } = await application.acquireTokenByClientCredential({
+        scopes: ['invented/.default'],
+      });
       return fetch(url, { ...init, headers: { ...init.headers, authorization: `Bearer ${accessToken}` } });
     },
   };
@@ -30,7 +32,11 @@ export function connect({ tokenUrl, apiUrl, fetch, clientId, clientSecret, cache
 
 async function post(fetch, url, { headers, body }) {
   const response = await fetch(url, { method: 'POST', headers, body });
-  return { headers: Object.fromEntries(response.headers), status: response.status, body: await response.json() };
+  return {
+    headers: Object.fromEntries(response.headers),
+    status: response.status,
+    body: await response.json(),
+  };
 }
 
 /** The options with which many processes share one token. */

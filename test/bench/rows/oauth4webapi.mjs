@@ -11,12 +11,21 @@ export function connect({ tokenUrl, apiUrl, fetch, clientId, clientSecret }) {
   return {
     async call(url = defaultUrl, { headers, signal } = {}) {
       const { access_token } = await getToken();
-      return oauth.protectedResourceRequest(access_token, 'GET', new URL(url), new Headers(headers), null, { ...options, signal });
+      return oauth.protectedResourceRequest(access_token, 'GET', new URL(url), new Headers(headers), null, {
+        ...options,
+        signal,
+      });
     },
   };
 
   async function fetchToken() {
-    const response = await oauth.clientCredentialsGrantRequest(server, client, authentication, new URLSearchParams(), options);
+    const response = await oauth.clientCredentialsGrantRequest(
+      server,
+      client,
+      authentication,
+      new URLSearchParams(),
+      options,
+    );
     const token = await oauth.processClientCredentialsResponse(server, client, response);
     return { ...token, endsAt: Date.now() + (token.expires_in - 30) * 1000 };
   }

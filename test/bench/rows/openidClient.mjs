@@ -6,7 +6,10 @@ export function connect({ tokenUrl, apiUrl, fetch, clientId, clientSecret }) {
   const configuration = new client.Configuration(server, clientId, clientSecret);
   configuration[client.customFetch] = fetch;
   client.allowInsecureRequests(configuration);
-  const getToken = sharedToken(() => client.clientCredentialsGrant(configuration), (token) => token.expiresIn() > 30);
+  const getToken = sharedToken(
+    () => client.clientCredentialsGrant(configuration),
+    (token) => token.expiresIn() > 30,
+  );
   return {
     async call(url = apiUrl, init = {}) {
       const { access_token } = await getToken();

@@ -11,11 +11,17 @@ export function connect({ tokenUrl, apiUrl, fetch, agent, clientId, clientSecret
     auth: { tokenHost: origin, tokenPath: pathname },
     http: { agent },
   });
-  const getToken = sharedToken(() => client.getToken({}), (token) => !token.expired(EXPIRATION_WINDOW_SECONDS));
+  const getToken = sharedToken(
+    () => client.getToken({}),
+    (token) => !token.expired(EXPIRATION_WINDOW_SECONDS),
+  );
   return {
     async call(url = apiUrl, init = {}) {
       const { token } = await getToken();
-      return fetch(url, { ...init, headers: { ...init.headers, authorization: `Bearer ${token.access_token}` } });
+      return fetch(url, {
+        ...init,
+        headers: { ...init.headers, authorization: `Bearer ${token.access_token}` },
+      });
     },
   };
 }

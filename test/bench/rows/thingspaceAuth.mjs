@@ -1,8 +1,22 @@
 import { createClient } from 'thingspace-auth';
 
-export function connect({ tokenUrl, apiUrl, fetch, clientId, clientSecret, timeout, sessionToken, onEvent, tokenProvider }) {
+export function connect({
+  tokenUrl,
+  apiUrl,
+  fetch,
+  clientId,
+  clientSecret,
+  timeout,
+  sessionToken,
+  onEvent,
+  tokenProvider,
+}) {
   const { authorizedFetch } = createClient({
-    clientCredentialsAuthCredentials: { oauthClientId: clientId, oauthClientSecret: clientSecret, oauthTokenProvider: tokenProvider },
+    clientCredentialsAuthCredentials: {
+      oauthClientId: clientId,
+      oauthClientSecret: clientSecret,
+      oauthTokenProvider: tokenProvider,
+    },
     environment: { tokenUrl, apiOrigins: [new URL(apiUrl).origin] },
     fetch,
     timeout,
@@ -14,6 +28,9 @@ export function connect({ tokenUrl, apiUrl, fetch, clientId, clientSecret, timeo
 
 /** The options with which many processes share one token. */
 export async function sharedBy(folder) {
-  const [{ storedToken }, { fileStore }] = await Promise.all([import('thingspace-auth/stores'), import('thingspace-auth/stores/file')]);
+  const [{ storedToken }, { fileStore }] = await Promise.all([
+    import('thingspace-auth/stores'),
+    import('thingspace-auth/stores/file'),
+  ]);
   return { tokenProvider: storedToken(fileStore(`${folder}/tokens`)) };
 }

@@ -16,16 +16,33 @@ const clients = Object.fromEntries(
         oauthClientId: name,
         oauthClientSecret: 'invented-secret',
         // A lifetime so long that its last 300 s are a small part, and they have begun.
-        ...(isEnding && { oauthToken: { accessToken: 'stored-token', tokenType: 'Bearer', expiresIn: 86_400, expiry: nowSeconds + 250 } }),
+        ...(isEnding && {
+          oauthToken: {
+            accessToken: 'stored-token',
+            tokenType: 'Bearer',
+            expiresIn: 86_400,
+            expiry: nowSeconds + 250,
+          },
+        }),
       },
-      environment: { tokenUrl: `${origin}/token`, apiOrigins: [origin], sessionUrl: `${origin}/session/${name}` },
-      ...(hasSession && { timeout: 8_000, vZM2mToken: createSession({ username: 'invented-user', password: 'invented-password' }) }),
+      environment: {
+        tokenUrl: `${origin}/token`,
+        apiOrigins: [origin],
+        sessionUrl: `${origin}/session/${name}`,
+      },
+      ...(hasSession && {
+        timeout: 8_000,
+        vZM2mToken: createSession({ username: 'invented-user', password: 'invented-password' }),
+      }),
       ...(hasWaitUntil && { waitUntil: (promise) => host.waitUntil(promise) }),
     }),
   ]),
 );
 
-/** `/scenario/call` makes an authorized call, `/scenario/leave` begins an exchange and answers without awaiting it. */
+/**
+ * `/scenario/call` makes an authorized call, `/scenario/leave` begins an exchange and answers without
+ * awaiting it.
+ */
 export async function handle(request) {
   const [, name, action] = new URL(request.url).pathname.split('/');
   const { authorizedFetch, getToken } = clients[name];

@@ -1,5 +1,5 @@
-// Token endpoint, session endpoint and API on one loopback server, apart for each client: counts, waits for, and holds back
-// exchanges and logins.
+// Token endpoint, session endpoint and API on one loopback server, apart for each client: counts, waits for,
+// and holds back exchanges and logins.
 import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:http';
 
@@ -12,8 +12,10 @@ export async function startEndpoint() {
   const server = createServer((request, response) => {
     request.resume();
     const { authorization = '' } = request.headers;
-    if (request.url === '/api') return void response.end([authorization, request.headers['vz-m2m-token']].filter(Boolean).join(' '));
-    if (request.url.startsWith('/session/')) return void answerLogin(clientOf(request.url.split('/')[2]), response);
+    if (request.url === '/api')
+      return void response.end([authorization, request.headers['vz-m2m-token']].filter(Boolean).join(' '));
+    if (request.url.startsWith('/session/'))
+      return void answerLogin(clientOf(request.url.split('/')[2]), response);
     if (request.url !== '/token') {
       clientOf(request.url.split('/')[2]).note('arrivals');
       return void response.end();

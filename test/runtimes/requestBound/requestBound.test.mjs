@@ -1,4 +1,5 @@
-// Every scenario in every runtime whose promises are bound to requests: seven kinds of workerd, and edge-runtime.
+// Every scenario in every runtime whose promises are bound to requests: seven kinds of workerd, and
+// edge-runtime.
 import { test } from 'node:test';
 import { startEndpoint } from './endpoint.mjs';
 import { startEdgeRuntime, startWorkerd } from './runtimes.mjs';
@@ -32,7 +33,9 @@ function testAll(suite, name, start, endsWithCaller = true) {
     const { origin, stop } = await start(endpoint.origin);
     t.after(stop);
     await Promise.all(
-      Object.entries(SCENARIOS).map(([key, { title, run }]) => t.test(title, () => run(`${origin}/${key}`, endpoint.clientOf(key), endsWithCaller))),
+      Object.entries(SCENARIOS).map(([key, { title, run }]) =>
+        t.test(title, () => run(`${origin}/${key}`, endpoint.clientOf(key), endsWithCaller)),
+      ),
     );
   });
 }

@@ -19,7 +19,9 @@ export async function startEdgeRuntime(origin) {
 }
 
 function bundleFor(origin, entry, options) {
-  const scenarios = Object.fromEntries(Object.entries(SCENARIOS).map(([name, { setup = {} }]) => [name, setup]));
+  const scenarios = Object.fromEntries(
+    Object.entries(SCENARIOS).map(([name, { setup = {} }]) => [name, setup]),
+  );
   const setup = { origin, nowSeconds: Math.floor(Date.now() / 1000), scenarios };
   return bundle(join(import.meta.dirname, entry), { ...options, define: { SETUP: JSON.stringify(setup) } });
 }

@@ -1,5 +1,5 @@
-// What may happen to the request that began an exchange, and what the others must get all the same. One client each,
-// so that they run side by side; `url` is where that client is called.
+// What may happen to the request that began an exchange, and what the others must get all the same. One
+// client each, so that they run side by side; `url` is where that client is called.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -44,12 +44,16 @@ export const SCENARIOS = {
   },
 
   beginnerLeft: {
-    title: 'answers joiners and later requests when the beginner answered without awaiting, with one more exchange',
+    title:
+      'answers joiners and later requests when the beginner answered without awaiting, with one more exchange',
     async run(url, client) {
       assert.equal(await call(url, 'leave'), '200 left');
 
       const answers = await callAll(url, 3);
-      assert.ok(answers.every((answer) => /^200 Bearer token-[12]$/.test(answer)), answers.join());
+      assert.ok(
+        answers.every((answer) => /^200 Bearer token-[12]$/.test(answer)),
+        answers.join(),
+      );
       assert.match(await call(url), /^200 Bearer token-[12]$/);
       assert.ok(client.exchanges <= 2, `${client.exchanges} exchanges`);
     },
@@ -121,7 +125,8 @@ export const SCENARIOS = {
       await client.reached('exchanges', 1);
       assert.equal(await call(url), '200 Bearer stored-token');
       answer({ access_token: 'fresh-token', expires_in: 3600 });
-      // Only a call shows that the refresh has ended; in vain, the stored token does, which costs an exchange more.
+      // Only a call shows that the refresh has ended; in vain, the stored token does, which costs an exchange
+      // more.
       while ((await call(url)) === '200 Bearer stored-token') await settle();
 
       assert.equal(await call(url), '200 Bearer fresh-token');
@@ -167,7 +172,8 @@ export const SCENARIOS = {
   },
 
   sessionCutOffAfterLogin: {
-    title: 'answers joiners and later requests when the beginner is cut off after its login was sent, with one more login',
+    title:
+      'answers joiners and later requests when the beginner is cut off after its login was sent, with one more login',
     setup: { hasSession: true },
     async run(url, client, endsWithCaller) {
       loseFirstLogin(client);
@@ -239,7 +245,9 @@ function assertOneExchange(client, { sinceMs, pauseMs }) {
 
 /** Where the work of a caller that has gone goes on, it is waited for, to its time limit. */
 function assertServed(answers, expected, endsWithCaller) {
-  for (const answer of answers) if (endsWithCaller || !/^502 ApiError: .*(not enough|no answer)/.test(answer)) assert.equal(answer, expected);
+  for (const answer of answers)
+    if (endsWithCaller || !/^502 ApiError: .*(not enough|no answer)/.test(answer))
+      assert.equal(answer, expected);
 }
 
 /** One that comes when the outage guard holds no more. */

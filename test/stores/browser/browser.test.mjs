@@ -3,20 +3,33 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { chromium } from 'playwright-core';
-import { testStore } from '../../storeContract.mjs';
 import { bundle } from '../../bundle.mjs';
+import { testStore } from '../../storeContract.mjs';
 import { startServer, until } from '../fleet.mjs';
 import { remoteStore } from '../remoteStore.mjs';
 import { contend } from '../storeContest.mjs';
 
-const QUIET = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const QUIET = [
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
 
 const browser = await launch();
-/** Copies of Web Storage in several processes may lag behind a lock, as `webStore` says: here all tabs have one. */
+/**
+ * Copies of Web Storage in several processes may lag behind a lock, as `webStore` says: here all tabs have
+ * one.
+ */
 const oneProcess = await launch('--process-per-site', '--renderer-process-limit=1');
 
 async function launch(...more) {
-  const launched = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', ...QUIET, ...more] });
+  const launched = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: ['--no-sandbox', ...QUIET, ...more],
+  });
   after(() => launched.close());
   return launched;
 }
@@ -37,7 +50,10 @@ test('two tabs opened at once share one token, and a reloaded one keeps it', asy
   const { server, openTab, shownBy } = await startSite(t, '../../../examples/web-storage.ts');
 
   const tabs = await Promise.all([openTab(), openTab()]);
-  assert.deepEqual(await Promise.all(tabs.map(shownBy)), ['Bearer invented-token-1', 'Bearer invented-token-1']);
+  assert.deepEqual(await Promise.all(tabs.map(shownBy)), [
+    'Bearer invented-token-1',
+    'Bearer invented-token-1',
+  ]);
   await tabs[0].reload();
 
   assert.equal(await shownBy(tabs[0]), 'Bearer invented-token-1');
@@ -45,7 +61,9 @@ test('two tabs opened at once share one token, and a reloaded one keeps it', asy
 });
 
 test('a tab closed in the middle of the exchange costs the others one', async (t) => {
-  const { server, openTab, shownBy } = await startSite(t, '../../../examples/web-storage.ts', { latencyMs: 60_000 });
+  const { server, openTab, shownBy } = await startSite(t, '../../../examples/web-storage.ts', {
+    latencyMs: 60_000,
+  });
   const holder = await openTab();
   await until(() => server.exchanges > 0);
   await holder.close();
@@ -59,7 +77,9 @@ test('a tab closed in the middle of the exchange costs the others one', async (t
 
 test('without Web Locks a later tab still finds the token of the first', async (t) => {
   const { server, openTab, shownBy, context } = await startSite(t, '../../../examples/web-storage.ts');
-  await context.addInitScript(() => Object.defineProperty(Navigator.prototype, 'locks', { value: undefined }));
+  await context.addInitScript(() =>
+    Object.defineProperty(Navigator.prototype, 'locks', { value: undefined }),
+  );
 
   assert.equal(await shownBy(await openTab()), 'Bearer invented-token-1');
   assert.equal(await shownBy(await openTab()), 'Bearer invented-token-1');
@@ -67,14 +87,19 @@ test('without Web Locks a later tab still finds the token of the first', async (
   assert.equal(server.exchanges, 1);
 });
 
-/** A site whose page runs the script, whose API answers with the header it got, and a browser profile of its own. */
+/**
+ * A site whose page runs the script, whose API answers with the header it got, and a browser profile of its
+ * own.
+ */
 async function startSite(t, script, options = {}, inBrowser = browser) {
   const server = await startServer(t, options);
   const code = await bundle(join(import.meta.dirname, script));
   server.handle = ({ url, headers }, response) => {
     if (url.startsWith('/api/')) return response.end(headers.authorization);
     response.setHeader('content-type', 'text/html');
-    response.end(`<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><body><script type="module">${code}</script>`);
+    response.end(
+      `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><body><script type="module">${code}</script>`,
+    );
   };
   const context = await inBrowser.newContext();
   t.after(() => context.close());
@@ -83,11 +108,18 @@ async function startSite(t, script, options = {}, inBrowser = browser) {
     await tab.goto(server.origin);
     return tab;
   };
-  const shownBy = async (tab) => (await tab.waitForFunction(() => document.body.textContent.startsWith('Bearer ') && document.body.textContent)).jsonValue();
+  const shownBy = async (tab) =>
+    (
+      await tab.waitForFunction(
+        () => document.body.textContent.startsWith('Bearer ') && document.body.textContent,
+      )
+    ).jsonValue();
   return { server, context, openTab, shownBy };
 }
 
 /** The store that `page.mjs` has in a tab. */
 function storeIn(tab) {
-  return remoteStore((method, args) => tab.evaluate(([method, args]) => callStore(method, args), [method, args]));
+  return remoteStore((method, args) =>
+    tab.evaluate(([method, args]) => callStore(method, args), [method, args]),
+  );
 }

@@ -2,4 +2,5 @@
 import { webStore } from 'thingspace-auth/stores/web';
 import { callStore } from '../remoteStore.mjs';
 
-globalThis.callStore = (method, args) => callStore(webStore(localStorage, { locks: navigator.locks }), method, args);
+globalThis.callStore = (method, args) =>
+  callStore(webStore(localStorage, { locks: navigator.locks }), method, args);

@@ -22,7 +22,10 @@ test('Durable Object: of 8 isolates with one expectation one wins, round after r
   t.diagnostic(`wins: ${await contend(stores)}`);
 });
 
-for (const [name, kind] of [['Durable Object', 'durable-object'], ['Workers KV', 'kv']]) {
+for (const [name, kind] of [
+  ['Durable Object', 'durable-object'],
+  ['Workers KV', 'kv'],
+]) {
   test(`${name}: takes keys of more than 512 bytes`, async () => {
     const [one, other] = ['a', 'b'].map((end) => 'long key '.repeat(60) + end);
     const { get, set, delete: remove } = workers.store(kind);

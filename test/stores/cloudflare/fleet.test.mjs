@@ -9,7 +9,10 @@ import { startWorkers } from './workers.mjs';
 const WORKERS = 8;
 
 // The oldest that the package supports had objects on the key-value backend only.
-for (const [compatibilityDate, useSQLite] of [['2026-07-01', true], ['2023-03-01', false]]) {
+for (const [compatibilityDate, useSQLite] of [
+  ['2026-07-01', true],
+  ['2023-03-01', false],
+]) {
   test(`64 requests to ${WORKERS} Workers on one Durable Object make one exchange for each token (${compatibilityDate})`, async (t) => {
     const { fleet, server, askAll } = await startFleet(t, { compatibilityDate, useSQLite });
     server.expiresIn = 3;
@@ -56,7 +59,7 @@ test('64 requests to many Workers share one M2M login', async (t) => {
 test('a refused M2M login is sent once by all Workers, ever', async (t) => {
   const { server, askAll } = await startFleet(t);
   const logins = serveLogins(server, 400, '{"errorCode":"INPUT_INVALID"}');
-  const askInVain = async () => (await askAll('durable-object', 'callApi').catch(({ message }) => message));
+  const askInVain = async () => await askAll('durable-object', 'callApi').catch(({ message }) => message);
 
   assert.equal(await askInVain(), 'session_refused');
   assert.equal(await askInVain(), 'session_refused');
@@ -99,7 +102,11 @@ async function startFleet(t, options) {
   const fleet = await startWorkers({ count: WORKERS, ...options });
   t.after(fleet.dispose);
   const askAll = (kind, method = 'getToken') =>
-    Promise.all(Array.from({ length: 64 }, (_, index) => fleet.ask({ kind, method, tokenUrl: server.tokenUrl }, index % WORKERS)));
+    Promise.all(
+      Array.from({ length: 64 }, (_, index) =>
+        fleet.ask({ kind, method, tokenUrl: server.tokenUrl }, index % WORKERS),
+      ),
+    );
   return { fleet, server, askAll };
 }
 

@@ -12,9 +12,14 @@ const clients = new Map();
 export default {
   async fetch(request, env) {
     const { kind, method, args, tokenUrl } = await request.json();
-    const store = kind === 'kv' ? kvStore(env.TOKENS_KV) : durableObjectStore(() => env.TOKENS.get(env.TOKENS.idFromName('tokens')));
+    const store =
+      kind === 'kv'
+        ? kvStore(env.TOKENS_KV)
+        : durableObjectStore(() => env.TOKENS.get(env.TOKENS.idFromName('tokens')));
     try {
-      const result = tokenUrl ? await useClient(kind, store, method, tokenUrl) : await callStore(store, method, args);
+      const result = tokenUrl
+        ? await useClient(kind, store, method, tokenUrl)
+        : await callStore(store, method, args);
       return new Response(JSON.stringify({ result: result ?? null }));
     } catch (error) {
       return new Response(JSON.stringify({ error: error.code ?? String(error) }));
@@ -32,5 +37,9 @@ async function useClient(kind, store, method, tokenUrl) {
 
 /** Fleets that share a session share it by a store that can compare. */
 function sessionOn(store) {
-  return store.compareAndSet && { vZM2mToken: createSession({ username: 'invented-name', password: 'invented-password', store }) };
+  return (
+    store.compareAndSet && {
+      vZM2mToken: createSession({ username: 'invented-name', password: 'invented-password', store }),
+    }
+  );
 }

@@ -7,7 +7,16 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { promisify } from 'node:util';
 import { testStore } from '../../storeContract.mjs';
-import { askAll, NODE_24, openAll, openElsewhere, startMembers, startServer, testFleet, until } from '../fleet.mjs';
+import {
+  askAll,
+  NODE_24,
+  openAll,
+  openElsewhere,
+  startMembers,
+  startServer,
+  testFleet,
+  until,
+} from '../fleet.mjs';
 import { startPostgres } from './postgres.mjs';
 
 const PROCESSES = 16;

@@ -20,7 +20,20 @@ export async function startPostgres() {
   const port = await freePort();
   const server = spawn(
     join(programs, 'postgres'),
-    ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', directory, '-c', 'fsync=off', '-c', 'max_connections=300'],
+    [
+      '-D',
+      data,
+      '-h',
+      '127.0.0.1',
+      '-p',
+      String(port),
+      '-k',
+      directory,
+      '-c',
+      'fsync=off',
+      '-c',
+      'max_connections=300',
+    ],
     { ...user, cwd: directory, stdio: 'ignore' },
   );
   endWithTest(server);
@@ -54,7 +67,9 @@ async function createTable(url, server) {
     const client = new pg.Client(url);
     try {
       await client.connect();
-      await client.query('CREATE TABLE oauth_tokens (key text PRIMARY KEY, value text NOT NULL, ends timestamptz)');
+      await client.query(
+        'CREATE TABLE oauth_tokens (key text PRIMARY KEY, value text NOT NULL, ends timestamptz)',
+      );
       return await client.end();
     } catch (error) {
       if (server.exitCode !== null) throw error;

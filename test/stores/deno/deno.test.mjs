@@ -11,4 +11,9 @@ after(() => rmSync(folder, { recursive: true }));
 const startPlace = () => ({ kind: 'Deno.Kv', path: join(mkdtempSync(join(folder, 'store-')), 'kv') });
 
 testStore(test, { name: 'Deno.Kv', open: await openElsewhere({ after }, 'Deno', startPlace()) });
-testFleet(test, { name: 'Deno.Kv', runtime: 'Deno', members: await startMembers({ after }, 8, 'Deno'), startPlace });
+testFleet(test, {
+  name: 'Deno.Kv',
+  runtime: 'Deno',
+  members: await startMembers({ after }, 8, 'Deno'),
+  startPlace,
+});

@@ -1,5 +1,5 @@
-// Each Redis client as an application would set it up: a function from a port to the client and how it is closed.
-// Its package is imported when it is called, since 64 processes of a fleet want one client each.
+// Each Redis client as an application would set it up: a function from a port to the client and how it is
+// closed. Its package is imported when it is called, since 64 processes of a fleet want one client each.
 import { startRestServer } from './servers.mjs';
 
 export const clients = {

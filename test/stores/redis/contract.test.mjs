@@ -1,4 +1,5 @@
-// The stores' contract on a real Redis and a real Valkey, through every client for Node that redisStore knows.
+// The stores' contract on a real Redis and a real Valkey, through every client for Node that redisStore
+// knows.
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { encryptedStore } from 'thingspace-auth/stores';
@@ -14,7 +15,9 @@ after(() => Promise.all(servers.map(({ stop }) => stop())));
 
 for (const [index, binary] of BINARIES.entries()) {
   const { port } = servers[index];
-  const connections = await Promise.all(Object.entries(clients).map(async ([name, connect]) => [name, await connect(port), await connect(port)]));
+  const connections = await Promise.all(
+    Object.entries(clients).map(async ([name, connect]) => [name, await connect(port), await connect(port)]),
+  );
 
   // At once, since most of the time goes into waiting for ends of lifetimes.
   describe(binary, { concurrency: true }, () => {
@@ -32,14 +35,22 @@ for (const [index, binary] of BINARIES.entries()) {
         await store.compareAndSet(`${name} compared`, undefined, '{"a":1}', 100);
         await store.compareAndSet(`${name} without`, '{"a":1}', '{"a":2}', undefined);
 
-        const lifetimes = await Promise.all([`${name} with an end`, `${name} without`, `${name} compared`].map((key) => probe.ttl(key)));
+        const lifetimes = await Promise.all(
+          [`${name} with an end`, `${name} without`, `${name} compared`].map((key) => probe.ttl(key)),
+        );
 
-        assert.deepEqual(lifetimes.map((seconds) => (seconds > 90 ? 'about 100' : seconds)), ['about 100', -1, 'about 100']);
+        assert.deepEqual(
+          lifetimes.map((seconds) => (seconds > 90 ? 'about 100' : seconds)),
+          ['about 100', -1, 'about 100'],
+        );
       });
     }
 
     const key = crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
     const [, { client }] = connections.find(([name]) => name === 'Upstash, parsing values');
-    testStore(test, { name: 'sealed, Upstash', open: async () => encryptedStore(redisStore(client), await key) });
+    testStore(test, {
+      name: 'sealed, Upstash',
+      open: async () => encryptedStore(redisStore(client), await key),
+    });
   });
 }
