@@ -4,8 +4,8 @@
  */
 import type { CustomEnvironment } from './config/environments.ts';
 import { check, OPTIONS, safeOrigin, settleEnvironment } from './config/settings.ts';
-import { ApiError } from './platform/errors.ts';
-import { withoutAbsent } from './platform/record.ts';
+import { ApiError } from './core/errors.ts';
+import { withoutAbsent } from './core/record.ts';
 import { assertResponse, type Fetch, limited, networkError, readText } from './platform/transport.ts';
 import { runWithin } from './platform/waiting.ts';
 

@@ -5,6 +5,7 @@
  */
 import type { ClientAuthentication, ClientAuthenticationRequest } from './config/clientAuthentication.ts';
 import { check, type Rules, TEXT } from './config/settings.ts';
+import { asText } from './core/token.ts';
 import {
   ALGORITHMS,
   algorithmOf,
@@ -16,7 +17,6 @@ import {
   signToken,
   toBytes,
 } from './platform/jws.ts';
-import { asText } from './platform/token.ts';
 
 export type { Signer, SigningAlgorithm, SigningKey } from './platform/jws.ts';
 

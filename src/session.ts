@@ -5,7 +5,7 @@
  * @module
  */
 import type { SessionTokenSource } from './config/config.ts';
-import { asText, type OAuthToken } from './platform/token.ts';
+import { asText, type OAuthToken } from './core/token.ts';
 import { type Account, current, letGo, reset } from './session/account.ts';
 import { failure } from './session/failures.ts';
 import { giveUp, use } from './session/heldSession.ts';

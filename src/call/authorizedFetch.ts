@@ -4,8 +4,8 @@
  * @module
  */
 import type { SessionTokenSource } from '../config/config.ts';
-import { report } from '../platform/events.ts';
-import type { OAuthToken } from '../platform/token.ts';
+import { report } from '../core/events.ts';
+import type { OAuthToken } from '../core/token.ts';
 import { discard, type Fetch } from '../platform/transport.ts';
 import type { TokenSource } from '../token/renewal.ts';
 import { getToken, rejectToken, renewToken, validToken } from '../token/tokenSource.ts';

@@ -3,7 +3,7 @@
  * @module
  */
 import type { Dpop, ProofRequest } from '../config/config.ts';
-import type { OAuthToken } from '../platform/token.ts';
+import type { OAuthToken } from '../core/token.ts';
 import { assertResponse, limited } from '../platform/transport.ts';
 import { type Limit, reasonOf, startLimit } from '../platform/waiting.ts';
 import type { TokenSource } from '../token/renewal.ts';

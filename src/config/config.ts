@@ -3,9 +3,9 @@
  * docstring of each option. Types only; the rules and the defaults are in `settings.ts`.
  * @module
  */
-import type { ClientEvent, Report } from '../platform/events.ts';
-import type { RejectedUse } from '../platform/rejections.ts';
-import type { OAuthToken } from '../platform/token.ts';
+import type { ClientEvent, Report } from '../core/events.ts';
+import type { RejectedUse } from '../core/rejections.ts';
+import type { OAuthToken } from '../core/token.ts';
 import type { Fetch } from '../platform/transport.ts';
 import type { ClientAuthentication } from './clientAuthentication.ts';
 import type { CustomEnvironment, Environment } from './environments.ts';

@@ -4,9 +4,9 @@
  * the network, a clock or a timer.
  * @module
  */
-import type { ClientEvent } from '../platform/events.ts';
-import { withoutAbsent } from '../platform/record.ts';
-import { asHeaderText, asText, isTexts, type OAuthToken, reviveToken } from '../platform/token.ts';
+import type { ClientEvent } from '../core/events.ts';
+import { withoutAbsent } from '../core/record.ts';
+import { asHeaderText, asText, isTexts, type OAuthToken, reviveToken } from '../core/token.ts';
 import { globalFetch, type Transport } from '../platform/transport.ts';
 import { type ClientAuthentication, clientSecretBasic } from './clientAuthentication.ts';
 import type {

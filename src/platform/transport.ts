@@ -2,7 +2,7 @@
  * The platform's `fetch`, the one function that posts secrets, and the reading of answers up to a limit.
  * @module
  */
-import { ApiError } from './errors.ts';
+import { ApiError } from '../core/errors.ts';
 import { isRequestBound, runWithin } from './waiting.ts';
 
 /** The platform's `fetch`, or one that answers and rejects like it. */

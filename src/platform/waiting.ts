@@ -3,7 +3,7 @@
  * `AbortSignal.timeout`: Node does not wait for that, and fake clocks do not move it.
  * @module
  */
-import { ApiError } from './errors.ts';
+import { ApiError } from '../core/errors.ts';
 
 /** A time limit on work that takes a signal. */
 export interface Limit {

@@ -3,8 +3,8 @@
  * All that changes in a session stands here, in one object.
  * @module
  */
-import type { ApiError } from '../platform/errors.ts';
-import type { Rejections } from '../platform/rejections.ts';
+import type { ApiError } from '../core/errors.ts';
+import type { Rejections } from '../core/rejections.ts';
 import type { TokenStore } from '../stores/tokenStore.ts';
 import type { Failure } from '../token/outageGuard.ts';
 import type { TokenSource } from '../token/renewal.ts';

@@ -3,8 +3,8 @@
  * who reads a log at night.
  * @module
  */
-import { ApiError, type ApiErrorFields } from '../platform/errors.ts';
-import { describeFailure, report } from '../platform/events.ts';
+import { ApiError, type ApiErrorFields } from '../core/errors.ts';
+import { describeFailure, report } from '../core/events.ts';
 import { type Answer, nameOf } from '../platform/transport.ts';
 import { type Account, endpointOf } from './account.ts';
 

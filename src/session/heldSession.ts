@@ -3,8 +3,8 @@
  * end when the server says so.
  * @module
  */
-import { callHook } from '../platform/events.ts';
-import { isWorthReplacing, type RejectedUse } from '../platform/rejections.ts';
+import { callHook } from '../core/events.ts';
+import { isWorthReplacing, type RejectedUse } from '../core/rejections.ts';
 import { type Account, current, type Held, letGo } from './account.ts';
 import { save } from './sharedRecord.ts';
 

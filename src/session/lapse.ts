@@ -2,7 +2,7 @@
  * The words in which the platform says that a session has ended, or that its gateway does not take a bearer.
  * @module
  */
-import { asText } from '../platform/token.ts';
+import { asText } from '../core/token.ts';
 import { type Answer, readText } from '../platform/transport.ts';
 import { waitFor } from '../platform/waiting.ts';
 import { parseBody } from '../token/answer.ts';

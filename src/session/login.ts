@@ -4,8 +4,8 @@
  * is never reached.
  * @module
  */
-import { report } from '../platform/events.ts';
-import { asHeaderText, type OAuthToken } from '../platform/token.ts';
+import { report } from '../core/events.ts';
+import { asHeaderText, type OAuthToken } from '../core/token.ts';
 import { post } from '../platform/transport.ts';
 import { sleep } from '../platform/waiting.ts';
 import { parseBody } from '../token/answer.ts';

@@ -3,7 +3,7 @@
  * says.
  * @module
  */
-import { callHook } from '../platform/events.ts';
+import { callHook } from '../core/events.ts';
 import { isRequestBound, sleep, throwIfAborted, waitFor } from '../platform/waiting.ts';
 import { type Account, type Flight, hold, type Outcome, type StoredSession } from './account.ts';
 import { deriveKey } from './accountKey.ts';

@@ -5,8 +5,8 @@
  * sends or writes.
  * @module
  */
-import { isWorthReplacing, type Rejections } from '../platform/rejections.ts';
-import { asHeaderText } from '../platform/token.ts';
+import { isWorthReplacing, type Rejections } from '../core/rejections.ts';
+import { asHeaderText } from '../core/token.ts';
 
 /**
  * A session with its last use; or logins counted; or nothing. JSON-safe. Times are in milliseconds of Unix

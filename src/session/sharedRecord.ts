@@ -4,7 +4,7 @@
  * event and throws nothing here.
  * @module
  */
-import { report } from '../platform/events.ts';
+import { report } from '../core/events.ts';
 import { waitFor } from '../platform/waiting.ts';
 import { reasonOf } from '../stores/storeFailure.ts';
 import { type Account, type Held, learn, type SessionStore } from './account.ts';

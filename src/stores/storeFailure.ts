@@ -2,7 +2,7 @@
  * What an event says of a store that fails, and what an error says of a value that is no store.
  * @module
  */
-import { asText } from '../platform/token.ts';
+import { asText } from '../core/token.ts';
 
 /**
  * The `reason` of a `store_failed` event for what a store threw or rejected with. It is the first word of the

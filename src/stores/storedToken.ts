@@ -4,9 +4,9 @@
  * @module
  */
 import type { OAuthTokenProvider, TokenRequest } from '../config/config.ts';
-import type { StoreOperation } from '../platform/events.ts';
-import { isLately } from '../platform/lately.ts';
-import { GRACE_SECONDS, isExpired, type OAuthToken, reviveToken } from '../platform/token.ts';
+import type { StoreOperation } from '../core/events.ts';
+import { isLately } from '../core/lately.ts';
+import { GRACE_SECONDS, isExpired, type OAuthToken, reviveToken } from '../core/token.ts';
 import { sleep, waitFor } from '../platform/waiting.ts';
 import { reasonOf, requireMethods } from './storeFailure.ts';
 import type { TokenStore } from './tokenStore.ts';

@@ -6,8 +6,8 @@
  */
 
 import { formEncode } from '../config/clientAuthentication.ts';
-import { ApiError, type ApiErrorCode, OAuthProviderError } from '../platform/errors.ts';
-import { asText } from '../platform/token.ts';
+import { ApiError, type ApiErrorCode, OAuthProviderError } from '../core/errors.ts';
+import { asText } from '../core/token.ts';
 import { nameOf } from '../platform/transport.ts';
 
 /** A parsed body: outside data. */

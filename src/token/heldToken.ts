@@ -4,7 +4,7 @@
  * @module
  */
 import type { Settings } from '../config/settings.ts';
-import { createToken, GRACE_SECONDS, isExpired, type OAuthToken } from '../platform/token.ts';
+import { createToken, GRACE_SECONDS, isExpired, type OAuthToken } from '../core/token.ts';
 
 /** A token and what is known of it; the facts about its rejections are those of `Rejections`. */
 export interface HeldToken {

@@ -3,7 +3,7 @@
  * after 2 s, and so on up to 30 s. Callers in between get the last error at once.
  * @module
  */
-import { isLately } from '../platform/lately.ts';
+import { isLately } from '../core/lately.ts';
 import { retryAfterMs } from './retry.ts';
 
 /**

@@ -6,9 +6,9 @@
  */
 import type { TokenRequest } from '../config/config.ts';
 import { assertUsable, type Settings } from '../config/settings.ts';
-import { ApiError } from '../platform/errors.ts';
-import { type ClientEvent, callHook, describeFailure, report } from '../platform/events.ts';
-import { createToken, isExpired, type OAuthToken } from '../platform/token.ts';
+import { ApiError } from '../core/errors.ts';
+import { type ClientEvent, callHook, describeFailure, report } from '../core/events.ts';
+import { createToken, isExpired, type OAuthToken } from '../core/token.ts';
 import { runWithin } from '../platform/waiting.ts';
 import { exchange } from './exchange.ts';
 import { type HeldToken, holdNew } from './heldToken.ts';

@@ -4,8 +4,8 @@
  * @module
  */
 import type { Settings } from '../config/settings.ts';
-import { ApiError } from '../platform/errors.ts';
-import { describeFailure, report } from '../platform/events.ts';
+import { ApiError } from '../core/errors.ts';
+import { describeFailure, report } from '../core/events.ts';
 import { isDenied } from '../platform/transport.ts';
 import { sleep } from '../platform/waiting.ts';
 

@@ -4,7 +4,7 @@
  */
 import type { ClientConfig } from '../config/config.ts';
 import { resolveConfig } from '../config/settings.ts';
-import { type OAuthToken, reviveToken } from '../platform/token.ts';
+import { type OAuthToken, reviveToken } from '../core/token.ts';
 import { postForm } from './exchange.ts';
 
 /**

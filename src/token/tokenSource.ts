@@ -5,9 +5,9 @@
  * @module
  */
 import type { Settings } from '../config/settings.ts';
-import { ApiError, OAuthProviderError } from '../platform/errors.ts';
-import { isWorthReplacing, type RejectedUse } from '../platform/rejections.ts';
-import { isExpired, type OAuthToken } from '../platform/token.ts';
+import { ApiError, OAuthProviderError } from '../core/errors.ts';
+import { isWorthReplacing, type RejectedUse } from '../core/rejections.ts';
+import { isExpired, type OAuthToken } from '../core/token.ts';
 import { isRequestBound, throwIfAborted, waitFor } from '../platform/waiting.ts';
 import { holdGiven, refreshAtMs } from './heldToken.ts';
 import { AHEAD, barring, EXCHANGE, PROVIDER } from './outageGuard.ts';

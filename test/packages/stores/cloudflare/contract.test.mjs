@@ -1,0 +1,40 @@
+// The contract of a store, with all of the store's work done inside a Worker.
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { testStore } from '../../../support/storeContract.mjs';
+import { contend } from '../storeContest.mjs';
+import { startWorkers } from './workers.mjs';
+
+const workers = await startWorkers();
+after(workers.dispose);
+const older = await startWorkers({ compatibilityDate: '2023-03-01', useSQLite: false });
+after(older.dispose);
+
+testStore(test, { name: 'Durable Object', open: () => workers.store('durable-object') });
+testStore(test, { name: 'Durable Object of 2023', open: () => older.store('durable-object') });
+testStore(test, { name: 'Workers KV', open: () => workers.store('kv'), canCompare: false });
+
+test('Durable Object: of 8 isolates with one expectation one wins, round after round', async (t) => {
+  const isolates = await startWorkers({ count: 8 });
+  t.after(isolates.dispose);
+  const stores = Array.from({ length: 8 }, (_, worker) => isolates.store('durable-object', worker));
+
+  t.diagnostic(`wins: ${await contend(stores)}`);
+});
+
+for (const [name, kind] of [
+  ['Durable Object', 'durable-object'],
+  ['Workers KV', 'kv'],
+]) {
+  test(`${name}: takes keys of more than 512 bytes`, async () => {
+    const [one, other] = ['a', 'b'].map((end) => 'long key '.repeat(60) + end);
+    const { get, set, delete: remove } = workers.store(kind);
+
+    await set(one, 'value', 3600);
+    await set(other, 'other value', 3600);
+    await remove(other);
+
+    assert.equal(await get(one), 'value');
+    assert.equal(await get(other), null);
+  });
+}

@@ -1,0 +1,335 @@
+import assert from 'node:assert/strict';
+import { createHash, sign } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { createMockServer, type MockServerOptions } from 'thingspace-auth/testing';
+import { jwkOf, keysFor } from '../support/keys.ts';
+import { type Outcome, runProgram, startStandIn } from '../support/standIn.ts';
+
+const root = join(import.meta.dirname, '../../..');
+const examples = join(root, '.build/examples');
+
+const CREDENTIALS = { THINGSPACE_CLIENT_ID: 'invented-key', THINGSPACE_CLIENT_SECRET: 'invented-secret' };
+const REGIONS = /200 .*mock-region-1/s;
+
+/** Runs one example with the client's credentials in its environment; `server` scripts the answers first. */
+async function run(
+  t: TestContext,
+  name: string,
+  options: MockServerOptions = {},
+  script?: (mock: Mock) => void,
+): Promise<Outcome & { mock: Mock }> {
+  const mock = createMockServer(options);
+  script?.(mock);
+  const standIn = await startStandIn(t, mock);
+  const outcome = await runProgram(join(examples, `${name}.js`), standIn, {
+    ...CREDENTIALS,
+    CLIENT_SECRET: 'invented-secret',
+  });
+  assert.doesNotMatch(outcome.stdout + outcome.stderr, /invented-secret|mock-access-token/);
+  return { ...outcome, mock };
+}
+
+type Mock = ReturnType<typeof createMockServer>;
+
+/** Path and status of each request, as the server saw them. */
+function seen({ requests }: Mock): string[] {
+  return requests.map(({ path, status }) => `${path} ${status}`);
+}
+
+const TOKEN = '/api/ts/v1/oauth2/token';
+const EDS_REGIONS = '/api/mec/eds/regions';
+
+test('the demo needs no account, shows both headers and one exchange for two runs, and masks secrets', async () => {
+  const { stdout, stderr, exitCode } = await runProgram(join(examples, 'demo.js'), undefined);
+
+  assert.equal(stderr, '');
+  assert.equal(exitCode, 0);
+  assert.doesNotMatch(stdout, /demo-secret|demo-session-token|mock-access-token|Basic [^*]|Bearer [^*]/);
+  const [, first, calls, restart, refusal] = stdout.split(/^\d\. /m) as [
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
+  assert.match(
+    first,
+    /→ POST .*\/oauth2\/token\n +Authorization: Basic \*\*\*\n +grant_type=client_credentials&scope=discovery:read serviceprofile:read\n +← 200/,
+  );
+  assert.match(first, /valid for 60 minutes, for discovery:read and serviceprofile:read/);
+  assert.equal(
+    calls.match(
+      /→ GET .*\/api\/mec\/eds\/\w+\n +Authorization: Bearer \*\*\*\n +VZ-M2M-Token: \*\*\*\n +← 200/g,
+    )?.length,
+    2,
+  );
+  assert.doesNotMatch(restart, /oauth2\/token/);
+  assert.match(restart, /← 200[\s\S]*Token requests in this step: 0\./);
+  assert.match(refusal, /← 401[\s\S]*OAuthProviderError with error 'invalid_client'/);
+  assert.match(refusal, /Done: 2 token requests \(one of them refused\) and 3 API calls/);
+});
+
+test('the demo talks to the real hosts when credentials are in the environment', async (t) => {
+  const { stdout, exitCode, mock } = await run(t, 'demo', { clients: { 'invented-key': 'invented-secret' } });
+
+  assert.equal(exitCode, 0);
+  assert.match(stdout, /Talking to the real service[\s\S]*No VZ-M2M-Token went along/);
+  assert.deepEqual(seen(mock), [
+    `${TOKEN} 200`,
+    `${EDS_REGIONS} 200`,
+    '/api/mec/eds/serviceprofiles 200',
+    `${EDS_REGIONS} 200`,
+    `${TOKEN} 401`,
+  ]);
+  assert.deepEqual(
+    mock.requests.map(({ url }) => new URL(url).host),
+    [
+      'thingspace.verizon.com',
+      '5gedge.verizon.com',
+      '5gedge.verizon.com',
+      '5gedge.verizon.com',
+      'thingspace.verizon.com',
+    ],
+  );
+});
+
+test('the demo says what stopped it', async (t) => {
+  const { stderr, exitCode } = await run(t, 'demo', { clients: {} });
+
+  assert.equal(exitCode, 1);
+  assert.match(stderr, /The demo stopped: .*invalid_client.*\(code 'oauth_error'\)/);
+});
+
+test('complete-example asks for a token, saves it and calls the API with both tokens', async (t) => {
+  const { stdout, exitCode, mock } = await run(t, 'complete-example');
+
+  assert.equal(exitCode, 0);
+  assert.match(stdout, REGIONS);
+  assert.deepEqual(seen(mock), [`${TOKEN} 200`, `${EDS_REGIONS} 200`]);
+  assert.equal(mock.requests[1]?.headers['vz-m2m-token'], 'VZ-M2M-Token');
+});
+
+test('complete-example says when the credentials are refused', async (t) => {
+  const { stderr } = await run(t, 'complete-example', { clients: {} });
+
+  assert.match(stderr, /The server refused the credentials: invalid_client/);
+});
+
+test('stored-token takes the token from the store in the second run', async (t) => {
+  const mock = createMockServer();
+  const standIn = await startStandIn(t, mock);
+  const folder = await mkdtemp(join(tmpdir(), 'thingspace-auth-'));
+  t.after(() => rm(folder, { recursive: true }));
+
+  const first = await runProgram(join(examples, 'stored-token.js'), standIn, CREDENTIALS, folder);
+  const second = await runProgram(join(examples, 'stored-token.js'), standIn, CREDENTIALS, folder);
+
+  assert.match(first.stdout, /token from the server\n200/);
+  assert.match(second.stdout, /token from the store\n200/);
+  assert.deepEqual(seen(mock), [`${TOKEN} 200`, `${EDS_REGIONS} 200`, `${EDS_REGIONS} 200`]);
+});
+
+test('custom-environment authenticates in the body, sends its parameters and keeps the token from other origins', async (t) => {
+  const { stdout, exitCode, mock } = await run(t, 'custom-environment', {
+    identifyClient: ({ body }) => new URLSearchParams(body).get('client_id') ?? undefined,
+  });
+
+  assert.equal(exitCode, 0);
+  assert.match(stdout, /200 .*\/orders[\s\S]*No credentials for https:\/\/elsewhere\.example\.org/);
+  assert.deepEqual(
+    mock.requests.map(({ url }) => url),
+    ['https://auth.example.com/oauth2/token', 'https://api.example.com/orders'],
+  );
+  assert.match(
+    mock.requests[0]!.body,
+    /scope=orders%3Aread&audience=https%3A%2F%2Fapi\.example\.com&client_id=my-service/,
+  );
+  assert.match(mock.requests[1]!.body, /"item":"sensor"/);
+});
+
+test('websocket-get-token connects three times with one token', async (t) => {
+  const mock = createMockServer();
+  const bearers: unknown[] = [];
+  const standIn = await startStandIn(t, mock, (headers, socket) => {
+    bearers.push(headers.authorization);
+    const accept = createHash('sha1')
+      .update(`${headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+      .digest('base64');
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+    );
+    // A text frame and a close frame (RFC 6455 section 5.2), then the end.
+    socket.end(
+      Buffer.concat([Buffer.from([0x81, 5]), Buffer.from('hello'), Buffer.from([0x88, 2, 0x03, 0xe8])]),
+    );
+  });
+
+  const { stdout } = await runProgram(join(examples, 'websocket-get-token.js'), standIn, {
+    CLIENT_SECRET: 'invented-secret',
+  });
+
+  assert.equal(stdout, 'hello\n'.repeat(3));
+  assert.deepEqual(bearers, Array(3).fill('Bearer mock-access-token-1'));
+  assert.deepEqual(seen(mock), ['/oauth2/token 200']);
+});
+
+test('m2m-devices logs in, lists the devices and logs out, and stops at a refused login', async (t) => {
+  const users = { 'invented-user': 'invented-password' };
+  const runWith = async (password: string): Promise<Outcome & { mock: Mock }> => {
+    const mock = createMockServer({ users });
+    const standIn = await startStandIn(t, mock);
+    const account = { THINGSPACE_USERNAME: 'invented-user', THINGSPACE_PASSWORD: password };
+    return {
+      ...(await runProgram(join(examples, 'm2m-devices.js'), standIn, { ...CREDENTIALS, ...account })),
+      mock,
+    };
+  };
+
+  const { stdout, stderr, mock } = await runWith('invented-password');
+  assert.equal(stdout + stderr, 'mock-1\n');
+  const session = '/api/m2m/v1/session';
+  assert.deepEqual(seen(mock), [
+    `${TOKEN} 200`,
+    `${session}/login 200`,
+    '/api/m2m/v1/devices/actions/list 200',
+    `${session}/logout 200`,
+  ]);
+
+  const refused = await runWith('wrong-password');
+  assert.equal(refused.exitCode, 1);
+  assert.match(
+    refused.stderr,
+    /^M2M session: https:.*login refused the username and password \(401\).*five failures lock the account/,
+  );
+  assert.deepEqual(seen(refused.mock), [`${TOKEN} 200`, `${session}/login 401`]);
+});
+
+test('error-handling explains each failure by its code', async (t) => {
+  const explain = async (options: MockServerOptions, script?: (mock: Mock) => void): Promise<string> => {
+    const { stdout, stderr } = await run(t, 'error-handling', options, script);
+    return stdout + stderr;
+  };
+  const html = new Response('<html>', { headers: { 'content-type': 'text/html' } });
+
+  assert.match(await explain({}), /mock-region-1/);
+  assert.match(await explain({ clients: {} }), /^Check key and secret\./);
+  assert.match(
+    await explain({}, (mock) => mock.failNext('token', html, 3)),
+    /^Something else than the token endpoint answered \(status 200\)/,
+  );
+  assert.match(await explain({}, (mock) => mock.failNext('api', 503)), /the API answered 503/);
+});
+
+test('testing-your-code passes as a test file', async (t) => {
+  const { stdout, exitCode, mock } = await run(t, 'testing-your-code');
+
+  assert.equal(exitCode, 0);
+  assert.match(stdout, /pass 2\n. fail 0/);
+  assert.deepEqual(mock.requests, []);
+});
+
+test('console-events prints each event on a line', async (t) => {
+  const { stdout } = await run(t, 'console-events', {}, (mock) => mock.failNext('token', 503));
+
+  assert.match(
+    stdout,
+    /\[thingspace-auth\] retry_waiting attempt=1 delayMs=\d+ code=gateway_fault statusCode=503\n/,
+  );
+  assert.match(stdout, /\[thingspace-auth\] token_obtained source=exchange .*attempts=2\n200/);
+});
+
+test('private-key-jwt signs with the key of its file, which the server verifies', async (t) => {
+  const { privatePem, publicPem } = keysFor('ES256');
+  const runWith = async (pem: string): Promise<Outcome & { mock: Mock }> => {
+    const mock = createMockServer({ clients: { 'my-service': jwkOf(publicPem) } });
+    const folder = await mkdtemp(join(tmpdir(), 'thingspace-auth-'));
+    t.after(() => rm(folder, { recursive: true }));
+    await writeFile(join(folder, 'private-key.pem'), pem);
+    return {
+      ...(await runProgram(join(examples, 'private-key-jwt.js'), await startStandIn(t, mock), {}, folder)),
+      mock,
+    };
+  };
+
+  const { stdout, stderr, mock } = await runWith(privatePem);
+  assert.match(stdout + stderr, /^200 .*\/orders/);
+  assert.deepEqual(seen(mock), ['/oauth2/token 200', '/orders 200']);
+  assert.match((await runWith(keysFor('RS256').privatePem)).stderr, /invalid_client/);
+});
+
+test('kms-signer has the assertion signed elsewhere, and asks again where that fails once', async (t) => {
+  const { privatePem, publicPem } = keysFor('ES256');
+  const mock = createMockServer({ clients: { 'my-service': jwkOf(publicPem) } });
+  let asked = 0;
+  const fetch = async (request: Request): Promise<Response> => {
+    if (!request.url.startsWith('https://vault.example.com/')) return mock.fetch(request);
+    assert.equal(request.headers.get('x-vault-token'), 'invented-token');
+    if (asked++ === 0) return new Response('sealed', { status: 503 });
+    const { input } = (await request.json()) as { input: string };
+    const signature = sign('sha256', Buffer.from(input, 'base64'), {
+      key: privatePem,
+      dsaEncoding: 'ieee-p1363',
+    });
+    return Response.json({ data: { signature: `vault:v1:${signature.toString('base64url')}` } });
+  };
+  const standIn = await startStandIn(t, { fetch: fetch as Mock['fetch'] });
+
+  const { stdout, stderr } = await runProgram(join(examples, 'kms-signer.js'), standIn, {
+    VAULT_TOKEN: 'invented-token',
+  });
+
+  assert.match(stdout + stderr, /^200 .*\/orders/);
+  assert.equal(asked, 2);
+  assert.deepEqual(seen(mock), ['/oauth2/token 200', '/orders 200']);
+});
+
+test('dpop answers both servers’ questions for a nonce, and proves each request', async (t) => {
+  const { stdout, stderr, mock } = await run(t, 'dpop', {
+    dpop: true,
+    clients: { 'my-service': 'invented-secret' },
+  });
+
+  assert.match(stdout + stderr, /^200 .*\/orders/);
+  assert.deepEqual(seen(mock), ['/oauth2/token 400', '/oauth2/token 200', '/orders 401', '/orders 200']);
+});
+
+test('discovery finds the endpoints by the issuer', async (t) => {
+  const { stdout, stderr, mock } = await run(t, 'discovery', {
+    clients: { 'my-service': 'invented-secret' },
+  });
+
+  assert.match(stdout + stderr, /^https:\/\/auth\.example\.com\/tenant-1\/oauth2\/token\n200 .*\/orders/);
+  assert.deepEqual(seen(mock), [
+    '/.well-known/oauth-authorization-server/tenant-1 200',
+    '/tenant-1/oauth2/token 200',
+    '/orders 200',
+  ]);
+});
+
+test('every example but the demo is at most 50 lines, and each is run by a test', () => {
+  const tests = filesBelow(join(root, 'test'))
+    .filter((path) => !path.endsWith('.json'))
+    .map((path) => readFileSync(path, 'utf8'))
+    .join('');
+
+  for (const name of readdirSync(join(root, 'examples')).filter((file) => file.endsWith('.ts'))) {
+    const lines = readFileSync(join(root, 'examples', name), 'utf8')
+      .trimEnd()
+      .split('\n').length;
+    assert.ok(name === 'demo.ts' || lines <= 50, `${name} has ${lines} lines`);
+    assert.match(tests, new RegExp(`['/]${name.slice(0, -3)}(\\.[jt]s)?'`), `no test runs ${name}`);
+  }
+});
+
+/** Without what is installed. */
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : filesBelow(path);
+    return entry.isFile() ? [path] : [];
+  });
+}

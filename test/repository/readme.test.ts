@@ -1,0 +1,395 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { before, test } from 'node:test';
+import { transform } from 'esbuild';
+import { ApiError, type ClientConfig, createClient } from 'thingspace-auth';
+import { createMockServer } from 'thingspace-auth/testing';
+import { fakeClock, turn } from '../support/server.ts';
+import { runProgram, startStandIn } from '../support/standIn.ts';
+
+const root = join(import.meta.dirname, '../../..');
+const folder = join(root, '.build/readme');
+const readme = read('README.md');
+const npm = JSON.parse(read('package.json'));
+
+/** Each ```ts block: its code, and the marker before it, where there is one. */
+const snippets = [...readme.matchAll(/(?:<!-- (\S+) -->\n)?```ts\n(.*?)^```$/gms)].map(
+  ([, marker, code = ''], index) => ({
+    name: `snippet${index + 1}`,
+    marker,
+    code,
+  }),
+);
+
+function read(path: string): string {
+  return readFileSync(join(root, path), 'utf8');
+}
+
+/** The text between a heading and the next one. */
+function section(title: string): string {
+  const start = readme.search(new RegExp(`^##+ ${title}$`, 'm'));
+  assert.ok(start >= 0, `README.md has no section "${title}"`);
+  return readme.slice(start).split(/^##+ /m)[1]!;
+}
+
+/** The code spans in the first column of a section's table. */
+function firstColumn(title: string): string[] {
+  const rows = section(title).match(/^\| `.*/gm) ?? [];
+  return rows.flatMap((row) => [...row.split(' | ')[0]!.matchAll(/`([^`]+)`/g)].map(([, span]) => span!));
+}
+
+/** The names of a union of string literals after `start`, up to `end`. */
+function literals(path: string, start: string, end: string): string[] {
+  const text = read(path).split(start)[1]!.split(end)[0]!;
+  return [...text.matchAll(/'(\w+)'/g)].map(([, name]) => name!);
+}
+
+before(async () => {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(
+    join(folder, 'key.pem'),
+    generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }),
+  );
+  for (const { name, code } of snippets) {
+    writeFileSync(join(folder, `${name}.ts`), `${code}\nexport {};\n`);
+    writeFileSync(
+      join(folder, `${name}.js`),
+      (await transform(code, { loader: 'ts', target: 'es2022' })).code,
+    );
+  }
+  writeFileSync(
+    join(folder, 'tsconfig.json'),
+    JSON.stringify({ extends: '../../test/tsconfig.json', include: ['*.ts'] }),
+  );
+});
+
+/** A page's words, as `wc -w` counts them, but those of its code blocks. */
+function wordsOf(text: string): string[] {
+  return text
+    .replace(/^```.*?^```$/gms, '')
+    .split(/\s+/)
+    .filter(Boolean);
+}
+
+test('the README has at most 1,800 words beside its code, and shows code after five lines', () => {
+  assert.ok(wordsOf(readme).length <= 1800, `${wordsOf(readme).length} words`);
+  assert.ok(readme.split('```')[0]!.trim().split('\n').length <= 7);
+  assert.ok(readme.split('```')[0]!.trim().split(/\s+/).length <= 65);
+  assert.ok(readme.indexOf('npm run demo') < readme.search(/^\| ---/m));
+});
+
+test('the README goes from the first code to security in the order in which a reader asks', () => {
+  const titles = [...readme.matchAll(/^## (.*)$/gm)].map(([, title]) => title);
+
+  assert.deepEqual(titles, [
+    'Try it without an account',
+    'Install',
+    'Where key, secret and login come from',
+    'The four functions',
+    'Recipes',
+    'Options',
+    'Errors',
+    'Test your code',
+    'Security',
+    'Runtimes, size, comparison, reference',
+    'Work on it',
+  ]);
+});
+
+test('the pages are in plain words: short sentences, none of those that had to be read twice', () => {
+  for (const page of [
+    'README.md',
+    'examples/README.md',
+    'examples/migration/README.md',
+    'CHANGELOG.md',
+    '.github/SECURITY.md',
+  ]) {
+    const prose = read(page)
+      .replace(/^```.*?^```$|^\|.*$|^#.*$|<!--.*?-->/gms, '')
+      .replace(/\]\([^)]*\)/g, ']');
+    for (const sentence of prose.split(/(?<=[.:?!])\s+|\n\s*\n|\n- /)) {
+      const count = sentence.split(/\s+/).length;
+      assert.ok(count <= 32, `${page}: ${count} words: ${sentence}`);
+    }
+    assert.doesNotMatch(
+      prose,
+      /with other entries|goes after two logins|of one killed|a process goes on alone|from 500 and for 429/,
+    );
+  }
+});
+
+test('every snippet of the README is JavaScript as well', async () => {
+  for (const { code } of snippets) await transform(code, { loader: 'js' });
+});
+
+test('every snippet of the README type-checks', () => {
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+
+  assert.ok(snippets.length >= 5);
+  execFileSync(process.execPath, [tsc, '-p', folder, '--noEmit'], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+});
+
+for (const { name, code } of snippets) {
+  test(`${name} of the README runs and prints what it says: ${/^createClient.*|^const .*/m.exec(code)?.[0]}`, async (t) => {
+    const mock = createMockServer({
+      identifyClient: ({ headers, body }) =>
+        headers.authorization ?? new URLSearchParams(body).get('client_id') ?? undefined,
+    });
+    const env = {
+      THINGSPACE_CLIENT_ID: 'invented-key',
+      THINGSPACE_CLIENT_SECRET: 'invented-secret',
+      THINGSPACE_USERNAME: 'invented-user',
+      THINGSPACE_PASSWORD: 'invented-password',
+    };
+
+    const { stdout, stderr, exitCode } = await runProgram(
+      join(folder, `${name}.js`),
+      await startStandIn(t, mock),
+      env,
+      folder,
+    );
+
+    assert.equal(stderr, '');
+    assert.equal(exitCode, 0);
+    const promised = [...code.matchAll(/\/\/=> (.*)/g)].map(([, line]) => line);
+    if (promised.length) assert.deepEqual(stdout.trimEnd().split('\n'), promised);
+  });
+}
+
+const INVENTED: ClientConfig = {
+  clientCredentialsAuthCredentials: { oauthClientId: 'invented-key', oauthClientSecret: 'invented-secret' },
+};
+
+test('a snippet that names an example is that example', () => {
+  const shown = snippets.filter(({ marker }) => marker?.startsWith('examples/'));
+
+  assert.ok(shown.length > 0);
+  for (const { marker, code } of shown) assert.equal(code, read(marker!));
+});
+
+test('the function table lists what createClient returns', () => {
+  const names = firstColumn('The four functions').map((span) => span.split('(')[0]);
+
+  assert.deepEqual(names.sort(), Object.keys(createClient(INVENTED)).sort());
+});
+
+test('the annotated configuration has every option with its default', () => {
+  const { code } = snippets.find(({ marker }) => marker === 'options')!;
+  const literal = code.replace(/ \/\/.*/g, '');
+  const shown = new Map(
+    [...literal.matchAll(/(\w+): (\{\}|[^\s,{]+)/g)].map(([, name, value]) => [name!, value!]),
+  );
+  const source = read('src/config/config.ts');
+  const documented = ['ClientCredentials', 'RetryOptions', 'ClientOptions', 'NamedEnvironmentConfig'].flatMap(
+    (name) => {
+      const body = new RegExp(`export interface ${name}\\b.*?\\{\n(.*?)^\\}`, 'ms').exec(source)![1]!;
+      return [...body.matchAll(/\/\*\*(.*?)\*\/\s+readonly (\w+)\??:/gs)].map(
+        ([, doc, option]) => [option!, doc!] as const,
+      );
+    },
+  );
+
+  assert.ok(documented.length > 15);
+  for (const [option, doc] of documented) {
+    assert.match(literal, new RegExp(`\\b${option}:`), `the README does not show ${option}`);
+    const known = /\bDefault `?([^`\s]+?)`?\.(?:\s|$)/.exec(doc.replaceAll('_', ''))?.[1];
+    if (known) assert.equal(shown.get(option), known, option);
+  }
+  for (const name of shown.keys())
+    assert.ok(
+      documented.some(([option]) => option === name),
+      `${name} is no option`,
+    );
+});
+
+test('the options of a custom environment and the environment variables are those of the code', () => {
+  const source = read('src/config/environments.ts')
+    .split('export interface CustomEnvironment')[1]!
+    .split('\n}')[0]!;
+
+  for (const [, option] of source.matchAll(/readonly (\w+)\??:/g))
+    assert.ok(section('Any other OAuth 2 server').includes(`\`${option}\``), option);
+  const variables = [...read('src/config/environmentVariables.ts').matchAll(/read\('(\w+)'\)/g)].map(
+    ([, name]) => `THINGSPACE_${name}`,
+  );
+  const ofLogin = read('src/command.ts').match(/\bTHINGSPACE_(USERNAME|PASSWORD)\b/g)!;
+  assert.deepEqual(new Set(readme.match(/\bTHINGSPACE_\w+/g)), new Set([...variables, ...ofLogin]));
+});
+
+test('the error table has every code, the text on events every type', () => {
+  assert.deepEqual(
+    firstColumn('Errors').sort(),
+    [...new Set(literals('src/core/errors.ts', 'type ApiErrorCode =', ';'))].sort(),
+  );
+  const types = [...read('src/core/events.ts').matchAll(/readonly type: ([^;]+);/g)].flatMap(
+    ([, union]) => union!.match(/\w+/g)!,
+  );
+  const told = [
+    .../^`onEvent` gets .*?\n\n/ms.exec(section('Options'))![0].matchAll(/`([a-z]+_[a-z_]+)`/g),
+  ].map(([, type]) => type);
+  assert.deepEqual(told.sort(), types.sort());
+});
+
+test('the text on tokens has every field of a token', () => {
+  const fields = read('src/core/token.ts')
+    .split('export interface OAuthToken {')[1]!
+    .split('\n}')[0]!
+    .matchAll(/readonly (\w+)/g);
+
+  const told = /A token is .*?\n\n/s.exec(section('Keep the token'))![0].matchAll(/`(\w+)`/g);
+  assert.deepEqual([...told].map(([, name]) => name).sort(), [...fields].map(([, name]) => name).sort());
+});
+
+test('every function, entry and class that the README names exists', async () => {
+  const entries = Object.keys(npm.exports).map((path) => npm.name + path.slice(1));
+  const names = new Set([...Object.keys(createClient(INVENTED)), ...Object.keys(createMockServer())]);
+  for (const entry of entries) for (const name of Object.keys(await import(entry))) names.add(name);
+
+  for (const [, entry] of readme.matchAll(/['`](thingspace-auth\/[\w/-]+)['`]/g))
+    assert.ok(entries.includes(entry!), entry);
+  const prose = readme.replace(/```.*?```/gs, '');
+  for (const [, name] of prose.matchAll(/`([a-z]\w+)\([^`]*\)`/g))
+    assert.ok(names.has(name!) || name === 'require', name);
+  for (const [, name] of prose.matchAll(
+    /`(clientSecret\w+|noClient\w+|[a-z]+Store|Token\w+|[A-Z]\w+Error|\w+Enum)`/g,
+  )) {
+    assert.ok(names.has(name!) || name === 'TypeError', name);
+  }
+});
+
+test('the store table says which stores lock', async () => {
+  const anything = new Proxy(() => {}, {
+    get: (_, name) => (name === 'then' ? undefined : () => undefined),
+  }) as any;
+  for (const row of section('One token for many processes').match(/^\| `\w+\(.*/gm)!) {
+    const [, name, entry, lock] = /^\| `(\w+)\(.*?`, `(\S+)` \|[^|]*\| (.+?) \|/.exec(row)!;
+    const store = (await import(`${npm.name}/stores/${entry}`))[name!](
+      name === 'fileStore' ? join(folder, 'store') : anything,
+    );
+    if (lock === 'yes') assert.equal(typeof (store.compareAndSet ?? store.lock), 'function', name);
+  }
+});
+
+test('version, file and floor in the install lines are those of the package', async () => {
+  const [, version, file] = /npm\/thingspace-auth@([\d.]+)\/(dist\/[\w.-]+)/.exec(readme)!;
+
+  assert.equal(version, npm.version);
+  assert.deepEqual(Object.keys(await import(join(root, file!))), Object.keys(await import(npm.name)));
+  assert.equal(`>=${/npm install .*# Node (\d+)/.exec(readme)![1]}`, npm.engines.node);
+  assert.ok(readme.includes(`deno add ${npm.name}@jsr:${JSON.parse(read('jsr.json')).name} `)); // the name that the snippets import
+  for (const [, built] of readme.matchAll(/`(dist\/[\w.\/-]+)`/g))
+    assert.ok(existsSync(join(root, built!)), built);
+});
+
+test('the size named is the ceiling that the size test holds', () => {
+  const [, bytes = ''] = /createClient: ([\d_]+)/.exec(read('test/repository/size.test.ts'))!;
+
+  assert.ok(readme.includes(`at most ${Number(bytes.replace('_', '')) / 1000} kB`), bytes);
+});
+
+test('a token request has 30 s and a renewal 60 s where timeout is 0', async (t) => {
+  assert.match(readme, /0: no limit, but 30 s for a token request/);
+  assert.match(readme, /a renewal longer than 60 s/);
+  const clock = fakeClock(t);
+  const hanging = createClient({ ...INVENTED, fetch: () => new Promise<Response>(() => {}) });
+  const oauthTokenProvider = (): Promise<never> => new Promise(() => {});
+  const waiting = createClient({
+    clientCredentialsAuthCredentials: { oauthClientId: 'invented-key', oauthTokenProvider },
+  });
+
+  for (const [client, limitMs] of [
+    [hanging, 30_000],
+    [waiting, 60_000],
+  ] as const) {
+    let code: unknown;
+    client.getToken().catch((error: ApiError) => (code = error.code));
+    await turn();
+    clock.advance(limitMs - 1);
+    await turn();
+    assert.equal(code, undefined);
+    clock.advance(1);
+    await turn();
+    assert.equal(code, 'timeout');
+  }
+});
+
+test('a token response of more than 64 KiB is an error', async () => {
+  assert.match(readme, /more than 64 KiB/);
+  for (const [bytes, code] of [
+    [65_536, 'invalid_response'],
+    [65_537, 'response_too_large'],
+  ] as const) {
+    const fetch = async (): Promise<Response> => new Response('x'.repeat(bytes));
+
+    await assert.rejects(createClient({ ...INVENTED, fetch }).fetchToken(), { code });
+  }
+});
+
+test('after a failure the next token request waits 1 s, doubling to 30 s', async (t) => {
+  assert.match(readme, /after 1 s, doubling to 30 s/);
+  const clock = fakeClock(t);
+  const mock = createMockServer({ startTime: 0 });
+  mock.failNext('token', 400, Infinity);
+  const { getToken } = createClient({ ...INVENTED, fetch: mock.fetch });
+  const pauses: number[] = [];
+
+  for (let second = 0, last = 0; pauses.length < 8; second++, clock.advance(1000)) {
+    const count = mock.requests.length;
+    await assert.rejects(getToken(), ApiError);
+    if (mock.requests.length > count) [last] = [second, pauses.push(second - last)];
+  }
+
+  assert.deepEqual(pauses, [0, 1, 2, 4, 8, 16, 30, 30]);
+});
+
+const PAGES = [
+  'README.md',
+  'CHANGELOG.md',
+  '.github/CONTRIBUTING.md',
+  '.github/SECURITY.md',
+  'examples/README.md',
+  'examples/migration/README.md',
+  'test/packages/runtimes/README.md',
+];
+
+test('the npm scripts that the pages name exist', () => {
+  for (const page of PAGES) {
+    for (const [, script] of read(page).matchAll(/npm run (\w+)/g))
+      assert.ok(npm.scripts[script!], `${page}: ${script}`);
+  }
+});
+
+test('the list of recipes has each example', () => {
+  const linked = [...read('examples/README.md').matchAll(/\]\(([\w./-]+)\)/g)].map(([, path]) => path);
+  const files = readdirSync(join(root, 'examples')).filter((name) => name.endsWith('.ts'));
+
+  assert.deepEqual(
+    files.filter((name) => !linked.includes(name)),
+    [],
+  );
+});
+
+test('every relative link and anchor leads somewhere', () => {
+  for (const page of PAGES) {
+    for (const [, link, picture] of read(page).matchAll(/\]\(([^)\s]+)\)|\bsrc(?:set)?="([^"]+)"/g)) {
+      const target = link ?? picture ?? '';
+      if (/^https?:/.test(target)) continue;
+      const [path, anchor] = target.split('#') as [string, string?];
+      const file = path ? join(dirname(page), path) : page;
+      assert.ok(existsSync(join(root, file)), `${page}: ${target}`);
+      if (anchor) assert.ok(anchorsOf(read(file)).includes(anchor), `${page}: ${target}`);
+    }
+  }
+});
+
+/** As GitHub makes them of headings. */
+function anchorsOf(text: string): string[] {
+  const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, title]) => title!.toLowerCase());
+  return headings.map((title) => title.replace(/[^\w\- ]/g, '').replaceAll(' ', '-'));
+}
