@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import {
   ApiError,
   type ClientConfig,
@@ -45,7 +45,7 @@ describe('a fetch that answers unlike the platform', () => {
     }),
   };
   for (const [name, answer] of Object.entries(ANSWERS)) {
-    it(`(${name}) is told what it must answer, and nothing is said of network or URL`, async () => {
+    test(`(${name}) is told what it must answer, and nothing is said of network or URL`, async () => {
       const config = configOf(async () => answer() as Response);
       const { authorizedFetch, fetchToken } = createClient(config);
       const withToken = createClient(configOf(config.fetch, HELD));
@@ -65,7 +65,7 @@ describe('a fetch that answers unlike the platform', () => {
     });
   }
 
-  it('(a body that is no stream, as node-fetch has it) is told so for a token, whose size nothing would bound', async () => {
+  test('(a body that is no stream, as node-fetch has it) is told so for a token, whose size nothing would bound', async () => {
     for (const body of [Readable.from([TOKEN_TEXT]), undefined, {}, TOKEN_TEXT]) {
       let reads = 0;
       const headers = new Headers({
@@ -81,14 +81,14 @@ describe('a fetch that answers unlike the platform', () => {
     }
   });
 
-  it('is not asked again, and does not make the guard hold: it is the caller’s mistake', async () => {
+  test('is not asked again, and does not make the guard hold: it is the caller’s mistake', async () => {
     let calls = 0;
     const { getToken } = createClient(configOf(async () => (calls++, undefined as unknown as Response)));
     await rejectionOf(getToken());
     assert.equal(calls, 1);
   });
 
-  it('gives its answer to an API call as it is, when that has status and headers', async () => {
+  test('gives its answer to an API call as it is, when that has status and headers', async () => {
     const answer = { ok: true, status: 200, headers: new Headers(), json: async () => ({ path: '/x' }) };
     const { authorizedFetch } = createClient(configOf(async () => answer as unknown as Response, HELD));
     assert.equal(await authorizedFetch(API), answer as unknown as Response);
@@ -96,7 +96,7 @@ describe('a fetch that answers unlike the platform', () => {
 });
 
 describe('a body that cannot be let go of, as node-fetch has it', () => {
-  it('does not keep a call from being sent again', async () => {
+  test('does not keep a call from being sent again', async () => {
     const refused = { ok: false, status: 401, headers: new Headers(), body: Readable.from(['text']) };
     const answers = [refused as unknown as Response, new Response('end')];
     const fetch: Fetch = async (input) => (input === API ? answers.shift()! : new Response(TOKEN_TEXT));
@@ -106,7 +106,7 @@ describe('a body that cannot be let go of, as node-fetch has it', () => {
 });
 
 describe('no fetch at all', () => {
-  it('is a TypeError that says so, of each function', async (t) => {
+  test('is a TypeError that says so, of each function', async (t) => {
     const { fetch } = globalThis;
     t.after(() => void (globalThis.fetch = fetch));
     Reflect.deleteProperty(globalThis, 'fetch');
@@ -125,7 +125,7 @@ describe('no fetch at all', () => {
 });
 
 describe('a fetch that fails by itself', () => {
-  it('is the network’s failure for a token, with its own error as cause, and a call’s as it is', async () => {
+  test('is the network’s failure for a token, with its own error as cause, and a call’s as it is', async () => {
     for (const problem of [new RangeError('invented'), 'a text', undefined, { code: 5 }]) {
       for (const fetch of [
         () => Promise.reject(problem),
@@ -143,7 +143,7 @@ describe('a fetch that fails by itself', () => {
 });
 
 describe('what marks an answer as redirected', () => {
-  it('can be replaced, as the proxies of fetch-mock do', async () => {
+  test('can be replaced, as the proxies of fetch-mock do', async () => {
     const answers = [new Response(null, { status: 302, headers: { location: '/end' } }), new Response('end')];
     const { authorizedFetch } = createClient(configOf(async () => answers.shift()!, HELD));
     const answer = await authorizedFetch(API);

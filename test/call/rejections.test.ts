@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import { type Client, type ClientCredentials, createClient, type OAuthToken } from 'thingspace-auth';
 import { STREAMS, streamOf } from '../support/bodies.ts';
 import {
@@ -25,7 +25,7 @@ const MINUTE_MS = 60_000;
 
 describe('an API that always answers 401, at a server with a new token each time', () => {
   for (const kind of Object.keys(STREAMS)) {
-    it(`costs 50 calls with streamed bodies two exchanges, and one more for each further minute (${kind})`, async (t) => {
+    test(`costs 50 calls with streamed bodies two exchanges, and one more for each further minute (${kind})`, async (t) => {
       const { clock, server, client } = await start(t);
       server.api = () => rejection;
       const streamed = async () => {
@@ -43,7 +43,7 @@ describe('an API that always answers 401, at a server with a new token each time
     });
   }
 
-  it('costs calls of all kinds, one a second, two exchanges in any minute', async (t) => {
+  test('costs calls of all kinds, one a second, two exchanges in any minute', async (t) => {
     const { clock, server, client } = await start(t);
     server.api = () => rejection;
     const askedAtMs: number[] = [];
@@ -63,7 +63,7 @@ describe('an API that always answers 401, at a server with a new token each time
     assert.ok(askedAtMs.length >= 4, 'nothing was renewed');
   });
 
-  it('costs 50 streamed calls at once one exchange, and none while that token is new', async (t) => {
+  test('costs 50 streamed calls at once one exchange, and none while that token is new', async (t) => {
     const { server, client } = await start(t, { oauthToken: HELD });
     server.api = () => rejection;
     const together = () => Promise.all(Array.from({ length: 50 }, () => post(client, server, streamOf('a'))));
@@ -74,7 +74,7 @@ describe('an API that always answers 401, at a server with a new token each time
     assert.equal(server.apiRequests.length, 150);
   });
 
-  it('costs as little with a provider', async (t) => {
+  test('costs as little with a provider', async (t) => {
     let asked = 0;
     const oauthTokenProvider = () => ({ accessToken: `given-${++asked}`, tokenType: 'Bearer' }) as const;
     const { clock, server, client } = await start(t, { oauthTokenProvider });
@@ -90,7 +90,7 @@ describe('an API that always answers 401, at a server with a new token each time
 
 describe('a call that can be sent again', () => {
   for (const body of [undefined, 'text']) {
-    it(`is replayed when it meets its 401 with a token that a stream has just given up (${body ?? 'no body'})`, async (t) => {
+    test(`is replayed when it meets its 401 with a token that a stream has just given up (${body ?? 'no body'})`, async (t) => {
       const { clock, server, client } = await start(t, { oauthToken: HELD });
       const late = holdBack(server);
       const slow = post(client, server, body, '/late');
@@ -105,7 +105,7 @@ describe('a call that can be sent again', () => {
     });
   }
 
-  it('is replayed with the newer token, though another API has been found to reject that one too', async (t) => {
+  test('is replayed with the newer token, though another API has been found to reject that one too', async (t) => {
     const { clock, server, client } = await start(t, { oauthToken: HELD });
     const late = holdBack(server);
     const { api } = server;
@@ -121,7 +121,7 @@ describe('a call that can be sent again', () => {
     assert.equal(server.tokenRequests.length, 1);
   });
 
-  it('is replayed with the token that the next call has fetched meanwhile, without an exchange of its own', async (t) => {
+  test('is replayed with the token that the next call has fetched meanwhile, without an exchange of its own', async (t) => {
     const { clock, server, client } = await start(t, { oauthToken: HELD });
     const late = holdBack(server);
     const slow = post(client, server, undefined, '/late');
@@ -135,7 +135,7 @@ describe('a call that can be sent again', () => {
     assert.equal(server.tokenRequests.length, 1);
   });
 
-  it('fails where it joins a renewal that fails, and does not get back the token that was rejected', async (t) => {
+  test('fails where it joins a renewal that fails, and does not get back the token that was rejected', async (t) => {
     const { clock, server, client } = await start(t, { oauthToken: HELD });
     const late = holdBack(server);
     const gate = hold();
@@ -153,7 +153,7 @@ describe('a call that can be sent again', () => {
     await others;
   });
 
-  it('brings a token that no stream gives up within a minute', async (t) => {
+  test('brings a token that no stream gives up within a minute', async (t) => {
     const { server, client } = await start(t, { oauthToken: HELD });
     server.revoked.add('held-token');
     assert.equal((await post(client, server, 'text')).status, 200);
@@ -165,7 +165,7 @@ describe('a call that can be sent again', () => {
     assert.equal(server.tokenRequests.length, 1);
   });
 
-  it('renews a token that a stream has kept, since it was new', async (t) => {
+  test('renews a token that a stream has kept, since it was new', async (t) => {
     const { clock, server, client } = await start(t, { oauthToken: HELD });
     server.revoked.add('held-token');
     assert.equal((await post(client, server, streamOf('a'))).status, 401);
@@ -182,7 +182,7 @@ describe('a call that can be sent again', () => {
     assert.equal(server.tokenRequests.length, 2);
   });
 
-  it('loses nothing by a token that is revoked twice within a minute, nor three times', async (t) => {
+  test('loses nothing by a token that is revoked twice within a minute, nor three times', async (t) => {
     const { clock, server, client, events } = await start(t);
     const call = async () => assert.equal((await post(client, server, 'text')).status, 200);
 
@@ -198,7 +198,7 @@ describe('a call that can be sent again', () => {
     assert.equal(events.filter(({ type }) => type === 'request_replayed').length, 3);
   });
 
-  it('loses nothing by a token that is revoked within the second in which it came', async (t) => {
+  test('loses nothing by a token that is revoked within the second in which it came', async (t) => {
     const { server, client } = await start(t);
     const call = async () => assert.equal((await post(client, server)).status, 200);
 
@@ -211,7 +211,7 @@ describe('a call that can be sent again', () => {
     assert.equal(server.tokenRequests.length, 3);
   });
 
-  it('costs no exchange for a minute after a replay was refused too, whichever call meets the token next', async (t) => {
+  test('costs no exchange for a minute after a replay was refused too, whichever call meets the token next', async (t) => {
     const { clock, server, client } = await start(t, { oauthToken: HELD });
     server.api = () => rejection;
 
@@ -229,7 +229,7 @@ describe('a call that can be sent again', () => {
     assert.equal(server.apiRequests.length, 2 + 59 + 2);
   });
 
-  it('costs one exchange where the clock has been set back since a replay was refused: that is not lately', async (t) => {
+  test('costs one exchange where the clock has been set back since a replay was refused: that is not lately', async (t) => {
     const { clock, server, client } = await start(t, { oauthToken: HELD });
     server.api = () => rejection;
     assert.equal((await post(client, server)).status, 401);
@@ -240,7 +240,7 @@ describe('a call that can be sent again', () => {
     assert.deepEqual(bearersOf(server), ['held-token', 'token-1', 'token-1', 'token-2']);
   });
 
-  it('is served by an API that takes the token which another API refuses, without a word to the server', async (t) => {
+  test('is served by an API that takes the token which another API refuses, without a word to the server', async (t) => {
     const { server, client } = await start(t);
     server.api = ({ url }) => (url === '/strict' ? rejection : {});
     await post(client, server, undefined, '/strict');
@@ -258,7 +258,7 @@ describe('a call that can be sent again', () => {
 describe('a server that repeats its token', () => {
   const sameToken = (server: TestServer) => (server.token = () => tokenAnswer('same', 3600));
 
-  it('is not asked again for a rejected one, though a fetchToken has brought that once more', async (t) => {
+  test('is not asked again for a rejected one, though a fetchToken has brought that once more', async (t) => {
     const { server, client } = await start(t);
     sameToken(server);
     server.api = () => rejection;
@@ -271,7 +271,7 @@ describe('a server that repeats its token', () => {
     assert.equal(server.tokenRequests.length, exchanges);
   });
 
-  it('is asked once for one that a stream has given up, whichever call meets it next', async (t) => {
+  test('is asked once for one that a stream has given up, whichever call meets it next', async (t) => {
     const { server, client } = await start(t);
     sameToken(server);
     await post(client, server);
@@ -284,7 +284,7 @@ describe('a server that repeats its token', () => {
 });
 
 describe('what is known of a rejected token', () => {
-  it('holds up nobody who only asks for a token, while a call that can be sent again gets another one', async (t) => {
+  test('holds up nobody who only asks for a token, while a call that can be sent again gets another one', async (t) => {
     const { clock, server, client } = await start(t, { oauthToken: HELD });
     const gate = hold();
     server.token = async () => (await gate.promise, tokenAnswer('token-1'));
@@ -299,7 +299,7 @@ describe('what is known of a rejected token', () => {
     assert.equal((await call).status, 200);
   });
 
-  it('is not held against the one that comes after its end', async (t) => {
+  test('is not held against the one that comes after its end', async (t) => {
     const { clock, server, client } = await start(t, { oauthToken: HELD });
     server.token = () => tokenAnswer(`token-${server.tokenRequests.length}`, 30);
     server.api = () => rejection;
@@ -316,7 +316,7 @@ describe('what is known of a rejected token', () => {
 });
 
 describe('a token given up by a stream', () => {
-  it('is renewed by the next call of any kind, with the credentials', async (t) => {
+  test('is renewed by the next call of any kind, with the credentials', async (t) => {
     for (const body of [undefined, 'text', streamOf('a')]) {
       const { server, client } = await start(t, { oauthToken: HELD });
       server.revoked.add('held-token');
@@ -328,7 +328,7 @@ describe('a token given up by a stream', () => {
     }
   });
 
-  it('still serves when no other can be had', async (t) => {
+  test('still serves when no other can be had', async (t) => {
     const { server, client } = await start(t, { oauthToken: { ...HELD, expiry: 4_102_444_800 } });
     server.revoked.add('held-token');
     server.token = () => ({ status: 400, body: { error: 'invalid_client' } });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import {
   type ClientAuthentication,
   clientSecretBasic,
@@ -26,21 +26,21 @@ describe('clientSecretBasic', () => {
     ["!'()", '%21%27%28%29'],
   ];
   for (const [plain, encoded] of ENCODINGS) {
-    it(`sends ${plain} as ${encoded}, in the id and in the secret`, async (t) => {
+    test(`sends ${plain} as ${encoded}, in the id and in the secret`, async (t) => {
       const { headers, body } = await exchangeWith(t, clientSecretBasic, plain, plain);
       assert.equal(headers.authorization, `Basic ${btoa(`${encoded}:${encoded}`)}`);
       assert.equal(body, 'grant_type=client_credentials');
     });
   }
 
-  it('is the default', async (t) => {
+  test('is the default', async (t) => {
     const { headers } = await exchangeWith(t, undefined, 'id:1', 'secret');
     assert.equal(headers.authorization, `Basic ${btoa('id%3A1:secret')}`);
   });
 });
 
 describe('clientSecretBasicRaw', () => {
-  it('sends id and secret as they are, in UTF-8', async (t) => {
+  test('sends id and secret as they are, in UTF-8', async (t) => {
     const { headers, body } = await exchangeWith(t, clientSecretBasicRaw, 'an-id 1%', 'é:€+');
     const [scheme, credentials = ''] = headers.authorization!.split(' ');
     assert.equal(scheme, 'Basic');
@@ -50,7 +50,7 @@ describe('clientSecretBasicRaw', () => {
 });
 
 describe('an authentication that takes longer than the request may', () => {
-  it('sends nothing when it is done, not even through a fetch that heeds no signal', async (t) => {
+  test('sends nothing when it is done, not even through a fetch that heeds no signal', async (t) => {
     const clock = fakeClock(t);
     const gate = hold();
     const server = await startServer(t);
@@ -68,7 +68,7 @@ describe('an authentication that takes longer than the request may', () => {
 });
 
 describe('clientSecretPost', () => {
-  it('sends id and secret in the form, and no header', async (t) => {
+  test('sends id and secret in the form, and no header', async (t) => {
     const { headers, form } = await exchangeWith(t, clientSecretPost, 'a b', 'é&%:');
     assert.equal(headers.authorization, undefined);
     assert.deepEqual(
@@ -83,7 +83,7 @@ describe('clientSecretPost', () => {
 });
 
 describe('noClientAuthentication', () => {
-  it('sends only the id, and needs no secret', async (t) => {
+  test('sends only the id, and needs no secret', async (t) => {
     for (const secret of [undefined, 'invented-secret']) {
       const { headers, form } = await exchangeWith(t, noClientAuthentication, 'invented-id', secret);
       assert.equal(headers.authorization, undefined);
@@ -99,7 +99,7 @@ describe('noClientAuthentication', () => {
 });
 
 describe('a method of the caller’s own', () => {
-  it('may be asynchronous, and fills the form and the headers of each request', async (t) => {
+  test('may be asynchronous, and fills the form and the headers of each request', async (t) => {
     let calls = 0;
     const assertion: ClientAuthentication = async ({ clientId, clientSecret, body, headers }) => {
       await Promise.resolve();
@@ -121,7 +121,7 @@ describe('a method of the caller’s own', () => {
     );
   });
 
-  it('fails the exchange with its own error when it throws, without a request', async (t) => {
+  test('fails the exchange with its own error when it throws, without a request', async (t) => {
     const server = await startServer(t);
     const problem = new RangeError('no key');
     for (const clientAuthentication of [
@@ -144,7 +144,7 @@ describe('without a secret', () => {
     clientSecretBasicRaw,
     clientSecretPost,
   })) {
-    it(`no exchange is made where the method (${name}) needs one: no_credentials`, async (t) => {
+    test(`no exchange is made where the method (${name}) needs one: no_credentials`, async (t) => {
       const server = await startServer(t);
       const config = server.config({}, { clientAuthentication, oauthClientSecret: undefined });
       const client = createClient(config);
@@ -155,7 +155,7 @@ describe('without a secret', () => {
     });
   }
 
-  it('a refusal is read like any other', async (t) => {
+  test('a refusal is read like any other', async (t) => {
     const server = await startServer(t, {
       token: () => ({ status: 400, body: { error: 'unauthorized_client', error_description: 'no' } }),
     });
@@ -165,7 +165,7 @@ describe('without a secret', () => {
     await assert.rejects(client.fetchToken(), { error: 'unauthorized_client', errorDescription: 'no' });
   });
 
-  it('a stored token serves, beyond its end a new one is needed, and a 401 comes back', async (t) => {
+  test('a stored token serves, beyond its end a new one is needed, and a 401 comes back', async (t) => {
     const server = await startServer(t);
     const expiry = Math.floor(Date.now() / 1000) + 60;
     const client = createClient(
@@ -183,7 +183,7 @@ describe('without a secret', () => {
     await assert.rejects(ended.getToken(), { code: 'no_credentials' });
   });
 
-  it('a provider serves, and its fetchToken fails with no_credentials', async (t) => {
+  test('a provider serves, and its fetchToken fails with no_credentials', async (t) => {
     const server = await startServer(t);
     let inner: unknown;
     const client = createClient(
@@ -205,7 +205,7 @@ describe('without a secret', () => {
 });
 
 describe('revocation', () => {
-  it('authenticates by the same method', async (t) => {
+  test('authenticates by the same method', async (t) => {
     const server = await startServer(t);
     await revokeToken(server.config({}, { clientAuthentication: clientSecretPost }), {
       accessToken: 'a',

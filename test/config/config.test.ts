@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import {
   type ClientConfig,
   clientSecretPost,
@@ -173,7 +173,7 @@ describe('createClient on mistakes', () => {
   for (const [[group, option], accepts, moreJunk = []] of OPTIONS) {
     const path = group ? `${group}.${option}` : option;
 
-    it(`refuses junk as ${path} at once, names option and rule, and shows no value`, () => {
+    test(`refuses junk as ${path} at once, names option and rule, and shows no value`, () => {
       const junk = [...ANY_JUNK.filter((value) => !accepts(value)), ...moreJunk];
       for (const value of junk) {
         const label = `${path} as ${describeValue(value)}`;
@@ -193,14 +193,14 @@ describe('createClient on mistakes', () => {
       }
     });
 
-    it(`takes ${path} where it is well-formed junk or absent`, () => {
+    test(`takes ${path} where it is well-formed junk or absent`, () => {
       for (const value of ANY_JUNK.filter(accepts)) createClient(configWith(group, option, value));
       const isRequired = moreJunk.includes(undefined);
       if (!isRequired) createClient(configWith(group, option, undefined));
     });
   }
 
-  it('refuses unknown keys at every level and lists the known ones', () => {
+  test('refuses unknown keys at every level and lists the known ones', () => {
     const cases: [string, string, string][] = [
       ['', 'clientCredentials', 'vZM2mToken'],
       ['clientCredentialsAuthCredentials', 'oauthScope', 'oauthScopes'],
@@ -215,7 +215,7 @@ describe('createClient on mistakes', () => {
     }
   });
 
-  it('takes no name that every object has for an option, at any level', () => {
+  test('takes no name that every object has for an option, at any level', () => {
     for (const group of ['', 'clientCredentialsAuthCredentials', 'retry', 'environment'] as const) {
       for (const key of ['constructor', 'toString', 'hasOwnProperty', '__defineGetter__', 'valueOf']) {
         const { message } = catchTypeError(
@@ -245,13 +245,13 @@ describe('createClient on mistakes', () => {
     catchTypeError(() => createClient(configWith('', 'environment', '__proto__')), 'environment __proto__');
   });
 
-  it('refuses what is no configuration', () => {
+  test('refuses what is no configuration', () => {
     for (const junk of [undefined, null, 5, 'text', [], () => {}]) {
       catchTypeError(() => createClient(junk as never), String(junk));
     }
   });
 
-  it('refuses junk given to withToken', () => {
+  test('refuses junk given to withToken', () => {
     const { withToken } = createClient(configWith('', 'timeout', 0));
     for (const junk of [undefined, null, MARKER, 5, {}, { accessToken: 5 }, { accessToken: `${MARKER}\n` }]) {
       const { message } = catchTypeError(() => withToken(junk as never), describeValue(junk));
@@ -261,7 +261,7 @@ describe('createClient on mistakes', () => {
 });
 
 describe('createClient on what it is given', () => {
-  it('takes the configuration of the seed as it stands', () => {
+  test('takes the configuration of the seed as it stands', () => {
     const client = createClient({
       clientCredentialsAuthCredentials: {
         oauthClientId: 'OAuthClientId',
@@ -276,7 +276,7 @@ describe('createClient on what it is given', () => {
     assert.deepEqual(Object.keys(client), ['fetchToken', 'getToken', 'withToken', 'authorizedFetch']);
   });
 
-  it('knows the scopes of the seed, and those of the edge services, as they go over the wire', () => {
+  test('knows the scopes of the seed, and those of the edge services, as they go over the wire', () => {
     assert.deepEqual(OauthScopeEnum, {
       Discoveryread: 'discovery:read',
       Serviceprofileread: 'serviceprofile:read',
@@ -296,7 +296,7 @@ describe('createClient on what it is given', () => {
     });
   });
 
-  it("takes the values of the generated SDK's scope enum and its BigInt tokens at run time", async (t) => {
+  test("takes the values of the generated SDK's scope enum and its BigInt tokens at run time", async (t) => {
     const VendorScope = { Discoveryread: 'discovery:read' }; // what its `enum` is at run time
     const server = await startServer(t);
     const client = createClient(server.config({}, { oauthScopes: [VendorScope.Discoveryread] }));
@@ -308,7 +308,7 @@ describe('createClient on what it is given', () => {
     assert.deepEqual(saved, { accessToken: 'saved', tokenType: 'Bearer', expiry: 4_102_444_800 });
   });
 
-  it('takes a deep-frozen configuration and leaves it unchanged', async (t) => {
+  test('takes a deep-frozen configuration and leaves it unchanged', async (t) => {
     const server = await startServer(t);
     const config = deepFreeze(
       server.config(
@@ -331,7 +331,7 @@ describe('createClient on what it is given', () => {
     assert.equal(server.tokenRequests[0]?.form.get('scope'), 'a b');
   });
 
-  it('is not affected by what the caller does to the configuration afterwards', async (t) => {
+  test('is not affected by what the caller does to the configuration afterwards', async (t) => {
     const server = await startServer(t);
     const scopes = ['a'];
     const resource = ['first'];
@@ -357,7 +357,7 @@ describe('createClient on what it is given', () => {
     assert.equal(server.tokenRequests[0]?.body, 'grant_type=client_credentials&scope=a&resource=first');
   });
 
-  it('keeps its guard whatever the caller does to apiOrigins afterwards', async () => {
+  test('keeps its guard whatever the caller does to apiOrigins afterwards', async () => {
     const { fetch } = stubFetch();
     const apiOrigins = ['https://api.example.com'];
     const client = createClient(configWith('environment', 'apiOrigins', apiOrigins, { fetch }));
@@ -366,7 +366,7 @@ describe('createClient on what it is given', () => {
     await assert.rejects(client.authorizedFetch('https://other.example.com/x'), TypeError);
   });
 
-  it('reads each option once', () => {
+  test('reads each option once', () => {
     const reads = new Map<string, number>();
     const counted = <T extends object>(prefix: string, target: T): T =>
       Object.defineProperties(
@@ -418,7 +418,7 @@ describe('createClient on what it is given', () => {
     for (const [name, count] of reads) assert.equal(count, 1, `${name} was read ${count} times`);
   });
 
-  it('touches no network, timer, clock or random number', (t) => {
+  test('touches no network, timer, clock or random number', (t) => {
     const forbidden = (name: string) => () => assert.fail(`${name} was used`);
     t.mock.method(globalThis, 'fetch', forbidden('fetch') as never);
     t.mock.method(globalThis, 'setTimeout', forbidden('setTimeout') as never);
@@ -435,7 +435,7 @@ describe('createClient on what it is given', () => {
     client.withToken(token);
   });
 
-  it('looks the global fetch up at each call', async (t) => {
+  test('looks the global fetch up at each call', async (t) => {
     const server = await startServer(t);
     const client = createClient(server.config());
     const seen = t.mock.method(globalThis, 'fetch');
@@ -443,7 +443,7 @@ describe('createClient on what it is given', () => {
     assert.equal(seen.mock.callCount(), 2);
   });
 
-  it('calls an injected fetch unbound from any object', async (t) => {
+  test('calls an injected fetch unbound from any object', async (t) => {
     const server = await startServer(t);
     const receivers: unknown[] = [];
     const unbound = function (this: unknown, ...parameters: Parameters<Fetch>) {
@@ -455,7 +455,7 @@ describe('createClient on what it is given', () => {
     assert.deepEqual(receivers, [undefined, undefined]);
   });
 
-  it('guards a relative URL by the address of the page, where there is one', async (t) => {
+  test('guards a relative URL by the address of the page, where there is one', async (t) => {
     const { fetch, requests } = stubFetch();
     const client = createClient(configWith('', 'fetch', fetch));
     await assert.rejects(client.authorizedFetch('/api/x'), TypeError);
@@ -473,7 +473,7 @@ describe('createClient on what it is given', () => {
     assert.equal(requests[1]!.url, 'https://5gedge.verizon.com/api/x');
   });
 
-  it('gives functions that work when destructured', async (t) => {
+  test('gives functions that work when destructured', async (t) => {
     const server = await startServer(t);
     const { fetchToken, getToken, withToken, authorizedFetch } = createClient(server.config());
     assert.equal((await fetchToken()).accessToken, 'token-1');
@@ -485,14 +485,14 @@ describe('createClient on what it is given', () => {
 });
 
 describe('the exchange as configured', () => {
-  it('asks for no scope where none is configured', async (t) => {
+  test('asks for no scope where none is configured', async (t) => {
     const server = await startServer(t);
     for (const oauthScopes of [undefined, []])
       await createClient(server.config({}, { oauthScopes })).fetchToken();
     for (const { body } of server.tokenRequests) assert.equal(body, 'grant_type=client_credentials');
   });
 
-  it('sends any scope token, so that a new one needs no new release', async (t) => {
+  test('sends any scope token, so that a new one needs no new release', async (t) => {
     const server = await startServer(t);
     await createClient(
       server.config({}, { oauthScopes: ['discovery:read', 'brand.new!scope#1[]~'] }),
@@ -500,7 +500,7 @@ describe('the exchange as configured', () => {
     assert.equal(server.tokenRequests[0]?.form.get('scope'), 'discovery:read brand.new!scope#1[]~');
   });
 
-  it('takes names for oauthParams that only resemble the reserved ones', async (t) => {
+  test('takes names for oauthParams that only resemble the reserved ones', async (t) => {
     const names = ['my_scope', 'scopes', 'grant_type_hint', 'x_client_id', 'client_ids'];
     const server = await startServer(t);
     await createClient(
@@ -513,7 +513,7 @@ describe('the exchange as configured', () => {
     );
   });
 
-  it('sends oauthParams in their order, arrays as repeated fields', async (t) => {
+  test('sends oauthParams in their order, arrays as repeated fields', async (t) => {
     const server = await startServer(t);
     const oauthParams = { audience: 'https://api.example.com/', resource: ['a b', 'c&d'] };
     await createClient(server.config({}, { oauthParams })).fetchToken();
@@ -523,7 +523,7 @@ describe('the exchange as configured', () => {
     );
   });
 
-  it('sends a form by POST that asks for JSON', async (t) => {
+  test('sends a form by POST that asks for JSON', async (t) => {
     const server = await startServer(t);
     await createClient(server.config()).fetchToken();
     const { method, headers } = server.tokenRequests[0]!;
@@ -532,7 +532,7 @@ describe('the exchange as configured', () => {
     assert.match(headers['content-type'] ?? '', /^application\/x-www-form-urlencoded(;charset=UTF-8)?$/);
   });
 
-  it('sends token requests without cookies and follows no redirect for them', async () => {
+  test('sends token requests without cookies and follows no redirect for them', async () => {
     const { fetch, requests } = stubFetch();
     await createClient({ ...configWith('', 'fetch', fetch) }).fetchToken();
     const { credentials, redirect, cache } = requests[0]!.init;
@@ -543,7 +543,7 @@ describe('the exchange as configured', () => {
     );
   });
 
-  it('says nothing of cookies where requests know none, as on workerd of 2023', async (t) => {
+  test('says nothing of cookies where requests know none, as on workerd of 2023', async (t) => {
     const known = Object.getOwnPropertyDescriptor(Request.prototype, 'credentials')!;
     t.after(() => Object.defineProperty(Request.prototype, 'credentials', known));
     Reflect.deleteProperty(Request.prototype, 'credentials');
@@ -573,12 +573,12 @@ describe('environments', () => {
     },
   };
 
-  it('are named as the vendor names them', () => {
+  test('are named as the vendor names them', () => {
     assert.deepEqual(Object.values(Environment).sort(), Object.keys(FACTS).sort());
   });
 
   for (const [environment, { host, apiOrigins }] of Object.entries(FACTS)) {
-    it(`${environment} has the endpoints of the vendor and sends credentials nowhere else`, async () => {
+    test(`${environment} has the endpoints of the vendor and sends credentials nowhere else`, async () => {
       const { fetch, requests } = stubFetch();
       const config = configWith('', 'environment', environment, { fetch });
       const client = createClient(config);
@@ -623,7 +623,7 @@ describe('environments', () => {
     ],
     ['https://m2m.example.com', 'https://m2m.example.com/login', 'https://m2m.example.com/logout'],
   ] as const) {
-    it(`take ${sessionUrl} for what it looks like`, async () => {
+    test(`take ${sessionUrl} for what it looks like`, async () => {
       const sent: string[] = [];
       const fetch: Fetch = async (input) => {
         sent.push(String(input));
@@ -642,7 +642,7 @@ describe('environments', () => {
     });
   }
 
-  it('default to Production', async () => {
+  test('default to Production', async () => {
     const { fetch, requests } = stubFetch();
     await createClient(configWith('', 'environment', undefined, { fetch })).fetchToken();
     assert.equal(requests[0]?.url, 'https://thingspace.verizon.com/api/ts/v1/oauth2/token');
@@ -684,7 +684,7 @@ describe('environments', () => {
     ['*', ['https://any.example.net', 'http://any.example.net'], []],
   ];
   for (const [entry, allowed, refused] of ORIGINS) {
-    it(`let ${entry} stand for what it says and for nothing else`, async () => {
+    test(`let ${entry} stand for what it says and for nothing else`, async () => {
       const { fetch, requests } = stubFetch();
       const client = createClient(configWith('environment', 'apiOrigins', [entry], { fetch }));
       for (const origin of refused) {
@@ -701,7 +701,7 @@ describe('environments', () => {
     });
   }
 
-  it('may be a module, which has no prototype', async () => {
+  test('may be a module, which has no prototype', async () => {
     const lines = Object.entries(ENDPOINTS).map(
       ([name, value]) => `export const ${name} = ${JSON.stringify(value)};`,
     );
@@ -710,7 +710,7 @@ describe('environments', () => {
     createClient(configWith('', 'environment', environment));
   });
 
-  it('may have plain http on loopback hosts', () => {
+  test('may have plain http on loopback hosts', () => {
     for (const host of ['localhost', 'a.localhost', '127.0.0.1', '127.255.1.9', '[::1]', 'localhost:8080']) {
       const url = `http://${host}/token`;
       createClient(
@@ -724,7 +724,7 @@ describe('environments', () => {
     }
   });
 
-  it('may have plain http elsewhere only with allowInsecureRequests: true', () => {
+  test('may have plain http elsewhere only with allowInsecureRequests: true', () => {
     const environment = { tokenUrl: 'http://auth.test/token', apiOrigins: ['http://api.test'] };
     createClient(configWith('', 'environment', { ...environment, allowInsecureRequests: true }));
     for (const allowInsecureRequests of [false, undefined]) {
@@ -744,7 +744,7 @@ describe('environments', () => {
 });
 
 describe('configFromEnvironment', () => {
-  it('reads every documented variable', () => {
+  test('reads every documented variable', () => {
     const config = configFromEnvironment({
       THINGSPACE_CLIENT_ID: 'invented-id',
       THINGSPACE_CLIENT_SECRET: 'invented-secret',
@@ -766,7 +766,7 @@ describe('configFromEnvironment', () => {
     createClient(config);
   });
 
-  it('reads a custom environment', () => {
+  test('reads a custom environment', () => {
     const config = configFromEnvironment({
       THINGSPACE_CLIENT_ID: 'invented-id',
       THINGSPACE_TOKEN_URL: 'https://auth.example.com/token',
@@ -778,7 +778,7 @@ describe('configFromEnvironment', () => {
     createClient(config);
   });
 
-  it('refuses half of a custom environment, and a named one beside it', () => {
+  test('refuses half of a custom environment, and a named one beside it', () => {
     const THINGSPACE_CLIENT_ID = 'invented-id';
     const [THINGSPACE_TOKEN_URL, THINGSPACE_API_ORIGINS] = [
       `https://${MARKER}.example/`,
@@ -797,7 +797,7 @@ describe('configFromEnvironment', () => {
     }
   });
 
-  it('takes an empty variable for an absent one', async () => {
+  test('takes an empty variable for an absent one', async () => {
     const config = configFromEnvironment({
       THINGSPACE_CLIENT_ID: 'invented-id',
       THINGSPACE_CLIENT_SECRET: '',
@@ -813,7 +813,7 @@ describe('configFromEnvironment', () => {
     await assert.rejects(createClient(config).fetchToken(), { code: 'no_credentials' });
   });
 
-  it('names the variable that is missing or wrong, and never its value', () => {
+  test('names the variable that is missing or wrong, and never its value', () => {
     for (const env of [{}, { THINGSPACE_CLIENT_ID: '' }]) {
       assert.match(
         catchTypeError(() => configFromEnvironment(env), 'id').message,
@@ -836,7 +836,7 @@ describe('configFromEnvironment', () => {
     }
   });
 
-  it('reads process.env by default, and nothing where there is no process', () => {
+  test('reads process.env by default, and nothing where there is no process', () => {
     process.env.THINGSPACE_CLIENT_ID = 'from-the-process';
     try {
       assert.equal(

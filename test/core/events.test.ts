@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { type ClientEvent, createClient } from 'thingspace-auth';
 import { fakeClock, recordEvents, rejectionOf, startServer, tokenAnswer } from '../support/server.ts';
 
 describe('onEvent', () => {
-  it('is told of a token and where it came from', async (t) => {
+  test('is told of a token and where it came from', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     const { events, onEvent } = recordEvents();
@@ -25,7 +25,7 @@ describe('onEvent', () => {
     ]);
   });
 
-  it('is told of exchanges that fail and of each wait for another try', async (t) => {
+  test('is told of exchanges that fail and of each wait for another try', async (t) => {
     const clock = fakeClock(t);
     t.mock.method(Math, 'random', () => 0.5);
     const server = await startServer(t);
@@ -48,7 +48,7 @@ describe('onEvent', () => {
     ]);
   });
 
-  it('is told of errors that are none of ours as other', async (t) => {
+  test('is told of errors that are none of ours as other', async (t) => {
     fakeClock(t);
     const server = await startServer(t);
     const { events, onEvent } = recordEvents();
@@ -57,7 +57,7 @@ describe('onEvent', () => {
     expect(events, [{ type: 'token_failed', code: 'other', durationMs: 0, attempts: 0 }]);
   });
 
-  it('is told of a failed refresh ahead', async (t) => {
+  test('is told of a failed refresh ahead', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     const { events, onEvent } = recordEvents();
@@ -72,7 +72,7 @@ describe('onEvent', () => {
     ]);
   });
 
-  it('is told of an oauthOnTokenUpdate that fails', async (t) => {
+  test('is told of an oauthOnTokenUpdate that fails', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     const { events, onEvent } = recordEvents();
@@ -87,7 +87,7 @@ describe('onEvent', () => {
     );
   });
 
-  it('is told of a replay', async (t) => {
+  test('is told of a replay', async (t) => {
     fakeClock(t);
     const server = await startServer(t);
     const { events, onEvent } = recordEvents();
@@ -101,7 +101,7 @@ describe('onEvent', () => {
     ]);
   });
 
-  it('is told nothing of calls that need nothing', async (t) => {
+  test('is told nothing of calls that need nothing', async (t) => {
     const server = await startServer(t);
     const { events, onEvent } = recordEvents();
     const client = createClient(server.config({ onEvent }));

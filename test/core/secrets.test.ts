@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
 import {
   ApiError,
@@ -40,7 +40,7 @@ const ALL = [
 ];
 
 describe('no secret is shown', () => {
-  it('by console.log, util.inspect, JSON.stringify or the text of a client or its functions', async (t) => {
+  test('by console.log, util.inspect, JSON.stringify or the text of a client or its functions', async (t) => {
     const server = await startServer(t, {
       token: () => ({ body: { access_token: TOKEN, expires_in: 3600 } }),
     });
@@ -112,7 +112,7 @@ describe('no secret is shown', () => {
     ['a connection that breaks', 'cut', 'network'],
   ];
   for (const [label, answer, code] of ANSWERS) {
-    it(`in the error and the events of ${label}`, async (t) => {
+    test(`in the error and the events of ${label}`, async (t) => {
       const server = await startServer(t);
       server.token = server.revoke = (_, response) =>
         answer === 'cut' ? void response.socket?.destroy() : answer;
@@ -133,7 +133,7 @@ describe('no secret is shown', () => {
     });
   }
 
-  it('in a description, which says where it has been left out', async (t) => {
+  test('in a description, which says where it has been left out', async (t) => {
     const server = await startServer(t);
     server.token = () => ({ status: 401, body: { error: 'invalid_client', ...echo } });
     const error = await rejectionOf(createClient(configOf(server)).fetchToken());
@@ -141,7 +141,7 @@ describe('no secret is shown', () => {
     assert.equal((error as OAuthProviderError).errorUri, 'https://docs.example.com/?s=***');
   });
 
-  it('in a description, not even the rest of one that another is a part of', async (t) => {
+  test('in a description, not even the rest of one that another is a part of', async (t) => {
     const server = await startServer(t);
     const own = `before-${SECRET}-after`;
     server.token = () => ({
@@ -218,7 +218,7 @@ describe('no secret is shown', () => {
   };
   for (const [method, clientAuthentication] of Object.entries(METHODS)) {
     for (const [place, answerWith] of Object.entries(PLACES)) {
-      it(`of ${method} in ${place}, whatever of the request the server repeats there`, async (t) => {
+      test(`of ${method} in ${place}, whatever of the request the server repeats there`, async (t) => {
         const server = await startServer(t);
         const { events, onEvent } = recordEvents();
         const config = configOf(server, onEvent, { clientAuthentication }, { retry: { attempts: 1 } });
@@ -245,7 +245,7 @@ describe('no secret is shown', () => {
     }
   }
 
-  it('but what is none stays readable', async (t) => {
+  test('but what is none stays readable', async (t) => {
     const server = await startServer(t);
     server.token = () => ({
       status: 400,
@@ -267,7 +267,7 @@ describe('no secret is shown', () => {
     }
   });
 
-  it('in the error after a 401 whose renewal fails', async (t) => {
+  test('in the error after a 401 whose renewal fails', async (t) => {
     const server = await startServer(t, { token: () => ({ body: { access_token: TOKEN } }) });
     const { authorizedFetch, getToken } = createClient(configOf(server));
     await getToken();
@@ -276,7 +276,7 @@ describe('no secret is shown', () => {
     assertCleanError(await rejectionOf(authorizedFetch(`${server.origin}/x`)), 'a renewal');
   });
 
-  it('in the errors of a time-out, of missing credentials, of the origin guard and of a redirect', async (t) => {
+  test('in the errors of a time-out, of missing credentials, of the origin guard and of a redirect', async (t) => {
     const server = await startServer(t, { token: () => ({ body: { access_token: TOKEN } }) });
     const client = createClient(configOf(server));
     const hasty = createClient(configOf(server, undefined, {}, { timeout: 50 })).withToken(
@@ -300,7 +300,7 @@ describe('no secret is shown', () => {
     for (const error of found) assertCleanError(error, 'a call');
   });
 
-  it('when a stored, a given or a provided token cannot stand in a header', async (t) => {
+  test('when a stored, a given or a provided token cannot stand in a header', async (t) => {
     const server = await startServer(t);
     const bad = { accessToken: `${TOKEN}\u0000`, tokenType: 'Bearer' as const };
     const thrown = (call: () => unknown) => {
@@ -323,7 +323,7 @@ describe('no secret is shown', () => {
     for (const error of errors) assertCleanError(error as Error, 'a bad token');
   });
 
-  it('in the events of calls that go well', async (t) => {
+  test('in the events of calls that go well', async (t) => {
     const server = await startServer(t, {
       token: () => ({ body: { access_token: `${TOKEN}-${server.tokenRequests.length}`, expires_in: 60 } }),
     });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import {
   ApiError,
@@ -47,7 +47,7 @@ describe('a token response', () => {
     [{}, undefined],
   ];
   for (const [wire, expiresIn] of LIFETIMES) {
-    it(`with expires_in ${JSON.stringify(wire)} lives ${expiresIn ?? 'for an unknown number of'} seconds`, async (t) => {
+    test(`with expires_in ${JSON.stringify(wire)} lives ${expiresIn ?? 'for an unknown number of'} seconds`, async (t) => {
       fakeClock(t);
       const token = await exchangeFor(t, { body: { access_token: 'a', expires_in: wire } });
       assert.equal(token.expiresIn, expiresIn);
@@ -58,7 +58,7 @@ describe('a token response', () => {
   }
 
   for (const wire of [1e20, Number.MAX_SAFE_INTEGER, 2 ** 31 + 1]) {
-    it(`with the absurd expires_in ${wire} has an expiry that is a safe whole number, far ahead`, async (t) => {
+    test(`with the absurd expires_in ${wire} has an expiry that is a safe whole number, far ahead`, async (t) => {
       fakeClock(t);
       const { expiresIn, expiry } = await exchangeFor(t, tokenAnswer('a', wire));
       assert.ok(Number.isSafeInteger(expiresIn) && Number.isSafeInteger(expiry));
@@ -66,7 +66,7 @@ describe('a token response', () => {
     });
   }
 
-  it('counts its life from just before the request, not from the answer', async (t) => {
+  test('counts its life from just before the request, not from the answer', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     clock.advance(999);
@@ -79,7 +79,7 @@ describe('a token response', () => {
   });
 
   for (const type of [undefined, null, 'bearer', 'BEARER', 'Bearer', 'bEaReR']) {
-    it(`with token_type ${JSON.stringify(type)} is a Bearer token`, async (t) => {
+    test(`with token_type ${JSON.stringify(type)} is a Bearer token`, async (t) => {
       const token = await exchangeFor(t, { body: { access_token: 'a', token_type: type } });
       assert.equal(token.tokenType, 'Bearer');
     });
@@ -95,7 +95,7 @@ describe('a token response', () => {
     [5, undefined],
   ];
   for (const [wire, scope] of SCOPES) {
-    it(`with scope ${JSON.stringify(wire)} ${scope ? `grants '${scope}'` : 'does not say what is granted'}`, async (t) => {
+    test(`with scope ${JSON.stringify(wire)} ${scope ? `grants '${scope}'` : 'does not say what is granted'}`, async (t) => {
       const token = await exchangeFor(t, tokenAnswer('a', 60, { scope: wire }));
       assert.equal(token.scope, scope);
       assert.equal('scope' in token, scope !== undefined);
@@ -126,7 +126,7 @@ describe('a token response', () => {
     ],
   ];
   for (const [label, answer] of WRITINGS) {
-    it(`is read ${label}`, async (t) => {
+    test(`is read ${label}`, async (t) => {
       fakeClock(t);
       const { scope, ...token } = await exchangeFor(t, answer);
       assert.deepEqual(token, { accessToken: 'a', tokenType: 'Bearer', expiresIn: 60, expiry: START + 60 });
@@ -134,13 +134,13 @@ describe('a token response', () => {
     });
   }
 
-  it('may hold a refresh token', async (t) => {
+  test('may hold a refresh token', async (t) => {
     const token = await exchangeFor(t, tokenAnswer('a', 60, { refresh_token: 'r' }));
     assert.equal(token.refreshToken, 'r');
     assert.ok(!('refreshToken' in (await exchangeFor(t, tokenAnswer('a', 60, { refresh_token: 5 })))));
   });
 
-  it('of up to 64 KiB is read, whatever the bytes arrive in', async (t) => {
+  test('of up to 64 KiB is read, whatever the bytes arrive in', async (t) => {
     const text = `{"access_token":"a","scope":"${'é'.repeat(30_000)}"}`;
     const bytes = Buffer.from(text + ' '.repeat(65_536 - Buffer.byteLength(text)));
     const server = await startServer(t);
@@ -154,7 +154,7 @@ describe('a token response', () => {
     assert.equal((await createClient(server.config()).fetchToken()).scope, 'é'.repeat(30_000));
   });
 
-  it('from a server that speaks HTTP/1.0 and closes every connection is read', async (t) => {
+  test('from a server that speaks HTTP/1.0 and closes every connection is read', async (t) => {
     const origin = await listenRaw(t, (socket) => socket.end(`HTTP/1.0 200 OK\r\n\r\n${JSON_TEXT}`));
     const client = createClient({
       clientCredentialsAuthCredentials: {
@@ -166,7 +166,7 @@ describe('a token response', () => {
     for (let count = 0; count < 3; count++) assert.equal((await client.fetchToken()).accessToken, 'a');
   });
 
-  it('is asked for again when a kept-alive connection turns out to be closed', async (t) => {
+  test('is asked for again when a kept-alive connection turns out to be closed', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     server.token = (_, response) => {
@@ -270,7 +270,7 @@ describe('an answer that is no token', () => {
     ]),
   ];
   for (const [label, answer, code, message] of CASES) {
-    it(`is an ApiError ${code}: ${label}`, async (t) => {
+    test(`is an ApiError ${code}: ${label}`, async (t) => {
       const error = await failureFor(t, answer);
       assert.equal(error.code, code);
       assert.equal(error.name, 'ApiError');
@@ -311,7 +311,7 @@ describe('an answer that is no token', () => {
   ];
   for (const [label, body] of HOSTILE) {
     for (const status of [200, 400, 401]) {
-      it(`is an ApiError also where it is hostile, with ${status}: ${label}`, async (t) => {
+      test(`is an ApiError also where it is hostile, with ${status}: ${label}`, async (t) => {
         const error = await failureFor(t, { status, headers: { 'content-type': 'application/json' }, body });
         assert.ok(['gateway_fault', 'invalid_response', 'oauth_error'].includes(error.code), error.code);
         assert.equal(error.statusCode, status);
@@ -320,7 +320,7 @@ describe('an answer that is no token', () => {
     }
   }
 
-  it('does not keep a good token from being read beside members that cannot be texts or numbers', async (t) => {
+  test('does not keep a good token from being read beside members that cannot be texts or numbers', async (t) => {
     for (const more of [
       '"expires_in":{"toString":1}',
       '"scope":[{"toString":1}]',
@@ -357,7 +357,7 @@ describe('an answer that is no token', () => {
     ],
   ];
   for (const [label, answer, word] of REFUSALS) {
-    it(`is an OAuthProviderError: a refusal ${label}`, async (t) => {
+    test(`is an OAuthProviderError: a refusal ${label}`, async (t) => {
       const error = await failureFor(t, answer);
       assert.ok(error instanceof OAuthProviderError);
       assert.equal(error.name, 'OAuthProviderError');
@@ -368,7 +368,7 @@ describe('an answer that is no token', () => {
     });
   }
 
-  it("keeps the server's description to 200 characters, and its page", async (t) => {
+  test("keeps the server's description to 200 characters, and its page", async (t) => {
     const body = {
       error: 'invalid_client',
       error_description: 'd'.repeat(500),
@@ -381,7 +381,7 @@ describe('an answer that is no token', () => {
     assert.ok(error.message.length < 400);
   });
 
-  it('has no description and no page where the server sent none, or none that are texts', async (t) => {
+  test('has no description and no page where the server sent none, or none that are texts', async (t) => {
     for (const more of [
       {},
       { error_description: 5, error_uri: {} },
@@ -393,7 +393,7 @@ describe('an answer that is no token', () => {
   });
 
   for (const status of [301, 302, 303, 307, 308]) {
-    it(`is a redirect with ${status}, which is not followed`, async (t) => {
+    test(`is a redirect with ${status}, which is not followed`, async (t) => {
       const server = await startServer(t);
       server.token = () => ({ status, headers: { location: `${server.origin}/elsewhere` } });
       server.api = () => tokenAnswer('a');
@@ -406,7 +406,7 @@ describe('an answer that is no token', () => {
     });
   }
 
-  it('is one of more than 64 KiB, which is not read to its end', async (t) => {
+  test('is one of more than 64 KiB, which is not read to its end', async (t) => {
     const server = await startServer(t);
     const cutOff: Promise<number>[] = [];
     server.token = (_, response) => void cutOff.push(writeWithoutEnd(response));
@@ -417,13 +417,13 @@ describe('an answer that is no token', () => {
     assert.equal(cutOff.length, 1, 'an answer that is too large was asked for again');
   });
 
-  it('is one that unpacks to more than 64 KiB', async (t) => {
+  test('is one that unpacks to more than 64 KiB', async (t) => {
     const body = gzipSync(`{"access_token":"a","x":"${' '.repeat(2 ** 20)}"}`);
     const error = await failureFor(t, { headers: { 'content-encoding': 'gzip' }, body });
     assert.equal(error.code, 'response_too_large');
   });
 
-  it('is a connection that breaks in the middle of the answer', async (t) => {
+  test('is a connection that breaks in the middle of the answer', async (t) => {
     const server = await startServer(t);
     server.token = (_, response) => {
       response.writeHead(200, { 'content-length': 100 });
@@ -437,7 +437,7 @@ describe('an answer that is no token', () => {
 });
 
 describe('OAuthToken', () => {
-  it('is frozen and survives JSON', async (t) => {
+  test('is frozen and survives JSON', async (t) => {
     const token = await exchangeFor(t, tokenAnswer('a', 60, { scope: 'x', refresh_token: 'r' }));
     assert.ok(Object.isFrozen(token));
     const parsed: unknown = JSON.parse(JSON.stringify(token));
@@ -453,7 +453,7 @@ describe('OAuthToken', () => {
     ]);
   });
 
-  it('lacks what is unknown', async (t) => {
+  test('lacks what is unknown', async (t) => {
     const token = await exchangeFor(t, { body: { access_token: 'a' } });
     assert.deepEqual(Object.keys(token), ['accessToken', 'tokenType']);
   });
@@ -510,7 +510,7 @@ describe('reviveToken', () => {
     ],
   ];
   for (const [label, value, token] of GOOD) {
-    it(`takes ${label}`, () => {
+    test(`takes ${label}`, () => {
       const revived = reviveToken(value);
       assert.deepEqual(revived, token);
       assert.ok(Object.isFrozen(revived));
@@ -553,7 +553,7 @@ describe('reviveToken', () => {
       { accessToken: MARKER, refreshToken: bad },
     ]),
   ];
-  it('refuses junk with a TypeError that shows no value', () => {
+  test('refuses junk with a TypeError that shows no value', () => {
     for (const [index, junk] of JUNK.entries()) {
       assert.throws(
         () => reviveToken(junk),
@@ -570,7 +570,7 @@ describe('reviveToken', () => {
 });
 
 describe('isExpired', () => {
-  it('is true from the second of expiry on, and earlier by the skew', (t) => {
+  test('is true from the second of expiry on, and earlier by the skew', (t) => {
     const clock = fakeClock(t);
     const token: OAuthToken = { accessToken: 'a', tokenType: 'Bearer', expiry: START + 60 };
     clock.advance(49_999);
@@ -583,7 +583,7 @@ describe('isExpired', () => {
     assert.equal(isExpired(token), true);
   });
 
-  it('is never true without an expiry', () => {
+  test('is never true without an expiry', () => {
     assert.equal(isExpired({ accessToken: 'a', tokenType: 'Bearer', expiresIn: 0 }, 1e9), false);
   });
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { startServer, type TestServer } from '../support/server.ts';
 
 const root = join(import.meta.dirname, '../../..');
@@ -55,7 +55,7 @@ describe('an uncaught error', () => {
     ],
   ];
   for (const [label, prepare, program, message] of CASES) {
-    it(`${label} prints its message first, readable frames, and little else`, async (t) => {
+    test(`${label} prints its message first, readable frames, and little else`, async (t) => {
       const server = await startServer(t, {
         token: () => ({ status: 401, body: { error: 'invalid_client' } }),
       });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { ApiError, createClient, revokeToken } from 'thingspace-auth';
 import { type DiscoverOptions, discover } from 'thingspace-auth/discover';
 import { createMockServer } from 'thingspace-auth/testing';
@@ -41,7 +41,7 @@ function metadata(issuer: string, more: object = {}): Answer {
 const asks = (...paths: string[]) => paths.map((path) => `GET ${path} application/json`);
 
 describe('discover', () => {
-  it('reads the metadata of RFC 8414 in one request', async (t) => {
+  test('reads the metadata of RFC 8414 in one request', async (t) => {
     const { origin, asked, answers, discover } = await startMetadataServer(t);
     answers[OAUTH] = metadata(origin, {
       revocation_endpoint: `${origin}/revoke`,
@@ -59,7 +59,7 @@ describe('discover', () => {
     assert.ok(Object.isFrozen(environment));
   });
 
-  it('leaves out the revocation endpoint where the server has none', async (t) => {
+  test('leaves out the revocation endpoint where the server has none', async (t) => {
     const { origin, answers, discover } = await startMetadataServer(t);
     for (const revocation_endpoint of [undefined, null]) {
       answers[OAUTH] = metadata(origin, { revocation_endpoint });
@@ -67,7 +67,7 @@ describe('discover', () => {
     }
   });
 
-  it('puts the path of an issuer behind the well-known part, then before that of OpenID Connect', async (t) => {
+  test('puts the path of an issuer behind the well-known part, then before that of OpenID Connect', async (t) => {
     const { origin, asked, answers, discover } = await startMetadataServer(t);
     answers[`${OAUTH}/a/b`] = metadata(`${origin}/a/b`);
     answers[`/c${OPENID}`] = metadata(`${origin}/c`);
@@ -78,7 +78,7 @@ describe('discover', () => {
     assert.deepEqual(asked, asks(`${OAUTH}/a/b`, `${OAUTH}/c`, `/c${OPENID}`));
   });
 
-  it('leaves the last slash of an issuer out of the address, and compares it all the same', async (t) => {
+  test('leaves the last slash of an issuer out of the address, and compares it all the same', async (t) => {
     const { origin, asked, answers, discover } = await startMetadataServer(t);
     answers[OPENID] = metadata(`${origin}/`, { token_endpoint: `${origin}/token` });
     answers[`${OAUTH}/a`] = metadata(`${origin}/a/`);
@@ -124,7 +124,7 @@ describe('discover', () => {
     ['a redirect to another origin', { status: 307, headers: { location: 'https://elsewhere.example/' } }],
   ];
   for (const [what, answer] of NO_METADATA) {
-    it(`goes on to the second address where the first gives ${what}, and says so where that is none either`, async (t) => {
+    test(`goes on to the second address where the first gives ${what}, and says so where that is none either`, async (t) => {
       const { origin, asked, answers, discover } = await startMetadataServer(t);
       answers['/moved'] = metadata(origin);
       answers[OAUTH] = JSON.parse(JSON.stringify(answer).replaceAll('ORIGIN', origin));
@@ -144,7 +144,7 @@ describe('discover', () => {
     });
   }
 
-  it('says which issuer the metadata is of', async (t) => {
+  test('says which issuer the metadata is of', async (t) => {
     const { origin, answers, discover } = await startMetadataServer(t);
     answers[OPENID] = metadata(`${origin}/`);
     await assert.rejects(discover(), (error: Error) =>
@@ -152,7 +152,7 @@ describe('discover', () => {
     );
   });
 
-  it('shows no more than the first 200 characters of another issuer', async (t) => {
+  test('shows no more than the first 200 characters of another issuer', async (t) => {
     const { answers, discover } = await startMetadataServer(t);
     answers[OPENID] = metadata('x'.repeat(1_000));
     await assert.rejects(discover(), (error: Error) =>
@@ -160,7 +160,7 @@ describe('discover', () => {
     );
   });
 
-  it('reads no more than 64 KiB', async (t) => {
+  test('reads no more than 64 KiB', async (t) => {
     const { origin, answers, discover } = await startMetadataServer(t);
     answers[OPENID] = metadata(origin, { filler: 'x'.repeat(70_000) });
     const error = await rejectionOf(discover());
@@ -168,14 +168,14 @@ describe('discover', () => {
     assert.ok(error.message.endsWith(`${origin}${OPENID} is larger than 64 KiB (status 200)`), error.message);
   });
 
-  it('rejects with network where nobody answers', async (t) => {
+  test('rejects with network where nobody answers', async (t) => {
     const origin = await listen(t, (_, response) => response.destroy());
     const error = await rejectionOf(discover(origin, { apiOrigins: [origin] }));
     assert.deepEqual([error.name, error.code, error.statusCode], ['ApiError', 'network', undefined]);
     assert.ok(error.cause instanceof TypeError);
   });
 
-  it('has 30 s for the whole, or the time given', async (t) => {
+  test('has 30 s for the whole, or the time given', async (t) => {
     const clock = fakeClock(t);
     const asked: string[] = [];
     const origin = await listen(t, ({ url = '' }, response) => {
@@ -207,7 +207,7 @@ describe('discover', () => {
     }
   });
 
-  it('rejects with the reason of its signal, without a request where that is aborted before', async (t) => {
+  test('rejects with the reason of its signal, without a request where that is aborted before', async (t) => {
     const { asked, discover } = await startMetadataServer(t);
     const reason = { of: 'the caller' };
     assert.equal(await rejectionOf(discover('', { signal: AbortSignal.abort(reason) })), reason);
@@ -223,13 +223,13 @@ describe('discover', () => {
     assert.equal(await waiting, reason);
   });
 
-  it('takes null for no signal, as fetch does', async (t) => {
+  test('takes null for no signal, as fetch does', async (t) => {
     const { origin, answers, discover } = await startMetadataServer(t);
     answers[OAUTH] = metadata(origin);
     assert.equal((await discover('', { signal: null })).tokenUrl, `${origin}/token`);
   });
 
-  it('refuses a bad issuer and bad options before any request', async () => {
+  test('refuses a bad issuer and bad options before any request', async () => {
     let asked = 0;
     const fetch = async () => (asked++, new Response('{}'));
     const issuer = 'https://auth.example.com';
@@ -273,7 +273,7 @@ describe('discover', () => {
     assert.equal(asked, 0);
   });
 
-  it('gives an environment: with the mock server a client works and revokes', async () => {
+  test('gives an environment: with the mock server a client works and revokes', async () => {
     const { fetch, requests } = createMockServer({ clients: { 'invented-id': 'invented-secret' } });
     for (const issuer of ['https://auth.example.com', 'https://auth.example.com/tenant']) {
       requests.length = 0;
@@ -291,7 +291,7 @@ describe('discover', () => {
     }
   });
 
-  it('finds the mock server at the address of OpenID Connect too', async () => {
+  test('finds the mock server at the address of OpenID Connect too', async () => {
     const { fetch } = createMockServer();
     const onlyOpenId: typeof fetch = async (input: any, init?: any) =>
       String(input).includes(OAUTH) ? new Response(null, { status: 404 }) : fetch(input, init);
@@ -303,7 +303,7 @@ describe('discover', () => {
   });
 });
 
-it('says what fetch must answer where it answers unlike the platform', async () => {
+test('says what fetch must answer where it answers unlike the platform', async () => {
   const fetch = (async () => ({})) as unknown as typeof globalThis.fetch;
 
   await assert.rejects(discover('https://auth.example.com', { apiOrigins: [], fetch }), {

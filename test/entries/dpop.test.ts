@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash, createPrivateKey } from 'node:crypto';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
 import { type ClientConfig, createClient, type OAuthTokenProvider, reviveToken } from 'thingspace-auth';
 import { createDpop, type Dpop, type ProofRequest } from 'thingspace-auth/dpop';
@@ -41,7 +41,7 @@ const asking = (nonce: string, challenge = 'DPoP error="use_dpop_nonce"') =>
   bringing(nonce, { status: 401, headers: { 'www-authenticate': challenge } });
 
 describe('a proof', () => {
-  it('says for which request it is, signed by a key of its own', async (t) => {
+  test('says for which request it is, signed by a key of its own', async (t) => {
     fakeClock(t);
     const { header, claims } = readProof(await createDpop().createProof(toToken));
     const { jti, ...others } = claims;
@@ -53,12 +53,12 @@ describe('a proof', () => {
     assert.match(jti, /^[\da-f-]{36}$/);
   });
 
-  it('for a call holds the hash of its token', async () => {
+  test('for a call holds the hash of its token', async () => {
     const { claims } = readProof(await createDpop().createProof(toApi));
     assert.deepEqual([claims.htm, claims.htu, claims.ath], ['GET', API_URL, sha256('token-1')]);
   });
 
-  it('is for the request as it is sent: method as fetch writes it, URL without query and fragment', async () => {
+  test('is for the request as it is sent: method as fetch writes it, URL without query and fragment', async () => {
     const dpop = createDpop();
     const targetOf = async (method: string, url: string) => {
       const { htm, htu } = readProof(await dpop.createProof({ method, url, accessToken: 'a' })).claims;
@@ -75,7 +75,7 @@ describe('a proof', () => {
     assert.equal(await targetOf('GET', 'http://127.0.0.1:8080'), 'GET http://127.0.0.1:8080/');
   });
 
-  it('is used once: each has an id of its own, all have one key', async () => {
+  test('is used once: each has an id of its own, all have one key', async () => {
     const dpop = createDpop();
     const proofs = (await Promise.all(Array.from({ length: 20 }, () => dpop.createProof(toApi)))).map(
       readProof,
@@ -84,21 +84,21 @@ describe('a proof', () => {
     assert.equal(new Set(proofs.map(({ header }) => header.jwk.x)).size, 1);
   });
 
-  it('costs no key of its own: one is made for all', async (t) => {
+  test('costs no key of its own: one is made for all', async (t) => {
     const made = t.mock.method(crypto.subtle, 'generateKey');
     const dpop = createDpop();
     for (let count = 0; count < 3; count++) await dpop.createProof(toApi);
     assert.equal(made.mock.callCount(), 1);
   });
 
-  it('of another object has another key', async () => {
+  test('of another object has another key', async () => {
     const [one, other] = await Promise.all([createDpop(), createDpop()].map((dpop) => dpop.getThumbprint()));
     assert.notEqual(one, other);
   });
 });
 
 describe('the key', () => {
-  it('is made on first use, and again where that failed', async (t) => {
+  test('is made on first use, and again where that failed', async (t) => {
     const problem = new Error('no entropy');
     const made = t.mock.method(crypto.subtle, 'generateKey', async () => Promise.reject(problem), {
       times: 1,
@@ -113,7 +113,7 @@ describe('the key', () => {
     assert.equal(made.mock.callCount(), 1);
   });
 
-  it('cannot be read, and nothing of the object shows it', async (t) => {
+  test('cannot be read, and nothing of the object shows it', async (t) => {
     const pairs: CryptoKeyPair[] = [];
     const { generateKey } = crypto.subtle;
     t.mock.method(crypto.subtle, 'generateKey', async (...parameters: Parameters<typeof generateKey>) => {
@@ -135,7 +135,7 @@ describe('the key', () => {
     assert.doesNotMatch(inspect(dpop, { showHidden: true, depth: 9 }), /CryptoKey/);
   });
 
-  it('has the thumbprint of RFC 7638', async () => {
+  test('has the thumbprint of RFC 7638', async () => {
     const dpop = createDpop();
     const thumbprint = await dpop.getThumbprint();
     const { crv, kty, x, y } = readProof(await dpop.createProof(toToken)).header.jwk;
@@ -143,7 +143,7 @@ describe('the key', () => {
   });
 
   for (const algorithm of ['ES256', 'ES384', 'ES512', 'RS256', 'PS384', 'EdDSA'] as const) {
-    it(`may be one that is given: ${algorithm}`, async () => {
+    test(`may be one that is given: ${algorithm}`, async () => {
       const dpop = createDpop({ keyPair: await pairFor(algorithm) });
       const { header } = readProof(await dpop.createProof(toApi));
       const members = {
@@ -161,7 +161,7 @@ describe('the key', () => {
     });
   }
 
-  it('must be a private one that may sign and its public one, exportable: else a TypeError at once', async () => {
+  test('must be a private one that may sign and its public one, exportable: else a TypeError at once', async () => {
     const { privateKey, publicKey } = await pairFor('ES256');
     const other = await pairFor('ES384');
     const small = await pairFor('RS256', 1024);
@@ -197,7 +197,7 @@ describe('the key', () => {
     createDpop({ keyPair: undefined });
   });
 
-  it('is no option by another name', () => {
+  test('is no option by another name', () => {
     assert.throws(
       () => createDpop({ keys: 'secret-word' } as object),
       (error: Error) => error instanceof TypeError && /^keys is no option/.test(error.message),
@@ -209,7 +209,7 @@ describe('a nonce', () => {
   const nonceOf = async (dpop: ReturnType<typeof createDpop>, request: ProofRequest) =>
     readProof(await dpop.createProof(request)).claims.nonce;
 
-  it('that an answer brings is in the proofs from then on, the last one', async () => {
+  test('that an answer brings is in the proofs from then on, the last one', async () => {
     const dpop = createDpop();
     assert.equal(await nonceOf(dpop, toApi), undefined);
     for (const nonce of ['n-1', 'n-2']) {
@@ -220,7 +220,7 @@ describe('a nonce', () => {
     assert.equal(await nonceOf(dpop, toApi), 'n-2');
   });
 
-  it('comes with redirects and errors too', async () => {
+  test('comes with redirects and errors too', async () => {
     const dpop = createDpop();
     for (const status of [302, 400, 401, 500]) {
       dpop.noteNonce(toApi, bringing(`n-${status}`, { status }));
@@ -228,7 +228,7 @@ describe('a nonce', () => {
     }
   });
 
-  it('is that of its server and origin only', async () => {
+  test('is that of its server and origin only', async () => {
     const dpop = createDpop();
     const sameOrigin = { ...toApi, url: TOKEN_URL };
     const otherPort = { ...toApi, url: 'https://api.example.com:8443/orders' };
@@ -248,7 +248,7 @@ describe('a nonce', () => {
     );
   });
 
-  it('that could not stand in a header is not kept: two of them, quotes, spaces', async () => {
+  test('that could not stand in a header is not kept: two of them, quotes, spaces', async () => {
     const dpop = createDpop();
     const two = new Response(null, {
       headers: [
@@ -271,7 +271,7 @@ describe('a nonce', () => {
     assert.equal(await nonceOf(dpop, toApi), '!#[]~,a');
   });
 
-  it('is asked for by a 401 that says use_dpop_nonce and brings it', () => {
+  test('is asked for by a 401 that says use_dpop_nonce and brings it', () => {
     const { noteNonce } = createDpop();
     const asks = [
       'DPoP error="use_dpop_nonce", error_description="…"'.replace('…', 'a'),
@@ -309,7 +309,7 @@ describe('a nonce', () => {
 });
 
 describe('a client with dpop', () => {
-  it('proves each token request and each call, for itself and its token', async (t) => {
+  test('proves each token request and each call, for itself and its token', async (t) => {
     const server = await startProvenServer(t);
     const dpop = createDpop();
     const { authorizedFetch, fetchToken } = createClient(server.config({ dpop }));
@@ -343,7 +343,7 @@ describe('a client with dpop', () => {
     );
   });
 
-  it('without it sends no proof', async (t) => {
+  test('without it sends no proof', async (t) => {
     const server = await startServer(t);
     await createClient(server.config()).authorizedFetch(`${server.origin}/x`);
     assert.deepEqual(
@@ -352,7 +352,7 @@ describe('a client with dpop', () => {
     );
   });
 
-  it('answers the token endpoint’s question for a nonce, outside retry, with another assertion', async (t) => {
+  test('answers the token endpoint’s question for a nonce, outside retry, with another assertion', async (t) => {
     const server = await startProvenServer(t, { tokenNonce: 'n-1' });
     const { events, onEvent } = recordEvents();
     const clientAuthentication = privateKeyJwt({ key: await importKey(keysFor('ES256').privatePem) });
@@ -377,7 +377,7 @@ describe('a client with dpop', () => {
     );
   });
 
-  it('answers it once for each attempt: a second question, or one without a nonce, is a refusal', async (t) => {
+  test('answers it once for each attempt: a second question, or one without a nonce, is a refusal', async (t) => {
     for (const [headers, requests] of [
       [{}, 1],
       [{ 'dpop-nonce': 'n-1' }, 2],
@@ -393,7 +393,7 @@ describe('a client with dpop', () => {
     }
   });
 
-  it('takes no other refusal for it, nor any without dpop, though a nonce comes along', async (t) => {
+  test('takes no other refusal for it, nor any without dpop, though a nonce comes along', async (t) => {
     for (const [dpop, error] of [
       [createDpop(), 'invalid_client'],
       [undefined, 'use_dpop_nonce'],
@@ -409,7 +409,7 @@ describe('a client with dpop', () => {
     }
   });
 
-  it('answers it in each attempt of an exchange', async (t) => {
+  test('answers it in each attempt of an exchange', async (t) => {
     const clock = fakeClock(t);
     const server = await startProvenServer(t, { tokenNonce: 'n-1' });
     const { token } = server;
@@ -427,7 +427,7 @@ describe('a client with dpop', () => {
     );
   });
 
-  it('answers the API’s question for a nonce once, with the token it has', async (t) => {
+  test('answers the API’s question for a nonce once, with the token it has', async (t) => {
     const server = await startProvenServer(t, { apiNonce: 'n-1' });
     const { events, onEvent } = recordEvents();
     const { authorizedFetch } = createClient(server.config({ dpop: createDpop(), onEvent }));
@@ -459,7 +459,7 @@ describe('a client with dpop', () => {
     );
   });
 
-  it('hands back the 401 of an API that asks again and again, and goes on with its token', async (t) => {
+  test('hands back the 401 of an API that asks again and again, and goes on with its token', async (t) => {
     const server = await startProvenServer(t);
     let count = 0;
     server.api = () => ({
@@ -474,7 +474,7 @@ describe('a client with dpop', () => {
     assert.deepEqual([server.apiRequests.length, server.tokenRequests.length], [6, 1]);
   });
 
-  it('makes no renewal where eight calls meet the question together', async (t) => {
+  test('makes no renewal where eight calls meet the question together', async (t) => {
     const server = await startProvenServer(t, { apiNonce: 'n-1' });
     const gate = hold();
     const { api } = server;
@@ -495,7 +495,7 @@ describe('a client with dpop', () => {
     );
   });
 
-  it('renews a rejected token once more behind the question, and the other way round', async (t) => {
+  test('renews a rejected token once more behind the question, and the other way round', async (t) => {
     for (const order of ['nonce first', 'token first']) {
       const server = await startProvenServer(t, { apiNonce: 'n-1' });
       const { authorizedFetch, fetchToken } = createClient(server.config({ dpop: createDpop() }));
@@ -525,14 +525,14 @@ describe('a client with dpop', () => {
     ]);
   });
 
-  it('hands on an answer that brings a nonce, though no proof was sent', async (t) => {
+  test('hands on an answer that brings a nonce, though no proof was sent', async (t) => {
     const server = await startServer(t, { api: () => ({ headers: { 'dpop-nonce': 'n-1' } }) });
     const client = createClient(server.config({ dpop: createDpop() }));
 
     assert.equal((await client.authorizedFetch(`${server.origin}/x`)).status, 200);
   });
 
-  it('hands back the 401 of a stream that met the question; its token goes on, and the next call has the nonce', async (t) => {
+  test('hands back the 401 of a stream that met the question; its token goes on, and the next call has the nonce', async (t) => {
     const server = await startProvenServer(t, { apiNonce: 'n-1' });
     const { authorizedFetch } = createClient(server.config({ dpop: createDpop() }));
     const stream = () =>
@@ -547,7 +547,7 @@ describe('a client with dpop', () => {
     );
   });
 
-  it('proves each hop of a redirect, with the nonce of its origin, which a redirect may bring', async (t) => {
+  test('proves each hop of a redirect, with the nonce of its origin, which a redirect may bring', async (t) => {
     const target = await startProvenServer(t, { apiNonce: 'of-the-target' });
     const server = await startProvenServer(t, { apiNonce: 'of-the-first' });
     const { api } = server;
@@ -588,7 +588,7 @@ describe('a client with dpop', () => {
     );
   });
 
-  it('changes the method of a proof where a redirect changes that of the request', async (t) => {
+  test('changes the method of a proof where a redirect changes that of the request', async (t) => {
     const server = await startProvenServer(t);
     const { api } = server;
     server.api = (received, response) => {
@@ -606,7 +606,7 @@ describe('a client with dpop', () => {
     );
   });
 
-  it('sends no proof where it sends no token: outside apiOrigins, also where the guard is off', async (t) => {
+  test('sends no proof where it sends no token: outside apiOrigins, also where the guard is off', async (t) => {
     const outside = await startServer(t);
     const server = await startProvenServer(t);
     server.api = () => ({ status: 302, headers: { location: `${outside.origin}/x` } });
@@ -624,7 +624,7 @@ describe('a client with dpop', () => {
     assert.ok(server.apiRequests.every(({ headers }) => headers.dpop));
   });
 
-  it('believes a server that answers Bearer all the same, and proves nothing to the API then', async (t) => {
+  test('believes a server that answers Bearer all the same, and proves nothing to the API then', async (t) => {
     const server = await startServer(t);
     const { authorizedFetch, getToken } = createClient(server.config({ dpop: createDpop() }));
     await authorizedFetch(`${server.origin}/x`);
@@ -636,7 +636,7 @@ describe('a client with dpop', () => {
     );
   });
 
-  it('sends no proof with the Bearer token that a renewal brings in the place of a bound one', async (t) => {
+  test('sends no proof with the Bearer token that a renewal brings in the place of a bound one', async (t) => {
     const server = await startProvenServer(t);
     const { authorizedFetch, fetchToken } = createClient(server.config({ dpop: createDpop() }));
     await fetchToken();
@@ -649,7 +649,7 @@ describe('a client with dpop', () => {
     );
   });
 
-  it('starts from a bound token that went through JSON, and hands its key on with withToken', async (t) => {
+  test('starts from a bound token that went through JSON, and hands its key on with withToken', async (t) => {
     const server = await startProvenServer(t);
     const dpop = createDpop();
     const first = createClient(server.config({ dpop }));
@@ -666,7 +666,7 @@ describe('a client with dpop', () => {
     assert.deepEqual(new Set(server.proofs.map(({ thumbprint }) => thumbprint)).size, 1);
   });
 
-  it('needs dpop for a bound token: else a TypeError, or an invalid_response', async (t) => {
+  test('needs dpop for a bound token: else a TypeError, or an invalid_response', async (t) => {
     const server = await startProvenServer(t);
     const bound = { accessToken: 'bound', tokenType: 'DPoP' } as const;
     assert.throws(() => createClient(server.config({}, { oauthToken: bound })), {
@@ -692,7 +692,7 @@ describe('a client with dpop', () => {
     );
   });
 
-  it('tells a provider the thumbprint that tokens are bound to', async (t) => {
+  test('tells a provider the thumbprint that tokens are bound to', async (t) => {
     const server = await startProvenServer(t);
     const dpop = createDpop();
     const bindings: unknown[] = [];
@@ -706,7 +706,7 @@ describe('a client with dpop', () => {
     assert.deepEqual(bindings, [true, await dpop.getThumbprint(), false, undefined]);
   });
 
-  it('shares a stored token with those who have its key, and with nobody else', async (t) => {
+  test('shares a stored token with those who have its key, and with nobody else', async (t) => {
     const server = await startProvenServer(t);
     const values = new Map<string, string>();
     const store = {
@@ -730,7 +730,7 @@ describe('a client with dpop', () => {
     );
   });
 
-  it('is refused beside a session, and where it is none', () => {
+  test('is refused beside a session, and where it is none', () => {
     const environment = { tokenUrl: TOKEN_URL, apiOrigins: [] };
     const create = (options: object) =>
       createClient({
@@ -755,7 +755,7 @@ describe('a client with dpop', () => {
     create({ dpop: createDpop(), vZM2mToken: 'constant' });
   });
 
-  it('fails a call with what making the proof fails with, before anything is sent', async (t) => {
+  test('fails a call with what making the proof fails with, before anything is sent', async (t) => {
     const server = await startProvenServer(t);
     const problem = new Error('the key is gone');
     const dpop: Dpop = { ...createDpop(), createProof: () => Promise.reject(problem) };
@@ -769,7 +769,7 @@ describe('a client with dpop', () => {
     assert.deepEqual([server.tokenRequests.length, server.apiRequests.length], [0, 0]);
   });
 
-  it('works against the mock server, through a change of its nonces and of its tokens', async () => {
+  test('works against the mock server, through a change of its nonces and of its tokens', async () => {
     const { fetch, requests, rotateNonces, revokeAll } = createMockServer({
       dpop: true,
       clients: { 'invented-id': 'invented-secret' },

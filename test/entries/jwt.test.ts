@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHmac, createPrivateKey, generateKeyPairSync, sign } from 'node:crypto';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { ApiError, type ClientAuthentication, createClient, revokeToken } from 'thingspace-auth';
 import {
   clientSecretJwt,
@@ -38,7 +38,7 @@ const TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 
 describe('privateKeyJwt', () => {
   for (const algorithm of ALGORITHMS) {
-    it(`signs with ${algorithm}`, async (t) => {
+    test(`signs with ${algorithm}`, async (t) => {
       const { privatePem, publicPem } = keysFor(algorithm);
       const { form } = await exchangeWith(t, privateKeyJwt({ key: await importKey(privatePem, algorithm) }));
       const { header } = readSigned(form.get('client_assertion')!, publicPem);
@@ -46,7 +46,7 @@ describe('privateKeyJwt', () => {
     });
   }
 
-  it('says who the client is, for whom and until when, and sends the id beside it and no secret', async (t) => {
+  test('says who the client is, for whom and until when, and sends the id beside it and no secret', async (t) => {
     fakeClock(t);
     const { privatePem, publicPem } = keysFor('ES256');
     const server = await startServer(t);
@@ -75,7 +75,7 @@ describe('privateKeyJwt', () => {
     assert.deepEqual([form.get('client_id'), form.get('client_assertion_type')], ['invented-id', TYPE]);
   });
 
-  it('needs no secret', async (t) => {
+  test('needs no secret', async (t) => {
     const server = await startServer(t);
     const clientAuthentication = privateKeyJwt({ key: await es256() });
     await createClient(
@@ -84,7 +84,7 @@ describe('privateKeyJwt', () => {
     assert.equal(server.tokenRequests.length, 1);
   });
 
-  it('is for whom it is told, for as long as it is told', async (t) => {
+  test('is for whom it is told, for as long as it is told', async (t) => {
     const { privatePem, publicPem } = keysFor('ES256');
     const key = await importKey(privatePem);
     const claimsOf = ({ form }: Received) => readSigned(form.get('client_assertion')!, publicPem).claims;
@@ -103,7 +103,7 @@ describe('privateKeyJwt', () => {
     assert.equal(computed.aud, 'invented-id /token');
   });
 
-  it('makes an assertion of its own for each attempt', async (t) => {
+  test('makes an assertion of its own for each attempt', async (t) => {
     const clock = fakeClock(t);
     const { privatePem, publicPem } = keysFor('ES256');
     const server = await startServer(t, {
@@ -122,7 +122,7 @@ describe('privateKeyJwt', () => {
     assert.equal(new Set(claims.map(({ jti }) => jti)).size, 3);
   });
 
-  it('is for the token endpoint at revocation too, or for the endpoint asked where that is wanted', async (t) => {
+  test('is for the token endpoint at revocation too, or for the endpoint asked where that is wanted', async (t) => {
     const { privatePem, publicPem } = keysFor('ES256');
     const key = await importKey(privatePem);
     const server = await startServer(t);
@@ -141,7 +141,7 @@ describe('privateKeyJwt', () => {
     assert.deepEqual(audiences, [server.tokenUrl, `${server.origin}/revoke`]);
   });
 
-  it('has another program sign, with what it is told', async (t) => {
+  test('has another program sign, with what it is told', async (t) => {
     const { privatePem, publicPem } = keysFor('ES256');
     const inputs: Uint8Array[] = [];
     const kms = async (input: Uint8Array): Promise<Uint8Array> => {
@@ -162,7 +162,7 @@ describe('privateKeyJwt', () => {
     );
   });
 
-  it('takes r and s of a signer on each curve', async (t) => {
+  test('takes r and s of a signer on each curve', async (t) => {
     for (const algorithm of ['ES256', 'ES384', 'ES512'] as const) {
       const { privatePem, publicPem } = keysFor(algorithm);
       const key = (input: Uint8Array) =>
@@ -172,7 +172,7 @@ describe('privateKeyJwt', () => {
     }
   });
 
-  it('takes an ArrayBuffer of a signer, and a part of a larger buffer', async (t) => {
+  test('takes an ArrayBuffer of a signer, and a part of a larger buffer', async (t) => {
     const { privatePem, publicPem } = keysFor('EdDSA');
     const signed = (input: Uint8Array) => sign(null, input, privatePem);
     const asBuffer = (input: Uint8Array) => new Uint8Array(signed(input)).buffer;
@@ -183,7 +183,7 @@ describe('privateKeyJwt', () => {
     }
   });
 
-  it('refuses the DER that many KMSs return', async (t) => {
+  test('refuses the DER that many KMSs return', async (t) => {
     const server = await startServer(t);
     for (const algorithm of ['ES256', 'ES384', 'ES512'] as const) {
       const key = (input: Uint8Array) =>
@@ -199,7 +199,7 @@ describe('privateKeyJwt', () => {
     assert.equal(server.tokenRequests.length, 0);
   });
 
-  it('takes signatures of any length of a signer with RSA', async (t) => {
+  test('takes signatures of any length of a signer with RSA', async (t) => {
     const { privatePem, publicPem } = keysFor('RS256', 3072);
     const { form } = await exchangeWith(
       t,
@@ -209,7 +209,7 @@ describe('privateKeyJwt', () => {
     readSigned(form.get('client_assertion')!, publicPem);
   });
 
-  it('retries a signer that fails with network, and hands on any other error', async (t) => {
+  test('retries a signer that fails with network, and hands on any other error', async (t) => {
     const clock = fakeClock(t);
     const { privatePem, publicPem } = keysFor('EdDSA');
     const server = await startServer(t);
@@ -247,7 +247,7 @@ describe('privateKeyJwt', () => {
     assert.equal(await rejectionOf(failing.fetchToken()), problem);
   });
 
-  it('refuses a key that cannot sign, at once', async () => {
+  test('refuses a key that cannot sign, at once', async () => {
     const ecdsa = { name: 'ECDSA', namedCurve: 'P-256' };
     const ecdh = { name: 'ECDH', namedCurve: 'P-256' };
     const small = await importKey(keysFor('RS256', 1024).privatePem);
@@ -285,7 +285,7 @@ describe('privateKeyJwt', () => {
     assert.throws(() => (privateKeyJwt as any)(), { name: 'TypeError', message: /^key must be / });
   });
 
-  it('refuses options that break their rules, at once, and never shows them', async () => {
+  test('refuses options that break their rules, at once, and never shows them', async () => {
     const key = await es256();
     const signer = () => new Uint8Array(64);
     const bad: [options: any, name: string][] = [
@@ -317,7 +317,7 @@ describe('privateKeyJwt', () => {
 });
 
 describe('clientSecretJwt', () => {
-  it('signs with the secret, which is not sent', async (t) => {
+  test('signs with the secret, which is not sent', async (t) => {
     const server = await startServer(t);
     const clientAuthentication = clientSecretJwt({ lifetime: 30, audience: 'someone' });
 
@@ -337,7 +337,7 @@ describe('clientSecretJwt', () => {
     assert.doesNotMatch(decodeURIComponent(body), /sécret/);
   });
 
-  it('makes no exchange without a secret', async (t) => {
+  test('makes no exchange without a secret', async (t) => {
     const server = await startServer(t);
     const client = createClient(
       server.config({}, { clientAuthentication: clientSecretJwt(), oauthClientSecret: undefined }),
@@ -346,14 +346,14 @@ describe('clientSecretJwt', () => {
     assert.equal(server.tokenRequests.length, 0);
   });
 
-  it('refuses bad options at once', () => {
+  test('refuses bad options at once', () => {
     for (const options of [{ lifetime: 0 }, { audience: '' }, { key: 'none' }] as object[])
       assert.throws(() => clientSecretJwt(options), TypeError);
   });
 });
 
 describe('importKey', () => {
-  it('tells the algorithm of a PEM: that of the curve, and for RSA RS256', async () => {
+  test('tells the algorithm of a PEM: that of the curve, and for RSA RS256', async () => {
     for (const algorithm of ['ES256', 'ES384', 'ES512', 'EdDSA', 'RS256'] as const) {
       const key = await importKey(keysFor(algorithm).privatePem);
       assert.doesNotThrow(() => privateKeyJwt({ key, algorithm }));
@@ -361,14 +361,14 @@ describe('importKey', () => {
     }
   });
 
-  it('takes a PEM as files have it: with other words around it, and with other line breaks', async () => {
+  test('takes a PEM as files have it: with other words around it, and with other line breaks', async () => {
     const { privatePem } = keysFor('ES256');
     await importKey(
       `Bag Attributes\n  friendlyName: invented\n${privatePem.replaceAll('\n', '\r\n')}\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`,
     );
   });
 
-  it('takes a JWK, for what its alg says', async () => {
+  test('takes a JWK, for what its alg says', async () => {
     const jwk = (algorithm: SigningAlgorithm) =>
       createPrivateKey(keysFor(algorithm).privatePem).export({ format: 'jwk' });
     const cases: [jwk: object, algorithm: SigningAlgorithm][] = [
@@ -391,7 +391,7 @@ describe('importKey', () => {
     privateKeyJwt({ key: await importKey(JSON.stringify(jwk('RS256')), 'PS512'), algorithm: 'PS512' });
   });
 
-  it('refuses all else, and shows nothing of it', async () => {
+  test('refuses all else, and shows nothing of it', async () => {
     const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const { privatePem, publicPem } = keysFor('RS256');
     const privateKey = createPrivateKey(privatePem);
@@ -439,7 +439,7 @@ describe('importKey', () => {
 });
 
 describe('importKey on a platform that takes any key for any curve, as workerd does', () => {
-  it('asks for what the key is, once', async (t) => {
+  test('asks for what the key is, once', async (t) => {
     const asked = t.mock.method(crypto.subtle, 'importKey', async () => ({}));
     const algorithms = () =>
       asked.mock.calls
@@ -463,7 +463,7 @@ describe('importKey on a platform that takes any key for any curve, as workerd d
     ]);
   });
 
-  it('does not ask for a curve that is not that of the key', async (t) => {
+  test('does not ask for a curve that is not that of the key', async (t) => {
     const asked = t.mock.method(crypto.subtle, 'importKey', async () => ({}));
     const jwk = createPrivateKey(keysFor('ES384').privatePem).export({ format: 'jwk' });
     for (const text of [keysFor('ES384').privatePem, JSON.stringify(jwk)]) {
@@ -482,7 +482,7 @@ describe('the mock server', () => {
     apiOrigins: [HOST],
   };
 
-  it('knows a client by its public key or its secret, and refuses another key', async () => {
+  test('knows a client by its public key or its secret, and refuses another key', async () => {
     const { privatePem, publicPem } = keysFor('ES256');
     const key = await crypto.subtle.importKey(
       'spki',
@@ -520,7 +520,7 @@ describe('the mock server', () => {
     }
   });
 
-  it('takes an assertion at revocation too', async () => {
+  test('takes an assertion at revocation too', async () => {
     const { fetch, requests } = createMockServer();
     const clientAuthentication = privateKeyJwt({ key: await es256() });
     const config = {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -23,7 +23,7 @@ const collectGarbage: () => void = runInNewContext('gc');
 const root = new URL(import.meta.url.includes('/.build/') ? '../../..' : '../..', import.meta.url);
 
 describe('the time limit of an API call', () => {
-  it('ends one that is not answered, with an ApiError', async (t) => {
+  test('ends one that is not answered, with an ApiError', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t, { api: () => {} });
     const client = createClient(server.config({ timeout: 5_000 }));
@@ -42,7 +42,7 @@ describe('the time limit of an API call', () => {
     assert.ok(!('statusCode' in error));
   });
 
-  it('lasts until the body is read: one that stalls is aborted with the same error', async (t) => {
+  test('lasts until the body is read: one that stalls is aborted with the same error', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     let isClosed = false;
@@ -61,7 +61,7 @@ describe('the time limit of an API call', () => {
     await clock.until(() => isClosed);
   });
 
-  it('does not touch a body that has been read, or an answer without one', async (t) => {
+  test('does not touch a body that has been read, or an answer without one', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t, {
       api: ({ url }) => (url === '/empty' ? { status: 204 } : { body: 'whole' }),
@@ -74,7 +74,7 @@ describe('the time limit of an API call', () => {
     assert.equal(await empty.text(), '');
   });
 
-  it('leaves the caller’s own abort its reason, before and after the headers', async (t) => {
+  test('leaves the caller’s own abort its reason, before and after the headers', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     server.api = ({ url }, response) => {
@@ -95,7 +95,7 @@ describe('the time limit of an API call', () => {
     }
   });
 
-  it('does not let a call out whose signal has aborted already', async (t) => {
+  test('does not let a call out whose signal has aborted already', async (t) => {
     const server = await startServer(t);
     const client = createClient(server.config({ timeout: 5_000 }));
     await client.getToken();
@@ -108,7 +108,7 @@ describe('the time limit of an API call', () => {
     assert.equal(server.apiRequests.length, 0);
   });
 
-  it('does not count the time of the exchange, nor of the first try of a replay', async (t) => {
+  test('does not count the time of the exchange, nor of the first try of a replay', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     server.token = () => (clock.advance(4_000), tokenAnswer(`token-${server.tokenRequests.length}`));
@@ -121,7 +121,7 @@ describe('the time limit of an API call', () => {
     assert.equal(await response.text(), 'late');
   });
 
-  it('is let go of when nobody holds the body any more', async (t) => {
+  test('is let go of when nobody holds the body any more', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     const client = createClient(server.config({ timeout: 5_000 }));
@@ -135,7 +135,7 @@ describe('the time limit of an API call', () => {
     });
   });
 
-  it('is set also where the platform does not tell what nobody holds any more', async (t) => {
+  test('is set also where the platform does not tell what nobody holds any more', async (t) => {
     const clock = fakeClock(t);
     const answer = new Response('body');
     setGlobal(t, 'FinalizationRegistry', undefined);
@@ -153,7 +153,7 @@ describe('the time limit of an API call', () => {
     assert.deepEqual(clock.pendingMs(), [5_000]);
   });
 
-  it('is none by default', async (t) => {
+  test('is none by default', async (t) => {
     const clock = fakeClock(t);
     const gate = hold();
     const server = await startServer(t, { api: async () => (await gate.promise, { body: 'late' }) });
@@ -165,7 +165,7 @@ describe('the time limit of an API call', () => {
   });
 
   for (const timeout of [2 ** 31, 1e300, Number.MAX_SAFE_INTEGER]) {
-    it(`of ${timeout} ms does not end at once`, async (t) => {
+    test(`of ${timeout} ms does not end at once`, async (t) => {
       const server = await startServer(t);
       const warnings: string[] = [];
       const warn = ({ name }: Error) => void warnings.push(name);
@@ -189,7 +189,7 @@ describe('the time limit of a token request', () => {
     [5_000, 5_000],
     [50_000, 50_000],
   ] as const) {
-    it(`is ${limitMs} ms where timeout is ${timeout}`, async (t) => {
+    test(`is ${limitMs} ms where timeout is ${timeout}`, async (t) => {
       const clock = fakeClock(t);
       const server = await startServer(t, { token: () => {} });
       const client = createClient(server.config({ timeout }));
@@ -207,7 +207,7 @@ describe('the time limit of a token request', () => {
     });
   }
 
-  it('lasts until the body is read', async (t) => {
+  test('lasts until the body is read', async (t) => {
     const clock = fakeClock(t);
     let isClosed = false;
     const server = await startServer(t);
@@ -224,7 +224,7 @@ describe('the time limit of a token request', () => {
     await clock.until(() => isClosed);
   });
 
-  it('holds although the fetch that was given ignores its signal', async (t) => {
+  test('holds although the fetch that was given ignores its signal', async (t) => {
     const clock = fakeClock(t);
     const stalled = () =>
       new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode('{')) });
@@ -251,7 +251,7 @@ describe('the time limit of a token request', () => {
     [0, 30_000],
     [5_000, 5_000],
   ] as const) {
-    it(`ends a clientAuthentication that hangs, after ${limitMs} ms, and tells it by its signal`, async (t) => {
+    test(`ends a clientAuthentication that hangs, after ${limitMs} ms, and tells it by its signal`, async (t) => {
       const clock = fakeClock(t);
       const server = await startServer(t);
       const reasons: unknown[] = [];
@@ -281,7 +281,7 @@ describe('the time limit of a token request', () => {
     });
   }
 
-  it('holds for a revocation, too', async (t) => {
+  test('holds for a revocation, too', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t, { revoke: () => {} });
     const failure = rejectionOf(revokeToken(server.config(), { accessToken: 'a', tokenType: 'Bearer' }));
@@ -292,7 +292,7 @@ describe('the time limit of a token request', () => {
 });
 
 describe('a whole renewal', () => {
-  it('has 60 s, retries and their waits included', async (t) => {
+  test('has 60 s, retries and their waits included', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     // The first try takes 25 s, the second hangs: 5 s short of the limit of its own.
@@ -324,7 +324,7 @@ describe('a whole renewal', () => {
     assert.equal(server.tokenRequests.length, 2, 'a renewal over its limit asked again');
   });
 
-  it('cuts a request off that is under way at its end, and the next renewal is free to begin', async (t) => {
+  test('cuts a request off that is under way at its end, and the next renewal is free to begin', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t, { token: () => {} });
     const client = createClient(server.config({ timeout: 600_000 }));
@@ -338,7 +338,7 @@ describe('a whole renewal', () => {
     assert.equal((await client.fetchToken()).accessToken, 'a');
   });
 
-  it('over its limit is one failure, after which the outage guard holds for 1 s', async (t) => {
+  test('over its limit is one failure, after which the outage guard holds for 1 s', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t, { token: () => {} });
     const client = createClient(server.config({ timeout: 600_000 }));
@@ -356,7 +356,7 @@ describe('a whole renewal', () => {
 });
 
 describe('a finished process', () => {
-  it('is let go in Deno 2.0 too, where timers are numbers', async (t) => {
+  test('is let go in Deno 2.0 too, where timers are numbers', async (t) => {
     const { setTimeout } = globalThis;
     const released: unknown[] = [];
     const global = globalThis as { Deno?: unknown };
@@ -392,7 +392,7 @@ describe('a finished process', () => {
     ],
   ];
   for (const [label, program] of PROGRAMS) {
-    it(`${label} is kept alive by none of our timers`, async (t) => {
+    test(`${label} is kept alive by none of our timers`, async (t) => {
       const server = await startServer(t);
       server.api = ({ url }) => ({ body: url.endsWith('large') ? 'x'.repeat(2 ** 20) : 'whole' });
       const config = JSON.stringify(server.config({ timeout: 500_000 }));

@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { type ClientOptions, createClient, type Fetch, type OAuthToken } from 'thingspace-auth';
 import { olderController } from '../support/bodies.ts';
 import {
@@ -76,7 +76,7 @@ describe("a caller's signal", () => {
           .then((answer) => answer.text()),
     };
   for (const [name, call] of Object.entries(CALLS)) {
-    it(`has one listener while ${name} is under way, however many share it, and none when the last has gone`, async () => {
+    test(`has one listener while ${name} is under way, however many share it, and none when the last has gone`, async () => {
       const started = start({ timeout: 60_000 }, false);
       const { signal } = new AbortController();
       const pending = Array.from({ length: 30 }, () => call(started, signal));
@@ -91,7 +91,7 @@ describe("a caller's signal", () => {
       assert.equal(listenersOf(signal), 0);
     });
 
-    it(`has none when ${name} has failed, and it follows anew for the next`, async () => {
+    test(`has none when ${name} has failed, and it follows anew for the next`, async () => {
       const error = new Error('invented');
       const fetch: Fetch = () => Promise.reject(error);
       const { signal } = new AbortController();
@@ -102,7 +102,7 @@ describe("a caller's signal", () => {
       }
     });
 
-    it(`has none when it has ended ${name}`, async () => {
+    test(`has none when it has ended ${name}`, async () => {
       const controller = new AbortController();
       const clients = [1, 2].map(() => start({ timeout: 60_000 }, false));
       const pending = clients.map((started) => rejectionOf(call(started, controller.signal)));
@@ -118,7 +118,7 @@ describe("a caller's signal", () => {
     });
   }
 
-  it('still ends a call when another that shared it has ended', async () => {
+  test('still ends a call when another that shared it has ended', async () => {
     const reason = new Error('invented');
     const slow = hold();
     const fetch: Fetch = async (input, init) => {
@@ -136,7 +136,7 @@ describe("a caller's signal", () => {
     assert.equal(await inTime(pending), reason);
   });
 
-  it('made anew for each call, of one that lives long, keeps none: platforms keep a followed one for good', async () => {
+  test('made anew for each call, of one that lives long, keeps none: platforms keep a followed one for good', async () => {
     const started = start({ timeout: 60_000 });
     started.gate.open();
     const { signal: longLived } = new AbortController();
@@ -148,7 +148,7 @@ describe("a caller's signal", () => {
     }
   });
 
-  it('of older make, without removal by the platform, is let go of too', async () => {
+  test('of older make, without removal by the platform, is let go of too', async () => {
     for (const options of [{ timeout: 60_000 }, {}]) {
       const started = start(options, false);
       const { signal, countListeners } = olderController();
@@ -172,7 +172,7 @@ describe('a call with a time limit', () => {
     'a 204': { status: 204 },
     'an answer to HEAD': { body: 'text' },
   })) {
-    it(`keeps neither timer nor listener after ${name}, which has no body`, async (t) => {
+    test(`keeps neither timer nor listener after ${name}, which has no body`, async (t) => {
       const clock = fakeClock(t);
       const server = await startServer(t, { api: () => answer });
       const { signal } = new AbortController();
@@ -187,7 +187,7 @@ describe('a call with a time limit', () => {
     });
   }
 
-  it("lets go of the caller's signal when the limit is over, though nobody has read the body", async (t) => {
+  test("lets go of the caller's signal when the limit is over, though nobody has read the body", async (t) => {
     const clock = fakeClock(t);
     const { signal } = new AbortController();
     const fetch: Fetch = async () => new Response('text');
@@ -200,7 +200,7 @@ describe('a call with a time limit', () => {
     assert.equal(listenersOf(signal), 0);
   });
 
-  it('takes timers that are numbers, as browsers have them', async (t) => {
+  test('takes timers that are numbers, as browsers have them', async (t) => {
     const { setTimeout } = globalThis;
     t.after(() => void (globalThis.setTimeout = setTimeout));
     globalThis.setTimeout = ((...given: Parameters<typeof setTimeout>) =>
@@ -212,7 +212,7 @@ describe('a call with a time limit', () => {
     assert.equal(await response.text(), 'text');
   });
 
-  it('that was replayed, redirected or refused keeps neither of any of its requests', async (t) => {
+  test('that was replayed, redirected or refused keeps neither of any of its requests', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t, {
       api: ({ url, headers }) =>
@@ -241,7 +241,7 @@ describe('a call with a time limit', () => {
 });
 
 describe('a token request', () => {
-  it('keeps no timer when it has been answered, refused or given up', async (t) => {
+  test('keeps no timer when it has been answered, refused or given up', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     await createClient(server.config()).getToken();
@@ -259,7 +259,7 @@ describe('a token request', () => {
 describe('every wait is cut at 2^31-1 ms', () => {
   const LONGEST_MS = 2 ** 31 - 1;
 
-  it('of retries: one request is sent until the clock moves', async (t) => {
+  test('of retries: one request is sent until the clock moves', async (t) => {
     const clock = fakeClock(t);
     t.mock.method(Math, 'random', () => 0.999_999);
     const server = await startServer(t, { token: () => ({ status: 503 }) });
@@ -278,7 +278,7 @@ describe('every wait is cut at 2^31-1 ms', () => {
   });
 
   for (const timeout of [2 ** 31, 1e15, Number.MAX_VALUE]) {
-    it(`of a timeout of ${timeout} ms, for calls and token requests`, async (t) => {
+    test(`of a timeout of ${timeout} ms, for calls and token requests`, async (t) => {
       const clock = fakeClock(t);
       const gate = hold();
       const server = await startServer(t, { token: async () => (await gate.promise, tokenAnswer('a')) });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
@@ -37,7 +37,7 @@ describe('a bundle', async () => {
     readonly use: (names: string, entry?: string) => string;
   };
 
-  it(`of { createClient } weighs at most ${MOST_BYTES.createClient} bytes`, async () => {
+  test(`of { createClient } weighs at most ${MOST_BYTES.createClient} bytes`, async () => {
     const { weight } = await measure(use('createClient'));
     assert.ok(weight > 1000, 'nothing was bundled');
     assert.ok(weight <= MOST_BYTES.createClient, `it weighs ${weight} bytes`);
@@ -52,7 +52,7 @@ describe('a bundle', async () => {
     ['createDpop', 'thingspace-auth/dpop'],
     ['discover', 'thingspace-auth/discover'],
   ] as const) {
-    it(`of { createClient, ${name} } weighs at most ${MOST_BYTES[name]} bytes more than one of { createClient }`, async () => {
+    test(`of { createClient, ${name} } weighs at most ${MOST_BYTES[name]} bytes more than one of { createClient }`, async () => {
       const alone = await measure(use('createClient'));
       const both = await measure(use('createClient') + use(name, entry));
       const added = both.weight - alone.weight;
@@ -60,7 +60,7 @@ describe('a bundle', async () => {
     });
   }
 
-  it('of { createClient } holds nothing of sessions, stores, testing, revocation, discovery, signed tokens or other ways to authenticate', async () => {
+  test('of { createClient } holds nothing of sessions, stores, testing, revocation, discovery, signed tokens or other ways to authenticate', async () => {
     const { code, parts } = await measure(use('createClient'));
     const paths = parts.filter(({ bytes }) => bytes > 0).map(({ path }) => path);
     assert.ok(paths.some((path) => path.endsWith('dist/client.js')));
@@ -94,7 +94,7 @@ describe('a bundle', async () => {
 
   for (const path of Object.keys(manifest.exports)) {
     const entry = manifest.name + path.slice(1);
-    it(`of a bare import of '${entry}' is empty, whatever package.json says of side effects`, async () => {
+    test(`of a bare import of '${entry}' is empty, whatever package.json says of side effects`, async () => {
       assert.equal(await bundle(`import '${entry}';`), '');
       // The check itself can fail: what is used stays.
       assert.notEqual(await bundle(`import * as all from '${entry}'; globalThis.all = all;`), '');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { build } from 'esbuild';
 
 const root = join(import.meta.dirname, '../../..');
@@ -18,7 +18,7 @@ describe('the sources', async () => {
     code.replace(/^\.\/dist\/|\.js$/g, ''),
   );
 
-  it('all lie in a folder that has its place in the order of imports', () => {
+  test('all lie in a folder that has its place in the order of imports', () => {
     assert.deepEqual(
       [...files.keys()].map(folderOf).filter((folder) => !FOLDERS.includes(folder)),
       [],
@@ -26,7 +26,7 @@ describe('the sources', async () => {
   });
 
   for (const [name, { imports, types }] of files) {
-    it(`${name} imports only from its own folder and those below it, types included`, () => {
+    test(`${name} imports only from its own folder and those below it, types included`, () => {
       for (const each of [...imports, ...types].filter((path) => !path.startsWith('node:'))) {
         assert.ok(
           FOLDERS.indexOf(folderOf(each)) >= FOLDERS.indexOf(folderOf(name)),
@@ -36,7 +36,7 @@ describe('the sources', async () => {
     });
   }
 
-  it('leave the mock server to itself, so that neither it nor the client hides mistakes of the other', () => {
+  test('leave the mock server to itself, so that neither it nor the client hides mistakes of the other', () => {
     const mock = [...files].filter(([name]) => /^testing\b/.test(name));
     assert.ok(mock.length > 2);
     for (const [name, { imports, types }] of mock) {
@@ -56,7 +56,7 @@ describe('the sources', async () => {
     }
   });
 
-  it('import nothing in a circle, types included', () => {
+  test('import nothing in a circle, types included', () => {
     const below = new Map(
       [...files].map(([name, { imports, types }]) => [name, new Set([...imports, ...types])]),
     );
@@ -71,7 +71,7 @@ describe('the sources', async () => {
     assert.deepEqual([...below.keys()], []);
   });
 
-  it('name Node’s modules in the file store and the command only', () => {
+  test('name Node’s modules in the file store and the command only', () => {
     const users = [...files].filter(([, { imports }]) => imports.some((path) => path.startsWith('node:')));
     assert.deepEqual(
       users.map(([name]) => name),
@@ -79,7 +79,7 @@ describe('the sources', async () => {
     );
   });
 
-  it('import the command nowhere, and the command imports entries only', () => {
+  test('import the command nowhere, and the command imports entries only', () => {
     const { imports } = files.get('command')!;
     assert.deepEqual(
       imports.filter((path) => !path.startsWith('node:') && !entries.includes(path)),
@@ -93,7 +93,7 @@ describe('the sources', async () => {
     );
   });
 
-  it('keep no state at module level, but listeners under the caller’s own signals', () => {
+  test('keep no state at module level, but listeners under the caller’s own signals', () => {
     const found: string[] = [];
     for (const [name, { text }] of files) {
       for (const [line, constant] of text.matchAll(/^(?:export )?(?:let|var|const) (\w+).*$/gm)) {
@@ -109,7 +109,7 @@ describe('the sources', async () => {
     assert.deepEqual(found, ['platform/waiting: followed']);
   });
 
-  it('ask for the clock, randomness and timers at call time only', () => {
+  test('ask for the clock, randomness and timers at call time only', () => {
     for (const [name, { text }] of files) {
       const topLevel = text
         .split('\n')
@@ -135,25 +135,25 @@ describe('the map in CONTRIBUTING.md', () => {
       .split('\n## What is tested where\n')[1]
       ?.split('\n## ')[0] ?? '';
   const [subjects = '', packages = ''] = map.split('Private packages');
-  const test = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' });
+  const paths = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' });
 
-  it('names each file of tests once, and no other', () => {
+  test('names each file of tests once, and no other', () => {
     const named = [...subjects.matchAll(/^\|.*\| (`.*`) \|$/gm)].flatMap(([, cell]) =>
       cell!.replaceAll('`', '').split(', '),
     );
-    const files = test
+    const files = paths
       .filter((path) => /^(?!packages).*\.test\.ts$/.test(path))
       .map((path) => basename(path, '.test.ts'));
     assert.deepEqual(named.sort(), files.sort());
   });
 
-  it('names each private package once, and no other', () => {
+  test('names each private package once, and no other', () => {
     const named = [...packages.matchAll(/^\| `(\w+)` \| .+ \|.*\|$/gm)].map(([, name]) => name!);
     const folders = readdirSync(join(root, 'test/packages')).filter((name) => name !== 'lint');
     assert.deepEqual(named.sort(), folders.sort());
   });
 
-  it('names packages that CI runs, each of them', () => {
+  test('names packages that CI runs, each of them', () => {
     const [, list] = /^for package in (.*); do$/m.exec(readFileSync(join(root, '.ci/run'), 'utf8'))!;
     const named = [...packages.matchAll(/^\| `(\w+)` /gm)].map(([, name]) => name!);
     assert.deepEqual(list!.split(' ').sort(), named.sort());

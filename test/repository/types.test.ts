@@ -3,14 +3,14 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 
 const root = join(import.meta.dirname, '../../..');
 
 describe('the types', () => {
   const diagnostics = compile();
 
-  it('let pass what must compile', () => {
+  test('let pass what must compile', () => {
     assert.deepEqual(
       diagnostics.filter(({ file }) => !file.endsWith('errors.ts')),
       [],
@@ -27,7 +27,7 @@ describe('the types', () => {
   });
 
   for (const { words, line, end } of expected) {
-    it(`refuse line ${line}: ${lines[line - 1]?.trim()}`, () => {
+    test(`refuse line ${line}: ${lines[line - 1]?.trim()}`, () => {
       const found = diagnostics.filter(
         (each) => each.file.endsWith('errors.ts') && each.line >= line && each.line <= end,
       );
@@ -39,7 +39,7 @@ describe('the types', () => {
     });
   }
 
-  it('refuse no other line', () => {
+  test('refuse no other line', () => {
     assert.ok(expected.length > 20);
     const isWanted = (line: number) => expected.some((each) => line >= each.line && line <= each.end);
     assert.deepEqual(

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { createClient } from 'thingspace-auth';
 import { storedToken, type TokenStore } from 'thingspace-auth/stores';
 import { startServer, tokenAnswer } from '../support/server.ts';
 
 describe('a stored token of a server that does not say how long it lives', () => {
-  it('serves a second process until it is rejected', async (t) => {
+  test('serves a second process until it is rejected', async (t) => {
     const server = await startServer(t, {
       token: () => ({ body: { access_token: `token-${server.tokenRequests.length}` } }),
     });
@@ -21,7 +21,7 @@ describe('a stored token of a server that does not say how long it lives', () =>
     assert.equal(server.tokenRequests.length, 2);
   });
 
-  it('has no end after the server has repeated it either', async (t) => {
+  test('has no end after the server has repeated it either', async (t) => {
     const server = await startServer(t, { token: () => ({ body: { access_token: 'same' } }) });
     const store = memoryStore();
     const [first, second] = [0, 1].map(() =>
@@ -33,7 +33,7 @@ describe('a stored token of a server that does not say how long it lives', () =>
     assert.equal(server.tokenRequests.length, 2);
   });
 
-  it('keeps a known end when the same token comes without one', async (t) => {
+  test('keeps a known end when the same token comes without one', async (t) => {
     const server = await startServer(t, { token: () => tokenAnswer('same') });
     const store = memoryStore();
     const client = createClient(server.config({}, { oauthTokenProvider: storedToken(store) }));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { createClient, type OAuthToken, type TokenRequest } from 'thingspace-auth';
 import {
   bearerOf,
@@ -15,7 +15,7 @@ import {
 } from '../support/server.ts';
 
 describe('one exchange at a time', () => {
-  it('serves 1,000 calls on a cold client', async (t) => {
+  test('serves 1,000 calls on a cold client', async (t) => {
     const server = await startServer(t, { token: slowly(() => tokenAnswer('a')) });
     const { authorizedFetch, getToken } = createClient(server.config());
     const responses = await Promise.all(
@@ -28,7 +28,7 @@ describe('one exchange at a time', () => {
     assert.equal(server.apiRequests.length, 900);
   });
 
-  it('serves 1,000 calls on a client whose token has ended', async (t) => {
+  test('serves 1,000 calls on a client whose token has ended', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     const client = createClient(server.config());
@@ -39,7 +39,7 @@ describe('one exchange at a time', () => {
     assert.equal(server.tokenRequests.length, 2);
   });
 
-  it('is one wait for all who come while it is made: each of its own would take half a kilobyte', async (t) => {
+  test('is one wait for all who come while it is made: each of its own would take half a kilobyte', async (t) => {
     const server = await startServer(t, { token: slowly(() => tokenAnswer('a')) });
     const { getToken } = createClient(server.config());
     const first = getToken();
@@ -48,7 +48,7 @@ describe('one exchange at a time', () => {
     assert.equal((await second).accessToken, (await first).accessToken);
   });
 
-  it('lets a failure reach all who waited, and forgets it', async (t) => {
+  test('lets a failure reach all who waited, and forgets it', async (t) => {
     const server = await startServer(t, {
       token: slowly(() => ({ status: 401, body: { error: 'invalid_client' } })),
     });
@@ -68,7 +68,7 @@ describe('one exchange at a time', () => {
     assert.equal(server.tokenRequests.length, 2);
   });
 
-  it('makes a new one for a fetchToken after the last has ended, valid token or not', async (t) => {
+  test('makes a new one for a fetchToken after the last has ended, valid token or not', async (t) => {
     const server = await startServer(t);
     const { fetchToken, getToken } = createClient(server.config());
     assert.equal((await fetchToken()).accessToken, 'token-1');
@@ -79,14 +79,14 @@ describe('one exchange at a time', () => {
     assert.equal(server.tokenRequests.length, 3);
   });
 
-  it('serves a fetchToken with what getToken has begun, where there is no provider', async (t) => {
+  test('serves a fetchToken with what getToken has begun, where there is no provider', async (t) => {
     const server = await startServer(t, { token: slowly(() => tokenAnswer('a')) });
     const { fetchToken, getToken } = createClient(server.config());
     await Promise.all([getToken(), fetchToken(), getToken()]);
     assert.equal(server.tokenRequests.length, 1);
   });
 
-  it('serves a getToken with a valid token at once although a fetchToken is under way', async (t) => {
+  test('serves a getToken with a valid token at once although a fetchToken is under way', async (t) => {
     const server = await startServer(t);
     const { fetchToken, getToken } = createClient(server.config());
     await fetchToken();
@@ -101,7 +101,7 @@ describe('one exchange at a time', () => {
 });
 
 describe('fetchToken with a provider', () => {
-  it('does not share what others have begun, since that may be served from a store', async (t) => {
+  test('does not share what others have begun, since that may be served from a store', async (t) => {
     const server = await startServer(t);
     const requests: TokenRequest[] = [];
     const gate = hold();
@@ -137,7 +137,7 @@ describe('fetchToken with a provider', () => {
     assert.equal(server.tokenRequests.length, 1);
   });
 
-  it('serves a getToken with what fetchToken has begun', async (t) => {
+  test('serves a getToken with what fetchToken has begun', async (t) => {
     const server = await startServer(t);
     let asked = 0;
     const client = createClient(
@@ -150,7 +150,7 @@ describe('fetchToken with a provider', () => {
 });
 
 describe('an abort', () => {
-  it('ends one caller’s wait with that very reason, and nobody else’s', async (t) => {
+  test('ends one caller’s wait with that very reason, and nobody else’s', async (t) => {
     const gate = hold();
     const server = await startServer(t, { token: async () => (await gate.promise, tokenAnswer('a')) });
     const client = createClient(server.config());
@@ -182,7 +182,7 @@ describe('an abort', () => {
     assert.equal(server.apiRequests.length, 0);
   });
 
-  it('of the one who began leaves the exchange to the others and to later calls', async (t) => {
+  test('of the one who began leaves the exchange to the others and to later calls', async (t) => {
     const gate = hold();
     const server = await startServer(t, { token: async () => (await gate.promise, tokenAnswer('a')) });
     const client = createClient(server.config());
@@ -198,7 +198,7 @@ describe('an abort', () => {
     assert.equal(server.tokenRequests.length, 1);
   });
 
-  it('ends the wait although a token is held that has not ended yet', async (t) => {
+  test('ends the wait although a token is held that has not ended yet', async (t) => {
     const gate = hold();
     const server = await startServer(t, { token: async () => (await gate.promise, tokenAnswer('a')) });
     const ending = {
@@ -218,7 +218,7 @@ describe('an abort', () => {
     gate.open();
   });
 
-  it('before the call begins no exchange', async (t) => {
+  test('before the call begins no exchange', async (t) => {
     const server = await startServer(t);
     const sent: unknown[] = [];
     const client = createClient(
@@ -234,7 +234,7 @@ describe('an abort', () => {
     assert.deepEqual(sent, []);
   });
 
-  it('of a signal that 1,000 callers share ends them all, without a listener warning', async (t) => {
+  test('of a signal that 1,000 callers share ends them all, without a listener warning', async (t) => {
     const warnings: Error[] = [];
     const warn = (warning: Error) =>
       void (warning.name === 'MaxListenersExceededWarning' && warnings.push(warning));
@@ -270,7 +270,7 @@ describe('an abort', () => {
 });
 
 describe('a revoked token', () => {
-  it('costs 1,000 calls that meet it one exchange, and all succeed', async (t) => {
+  test('costs 1,000 calls that meet it one exchange, and all succeed', async (t) => {
     const server = await startServer(t);
     const client = createClient(server.config());
     await client.getToken();
@@ -283,7 +283,7 @@ describe('a revoked token', () => {
     assert.ok(server.apiRequests.length <= 2000);
   });
 
-  it('costs a call that was answered late no exchange when another has renewed meanwhile', async (t) => {
+  test('costs a call that was answered late no exchange when another has renewed meanwhile', async (t) => {
     const gate = hold();
     const server = await startServer(t);
     server.api = async ({ url, headers }) => {
@@ -302,7 +302,7 @@ describe('a revoked token', () => {
 });
 
 describe('two clients', () => {
-  it('share nothing, interleaved as they may be', async (t) => {
+  test('share nothing, interleaved as they may be', async (t) => {
     const server = await startServer(t);
     const ids: string[] = [];
     server.token = slowly(({ headers }) => {
@@ -326,7 +326,7 @@ describe('two clients', () => {
     assert.deepEqual(ids.sort(), ['a', 'b', 'bad']);
   });
 
-  it('share nothing, not even with one configuration object, and a refusal of one does not bar the other', async (t) => {
+  test('share nothing, not even with one configuration object, and a refusal of one does not bar the other', async (t) => {
     // The second for which a refusal holds must not pass meanwhile.
     fakeClock(t);
     const server = await startServer(t, {
@@ -344,7 +344,7 @@ describe('two clients', () => {
 });
 
 describe('withToken', () => {
-  it('gives a new client that starts from the token, and leaves the first as it is', async (t) => {
+  test('gives a new client that starts from the token, and leaves the first as it is', async (t) => {
     const server = await startServer(t);
     const first = createClient(server.config());
     const saved: OAuthToken = JSON.parse(JSON.stringify(await first.fetchToken()));
@@ -360,7 +360,7 @@ describe('withToken', () => {
     assert.equal(server.tokenRequests.length, 2);
   });
 
-  it('makes no exchange for a token that is valid, and one for a token that has ended', async (t) => {
+  test('makes no exchange for a token that is valid, and one for a token that has ended', async (t) => {
     const server = await startServer(t);
     const client = createClient(server.config());
     const now = Math.floor(Date.now() / 1000);
@@ -375,7 +375,7 @@ describe('withToken', () => {
     );
   });
 
-  it('uses a token without expiry until it is rejected, whatever its expiresIn', async (t) => {
+  test('uses a token without expiry until it is rejected, whatever its expiresIn', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     const client = createClient(server.config()).withToken({
@@ -393,7 +393,7 @@ describe('withToken', () => {
 });
 
 describe('a late result', () => {
-  it('never replaces a newer one', async (t) => {
+  test('never replaces a newer one', async (t) => {
     const clock = fakeClock(t);
     const gate = hold();
     const server = await startServer(t);

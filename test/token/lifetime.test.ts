@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import {
   type ClientCredentials,
   type ClientEvent,
@@ -38,7 +38,7 @@ describe('refresh ahead', () => {
     [50, 0, 40_000 - 10_000],
   ];
   for (const [expiresIn, random, beginsAtMs] of WINDOWS) {
-    it(`of a token of ${expiresIn} s begins ${beginsAtMs / 1000} s after its issue when the jitter is ${random}`, async (t) => {
+    test(`of a token of ${expiresIn} s begins ${beginsAtMs / 1000} s after its issue when the jitter is ${random}`, async (t) => {
       const { clock, server, client } = await start(t, { random });
       server.token = () => tokenAnswer(`token-${server.tokenRequests.length}`, expiresIn);
       await client.getToken();
@@ -52,7 +52,7 @@ describe('refresh ahead', () => {
     });
   }
 
-  it('happens beside the calls, once at a time, and none of them waits', async (t) => {
+  test('happens beside the calls, once at a time, and none of them waits', async (t) => {
     const { clock, server, client, events } = await start(t);
     await client.getToken();
     const gate = hold();
@@ -77,7 +77,7 @@ describe('refresh ahead', () => {
     );
   });
 
-  it('is joined by a fetchToken, and its failure is then a failure', async (t) => {
+  test('is joined by a fetchToken, and its failure is then a failure', async (t) => {
     const { clock, server, client, events } = await start(t);
     await client.getToken();
     const gate = hold();
@@ -94,7 +94,7 @@ describe('refresh ahead', () => {
     );
   });
 
-  it('serves calls with the old token until its end only, though it takes longer', async (t) => {
+  test('serves calls with the old token until its end only, though it takes longer', async (t) => {
     const { clock, server, client } = await start(t);
     server.token = () => tokenAnswer('old', 100);
     await client.getToken();
@@ -108,7 +108,7 @@ describe('refresh ahead', () => {
     assert.equal((await late).accessToken, 'new');
   });
 
-  it('does not end with the signal of the call that began it', async (t) => {
+  test('does not end with the signal of the call that began it', async (t) => {
     const { clock, client, events } = await start(t);
     await client.getToken();
     clock.advance(3_300_000);
@@ -119,7 +119,7 @@ describe('refresh ahead', () => {
     assert.equal((await client.getToken()).accessToken, 'token-2');
   });
 
-  it('that fails is an event, is spaced out by doubling delays, and leaves the token in use until its end', async (t) => {
+  test('that fails is an event, is spaced out by doubling delays, and leaves the token in use until its end', async (t) => {
     const { clock, server, client, events } = await start(t, { retry: { attempts: 1 } });
     await client.getToken();
     server.token = () => ({ status: 503 });
@@ -154,7 +154,7 @@ describe('refresh ahead', () => {
     assert.equal((await client.getToken()).accessToken, 'new');
   });
 
-  it('never happens in a token’s first second', async (t) => {
+  test('never happens in a token’s first second', async (t) => {
     for (const expiresIn of [0, 1, 2, 5]) {
       await t.test(`of ${expiresIn} s`, async (t) => {
         const { clock, server, client } = await start(t, { random: 0.999_999 }, { oauthClockSkew: 0 });
@@ -168,7 +168,7 @@ describe('refresh ahead', () => {
     }
   });
 
-  it('happens for a stored token, counted from its end', async (t) => {
+  test('happens for a stored token, counted from its end', async (t) => {
     const { clock, server, client } = await start(
       t,
       {},
@@ -184,7 +184,7 @@ describe('refresh ahead', () => {
     await clock.until(() => server.tokenRequests.length === 1);
   });
 
-  it('happens for a stored token that says no lifetime, counted from what is left of it', async (t) => {
+  test('happens for a stored token that says no lifetime, counted from what is left of it', async (t) => {
     const { clock, server, client } = await start(
       t,
       {},
@@ -201,7 +201,7 @@ describe('refresh ahead', () => {
     await clock.until(() => server.tokenRequests.length === 1);
   });
 
-  it('never happens where there is nothing to renew with', async (t) => {
+  test('never happens where there is nothing to renew with', async (t) => {
     const { clock, client, events } = await start(
       t,
       {},
@@ -223,7 +223,7 @@ describe('refresh ahead', () => {
     assert.ok(events.every(({ type }) => type !== 'refresh_ahead_failed'));
   });
 
-  it('has a minute of its own, after which another may begin', async (t) => {
+  test('has a minute of its own, after which another may begin', async (t) => {
     const { clock, server, client, events } = await start(t);
     await client.getToken();
     server.token = () => {};
@@ -246,7 +246,7 @@ describe('a server that returns the same token until it ends', () => {
     'with a constant expires_in': () => 3600,
     'with an expires_in that counts down': (remaining: number) => remaining,
   })) {
-    it(`${label} is asked twice for each token by a client that runs all the time: at its issue, and once ahead of its end`, async (t) => {
+    test(`${label} is asked twice for each token by a client that runs all the time: at its issue, and once ahead of its end`, async (t) => {
       const { clock, server, client } = await start(t);
       const issuer = repeatToken(server, expiresInOf);
       let calls = 0;
@@ -262,7 +262,7 @@ describe('a server that returns the same token until it ends', () => {
       assert.equal(server.apiRequests.length, calls, 'calls were replayed');
     });
 
-    it(`${label} is asked once more by a client that joined in mid-hour, at the token's end`, async (t) => {
+    test(`${label} is asked once more by a client that joined in mid-hour, at the token's end`, async (t) => {
       const { clock, server, client } = await start(t);
       const issuer = repeatToken(server, expiresInOf);
       await createClient(server.config()).getToken();
@@ -284,7 +284,7 @@ describe('a server that returns the same token until it ends', () => {
     });
   }
 
-  it('with a constant expires_in is asked once more after two seconds where its end comes later than the known one', async (t) => {
+  test('with a constant expires_in is asked once more after two seconds where its end comes later than the known one', async (t) => {
     const { clock, server, client } = await start(t);
     // Ends are whole seconds, rounded down: the server's comes 900 ms after the known one.
     clock.advance(900);
@@ -303,7 +303,7 @@ describe('a server that returns the same token until it ends', () => {
     assert.equal(server.tokenRequests.length, 4);
   });
 
-  it('is believed when it goes on three seconds past the known end', async (t) => {
+  test('is believed when it goes on three seconds past the known end', async (t) => {
     const { clock, server, client } = await start(t);
     server.token = () => tokenAnswer('same', 3600);
     await client.getToken();
@@ -317,7 +317,7 @@ describe('a server that returns the same token until it ends', () => {
     assert.equal(server.tokenRequests.length, 3);
   });
 
-  it('never moves a known end that still lies ahead', async (t) => {
+  test('never moves a known end that still lies ahead', async (t) => {
     const { clock, server, client } = await start(t);
     server.token = () => tokenAnswer('same', 3600);
     const { expiry } = await client.fetchToken();
@@ -332,7 +332,7 @@ describe('a server that returns the same token until it ends', () => {
     assert.equal((await client.getToken()).expiry, START + 1_060);
   });
 
-  it('is believed when it goes on handing the token out past that end', async (t) => {
+  test('is believed when it goes on handing the token out past that end', async (t) => {
     const { clock, server, client } = await start(t);
     server.token = () => tokenAnswer('same', 3600);
     for (let ms = 0; ms < 10 * HOUR_MS; ms += 90_000) {
@@ -344,7 +344,7 @@ describe('a server that returns the same token until it ends', () => {
     assert.equal(server.apiRequests.length, 400);
   });
 
-  it('is asked once a minute for a token that the API rejects, and no call is replayed with it', async (t) => {
+  test('is asked once a minute for a token that the API rejects, and no call is replayed with it', async (t) => {
     const { clock, server, client, events } = await start(t);
     server.token = () => tokenAnswer('same', 3600);
     server.api = () => rejection;
@@ -360,7 +360,7 @@ describe('a server that returns the same token until it ends', () => {
     assert.ok(events.every(({ type }) => type !== 'request_replayed'));
   });
 
-  it('is asked once by 300 calls that meet the rejected token together', async (t) => {
+  test('is asked once by 300 calls that meet the rejected token together', async (t) => {
     const { server, client } = await start(t);
     server.token = () => tokenAnswer('same', 3600);
     await client.getToken();
@@ -375,7 +375,7 @@ describe('a server that returns the same token until it ends', () => {
 });
 
 describe('an API that rejects every token', () => {
-  it('costs one exchange and one replay, and no further exchange within a minute', async (t) => {
+  test('costs one exchange and one replay, and no further exchange within a minute', async (t) => {
     const { clock, server, client } = await start(t);
     server.api = () => rejection;
     assert.equal((await client.authorizedFetch(`${server.origin}/x`)).status, 401);
@@ -393,7 +393,7 @@ describe('an API that rejects every token', () => {
 
 describe('a token with little life left', () => {
   for (const expiresIn of [0, 1, 5, 9, 10, 11, -100, '0', undefined, 1e15]) {
-    it(`(expires_in ${expiresIn}) serves 1,000 calls that waited for it, and each second brings one exchange at most`, async (t) => {
+    test(`(expires_in ${expiresIn}) serves 1,000 calls that waited for it, and each second brings one exchange at most`, async (t) => {
       const { clock, server, client } = await start(t);
       server.token = () => ({
         body: { access_token: `token-${server.tokenRequests.length}`, expires_in: expiresIn },
@@ -419,7 +419,7 @@ describe('a token with little life left', () => {
     });
   }
 
-  it('is not thrown away when no other can be had', async (t) => {
+  test('is not thrown away when no other can be had', async (t) => {
     const { clock, server, client } = await start(t, { retry: { attempts: 1 } });
     server.token = () => (server.tokenRequests.length < 2 ? tokenAnswer('short', 5) : { status: 503 });
     await client.getToken();
@@ -432,7 +432,7 @@ describe('a token with little life left', () => {
     assert.ok(server.tokenRequests.length <= 4);
   });
 
-  it('serves when it is a stored one within the skew of its end and the exchange fails', async (t) => {
+  test('serves when it is a stored one within the skew of its end and the exchange fails', async (t) => {
     const oauthToken: OAuthToken = { accessToken: 'stored', tokenType: 'Bearer', expiry: START + 5 };
     const { clock, server, client } = await start(t, { retry: { attempts: 1 } }, { oauthToken });
     server.token = () => ({ status: 503 });
@@ -442,7 +442,7 @@ describe('a token with little life left', () => {
     assert.equal((await rejectionOf(client.authorizedFetch(`${server.origin}/x`))).statusCode, 503);
   });
 
-  it('counts as ended by the skew that is configured', async (t) => {
+  test('counts as ended by the skew that is configured', async (t) => {
     for (const oauthClockSkew of [0, 60]) {
       await t.test(`of ${oauthClockSkew} s`, async (t) => {
         const { clock, server, client } = await start(t, {}, { oauthClockSkew });
@@ -471,7 +471,7 @@ describe('a clock that jumps by an hour', () => {
   ];
   for (const [label, jumps] of JUMPS) {
     for (const [mood, isRepeating] of JUMP_MOODS) {
-      it(`${label} (a server that gives ${mood} tokens) fails no call, sends no ended token twice, and causes no storm`, async (t) => {
+      test(`${label} (a server that gives ${mood} tokens) fails no call, sends no ended token twice, and causes no storm`, async (t) => {
         const { clock, server, client } = await start(t);
         let trueMs = 0;
         let jumped = 0;
@@ -513,7 +513,7 @@ describe('a clock that jumps by an hour', () => {
     }
   }
 
-  it('back does not prolong the outage guard', async (t) => {
+  test('back does not prolong the outage guard', async (t) => {
     const { clock, server, client } = await start(t, { retry: { attempts: 1 } });
     server.token = () => ({ status: 503 });
     await rejectionOf(client.getToken());
@@ -522,7 +522,7 @@ describe('a clock that jumps by an hour', () => {
     assert.equal((await client.getToken()).accessToken, 'a');
   });
 
-  it('back while the API rejects a token leads to no storm', async (t) => {
+  test('back while the API rejects a token leads to no storm', async (t) => {
     const { clock, server, client } = await start(t);
     server.token = () => tokenAnswer('same');
     server.api = () => rejection;
@@ -537,7 +537,7 @@ describe('a clock that jumps by an hour', () => {
 });
 
 describe("a clock that is an hour off the server's", () => {
-  it('either way costs neither a call nor an exchange', async () => {
+  test('either way costs neither a call nor an exchange', async () => {
     for (const hours of [-1, 1]) {
       const mock = createMockServer({ startTime: Date.now() + hours * HOUR_MS });
       const { authorizedFetch } = createClient({

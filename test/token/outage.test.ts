@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import {
   ApiError,
   type ClientEvent,
@@ -39,7 +39,7 @@ describe('a failing token request', () => {
     { status: 201, body: 'created' },
   ];
   for (const answer of PASSING) {
-    it(`is repeated twice on ${JSON.stringify(answer)}`, async (t) => {
+    test(`is repeated twice on ${JSON.stringify(answer)}`, async (t) => {
       const { server, client, events } = await startFailing(t, answer);
       await assert.rejects(client.fetchToken(), ApiError);
       assert.equal(server.tokenRequests.length, 3);
@@ -68,7 +68,7 @@ describe('a failing token request', () => {
     { body: ' '.repeat(70_000) },
   ];
   for (const answer of FINAL) {
-    it(`is not repeated on ${JSON.stringify(answer).slice(0, 80)}`, async (t) => {
+    test(`is not repeated on ${JSON.stringify(answer).slice(0, 80)}`, async (t) => {
       const { server, client, events } = await startFailing(t, answer);
       await assert.rejects(client.fetchToken(), ApiError);
       assert.equal(server.tokenRequests.length, 1);
@@ -79,7 +79,7 @@ describe('a failing token request', () => {
     });
   }
 
-  it('is repeated when a 2xx answer breaks off, and the next call is served at once', async (t) => {
+  test('is repeated when a 2xx answer breaks off, and the next call is served at once', async (t) => {
     const { server, client } = await startFailing(t, (_, response) => {
       if (server.tokenRequests.length > 1) return tokenAnswer('a');
       response.writeHead(200, { 'content-length': 100 });
@@ -89,7 +89,7 @@ describe('a failing token request', () => {
     assert.equal(server.tokenRequests.length, 2);
   });
 
-  it('is not repeated on a time-out', async (t) => {
+  test('is not repeated on a time-out', async (t) => {
     const { clock, server, client } = await startFailing(t, () => {}, { timeout: 5_000 });
     const failure = rejectionOf(client.fetchToken());
     await clock.until(() => server.tokenRequests.length === 1);
@@ -99,7 +99,7 @@ describe('a failing token request', () => {
     assert.equal(server.tokenRequests.length, 1);
   });
 
-  it('is repeated until one succeeds', async (t) => {
+  test('is repeated until one succeeds', async (t) => {
     const { server, client, events } = await startFailing(t, () =>
       server.tokenRequests.length < 3 ? { status: 503 } : tokenAnswer('a'),
     );
@@ -111,7 +111,7 @@ describe('a failing token request', () => {
     );
   });
 
-  it('is followed by no other where attempts is 1', async (t) => {
+  test('is followed by no other where attempts is 1', async (t) => {
     const { server, client } = await startFailing(t, { status: 503 }, { retry: { attempts: 1 } });
     await assert.rejects(client.fetchToken());
     assert.equal(server.tokenRequests.length, 1);
@@ -127,7 +127,7 @@ describe('the wait between two tries', () => {
     [0.5, [50, 100, 150, 150]],
     [0.999_999, [100, 200, 300, 300]],
   ] as const) {
-    it(`is the part ${random} of a delay that doubles up to maxDelay`, async (t) => {
+    test(`is the part ${random} of a delay that doubles up to maxDelay`, async (t) => {
       const { client, events } = await startFailing(
         t,
         { status: 503 },
@@ -139,7 +139,7 @@ describe('the wait between two tries', () => {
     });
   }
 
-  it('begins at up to 500 ms by default', async (t) => {
+  test('begins at up to 500 ms by default', async (t) => {
     const { client, events } = await startFailing(t, { status: 503 });
     t.mock.method(Math, 'random', () => 0.5);
     await assert.rejects(client.fetchToken());
@@ -162,7 +162,7 @@ describe('the wait between two tries', () => {
     [{}, [250]],
   ];
   for (const [headers, allowed] of ASKED) {
-    it(`is ${allowed.join(' or ')} ms for ${JSON.stringify(headers)}`, async (t) => {
+    test(`is ${allowed.join(' or ')} ms for ${JSON.stringify(headers)}`, async (t) => {
       const answer = { status: 503, headers };
       const { server, client, events } = await startFailing(t, () =>
         server.tokenRequests.length < 2 ? answer : tokenAnswer('a'),
@@ -174,7 +174,7 @@ describe('the wait between two tries', () => {
     });
   }
 
-  it('really lasts that long', async (t) => {
+  test('really lasts that long', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t, {
       token: () =>
@@ -201,7 +201,7 @@ describe('the wait between two tries', () => {
     ['2', 2_000, { maxDelay: 1_000 }],
   ];
   for (const [retryAfter, guardMs, retry] of TOO_LONG) {
-    it(`is none for a Retry-After of ${retryAfter}: the exchange fails at once, and the guard holds ${guardMs / 1000} s`, async (t) => {
+    test(`is none for a Retry-After of ${retryAfter}: the exchange fails at once, and the guard holds ${guardMs / 1000} s`, async (t) => {
       const { clock, server, client } = await startFailing(
         t,
         { status: 503, headers: { 'retry-after': retryAfter } },
@@ -220,7 +220,7 @@ describe('the wait between two tries', () => {
 });
 
 describe('the outage guard', () => {
-  it('doubles from 1 s to 30 s; in between callers get the last error at once', async (t) => {
+  test('doubles from 1 s to 30 s; in between callers get the last error at once', async (t) => {
     const { clock, server, client } = await startFailing(t, { status: 503 }, { retry: { attempts: 1 } });
     let error = await rejectionOf(client.getToken());
     let expected = 1;
@@ -243,7 +243,7 @@ describe('the outage guard', () => {
     'an empty 403': { status: 403 },
     'a gateway fault': { status: 404, body: { fault: { code: '404' } } },
   })) {
-    it(`holds after ${label}`, async (t) => {
+    test(`holds after ${label}`, async (t) => {
       const { clock, server, client } = await startFailing(t, answer);
       const error = await rejectionOf(client.getToken());
       clock.advance(999);
@@ -255,7 +255,7 @@ describe('the outage guard', () => {
     });
   }
 
-  it('never holds fetchToken back', async (t) => {
+  test('never holds fetchToken back', async (t) => {
     const { server, client } = await startFailing(t, { status: 503 }, { retry: { attempts: 1 } });
     for (let count = 1; count <= 5; count++) {
       await rejectionOf(client.fetchToken());
@@ -266,7 +266,7 @@ describe('the outage guard', () => {
     assert.equal((await client.getToken()).accessToken, 'a');
   });
 
-  it('does not hold those back who join a fetchToken', async (t) => {
+  test('does not hold those back who join a fetchToken', async (t) => {
     const { clock, server, client } = await startFailing(t, { status: 503 }, { retry: { attempts: 1 } });
     await rejectionOf(client.fetchToken());
     const gate = hold();
@@ -281,7 +281,7 @@ describe('the outage guard', () => {
     assert.equal(server.tokenRequests.length, 2);
   });
 
-  it('begins anew after a success', async (t) => {
+  test('begins anew after a success', async (t) => {
     const { clock, server, client } = await startFailing(t, { status: 503 }, { retry: { attempts: 1 } });
     for (let count = 0; count < 4; count++) await rejectionOf(client.fetchToken());
     server.token = () => tokenAnswer('a', 60);
@@ -295,7 +295,7 @@ describe('the outage guard', () => {
     assert.equal(server.tokenRequests.length, requests + 1);
   });
 
-  it('does not bar a provider, whose fetchToken rejects with the last error meanwhile', async (t) => {
+  test('does not bar a provider, whose fetchToken rejects with the last error meanwhile', async (t) => {
     const { clock, server } = await startFailing(t, { status: 503 });
     let stored: OAuthToken | undefined;
     const inner: unknown[] = [];
@@ -329,7 +329,7 @@ describe('the outage guard', () => {
     assert.equal(server.tokenRequests.length, 1);
   });
 
-  it('goes on holding when a provider has a token of its own after a failed exchange', async (t) => {
+  test('goes on holding when a provider has a token of its own after a failed exchange', async (t) => {
     const { clock, server } = await startFailing(t, { status: 404 });
     const own = { accessToken: 'own', tokenType: 'Bearer', expiresIn: 1 } as const;
     const client = createClient(
@@ -346,7 +346,7 @@ describe('the outage guard', () => {
     assert.deepEqual(requests, [1, 2, 2, 3, 3, 3, 3, 4]);
   });
 
-  it('spaces out a provider that fails without an exchange', async (t) => {
+  test('spaces out a provider that fails without an exchange', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     const errors: Error[] = [];
@@ -373,7 +373,7 @@ describe('the outage guard', () => {
 });
 
 describe('an outage of 60 s', () => {
-  it('under 1,000 calls a second costs at most 20 token requests, and everyone is answered', async (t) => {
+  test('under 1,000 calls a second costs at most 20 token requests, and everyone is answered', async (t) => {
     const { clock, server, exchanges, calls } = await startLoad(t);
     const isDown = () => Date.now() < START_MS + 60_000;
     server.token = () => (isDown() ? { status: 503 } : tokenAnswer('a'));
@@ -412,7 +412,7 @@ describe('an outage of 60 s', () => {
     assert.deepEqual(new Set(calls.tokens.slice(-2000)), new Set(['a']));
   });
 
-  it('goes unnoticed while the token is valid', async (t) => {
+  test('goes unnoticed while the token is valid', async (t) => {
     const { clock, server, exchanges, calls } = await startLoad(t);
     server.token = () => tokenAnswer('a', 600);
     calls(1);

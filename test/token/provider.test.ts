@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import {
   ApiError,
   type Client,
@@ -30,7 +30,7 @@ function bearer(accessToken: string, more: Partial<OAuthToken> = {}): OAuthToken
 }
 
 describe('a token provider', () => {
-  it('is asked in place of the exchange, with all that tells one token from another and nothing secret', async (t) => {
+  test('is asked in place of the exchange, with all that tells one token from another and nothing secret', async (t) => {
     const server = await startServer(t);
     const asked: [OAuthToken | undefined, TokenRequest][] = [];
     const { client } = start(server, {
@@ -77,7 +77,7 @@ describe('a token provider', () => {
     assert.deepEqual(asked[1]?.[1].params, { audience: 'x', resource: ['y', 'z'] });
   });
 
-  it('gets undefined for the scope where none is asked for', async (t) => {
+  test('gets undefined for the scope where none is asked for', async (t) => {
     const server = await startServer(t);
     let scope: unknown = 'unset';
     const { client } = start(server, {
@@ -87,7 +87,7 @@ describe('a token provider', () => {
     assert.equal(scope, undefined);
   });
 
-  it('makes one exchange with its retries by fetchToken', async (t) => {
+  test('makes one exchange with its retries by fetchToken', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     server.token = () => (server.tokenRequests.length < 3 ? { status: 503 } : tokenAnswer('a'));
@@ -108,7 +108,7 @@ describe('a token provider', () => {
     );
   });
 
-  it('works as in the generated SDK: (lastToken, authManager) => authManager.fetchToken()', async (t) => {
+  test('works as in the generated SDK: (lastToken, authManager) => authManager.fetchToken()', async (t) => {
     const server = await startServer(t);
     const { client } = start(server, {
       oauthTokenProvider: async (_lastToken, authManager) => await authManager.fetchToken(),
@@ -116,7 +116,7 @@ describe('a token provider', () => {
     assert.equal((await client.getToken()).accessToken, 'token-1');
   });
 
-  it('gets the token that can no longer be used: ended, ending or rejected', async (t) => {
+  test('gets the token that can no longer be used: ended, ending or rejected', async (t) => {
     const clock = fakeClock(t);
     t.mock.method(Math, 'random', () => 0);
     const server = await startServer(t);
@@ -138,7 +138,7 @@ describe('a token provider', () => {
     assert.deepEqual(last, [undefined, 'token-1', 'token-2', 'token-3']);
   });
 
-  it('is asked with isForced and the held token by the client’s own fetchToken', async (t) => {
+  test('is asked with isForced and the held token by the client’s own fetchToken', async (t) => {
     const server = await startServer(t);
     const asked: [string | undefined, boolean][] = [];
     const { client } = start(server, {
@@ -155,7 +155,7 @@ describe('a token provider', () => {
     ]);
   });
 
-  it('may be asked beside the calls when it serves a refresh ahead', async (t) => {
+  test('may be asked beside the calls when it serves a refresh ahead', async (t) => {
     const { clock, client, events, asked, gate } = await startAhead(t, () => {});
     for (let calls = 0; calls < 10; calls++) assert.equal((await client.getToken()).accessToken, 'token-1');
     assert.equal(asked(), 2);
@@ -164,7 +164,7 @@ describe('a token provider', () => {
     assert.equal((await client.getToken()).accessToken, 'token-2');
   });
 
-  it('has failed ahead of the end also where a fetchToken has waited for that before it asked by itself', async (t) => {
+  test('has failed ahead of the end also where a fetchToken has waited for that before it asked by itself', async (t) => {
     const { client, events, gate } = await startAhead(t, () => {
       throw new Error('own');
     });
@@ -179,7 +179,7 @@ describe('a token provider', () => {
     );
   });
 
-  it('may keep another token than its exchange brought', async (t) => {
+  test('may keep another token than its exchange brought', async (t) => {
     const server = await startServer(t);
     const { client } = start(server, {
       oauthTokenProvider: async (_, { fetchToken }) => {
@@ -190,7 +190,7 @@ describe('a token provider', () => {
     assert.equal((await client.getToken()).accessToken, 'from-the-store');
   });
 
-  it('may report events', async (t) => {
+  test('may report events', async (t) => {
     const server = await startServer(t);
     const { client, events } = start(server, {
       oauthTokenProvider: (_, { report }) => {
@@ -205,7 +205,7 @@ describe('a token provider', () => {
 });
 
 describe('a provider’s token', () => {
-  it('has an end counted from its arrival where it gives only a lifetime', async (t) => {
+  test('has an end counted from its arrival where it gives only a lifetime', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     let count = 0;
@@ -222,7 +222,7 @@ describe('a provider’s token', () => {
     assert.equal((await client.getToken()).accessToken, 'token-2');
   });
 
-  it('may be data from outside, numbers as strings or BigInt included', async (t) => {
+  test('may be data from outside, numbers as strings or BigInt included', async (t) => {
     fakeClock(t);
     const server = await startServer(t);
     const given = {
@@ -236,7 +236,7 @@ describe('a provider’s token', () => {
     assert.deepEqual(await client.getToken(), bearer('a', { expiresIn: 3600, expiry: START + 3600 }));
   });
 
-  it('lives from its arrival on where it has a lifetime and no end', async (t) => {
+  test('lives from its arrival on where it has a lifetime and no end', async (t) => {
     fakeClock(t);
     const server = await startServer(t);
     for (const end of [{}, { expiry: null }, { expiry: '' }]) {
@@ -246,7 +246,7 @@ describe('a provider’s token', () => {
     }
   });
 
-  it('serves for a second at least, however short its life', async (t) => {
+  test('serves for a second at least, however short its life', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t, { token: () => tokenAnswer('a', 0) });
     let count = 0;
@@ -271,7 +271,7 @@ describe('a provider’s token', () => {
     ['an ended token', { accessToken: 'invented-token', expiry: 5 }],
   ];
   for (const [label, junk] of JUNK) {
-    it(`that is ${label} is an invalid_response that does not show it`, async (t) => {
+    test(`that is ${label} is an invalid_response that does not show it`, async (t) => {
       const server = await startServer(t);
       const { client, events } = start(server, { oauthTokenProvider: () => junk as OAuthToken });
       for (const call of [
@@ -291,7 +291,7 @@ describe('a provider’s token', () => {
     });
   }
 
-  it('given back although it has ended is an invalid_response, not sent again', async (t) => {
+  test('given back although it has ended is an invalid_response, not sent again', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     let asked = 0;
@@ -305,7 +305,7 @@ describe('a provider’s token', () => {
     assert.equal(server.apiRequests.length, 0);
   });
 
-  it('that has ended is one also in the place of an exchange that failed', async (t) => {
+  test('that has ended is one also in the place of an exchange that failed', async (t) => {
     const server = await startServer(t, { token: () => ({ status: 404 }) });
     const ended = bearer('a', { expiry: Math.floor(Date.now() / 1000) - 60 });
     const { client } = start(server, {
@@ -314,7 +314,7 @@ describe('a provider’s token', () => {
     assert.match((await rejectionOf(client.getToken())).message, /ended/);
   });
 
-  it('given back while it is still good means that there is no newer one', async (t) => {
+  test('given back while it is still good means that there is no newer one', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     let asked = 0;
@@ -343,7 +343,7 @@ describe('a provider that asks its own client', () => {
     authorizedFetch: async ({ authorizedFetch }, api) => (await (await authorizedFetch(api)).json()).path,
   };
   for (const [name, ask] of Object.entries(QUESTIONS)) {
-    it(`for a token by ${name}, without waiting for it, gets one when the renewal ends`, async (t) => {
+    test(`for a token by ${name}, without waiting for it, gets one when the renewal ends`, async (t) => {
       const server = await startServer(t);
       const answers: Promise<unknown>[] = [];
       const { client } = start(server, {
@@ -357,7 +357,7 @@ describe('a provider that asks its own client', () => {
       assert.equal(server.tokenRequests.length, 1);
     });
 
-    it(`for a token by ${name}, and waits for it, gets the renewal's time-out`, async (t) => {
+    test(`for a token by ${name}, and waits for it, gets the renewal's time-out`, async (t) => {
       const clock = fakeClock(t);
       const server = await startServer(t);
       let isAsked = false;
@@ -379,7 +379,7 @@ describe('a provider that asks its own client', () => {
     });
   }
 
-  it('for an exchange of its own, without waiting for it, gets that too', async (t) => {
+  test('for an exchange of its own, without waiting for it, gets that too', async (t) => {
     const server = await startServer(t);
     let inner: Promise<OAuthToken> | undefined;
     const { client } = start(server, {
@@ -393,7 +393,7 @@ describe('a provider that asks its own client', () => {
     assert.ok(server.tokenRequests.length <= 2);
   });
 
-  it('and so may every other function that a client was given', async (t) => {
+  test('and so may every other function that a client was given', async (t) => {
     const server = await startServer(t);
     const clock = fakeClock(t);
     server.token = () => (server.tokenRequests.length === 1 ? { status: 503 } : tokenAnswer('token-1'));
@@ -428,7 +428,7 @@ describe('a provider that asks its own client', () => {
 });
 
 describe('a failing provider', () => {
-  it('lets its own error reach every caller unchanged', async (t) => {
+  test('lets its own error reach every caller unchanged', async (t) => {
     for (const [index, problem] of [
       new RangeError('own'),
       'a string',
@@ -458,7 +458,7 @@ describe('a failing provider', () => {
     }
   });
 
-  it('is asked once, and left alone then, also where its error has headers that cannot be looked at', async (t) => {
+  test('is asked once, and left alone then, also where its error has headers that cannot be looked at', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     const problem = Object.assign(new Error('own'), { headers: new Proxy(new Headers(), {}) });
@@ -477,7 +477,7 @@ describe('a failing provider', () => {
     assert.equal(asked, 2);
   });
 
-  it('is asked once for each call also where even its ApiError cannot be looked at', async (t) => {
+  test('is asked once for each call also where even its ApiError cannot be looked at', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     const problem = new ApiError('own', { code: 'network', headers: new Proxy(new Headers(), {}) });
@@ -495,7 +495,7 @@ describe('a failing provider', () => {
     }
   });
 
-  it('is told of each time that it fails anew, and not where it only passes the last error on', async (t) => {
+  test('is told of each time that it fails anew, and not where it only passes the last error on', async (t) => {
     fakeClock(t);
     const server = await startServer(t, { token: () => ({ status: 404 }) });
     const own = new RangeError('own');
@@ -516,7 +516,7 @@ describe('a failing provider', () => {
     assert.equal(server.tokenRequests.length, 1);
   });
 
-  it('does not shorten what its exchange has to wait by tokens of its own', async (t) => {
+  test('does not shorten what its exchange has to wait by tokens of its own', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t, { token: () => ({ status: 404 }) });
     const { client } = start(server, {
@@ -533,7 +533,7 @@ describe('a failing provider', () => {
     assert.deepEqual(askedAt, [0, 1, 3, 7, 15, 31]);
   });
 
-  it('is not asked by each call where it has failed ahead of the end', async (t) => {
+  test('is not asked by each call where it has failed ahead of the end', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     let asked = 0;
@@ -551,7 +551,7 @@ describe('a failing provider', () => {
     assert.equal(asked, 2);
   });
 
-  it('is asked again where it failed after a good exchange, but makes none', async (t) => {
+  test('is asked again where it failed after a good exchange, but makes none', async (t) => {
     fakeClock(t);
     const server = await startServer(t);
     let asked = 0;
@@ -568,7 +568,7 @@ describe('a failing provider', () => {
     assert.deepEqual([asked, server.tokenRequests.length], [3, 1]);
   });
 
-  it('is asked again after a token of its own, though its exchange failed before any request', async (t) => {
+  test('is asked again after a token of its own, though its exchange failed before any request', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     let asked = 0;
@@ -584,7 +584,7 @@ describe('a failing provider', () => {
     assert.ok(asked >= 5, `asked ${asked} times`);
   });
 
-  it('may not ask again by itself while an exchange is barred, in a refresh ahead either', async (t) => {
+  test('may not ask again by itself while an exchange is barred, in a refresh ahead either', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     const ask = async (fetchToken: () => Promise<OAuthToken>): Promise<OAuthToken> => {
@@ -602,7 +602,7 @@ describe('a failing provider', () => {
     assert.equal(server.tokenRequests.length, 2);
   });
 
-  it('may throw errors of its own kind of ApiError after a 401', async (t) => {
+  test('may throw errors of its own kind of ApiError after a 401', async (t) => {
     class BrokerError extends ApiError {
       constructor({ status }: { readonly status: number }) {
         super('the broker is down', { code: 'network', statusCode: status });
@@ -625,7 +625,7 @@ describe('a failing provider', () => {
     );
   });
 
-  it('lets its own error through after a 401, too, and the old token stays', async (t) => {
+  test('lets its own error through after a 401, too, and the old token stays', async (t) => {
     const server = await startServer(t);
     const problem = new RangeError('own');
     let asked = 0;
@@ -641,7 +641,7 @@ describe('a failing provider', () => {
     assert.equal((await client.authorizedFetch(`${server.origin}/other`)).status, 200);
   });
 
-  it('that hangs has 60 s, and may neither exchange nor count after that', async (t) => {
+  test('that hangs has 60 s, and may neither exchange nor count after that', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     const gate = hold();
@@ -680,7 +680,7 @@ describe('a failing provider', () => {
     assert.deepEqual(updates, []);
   });
 
-  it('lets a caller go who does not want to wait', async (t) => {
+  test('lets a caller go who does not want to wait', async (t) => {
     fakeClock(t);
     const server = await startServer(t);
     const { client } = start(server, { oauthTokenProvider: () => new Promise(() => {}) });
@@ -692,7 +692,7 @@ describe('a failing provider', () => {
 });
 
 describe('oauthOnTokenUpdate', () => {
-  it('is called once for every token that is new to the client, frozen, and not awaited', async (t) => {
+  test('is called once for every token that is new to the client, frozen, and not awaited', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     const updates: OAuthToken[] = [];
@@ -713,7 +713,7 @@ describe('oauthOnTokenUpdate', () => {
     assert.ok(updates.every(Object.isFrozen));
   });
 
-  it('is not called for the same token again, but when it goes on past its end', async (t) => {
+  test('is not called for the same token again, but when it goes on past its end', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t, { token: () => tokenAnswer('same', 60) });
     const expiries: (number | undefined)[] = [];
@@ -759,7 +759,7 @@ describe('hooks under fire', () => {
     ],
   ];
   for (const [label, hook] of FIRE) {
-    it(`that ${label} fail no call and leave no unhandled rejection`, async (t) => {
+    test(`that ${label} fail no call and leave no unhandled rejection`, async (t) => {
       const unhandled = collectUnhandled(t);
       const clock = fakeClock(t);
       const server = await startServer(t);
@@ -788,7 +788,7 @@ describe('hooks under fire', () => {
     });
   }
 
-  it('nobody waits for leave no unhandled rejection either: failed refreshes and waits that were aborted', async (t) => {
+  test('nobody waits for leave no unhandled rejection either: failed refreshes and waits that were aborted', async (t) => {
     const unhandled = collectUnhandled(t);
     const clock = fakeClock(t);
     const server = await startServer(t);
@@ -809,7 +809,7 @@ describe('hooks under fire', () => {
 });
 
 describe('waitUntil', () => {
-  it('gets each renewal, whoever begins it, as a promise that fulfils', async (t) => {
+  test('gets each renewal, whoever begins it, as a promise that fulfils', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
     const promises: Promise<unknown>[] = [];

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import { createClient } from 'thingspace-auth';
 import {
   fakeClock,
@@ -20,7 +20,7 @@ const MARKS = [
 ] as const;
 
 describe('where a promise may die with the request that began it', () => {
-  it('callers wait 5 s for an exchange of another, then elect one among themselves', async (t) => {
+  test('callers wait 5 s for an exchange of another, then elect one among themselves', async (t) => {
     enterEdgeRuntime(t);
     const clock = fakeClock(t);
     const gate = hold();
@@ -52,7 +52,7 @@ describe('where a promise may die with the request that began it', () => {
     assert.deepEqual(updates, ['second']);
   });
 
-  it('of two late exchanges the second is held, whichever answers last', async (t) => {
+  test('of two late exchanges the second is held, whichever answers last', async (t) => {
     enterEdgeRuntime(t);
     const clock = fakeClock(t);
     const gates = [hold(), hold(), hold()];
@@ -87,7 +87,7 @@ describe('where a promise may die with the request that began it', () => {
     assert.equal(server.tokenRequests.length, 3);
   });
 
-  it('one that comes when those 5 s are over waits no longer', async (t) => {
+  test('one that comes when those 5 s are over waits no longer', async (t) => {
     enterEdgeRuntime(t);
     const clock = fakeClock(t);
     const server = await startServer(t);
@@ -104,7 +104,7 @@ describe('where a promise may die with the request that began it', () => {
     assert.equal(await beginner, 'gone');
   });
 
-  it('a caller of its own exchange waits for as long as that has', async (t) => {
+  test('a caller of its own exchange waits for as long as that has', async (t) => {
     enterEdgeRuntime(t);
     const clock = fakeClock(t);
     const gate = hold();
@@ -119,7 +119,7 @@ describe('where a promise may die with the request that began it', () => {
   });
 
   for (const [name, mark] of MARKS) {
-    it(`each caller has a wait of its own, since another one might die with its request, and keeps no timer of that (${name})`, async (t) => {
+    test(`each caller has a wait of its own, since another one might die with its request, and keeps no timer of that (${name})`, async (t) => {
       setGlobal(t, name, mark);
       const clock = fakeClock(t);
       const server = await startServer(t);
@@ -132,7 +132,7 @@ describe('where a promise may die with the request that began it', () => {
     });
   }
 
-  it('an exchange waits for no message, which might be another request’s', async (t) => {
+  test('an exchange waits for no message, which might be another request’s', async (t) => {
     enterEdgeRuntime(t);
     const { MessageChannel } = globalThis;
     t.after(() => void (globalThis.MessageChannel = MessageChannel));
@@ -146,7 +146,7 @@ describe('where a promise may die with the request that began it', () => {
   });
 
   for (const withWaitUntil of [false, true]) {
-    it(`a token is ${withWaitUntil ? '' : 'not '}refreshed ahead with${withWaitUntil ? '' : 'out'} waitUntil`, async (t) => {
+    test(`a token is ${withWaitUntil ? '' : 'not '}refreshed ahead with${withWaitUntil ? '' : 'out'} waitUntil`, async (t) => {
       enterEdgeRuntime(t);
       const clock = fakeClock(t);
       const server = await startServer(t);

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { createClient, OAuthProviderError, type OAuthToken, revokeToken } from 'thingspace-auth';
 import { type Answer, recordEvents, startServer } from '../support/server.ts';
 
 const TOKEN: OAuthToken = { accessToken: 'invented-token', tokenType: 'Bearer' };
 
 describe('revokeToken', () => {
-  it('sends one form with the token and the client’s authentication', async (t) => {
+  test('sends one form with the token and the client’s authentication', async (t) => {
     const server = await startServer(t);
     const config = server.config({}, { oauthScopes: ['a'], oauthParams: { audience: 'b' } });
     assert.equal(await revokeToken(config, TOKEN), undefined);
@@ -20,13 +20,13 @@ describe('revokeToken', () => {
   });
 
   for (const answer of [{}, { status: 204 }, { body: {} }, { body: 'revoked' }] satisfies Answer[]) {
-    it(`takes ${JSON.stringify(answer)} for a success`, async (t) => {
+    test(`takes ${JSON.stringify(answer)} for a success`, async (t) => {
       const server = await startServer(t, { revoke: () => answer });
       await revokeToken(server.config(), TOKEN);
     });
   }
 
-  it('lets clients that hold the token learn of it by their next 401', async (t) => {
+  test('lets clients that hold the token learn of it by their next 401', async (t) => {
     const server = await startServer(t);
     server.revoke = ({ form }) => {
       server.revoked.add(form.get('token')!);
@@ -52,7 +52,7 @@ describe('revokeToken', () => {
     [{ body: ' '.repeat(70_000) }, 'response_too_large'],
   ];
   for (const [answer, code] of FAILURES) {
-    it(`fails with ${code} on ${answer.status ?? 200}, without a second request`, async (t) => {
+    test(`fails with ${code} on ${answer.status ?? 200}, without a second request`, async (t) => {
       const server = await startServer(t, { revoke: () => answer });
       await assert.rejects(revokeToken(server.config(), TOKEN), (error: Error & { code?: string }) => {
         assert.equal(error.code, code);
@@ -64,13 +64,13 @@ describe('revokeToken', () => {
     });
   }
 
-  it('fails with network when the connection breaks', async (t) => {
+  test('fails with network when the connection breaks', async (t) => {
     const server = await startServer(t, { revoke: (_, response) => void response.socket?.destroy() });
     await assert.rejects(revokeToken(server.config(), TOKEN), { code: 'network' });
     assert.equal(server.revocations.length, 1);
   });
 
-  it('rejects with a TypeError, without a request, where there is no endpoint, no token or no configuration', async (t) => {
+  test('rejects with a TypeError, without a request, where there is no endpoint, no token or no configuration', async (t) => {
     const server = await startServer(t);
     await assert.rejects(
       revokeToken(server.config({}, {}, { revocationUrl: undefined }), TOKEN),
@@ -87,7 +87,7 @@ describe('revokeToken', () => {
     assert.equal(server.revocations.length, 0);
   });
 
-  it('fails with no_credentials where there is no secret', async (t) => {
+  test('fails with no_credentials where there is no secret', async (t) => {
     const server = await startServer(t);
     await assert.rejects(revokeToken(server.config({}, { oauthClientSecret: undefined }), TOKEN), {
       code: 'no_credentials',
@@ -95,7 +95,7 @@ describe('revokeToken', () => {
     assert.equal(server.revocations.length, 0);
   });
 
-  it('asks no token provider and tells no event', async (t) => {
+  test('asks no token provider and tells no event', async (t) => {
     const server = await startServer(t);
     const { events, onEvent } = recordEvents();
     const oauthTokenProvider = () => assert.fail('the provider was asked');

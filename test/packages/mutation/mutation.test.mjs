@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { instrument } from './instrument.mjs';
 import { readReviewed } from './reviewed.mjs';
 import { drawSample } from './sample.mjs';
@@ -28,18 +28,18 @@ describe('the mutants of a text', async () => {
     ['60', '120'],
     ['0', '1'],
   ]) {
-    it(`turn \`${from}\` into \`${to}\``, () => assert.ok(has(from, to), JSON.stringify(mutants, null, 2)));
+    test(`turn \`${from}\` into \`${to}\``, () => assert.ok(has(from, to), JSON.stringify(mutants, null, 2)));
   }
 
-  it('leave types alone', () => assert.ok(mutants.every(({ from }) => from !== 'string')));
-  it('say where they are', () =>
+  test('leave types alone', () => assert.ok(mutants.every(({ from }) => from !== 'string')));
+  test('say where they are', () =>
     assert.deepEqual(
       mutants
         .filter(({ from }) => from === '60')
         .map(({ file, line, column }) => `${file}:${line}:${column}`),
       ['src/f.ts:4:14'],
     ));
-  it('each have a switch', () =>
+  test('each have a switch', () =>
     assert.ok(mutants.every(({ id }) => files.get('src/f.ts').includes(`stryMutAct_9fa48("${id}")`))));
 });
 
@@ -55,17 +55,17 @@ describe('the reviewed list', () => {
   const entry = { in: 'a + b;', from: 'a + b', to: 'a - b', reason: 'b is 0' };
   const read = (...entries) => readReviewed(mutants, { 'src/f.ts': entries });
 
-  it('takes each mutant that an entry says', () =>
+  test('takes each mutant that an entry says', () =>
     assert.deepEqual([...read({ ...entry, times: 2 }).entries.keys()], [1, 2]));
-  it('tells of an entry that matches nothing', () =>
+  test('tells of an entry that matches nothing', () =>
     assert.match(read({ ...entry, from: 'a * b' }).faults.join(), /matches 0 mutants, not 1/));
-  it('tells of an entry that matches more than it says', () =>
+  test('tells of an entry that matches more than it says', () =>
     assert.match(read(entry).faults.join(), /matches 2 mutants, not 1/));
-  it('tells of an entry without a reason', () =>
+  test('tells of an entry without a reason', () =>
     assert.match(read({ ...entry, reason: '', times: 2 }).faults.join(), /no reason/));
 });
 
-it('what a process has written of a batch says who noticed what, who passed which test, and in whose turn it ended', () => {
+test('what a process has written of a batch says who noticed what, who passed which test, and in whose turn it ended', () => {
   const output =
     '.\nbegin 1 0\n\nend\n.\nbegin 2 0\n\nnoticed 2 says who it is\n\nend\n\nbegin 1 3\n\nend\n..\nbegin 3 3\n';
   assert.deepEqual(readTurns(output), {
@@ -76,14 +76,14 @@ it('what a process has written of a batch says who noticed what, who passed whic
   assert.equal(readTurns('\nbegin 1 0\n\nend\n').open, undefined);
 });
 
-it('a sample is the same for the same seed, another for another, and draws nothing twice', () => {
+test('a sample is the same for the same seed, another for another, and draws nothing twice', () => {
   const all = Array.from({ length: 1000 }, (_, index) => index);
   assert.deepEqual(drawSample(all, 40, 7), drawSample(all, 40, 7));
   assert.notDeepEqual(drawSample(all, 40, 7), drawSample(all, 40, 8));
   assert.equal(new Set(drawSample(all, 400, 7)).size, 400);
 });
 
-it('what no test notices is printed with its line, and fails the command', () => {
+test('what no test notices is printed with its line, and fails the command', () => {
   const { status, stdout } = mutate('--only', 'redis', 'src/token/revocation.ts');
   assert.equal(status, 1, stdout);
   assert.match(stdout, /^No test notices:\nsrc\/token\/revocation\.ts:\d+:\d+ .* \(no test reaches it\)$/m);
@@ -93,7 +93,7 @@ it('what no test notices is printed with its line, and fails the command', () =>
 const CORE =
   'authorizedFetch,clientAuthentication,concurrency,dpop,events,foreignFetch,guard,lifetime,limits,messages,outage,provider,redirects,rejections,requestBound,revocation,secrets,token,waiting';
 
-it('the tests notice nearly all of a sample of 40', (t) => {
+test('the tests notice nearly all of a sample of 40', (t) => {
   // Of the core, by the quick tests of the core: what stores, sessions and papers test takes minutes.
   const { status, stdout } = mutate(
     'src/call',
