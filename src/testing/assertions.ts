@@ -47,17 +47,17 @@ export function assertionFault(
   nowMs: number,
   seen: Set<string>,
 ): string | undefined {
-  if (form.get('client_assertion_type') !== TYPE) return 'client_assertion_type is another.';
-  if (!jws) return 'The assertion is no signed JWT.';
+  if (form.get('client_assertion_type') !== TYPE) return `client_assertion_type must be ${TYPE}.`;
+  if (!jws) return 'The assertion is not a signed JWT.';
   const { iss, sub, aud, exp, iat, jti } = jws.claims;
   const nowSeconds = nowMs / 1000;
   if (typeof sub !== 'string' || iss !== sub) return 'The assertion must name the client as iss and sub.';
-  if ((form.get('client_id') ?? sub) !== sub) return 'client_id is not that of the assertion.';
+  if ((form.get('client_id') ?? sub) !== sub) return 'client_id must be that of the assertion.';
   if (![aud].flat().some((each) => audiences.includes(each)))
-    return `The assertion is for another audience than ${audiences.join(', ')}.`;
+    return `The audience of the assertion must be one of ${audiences.join(', ')}.`;
   if (!isSigned) return 'The client is unknown, or its assertion is not signed with its key.';
   if (typeof exp !== 'number' || exp <= nowSeconds)
-    return 'The assertion has ended, by the clock of this server.';
+    return 'The assertion has expired, by the clock of this server.';
   if (iat > nowSeconds + CLOCK_TOLERANCE_SECONDS)
     return 'The assertion is from the future, by the clock of this server.';
   if (typeof jti !== 'string' || seen.has(jti)) return 'The assertion has been used before, or has no jti.';

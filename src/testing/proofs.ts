@@ -59,16 +59,16 @@ function formFault(
 ): string | undefined {
   if (!proof) return 'The DPoP header is missing.';
   const { jws, isSigned, tokenHash } = proof;
-  if (!jws) return 'The proof is no signed JWT.';
+  if (!jws) return 'The proof is not a signed JWT.';
   const { header, claims } = jws;
   if (header.typ !== 'dpop+jwt') return 'The proof must be of typ dpop+jwt.';
   if (Object(header.jwk).d !== undefined) return 'The proof holds a private key.';
   if (!isSigned) return 'The proof is not signed with the key in it.';
-  if (claims.htm !== method) return `The proof is for another method than ${method}.`;
+  if (claims.htm !== method) return `The proof must be for the method ${method}.`;
   if (withoutQuery(claims.htu) !== withoutQuery(url))
-    return `The proof is for another URL than ${withoutQuery(url)}.`;
+    return `The proof must be for the URL ${withoutQuery(url)}.`;
   if (!Number.isFinite(claims.iat)) return 'The proof does not say when it was made.';
-  if (claims.ath !== (hasToken ? tokenHash : undefined)) return 'ath is not the hash of the access token.';
+  if (claims.ath !== (hasToken ? tokenHash : undefined)) return 'ath must be the hash of the access token.';
   if (typeof claims.jti !== 'string' || seen.has(claims.jti))
     return 'The proof has been used before, or has no jti.';
   return undefined;

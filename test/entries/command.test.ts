@@ -72,7 +72,8 @@ const seen = ({ mock }: Awaited<ReturnType<typeof run>>) =>
 test('token prints the access token and nothing else', async (t) => {
   const outcome = await run(t, ['token']);
 
-  assert.deepEqual([outcome.stdout, outcome.stderr, outcome.exitCode], ['mock-access-token-1\n', '', 0]);
+  assert.match(outcome.stdout, /^mock-access-token-\w+-1\n$/);
+  assert.deepEqual([outcome.stderr, outcome.exitCode], ['', 0]);
 });
 
 test('token says on the other stream what is wrong, and what to do', async (t) => {
@@ -787,11 +788,9 @@ test('--env reads a file; variables that are set win', async (t) => {
     THINGSPACE_API_ORIGINS: origin,
   };
 
-  assert.deepEqual(await start(['token', '--env', file], env), {
-    stdout: 'mock-access-token-1\n',
-    stderr: '',
-    exitCode: 0,
-  });
+  const granted = await start(['token', '--env', file], env);
+  assert.match(granted.stdout, /^mock-access-token-\w+-1\n$/);
+  assert.deepEqual([granted.stderr, granted.exitCode], ['', 0]);
   const refused = await start(['token', '--env', file], { ...env, THINGSPACE_CLIENT_ID: 'a-third-key' });
   assert.equal(refused.exitCode, 1);
   assert.doesNotMatch(refused.stderr, /invented secret/);

@@ -26,12 +26,48 @@ test('hands out a token for Basic credentials', async () => {
   assert.equal(response.status, 200);
   assert.equal(response.headers.get('content-type'), 'application/json');
   assert.equal(response.headers.get('cache-control'), 'no-store');
-  assert.deepEqual(await response.json(), {
-    access_token: 'mock-access-token-1',
-    token_type: 'Bearer',
-    expires_in: 3600,
-    scope: 'discovery:read read',
-  });
+  const { access_token, ...body } = (await response.json()) as Record<string, unknown>;
+  assert.match(String(access_token), /^mock-access-token-\w{7}-1$/);
+  assert.deepEqual(body, { token_type: 'Bearer', expires_in: 3600, scope: 'discovery:read read' });
+});
+
+test('hands out tokens and sessions that no other server knows, whatever its time', async () => {
+  const [one, other] = [createMockServer({ startTime: 0 }), createMockServer({ startTime: 0 })];
+
+  const [kept, fresh] = [await accessToken(one), await accessToken(other)];
+  const session = await openSession(one, kept);
+  const foreign = await openSession(other, fresh);
+
+  assert.notEqual(fresh, kept);
+  assert.notEqual(foreign, session);
+  assert.equal((await call(other, REGIONS, kept)).status, 401);
+  assert.equal((await call(other, DEVICES, fresh, { method: 'POST', session })).status, 400);
+});
+
+test('draws nothing at random before the first request, so that it can stand at module scope', async (t) => {
+  const draw = t.mock.method(crypto, 'getRandomValues');
+
+  const server = createMockServer();
+  assert.equal(draw.mock.callCount(), 0);
+  await accessToken(server);
+
+  assert.equal(draw.mock.callCount(), 1);
+});
+
+test('refuses an option and a target that it does not know, and lists those that it knows', () => {
+  assert.throws(
+    () => createMockServer({ expiresin: 60 } as object),
+    new TypeError(
+      'unknown option expiresin; known options: expiresIn, scopes, clients, dpop, users, sameToken, ' +
+        'countsDown, latencyMs, startTime, tokenResponse, identifyClient',
+    ),
+  );
+  for (const target of ['tokens', 'toString', undefined]) {
+    assert.throws(
+      () => createMockServer().failNext(target as 'token', 503),
+      new TypeError(`failNext: unknown target ${target}; known targets: token, api, login`),
+    );
+  }
 });
 
 test('serves the token endpoint on any host', async () => {
@@ -52,7 +88,7 @@ test('hands out the same token until it ends', async () => {
   const third = await tokenBody(server);
 
   assert.equal(second['access_token'], first['access_token']);
-  assert.equal(third['access_token'], 'mock-access-token-2');
+  assert.match(String(third['access_token']), /^mock-access-token-\w{7}-2$/);
 });
 
 test('counts expires_in of a repeated token down, in whole seconds', async () => {
@@ -83,8 +119,8 @@ test('has one token for each client and set of scopes', async () => {
   const otherClient = await tokenBody(server, { scope: 'read write' }, stranger);
 
   assert.equal(reordered['access_token'], first['access_token']);
-  assert.equal(otherScope['access_token'], 'mock-access-token-2');
-  assert.equal(otherClient['access_token'], 'mock-access-token-3');
+  assert.match(String(otherScope['access_token']), /^mock-access-token-\w{7}-2$/);
+  assert.match(String(otherClient['access_token']), /^mock-access-token-\w{7}-3$/);
 });
 
 test('hands out a new token every time where told to, and the old ones stay valid', async () => {
@@ -101,11 +137,11 @@ test('hands out a new token every time where told to, and the old ones stay vali
 test('makes tokens which have already ended when expiresIn is 0', async () => {
   const server = createMockServer({ expiresIn: 0, startTime: 0 });
 
-  const body = await tokenBody(server);
+  const { access_token, expires_in } = await tokenBody(server);
 
-  assert.equal(body['expires_in'], 0);
-  assert.equal((await call(server, REGIONS, 'mock-access-token-1')).status, 401);
-  assert.equal(await accessToken(server), 'mock-access-token-2');
+  assert.equal(expires_in, 0);
+  assert.equal((await call(server, REGIONS, String(access_token))).status, 401);
+  assert.match(await accessToken(server), /^mock-access-token-\w{7}-2$/);
 });
 
 test('runs on the real clock unless it is told where to stand', async (t) => {
@@ -269,12 +305,19 @@ test('rewrites the token answer to an object, a string or a Response', async () 
     tokenResponse: (body) => ({ ...body, token_type: undefined, expires_in: '60' }),
   });
   const text = createMockServer({ tokenResponse: (body) => `access_token=${body['access_token']}` });
-  const response = createMockServer({ tokenResponse: () => new Response('<html>', { status: 203 }) });
+  let granted: unknown;
+  const response = createMockServer({
+    tokenResponse: ({ access_token }) => {
+      granted = access_token;
+      return new Response('<html>', { status: 203 });
+    },
+  });
 
-  assert.deepEqual(await tokenBody(object), { access_token: 'mock-access-token-1', expires_in: '60' });
-  assert.equal(await (await requestToken(text)).text(), 'access_token=mock-access-token-1');
+  const { access_token, ...body } = await tokenBody(object);
+  assert.deepEqual([typeof access_token, body], ['string', { expires_in: '60' }]);
+  assert.match(await (await requestToken(text)).text(), /^access_token=mock-access-token-\w{7}-1$/);
   assert.equal((await requestToken(response)).status, 203);
-  assert.equal((await call(response, REGIONS, 'mock-access-token-1')).status, 200);
+  assert.equal((await call(response, REGIONS, String(granted))).status, 200);
 });
 
 // Revocation
@@ -288,7 +331,7 @@ test('revokes a token, and then hands out a new one', async () => {
   assert.equal(response.status, 200);
   assert.equal(await response.text(), '');
   assert.equal((await call(server, REGIONS, token)).status, 401);
-  assert.equal(await accessToken(server), 'mock-access-token-2');
+  assert.match(await accessToken(server), /^mock-access-token-\w{7}-2$/);
 });
 
 test('answers the revocation of an unknown or foreign token alike, and revokes nothing', async () => {
@@ -320,7 +363,7 @@ test('revokes everything at once', async () => {
   server.revokeAll();
 
   await assertFault(await call(server, REGIONS, token), 401, '900901');
-  assert.equal(await accessToken(server), 'mock-access-token-2');
+  assert.match(await accessToken(server), /^mock-access-token-\w{7}-2$/);
 });
 
 // Assertions
@@ -349,7 +392,7 @@ test('takes an assertion for the token endpoint, the issuer or the endpoint aske
     assert.equal((await server.fetch(`${issuer}/oauth2/token`, ofTenant)).status, 200);
     const revoked = await server.fetch(
       TOKEN_URL.replace('token', 'revoke'),
-      assertionInit(signToken(header, claims(), privatePem, hash), { token: 'mock-access-token-1' }),
+      assertionInit(signToken(header, claims(), privatePem, hash), { token: 'unknown-token' }),
     );
     assert.equal(revoked.status, 200);
   }
@@ -397,11 +440,11 @@ test('refuses an assertion that is not what it must be, and says why', async () 
     signToken(header, claims(more), key);
   const now = Math.floor(Date.now() / 1000);
   const cases: [assertion: string, reason: RegExp, form?: Record<string, string>][] = [
-    ['no.assertion', /no signed JWT/],
-    ['a.b.c', /no signed JWT/],
-    [`${signed()}==`, /no signed JWT/],
-    [signed().replace(/.{4}$/, ' $&'), /no signed JWT/],
-    [`${signed()}.AAAA`, /no signed JWT/],
+    ['no.assertion', /not a signed JWT/],
+    ['a.b.c', /not a signed JWT/],
+    [`${signed()}==`, /not a signed JWT/],
+    [signed().replace(/.{4}$/, ' $&'), /not a signed JWT/],
+    [`${signed()}.AAAA`, /not a signed JWT/],
     [signed(), /client_assertion_type/, { client_assertion_type: 'another' }],
     [signed({ iss: 'another' }), /iss and sub/],
     [signed({ sub: undefined }), /iss and sub/],
@@ -410,9 +453,9 @@ test('refuses an assertion that is not what it must be, and says why', async () 
     [signed(), /client_id/, { client_id: 'another' }],
     [
       signed({ aud: 'https://elsewhere.example/oauth2/token' }),
-      /another audience than https:\S+\/oauth2\/token, https:\S+\/v1\.$/,
+      /audience of the assertion must be one of https:\S+\/oauth2\/token, https:\S+\/v1\.$/,
     ],
-    [signed({ aud: undefined }), /another audience/],
+    [signed({ aud: undefined }), /audience of the assertion/],
     [signed({}, { alg: 'none' }), /not signed with its key/],
     [signed({}, { alg: 'ES512' }), /not signed with its key/],
     [signed({}, { alg: 'RS256' }), /not signed with its key/],
@@ -428,8 +471,8 @@ test('refuses an assertion that is not what it must be, and says why', async () 
     [hmacToken(claims({ iss: 'secret', sub: 'secret' }), 'mock-secret', 'HS512'), /not signed with its key/],
     [signed({ iss: 'p384', sub: 'p384' }), /not signed with its key/],
     [signed({ iss: 'own', sub: 'own' }, ES256, ofP384.privatePem), /not signed with its key/],
-    [signed({ exp: now - 1 }), /has ended, by the clock of this server/],
-    [signed({ exp: undefined }), /has ended/],
+    [signed({ exp: now - 1 }), /has expired, by the clock of this server/],
+    [signed({ exp: undefined }), /has expired/],
     [signed({ iat: now + 120 }), /from the future/],
     [signed({ jti: undefined }), /no jti/],
   ];
@@ -564,7 +607,8 @@ test('asks for a proof with a nonce, and binds the token to its key', async () =
   assert.equal(nonce, 'mock-token-nonce-1@thingspace.verizon.com');
   assert.equal(granted.headers.get('dpop-nonce'), nonce);
   const body = (await granted.json()) as Record<string, unknown>;
-  assert.deepEqual([body['token_type'], body['access_token']], ['DPoP', 'mock-access-token-1']);
+  assert.equal(body['token_type'], 'DPoP');
+  assert.match(String(body['access_token']), /^mock-access-token-\w{7}-1$/);
 });
 
 test('wants a proof for each call, with a nonce of its own for each origin', async () => {
@@ -616,17 +660,17 @@ test('refuses a proof that is not what it must be, and says why', async () => {
   const withPrivateKey = { typ: 'dpop+jwt', alg: 'ES256', jwk: { ...jwkOf(publicPem), d: 'AAAA' } };
   const cases: [header: string | undefined, reason: RegExp][] = [
     [undefined, /header is missing/],
-    ['no.proof', /no signed JWT/],
+    ['no.proof', /not a signed JWT/],
     [proof(good, { typ: 'JWT' }), /typ dpop\+jwt/],
     [signToken(withPrivateKey, { ...good, jti: 'a', iat: 1 }, privatePem), /private key/],
     [proof(good, { jwk: jwkOf(keysFor('ES384').publicPem) }), /not signed with the key in it/],
     [proof(good, { jwk: undefined }), /not signed with the key in it/],
-    [proof({ ...good, htm: 'POST' }), /another method than GET/],
+    [proof({ ...good, htm: 'POST' }), /must be for the method GET/],
     [
       proof({ ...good, htu: `${HOST}/another` }),
-      /another URL than https:\/\/thingspace\.verizon\.com\/api\/mec/,
+      /must be for the URL https:\/\/thingspace\.verizon\.com\/api\/mec/,
     ],
-    [proof({ ...good, htu: 'none' }), /another URL/],
+    [proof({ ...good, htu: 'none' }), /must be for the URL/],
     [proof({ ...good, iat: undefined }), /when it was made/],
     [proof({ ...good, ath: undefined }), /ath/],
     [proof({ ...good, ath: ath.slice(1) }), /ath/],
@@ -697,9 +741,10 @@ test('takes no notice of a proof, and gives no nonce, where it was not told to',
   const server = createMockServer();
 
   const granted = await requestToken(server, {}, { dpop: proof({}) });
-  const answered = await call(server, REGIONS, 'mock-access-token-1');
+  const body = (await granted.json()) as Record<string, unknown>;
+  const answered = await call(server, REGIONS, String(body['access_token']));
 
-  assert.equal(((await granted.json()) as Record<string, unknown>)['token_type'], 'Bearer');
+  assert.equal(body['token_type'], 'Bearer');
   assert.equal(answered.status, 200);
   assert.deepEqual(
     [granted, answered].map(({ headers }) => headers.get('dpop-nonce')),
@@ -710,9 +755,9 @@ test('takes no notice of a proof, and gives no nonce, where it was not told to',
 test('has one token for each key', async () => {
   const server = createMockServer({ dpop: true });
 
-  assert.equal(await boundToken(server), 'mock-access-token-1');
-  assert.equal(await boundToken(server, 'EdDSA'), 'mock-access-token-2');
-  assert.equal(await boundToken(server), 'mock-access-token-1');
+  const first = await boundToken(server);
+  assert.match(await boundToken(server, 'EdDSA'), /^mock-access-token-\w{7}-2$/);
+  assert.equal(await boundToken(server), first);
 });
 
 function proof(payload: object, header: object = {}, algorithm: 'ES256' | 'EdDSA' = 'ES256'): string {
@@ -877,7 +922,7 @@ test('logs in and serves the device list to the session', async () => {
   const devices = await call(server, DEVICES, token, { method: 'POST', session: sessionToken });
 
   assert.equal(login.status, 200);
-  assert.equal(sessionToken, 'mock-session-token-1');
+  assert.match(sessionToken, /^mock-session-token-\w{7}-1$/);
   assert.equal(devices.status, 200);
   assert.deepEqual(await devices.json(), {
     hasMoreData: false,
@@ -908,6 +953,21 @@ test('says in the words of each API that there is no session', async () => {
     error: 'unauthorized',
     error_description: 'Failure response received for UWS V1 REST accounts: [400]',
   });
+});
+
+test('wants a session for each of its APIs, whatever their version, and none for Edge Discovery', async () => {
+  const server = createMockServer();
+  const token = await accessToken(server);
+  const session = await openSession(server, token);
+
+  for (const api of ['m2m', 'loc', 'subsc', 'fota', 'diagnostics', 'cc', 'hyper-precise']) {
+    for (const version of ['v1', 'v3']) {
+      const path = `/api/${api}/${version}/anything`;
+      assert.ok([400, 401].includes((await call(server, path, token)).status), path);
+      assert.equal((await call(server, path, token, { session })).status, 200, path);
+    }
+  }
+  assert.equal((await call(server, '/api/mec/services/v1/anything', token)).status, 200);
 });
 
 test('looks at the bearer before the session', async () => {
@@ -1175,17 +1235,35 @@ test('ignores whatever a platform passes beside a Request', async () => {
   ) => Promise<Response> = server.fetch;
 
   await handler(new Request(HOST), { remoteAddr: '127.0.0.1', method: 'DELETE' }, {});
+  await server.fetch(new Request(HOST), { method: 'DELETE' }, {}); // workerd
+  await server.fetch(new Request(HOST), { remoteAddr: {}, method: 'DELETE' }); // Deno
+  await server.fetch(new Request(HOST), { requestIP: () => null, method: 'DELETE' }); // Bun
 
-  assert.equal(server.requests[0]?.method, 'GET');
+  assert.deepEqual(
+    server.requests.map(({ method }) => method),
+    ['GET', 'GET', 'GET', 'GET'],
+  );
 });
 
-test('takes an init with headers beside a Request for what fetch takes it for', async () => {
+test('takes an init beside a Request for what fetch takes it for', async () => {
   const server = createMockServer();
+  const request = () => new Request(HOST, { method: 'POST', body: 'first' });
 
-  await server.fetch(new Request(HOST), { method: 'PUT', headers: { 'x-own': 'mock' } });
+  await server.fetch(request(), { method: 'PUT', headers: { 'x-own': 'mock' }, body: 'second' });
+  await server.fetch(request(), { method: 'DELETE' });
+  await server.fetch(request(), { body: 'third' });
 
-  const [request] = server.requests;
-  assert.deepEqual([request?.method, request?.headers], ['PUT', { 'x-own': 'mock' }]);
+  const [whole] = server.requests;
+  assert.equal(whole?.headers['x-own'], 'mock');
+  assert.deepEqual(
+    server.requests.map(({ method, body }) => [method, body]),
+    [
+      ['PUT', 'second'],
+      ['DELETE', 'first'],
+      ['POST', 'third'],
+    ],
+  );
+  await assert.rejects(server.fetch(request(), { signal: AbortSignal.abort() }), { name: 'AbortError' });
 });
 
 test('works unbound and frozen', async () => {

@@ -66,7 +66,8 @@ for (const [name, [program, ...args]] of Object.entries(LAUNCHERS)) {
     };
 
     const token = await run(program, [...args, 'token', '--env', 'variables.env'], env, project);
-    assert.deepEqual([token.stdout, token.exitCode], ['mock-access-token-1\n', 0], token.stderr);
+    assert.match(token.stdout, /^mock-access-token-\w+-1\n$/, token.stderr);
+    assert.equal(token.exitCode, 0);
 
     const check = await run(
       program,

@@ -1,0 +1,104 @@
+/**
+ * What the mock has behind a bearer token: the APIs with their invented resources, and the M2M session.
+ * @module
+ */
+import {
+  connectivityError,
+  dpopChallenge,
+  gatewayAnswer,
+  json,
+  missingCredentials,
+  sessionEnded,
+} from './answers.ts';
+import type { Received } from './options.ts';
+import { type Proof, proofFault } from './proofs.ts';
+import { tokenOf } from './receive.ts';
+import { isKnown, type MockState, nameToken, nonceFor, nowMs } from './state.ts';
+
+const SESSION_IDLE_MS = 1_200_000; // 20 minutes
+const LOGIN_FAILURES_TO_LOCK = 5;
+
+/** The APIs that want a session, whatever their version. `mec` wants none. */
+const SESSION_APIS = /\/api\/(m2m|loc|subsc|fota|diagnostics|cc|hyper-precise)\/v\d+\//;
+
+const RESOURCES: Readonly<Record<string, unknown>> = {
+  'GET /api/mec/eds/regions': {
+    regions: [{ regionId: 'mock-region-1', name: 'MOCK_EAST', countryCode: 'US' }],
+  },
+  'GET /api/mec/eds/mecplatforms': {
+    mecPlatforms: [{ ern: 'mock-ern-1', region: 'MOCK_EAST', status: 'active' }],
+  },
+  'GET /api/mec/eds/serviceendpoints': {
+    serviceEndpoints: [{ ern: 'mock-ern-1', uri: 'https://edge.example' }],
+  },
+  'GET /api/mec/eds/serviceprofiles': { serviceProfileList: ['mock-service-profile-1'] },
+  'POST /api/m2m/v1/devices/actions/list': {
+    hasMoreData: false,
+    devices: [{ deviceIds: [{ id: 'mock-1' }] }],
+  },
+};
+
+/** Answers everything that wants a token. */
+export function answerBearer(state: MockState, request: Received, proof: Proof | undefined): Response {
+  const refusal = refuseBearer(state, request, proof);
+  if (refusal) return refusal;
+  const { method, path, headers } = request;
+  if (path.endsWith('/session/login')) return logIn(state, request.body);
+  const isLogout = path.endsWith('/session/logout');
+  const sessionToken = headers['vz-m2m-token'] ?? '';
+  const api = isLogout ? 'm2m' : SESSION_APIS.exec(path)?.[1];
+  if (api !== undefined && !useSession(state, sessionToken)) return sessionEnded(api);
+  if (isLogout) state.sessions.delete(sessionToken);
+  return json(200, RESOURCES[`${method} ${path}`] ?? { method, path });
+}
+
+function refuseBearer(state: MockState, request: Received, proof: Proof | undefined): Response | undefined {
+  const { dpop } = state.options;
+  const bearer = tokenOf(request.headers, dpop ? 'DPoP' : 'Bearer');
+  if (bearer === undefined) return missingCredentials();
+  const target = { ...request, hasToken: true, nonce: nonceFor(state, request) };
+  const unproven = dpop && proofFault(proof, target, state.seenIds);
+  if (unproven) return dpopChallenge(...unproven);
+  if (isGood(state, bearer, proof?.thumbprint)) return undefined;
+  if (!dpop) return gatewayAnswer(401);
+  return dpopChallenge('invalid_token', 'It has expired, is unknown, or is bound to another key.');
+}
+
+function isGood(state: MockState, bearer: string, thumbprint: string | undefined): boolean {
+  const token = state.tokens.get(bearer);
+  return token !== undefined && token.endsMs > nowMs(state) && token.thumbprint === thumbprint;
+}
+
+function logIn(state: MockState, body: string): Response {
+  const { username, password } = parseLogin(body);
+  if (typeof username !== 'string' || typeof password !== 'string')
+    return connectivityError(400, 'INPUT_INVALID.Credentials.Missing', 'Username and password are required.');
+  const failures = state.failedLogins.get(username) ?? 0;
+  if (failures >= LOGIN_FAILURES_TO_LOCK)
+    return connectivityError(403, 'REQUEST_FAILED.Account.Locked', 'The account is locked.');
+  if (!isKnown(state.options.users, username, password)) {
+    state.failedLogins.set(username, failures + 1);
+    return connectivityError(401, 'REQUEST_FAILED.Credentials.Invalid', 'The username or password is wrong.');
+  }
+  state.failedLogins.delete(username);
+  const sessionToken = nameToken(state, 'session', ++state.sessionCount);
+  state.sessions.set(sessionToken, nowMs(state));
+  return json(200, { sessionToken });
+}
+
+function parseLogin(body: string): { username?: unknown; password?: unknown } {
+  try {
+    return JSON.parse(body) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+/** Uses a session, which keeps it alive, and says whether it is alive. A session that has ended stays so. */
+function useSession(state: MockState, sessionToken: string): boolean {
+  const now = nowMs(state);
+  const lastUse = state.sessions.get(sessionToken);
+  if (lastUse === undefined || now - lastUse >= SESSION_IDLE_MS) return false;
+  state.sessions.set(sessionToken, now);
+  return true;
+}

@@ -1,0 +1,110 @@
+/**
+ * What a mock server is told: its options, checked, and the shape of the requests that come in.
+ * @module
+ */
+import type { PublicJwk, VerificationKey } from './jws.ts';
+
+/**
+ * Options of {@link createMockServer}. All of them are optional; an unknown key is a `TypeError`. Without
+ * options the server behaves like ThingSpace and accepts any credentials.
+ */
+export interface MockServerOptions {
+  /** Lifetime of a token in seconds. `0` makes tokens that have expired when they arrive. @default 3600 */
+  readonly expiresIn?: number;
+  /**
+   * The scopes that may be granted; any other scope is refused with `invalid_scope`. A request that asks for
+   * none is granted all of them. Absent: any scope is granted.
+   */
+  readonly scopes?: readonly string[];
+  /**
+   * Client ids, each with its secret or its public key. A secret is for Basic, or for an assertion by
+   * `client_secret_jwt`. A public key (a `CryptoKey` or a JWK) is for an assertion by `private_key_jwt`.
+   * Other clients are refused with `invalid_client`. Absent: any client is accepted, and any signature of an
+   * assertion.
+   */
+  readonly clients?: Readonly<Record<string, string | VerificationKey | PublicJwk>>;
+  /**
+   * Whether tokens are bound to a key (DPoP, RFC 9449). Token requests and all requests with a token then
+   * need a proof with the server's nonce. Answers to such requests bring the nonce. The nonces of the OAuth
+   * endpoints and of the API differ, and so do those of different origins. @default false
+   */
+  readonly dpop?: boolean;
+  /**
+   * User names with their passwords for the M2M login. Five wrong passwords in a row lock a user.
+   * Absent: any login is accepted.
+   */
+  readonly users?: Readonly<Record<string, string>>;
+  /**
+   * Whether requests of one client for the same scopes get the same token until it expires or is revoked.
+   * @default true
+   */
+  readonly sameToken?: boolean;
+  /**
+   * `true`: `expires_in` of a repeated token is the time that it has left. `false`: always the full lifetime.
+   * @default true
+   */
+  readonly countsDown?: boolean;
+  /**
+   * How many milliseconds an answer is held back; the request takes effect before that. `0`: no timer.
+   * @default 0
+   */
+  readonly latencyMs?: number;
+  /**
+   * The time of the server's clock, in milliseconds since 1970. Only `advance` moves it. Absent: the real
+   * clock, moved by `advance`.
+   */
+  readonly startTime?: number;
+  /**
+   * Rewrites the answer that grants a token, so that it looks like that of another server. It gets the body,
+   * and returns an object (sent as JSON), a string or a `Response`. Absent: the answer stays as it is.
+   */
+  readonly tokenResponse?: (body: Record<string, unknown>) => unknown;
+  /**
+   * Says who sent a request to an OAuth endpoint: returns the client's id, or `undefined` to refuse. Use it
+   * for clients that send the secret in the body, and for public clients. It replaces `clients` and the check
+   * of Basic headers and assertions. Absent: that check is made (the default).
+   */
+  readonly identifyClient?: (request: Received) => string | undefined;
+}
+
+/** What came in, frozen. */
+export interface MockRequest {
+  /** The method, in upper case. */
+  readonly method: string;
+  /** The whole URL. */
+  readonly url: string;
+  /** The URL's path, without its query. */
+  readonly path: string;
+  /** The headers, by their names in lower case. Credentials are left in, for tests to look at. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** The body as text; empty where there is none. */
+  readonly body: string;
+  /** The HTTP status of the answer; `0` where `failNext` made it a rejection. */
+  readonly status: number;
+}
+
+/** A request before it has its answer. */
+export type Received = Omit<MockRequest, 'status'>;
+
+/** By name, so that the compiler misses none. */
+const KNOWN: Readonly<Record<keyof MockServerOptions, true>> = {
+  expiresIn: true,
+  scopes: true,
+  clients: true,
+  dpop: true,
+  users: true,
+  sameToken: true,
+  countsDown: true,
+  latencyMs: true,
+  startTime: true,
+  tokenResponse: true,
+  identifyClient: true,
+};
+
+/** A misspelt option would otherwise be a server that quietly behaves like ThingSpace. */
+export function checkOptions(options: MockServerOptions): void {
+  for (const name of Object.keys(options)) {
+    if (!Object.hasOwn(KNOWN, name))
+      throw new TypeError(`unknown option ${name}; known options: ${Object.keys(KNOWN).join(', ')}`);
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * What a mock server remembers between two requests.
+ * @module
+ */
+import type { ClientKey } from './assertions.ts';
+import type { MockServerOptions, Received } from './options.ts';
+import { isOAuthEndpoint } from './receive.ts';
+
+/** Kinds of request: token endpoint, M2M login, and all the rest (API calls, revocation, logout). */
+export type MockTarget = 'token' | 'api' | 'login';
+
+/** An answer that `failNext` has queued. */
+export interface QueuedAnswer {
+  readonly answer: number | Response | Error;
+  count: number;
+}
+
+/** A token that was granted. */
+export interface GrantedToken {
+  /** For whom and for what it was granted. */
+  readonly grant: string;
+  readonly clientId: string;
+  readonly endsMs: number;
+  /** That of the key to which it is bound. */
+  readonly thumbprint: string | undefined;
+}
+
+export interface MockState {
+  readonly options: MockServerOptions;
+  readonly tokens: Map<string, GrantedToken>;
+  /** Ids of assertions and proofs. */
+  readonly seenIds: Set<string>;
+  /** Session tokens, with the time of their last use. */
+  readonly sessions: Map<string, number>;
+  /** User names, with their failures in a row. */
+  readonly failedLogins: Map<string, number>;
+  readonly queued: Readonly<Record<MockTarget, QueuedAnswer[]>>;
+  /** What tells this server's tokens from those of others. */
+  tag: string | undefined;
+  advancedMs: number;
+  nonceCount: number;
+  tokenCount: number;
+  sessionCount: number;
+}
+
+export function createState(options: MockServerOptions): MockState {
+  return {
+    options,
+    tokens: new Map(),
+    seenIds: new Set(),
+    sessions: new Map(),
+    failedLogins: new Map(),
+    queued: { token: [], api: [], login: [] },
+    tag: undefined,
+    advancedMs: 0,
+    nonceCount: 1,
+    tokenCount: 0,
+    sessionCount: 0,
+  };
+}
+
+export function nowMs({ options, advancedMs }: MockState): number {
+  return (options.startTime ?? Date.now()) + advancedMs;
+}
+
+/**
+ * A name for a token. Without the tag, a token kept from an earlier run would be that of a new one, and be
+ * refused after it had been renewed. It is drawn at a request, since workerd draws nothing at module scope.
+ */
+export function nameToken(state: MockState, kind: string, number: number): string {
+  state.tag ??= crypto.getRandomValues(new Uint32Array(1))[0]!.toString(36).padStart(7, '0'); // one of one
+  return `mock-${kind}-token-${state.tag}-${number}`;
+}
+
+/** Whether a secret is the one known for this name; nothing known: any is. */
+export function isKnown(
+  known: Readonly<Record<string, ClientKey>> | undefined,
+  name: string,
+  secret: string,
+): boolean {
+  return known === undefined || (Object.hasOwn(known, name) && known[name] === secret);
+}
+
+/**
+ * The nonce that is wanted: for each origin one at its OAuth endpoints, and one at its API (RFC 9449 section
+ * 8.2).
+ */
+export function nonceFor({ nonceCount }: MockState, { url, path }: Received): string {
+  return `mock-${isOAuthEndpoint(path) ? 'token' : 'api'}-nonce-${nonceCount}@${new URL(url).host}`;
+}
