@@ -249,7 +249,9 @@ test('the text on tokens has every field of a token', () => {
 test('every function, entry and class that the README names exists', async () => {
   const entries = Object.keys(npm.exports).map((path) => npm.name + path.slice(1));
   const names = new Set([...Object.keys(createClient(INVENTED)), ...Object.keys(createMockServer())]);
-  for (const entry of entries) for (const name of Object.keys(await import(entry))) names.add(name);
+  // It would take this process's fetch.
+  const named = entries.filter((entry) => !entry.endsWith('/testing/global'));
+  for (const entry of named) for (const name of Object.keys(await import(entry))) names.add(name);
 
   for (const [, entry] of readme.matchAll(/['`](thingspace-auth\/[\w/-]+)['`]/g))
     assert.ok(entries.includes(entry!), entry);
