@@ -66,7 +66,9 @@ export async function discover(issuer: string, options: DiscoverOptions): Promis
     `${origin}${path}/.well-known/openid-configuration`,
   ];
   return runWithin(limited(issuer), timeout || 30_000, signal, (within) =>
-    firstOf(urls, async (url) => toEnvironment(issuer, apiOrigins, await ask(url, fetch, within))),
+    firstOf(urls, async (url) =>
+      toEnvironment(issuer, apiOrigins, await requestMetadata(url, fetch, within)),
+    ),
   );
 }
 
@@ -90,14 +92,14 @@ async function firstOf<T>(urls: readonly string[], read: (url: string) => Promis
 }
 
 /** What came from an address. */
-interface Reply {
+interface MetadataAnswer {
   readonly url: string;
   readonly response: Response;
   /** `undefined` if there is more than 64 KiB. */
   readonly text: string | undefined;
 }
 
-async function ask(url: string, fetch: Fetch, signal: AbortSignal): Promise<Reply> {
+async function requestMetadata(url: string, fetch: Fetch, signal: AbortSignal): Promise<MetadataAnswer> {
   try {
     // A redirect could lead to metadata of somebody else.
     const response = assertResponse(
@@ -109,13 +111,17 @@ async function ask(url: string, fetch: Fetch, signal: AbortSignal): Promise<Repl
   }
 }
 
-function toEnvironment(issuer: string, apiOrigins: readonly string[], reply: Reply): CustomEnvironment {
-  if (reply.text === undefined) throw createFailure(reply, 'is larger than 64 KiB');
-  const metadata = parse(reply.text);
-  if (!reply.response.ok || !metadata.issuer) throw createFailure(reply, 'is no metadata');
+function toEnvironment(
+  issuer: string,
+  apiOrigins: readonly string[],
+  reply: MetadataAnswer,
+): CustomEnvironment {
+  if (reply.text === undefined) throw createMetadataError(reply, 'is larger than 64 KiB');
+  const metadata = parseMetadata(reply.text);
+  if (!reply.response.ok || !metadata.issuer) throw createMetadataError(reply, 'is no metadata');
   // RFC 8414 section 3.3: both are the same text, including a slash at the end.
   if (metadata.issuer !== issuer)
-    throw createFailure(reply, `is that of issuer ${JSON.stringify(metadata.issuer).slice(0, 200)}`);
+    throw createMetadataError(reply, `is that of issuer ${JSON.stringify(metadata.issuer).slice(0, 200)}`);
   try {
     const { token_endpoint: tokenUrl, revocation_endpoint } = metadata;
     const environment = settleEnvironment({
@@ -125,19 +131,19 @@ function toEnvironment(issuer: string, apiOrigins: readonly string[], reply: Rep
     });
     return Object.freeze(withoutAbsent<CustomEnvironment>(environment as CustomEnvironment));
   } catch (cause) {
-    throw createFailure(reply, `is of no use: ${(cause as Error).message}`);
+    throw createMetadataError(reply, `is of no use: ${(cause as Error).message}`);
   }
 }
 
-function createFailure(
-  { url, response: { status: statusCode, headers }, text }: Reply,
+function createMetadataError(
+  { url, response: { status: statusCode, headers }, text }: MetadataAnswer,
   what: string,
 ): ApiError {
   const code = text === undefined ? 'response_too_large' : 'invalid_response';
   return new ApiError(`${url} ${what} (status ${statusCode})`, { code, statusCode, headers });
 }
 
-function parse(text: string): Readonly<Record<string, any>> {
+function parseMetadata(text: string): Readonly<Record<string, any>> {
   try {
     return Object(JSON.parse(text));
   } catch {

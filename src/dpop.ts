@@ -53,7 +53,7 @@ export interface DpopOptions {
 export function createDpop(options?: DpopOptions): Dpop {
   const { keyPair } = check<DpopOptions>(options, {
     keyPair: [
-      isUsable,
+      isUsableKeyPair,
       'a private CryptoKey that may sign (RSA from 2048 bits on), and its public one, extractable',
     ],
   });
@@ -132,7 +132,7 @@ async function createKey(given: DpopKeyPair | undefined): Promise<ProofKey> {
   return { pair, jwk: { crv, e, kty, n, x, y } };
 }
 
-function isUsable(pair: any): boolean {
+function isUsableKeyPair(pair: any): boolean {
   const { privateKey, publicKey } = Object(pair);
   const isPublic = publicKey?.type === 'public' && publicKey.extractable;
   return canSign(privateKey) && isPublic && algorithmOf(publicKey) === algorithmOf(privateKey);

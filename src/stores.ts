@@ -3,7 +3,6 @@
  * stands a token provider, so that the core knows nothing of stores.
  * @module
  */
-export type { StoreKey } from './stores/encryptedStore.ts';
-export { encryptedStore } from './stores/encryptedStore.ts';
+export { type EncryptionKey, encryptedStore } from './stores/encryptedStore.ts';
 export { storedToken } from './stores/storedToken.ts';
 export type { TokenStore } from './stores/tokenStore.ts';

@@ -6,7 +6,7 @@
  */
 import { report } from '../core/events.ts';
 import { waitFor } from '../platform/waiting.ts';
-import { reasonOf } from '../stores/storeFailure.ts';
+import { storeFailureReason } from '../stores/storeFailure.ts';
 import { type Account, type Held, learn, type SessionStore } from './account.ts';
 import { IDLE_MS, isUnderWay, isUsable, parseRecord, type SessionRecord, textOf } from './record.ts';
 
@@ -141,7 +141,7 @@ async function ask<T>(
     }
     fails(account, operation, 'timeout');
   } catch (error) {
-    fails(account, operation, reasonOf(error));
+    fails(account, operation, storeFailureReason(error));
   }
   return undefined;
 }

@@ -29,7 +29,7 @@ export interface TokenStoreStub {
 }
 
 /** What the store asks of the object, as JSON. */
-interface Command {
+interface StoreCommand {
   readonly operation: 'get' | 'set' | 'delete' | 'compareAndSet';
   readonly key: string;
   readonly expected?: string | undefined;
@@ -57,7 +57,7 @@ export class TokenStoreObject {
 
   /** Answers {@link durableObjectStore}. */
   async fetch(request: { json(): Promise<unknown> }): Promise<Response> {
-    const result = await run(this.#storage, (await request.json()) as Command);
+    const result = await run(this.#storage, (await request.json()) as StoreCommand);
     return new Response(JSON.stringify(result ?? null));
   }
 
@@ -89,7 +89,7 @@ export class TokenStoreObject {
  */
 export function durableObjectStore(stub: TokenStoreStub | (() => TokenStoreStub)): TokenStore {
   if (typeof stub !== 'function') requireMethods('stub', stub, 'fetch');
-  const send = (command: Command) => sendCommand(typeof stub === 'function' ? stub() : stub, command);
+  const send = (command: StoreCommand) => sendCommand(typeof stub === 'function' ? stub() : stub, command);
   return {
     get: async (key) => (await send({ operation: 'get', key })) as string | null,
     set: (key, value, ttlSeconds) => send({ operation: 'set', key, value, ttlSeconds }),
@@ -99,7 +99,7 @@ export function durableObjectStore(stub: TokenStoreStub | (() => TokenStoreStub)
   };
 }
 
-async function sendCommand(stub: TokenStoreStub, command: Command): Promise<unknown> {
+async function sendCommand(stub: TokenStoreStub, command: StoreCommand): Promise<unknown> {
   const response = await stub.fetch('https://token-store/', {
     method: 'POST',
     body: JSON.stringify(command),
@@ -115,7 +115,7 @@ async function sendCommand(stub: TokenStoreStub, command: Command): Promise<unkn
  */
 async function run(
   storage: ObjectStorage,
-  { operation, key, expected, value, ttlSeconds }: Command,
+  { operation, key, expected, value, ttlSeconds }: StoreCommand,
 ): Promise<unknown> {
   const held = valueOf(await storage.get(key));
   if (operation === 'get') return held;

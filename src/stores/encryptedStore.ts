@@ -6,7 +6,7 @@ import { requireMethods } from './storeFailure.ts';
 import type { TokenStore } from './tokenStore.ts';
 
 /** An AES-GCM key of WebCrypto: a `CryptoKey`, whatever name the platform's types have for it. */
-export type StoreKey = Parameters<typeof crypto.subtle.encrypt>[1];
+export type EncryptionKey = Parameters<typeof crypto.subtle.encrypt>[1];
 
 /**
  * Wraps a store so that only those who have a key can read or write its values, which are sealed with AES-GCM
@@ -30,9 +30,12 @@ export type StoreKey = Parameters<typeof crypto.subtle.encrypt>[1];
  * const key = await crypto.subtle.importKey('raw', bytes, 'AES-GCM', false, ['encrypt', 'decrypt']);
  * const provider = storedToken(encryptedStore(redisStore(redis), key));
  */
-export function encryptedStore(store: TokenStore, keys: StoreKey | readonly StoreKey[]): TokenStore {
+export function encryptedStore(
+  store: TokenStore,
+  keys: EncryptionKey | readonly EncryptionKey[],
+): TokenStore {
   requireMethods('store', store, 'get', 'set', 'delete');
-  const all = [keys].flat() as StoreKey[];
+  const all = [keys].flat() as EncryptionKey[];
   const [first] = all;
   if (!first || !canUse(first, 'encrypt') || !all.every((each) => canUse(each, 'decrypt'))) {
     throw new TypeError(
@@ -70,7 +73,7 @@ function canUse(key: unknown, usage: string): boolean {
 const SEALED = 'sealed:';
 const NONCE_BYTES = 12;
 
-async function seal(cryptoKey: StoreKey, key: string, value: string): Promise<string> {
+async function seal(cryptoKey: EncryptionKey, key: string, value: string): Promise<string> {
   const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
   const sealed = new Uint8Array(
     await crypto.subtle.encrypt(bound(nonce, key), cryptoKey, new TextEncoder().encode(value)),
@@ -79,7 +82,7 @@ async function seal(cryptoKey: StoreKey, key: string, value: string): Promise<st
 }
 
 /** Rejects with the code `sealed` for what none of the keys opens. */
-async function open(cryptoKeys: readonly StoreKey[], key: string, text: unknown): Promise<string> {
+async function open(cryptoKeys: readonly EncryptionKey[], key: string, text: unknown): Promise<string> {
   const sealed = String(text).startsWith(SEALED) ? String(text).slice(SEALED.length) : '';
   for (const cryptoKey of cryptoKeys) {
     try {

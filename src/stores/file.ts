@@ -53,11 +53,12 @@ export function fileStore(folder: string): TokenStore {
     throw new TypeError('fileStore(folder) must be the path of a folder');
   return {
     get: async (key) => valueIn((await findLatest(folder, digestOf(key))).text),
-    set: (key, value, ttlSeconds) => write(folder, digestOf(key), () => true, createEntry(value, ttlSeconds)),
-    delete: (key) => write(folder, digestOf(key), (text = DELETED) => text !== DELETED, {}),
+    set: (key, value, ttlSeconds) =>
+      writeVersion(folder, digestOf(key), () => true, createEntry(value, ttlSeconds)),
+    delete: (key) => writeVersion(folder, digestOf(key), (text = DELETED) => text !== DELETED, {}),
     compareAndSet: async (key, expected, value, ttlSeconds) => {
       const entry = value === undefined ? {} : createEntry(value, ttlSeconds);
-      return write(folder, digestOf(key), (text) => valueIn(text) === expected, entry);
+      return writeVersion(folder, digestOf(key), (text) => valueIn(text) === expected, entry);
     },
   };
 }
@@ -91,7 +92,7 @@ async function findLatest(
 ): Promise<{ readonly version: number; readonly text?: string }> {
   let seen: number | undefined;
   for (let looks = 1; ; looks++) {
-    const { versions, hasHadOne } = await list(folder, digest);
+    const { versions, hasHadOne } = await listVersions(folder, digest);
     const version = versions.at(-1) ?? 0;
     // A listing may miss a version that is made while it runs. If two listings in a row show no version,
     // there was none at the time of the first one. If there must be a version, and many listings show none,
@@ -109,7 +110,12 @@ async function findLatest(
 }
 
 /** Writes the next version, if the latest one may be followed by it, and says whether it did. */
-async function write(folder: string, digest: string, mayFollow: MayFollow, entry: object): Promise<boolean> {
+async function writeVersion(
+  folder: string,
+  digest: string,
+  mayFollow: MayFollow,
+  entry: object,
+): Promise<boolean> {
   for (;;) {
     if (!mayFollow((await findLatest(folder, digest)).text)) return false;
     await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -129,7 +135,7 @@ async function writeAside(path: string, text: string): Promise<void> {
     // Deno 2.0 has no `file.sync()`.
     await promisify(fsync)(file.fd);
   } catch (error) {
-    await remove(path);
+    await removeFile(path);
     throw error;
   } finally {
     await file.close();
@@ -162,7 +168,7 @@ async function linkNext(
     throw error;
   } finally {
     // If it cannot be removed now, a write does so when it is a minute old.
-    await remove(aside).catch(() => undefined);
+    await removeFile(aside).catch(() => undefined);
   }
 }
 
@@ -186,7 +192,7 @@ async function linkExclusively(from: string, to: string): Promise<boolean> {
  * unfinished.
  */
 async function tidy(folder: string, digest: string): Promise<void> {
-  let { versions, names, hasHadOne } = await list(folder, digest);
+  let { versions, names, hasHadOne } = await listVersions(folder, digest);
   for (const name of names.filter((each) => ASIDE.test(each))) await removeAbandoned(join(folder, name));
   if (versions.length > 1 && !hasHadOne)
     await writeFile(join(folder, `${digest}.0`), '', { flag: 'a', mode: 0o600 });
@@ -194,9 +200,9 @@ async function tidy(folder: string, digest: string): Promise<void> {
     // All versions below this one are gone, and no writer makes a new file aside any more that is to follow
     // one of them.
     const lowest = versions[0]!;
-    const now = await list(folder, digest);
-    for (const name of now.names) if (followedBy(name, digest) < lowest) await remove(join(folder, name));
-    await remove(join(folder, `${digest}.${lowest}`));
+    const now = await listVersions(folder, digest);
+    for (const name of now.names) if (followedBy(name, digest) < lowest) await removeFile(join(folder, name));
+    await removeFile(join(folder, `${digest}.${lowest}`));
     versions = now.versions.filter((version) => version > lowest);
   }
 }
@@ -221,7 +227,7 @@ interface Listing {
   readonly hasHadOne: boolean;
 }
 
-async function list(folder: string, digest: string): Promise<Listing> {
+async function listVersions(folder: string, digest: string): Promise<Listing> {
   const names = (await readdir(folder).catch(ignoreMissing)) ?? [];
   const versions = names.flatMap((name) => {
     const [key, version, ...more] = name.split('.');
@@ -233,10 +239,10 @@ async function list(folder: string, digest: string): Promise<Listing> {
 /** Removes an old file aside. A writer that is only slow finds its file gone, and begins anew. */
 async function removeAbandoned(path: string): Promise<void> {
   const { mtimeMs } = (await stat(path).catch(ignoreMissing)) ?? { mtimeMs: Infinity };
-  if (Date.now() - mtimeMs > ABANDONED_AFTER_MS) await remove(path);
+  if (Date.now() - mtimeMs > ABANDONED_AFTER_MS) await removeFile(path);
 }
 
-async function remove(path: string): Promise<void> {
+async function removeFile(path: string): Promise<void> {
   await unlink(path).catch(ignoreMissing);
 }
 

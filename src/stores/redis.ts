@@ -5,16 +5,17 @@
 import { requireMethods } from './storeFailure.ts';
 import type { TokenStore } from './tokenStore.ts';
 
-type Command = (...args: never[]) => unknown;
+type RedisCommand = (...args: never[]) => unknown;
 
 /**
  * What is used of a Redis client: node-redis 5 and 6, ioredis 5 and 6, Bun's `RedisClient` (which has `send`
  * in the place of `eval`), `@upstash/redis`. The caller connects the client, and closes it.
  */
-export type RedisClient = { readonly get: Command; readonly set: Command; readonly del: Command } & (
-  | { readonly eval: Command }
-  | { readonly send: Command }
-);
+export type RedisClient = {
+  readonly get: RedisCommand;
+  readonly set: RedisCommand;
+  readonly del: RedisCommand;
+} & ({ readonly eval: RedisCommand } | { readonly send: RedisCommand });
 
 /**
  * A store for fleets: all processes that reach one Redis share one token. Values end by themselves (`PX`).

@@ -10,7 +10,7 @@ import { asText } from '../core/token.ts';
  * (`'ECONNREFUSED'`, `'sealed'`), else its name. It never holds more of the text, which may quote keys and
  * values.
  */
-export function reasonOf(error: unknown): string {
+export function storeFailureReason(error: unknown): string {
   const { message, code, name } = Object(error) as { readonly [name: string]: unknown };
   const [word] = /^[A-Z]{2,}(?!\S)/.exec(String(message)) ?? [];
   return word ?? asText(code) ?? asText(name) ?? 'Error';

@@ -8,7 +8,7 @@ import type { StoreOperation } from '../core/events.ts';
 import { isLately } from '../core/lately.ts';
 import { GRACE_SECONDS, isExpired, type OAuthToken, reviveToken } from '../core/token.ts';
 import { sleep, waitFor } from '../platform/waiting.ts';
-import { reasonOf, requireMethods } from './storeFailure.ts';
+import { requireMethods, storeFailureReason } from './storeFailure.ts';
 import type { TokenStore } from './tokenStore.ts';
 
 /**
@@ -183,7 +183,7 @@ function openAccess(store: TokenStore, health: Health, request: TokenRequest): A
       if (answer) health.delayMs = 0;
       return answer ?? fail(operation, 'timeout');
     } catch (error) {
-      return fail(operation, reasonOf(error));
+      return fail(operation, storeFailureReason(error));
     }
   };
   return { key: keyOf(request), ask: ask as Access['ask'], fail };

@@ -10,7 +10,7 @@ import {
   type OAuthToken,
   type TokenRequest,
 } from 'thingspace-auth';
-import { encryptedStore, type StoreKey, storedToken, type TokenStore } from 'thingspace-auth/stores';
+import { type EncryptionKey, encryptedStore, storedToken, type TokenStore } from 'thingspace-auth/stores';
 import {
   hold,
   recordEvents,
@@ -961,7 +961,7 @@ test('encryptedStore is a TypeError at once for what is no store or no key', asy
   const { store } = createMemory();
   const key = await newKey();
   const generate = (usages: any, name = 'AES-GCM') =>
-    crypto.subtle.generateKey({ name, length: 256 }, false, usages) as Promise<StoreKey>;
+    crypto.subtle.generateKey({ name, length: 256 }, false, usages) as Promise<EncryptionKey>;
   const [sealing, opening] = [await generate(['encrypt']), await generate(['decrypt'])];
   const other = await generate(['encrypt', 'decrypt'], 'AES-CBC');
   const looks = { algorithm: { name: 'AES-GCM' } };
@@ -981,7 +981,7 @@ test('encryptedStore is a TypeError at once for what is no store or no key', asy
     [opening, key],
     [key, sealing],
   ]) {
-    assert.throws(() => encryptedStore(store, junk as StoreKey), {
+    assert.throws(() => encryptedStore(store, junk as EncryptionKey), {
       name: 'TypeError',
       message: /needs an AES-GCM CryptoKey/,
     });
@@ -1120,11 +1120,11 @@ function encryptedOpener(): () => Promise<TokenStore> {
   return async () => encryptedStore(open(), await key);
 }
 
-function newKey(): Promise<StoreKey> {
+function newKey(): Promise<EncryptionKey> {
   return crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, [
     'encrypt',
     'decrypt',
-  ]) as Promise<StoreKey>;
+  ]) as Promise<EncryptionKey>;
 }
 
 /** A client as another process would have it: a provider of its own. */

@@ -58,7 +58,7 @@ import {
   type SigningKey,
 } from 'thingspace-auth/jwt';
 import { createSession, type Session, type SessionOptions } from 'thingspace-auth/session';
-import { encryptedStore, type StoreKey, storedToken, type TokenStore } from 'thingspace-auth/stores';
+import { type EncryptionKey, encryptedStore, storedToken, type TokenStore } from 'thingspace-auth/stores';
 import { durableObjectStore, TokenStoreObject } from 'thingspace-auth/stores/durable-object';
 import { fileStore } from 'thingspace-auth/stores/file';
 import { kvStore } from 'thingspace-auth/stores/kv';
@@ -186,7 +186,7 @@ export const found = (signal: AbortSignal): Promise<CustomEnvironment> =>
   discover('https://auth.example.com', { apiOrigins: [], signal, timeout: 1_000 } satisfies DiscoverOptions);
 
 export const memory: TokenStore = { get: () => null, set: () => undefined, delete: () => undefined };
-declare const key: StoreKey;
+declare const key: EncryptionKey;
 declare const namespace: Parameters<typeof kvStore>[0];
 declare const redis: Parameters<typeof redisStore>[0];
 declare const storage: Parameters<typeof webStore>[0];
@@ -226,7 +226,7 @@ export const wrongStatus = async (): Promise<string> =>
 // @ts-expect-error a token has no field of that name
 export const wrongToken = (token: OAuthToken): unknown => token.access_token;
 // @ts-expect-error a store key is a CryptoKey
-export const wrongKey: StoreKey = 'secret';
+export const wrongKey: EncryptionKey = 'secret';
 // @ts-expect-error a function does not say what it signs with
 export const wrongSigner = (): ClientAuthentication => privateKeyJwt({ key: sign });
 // @ts-expect-error a key is no text
