@@ -56,7 +56,7 @@ async function run(): Promise<void> {
   step('3. The program starts again: it loads the saved token and needs no new one');
   const exchanges = counted.token;
   const restarted = createClient({ ...config, fetch: tracedFetch }).withToken(
-    JSON.parse(database.get('token')!),
+    JSON.parse(database.get('token') ?? ''),
   );
   await call(restarted.authorizedFetch, '/api/mec/eds/regions');
   console.log(`  Token requests in this step: ${counted.token - exchanges}.`);
@@ -128,7 +128,7 @@ function realService(): Service {
     MockServerForLimitedAvailabilitySeeQuickStart: 'https://mock.thingspace.verizon.com',
     Staging: 'https://staging.5gedge.verizon.com',
   };
-  const apiUrl = typeof environment === 'object' ? environment.apiOrigins[0]! : known[environment];
+  const apiUrl = typeof environment === 'object' ? String(environment.apiOrigins[0]) : known[environment];
   return { config, apiUrl, stop: () => {} };
 }
 

@@ -44,7 +44,8 @@ export function codeFor(choice: Choice): string {
 }
 
 function scopeName(scope: OauthScope): string {
-  return `OauthScopeEnum.${Object.entries(OauthScopeEnum).find(([, value]) => value === scope)![0]}`;
+  const [name] = Object.entries(OauthScopeEnum).find(([, value]) => value === scope) ?? [];
+  return `OauthScopeEnum.${name}`;
 }
 
 function mockOf({ switches, picked }: Choice): string {

@@ -172,15 +172,15 @@ function showLife(): void {
   bar.setAttribute('aria-valuenow', String(Math.round(percent)));
   bar.setAttribute('aria-valuetext', text);
   find('#life-text').textContent = text;
-  if (!isHeld) return;
-  const { expiresIn = 3600 } = held!.token;
+  if (!held) return;
+  const { expiresIn = 3600 } = held.token;
   const of = (seconds: number) => `${(100 * seconds) / expiresIn}%`;
   // The client draws when it refreshes: one to one and a half windows before the end.
   const windowSeconds = Math.min(300, expiresIn / 5) * 1.5;
-  const skew = held!.isRepeated ? 0 : SKEW_SECONDS;
+  const skew = held.isRepeated ? 0 : SKEW_SECONDS;
   place('.used', { width: `${percent}%` });
   place('.now', { left: `min(${percent}%, 100% - 3px)` });
-  place('.window', { right: of(skew), width: held!.isRepeated ? '0' : of(windowSeconds) });
+  place('.window', { right: of(skew), width: held.isRepeated ? '0' : of(windowSeconds) });
   place('.skew', { width: of(skew), minWidth: skew ? '4px' : '0' });
 }
 
@@ -234,7 +234,7 @@ function logRow(row: Row): void {
   if (row.kind === 'step') {
     const box = find('#log');
     box.prepend(document.createElement('div'));
-    if (box.children.length > STEPS_LOGGED) box.lastElementChild!.remove();
+    if (box.children.length > STEPS_LOGGED) box.lastElementChild?.remove();
     logLine(`${row.label}, ${row.time}`, 'step');
     return;
   }
@@ -248,7 +248,7 @@ function logLine(text: string, kind = ''): HTMLElement {
   line.className = kind;
   const box = find('#log');
   if (!box.firstElementChild) box.append(document.createElement('div'));
-  box.firstElementChild!.append(line);
+  box.firstElementChild?.append(line);
   return line;
 }
 
@@ -259,5 +259,7 @@ function createElement(name: string, text: string): HTMLElement {
 }
 
 function find<T extends HTMLElement = HTMLElement>(selector: string): T {
-  return document.querySelector<T>(selector)!;
+  const element = document.querySelector<T>(selector);
+  if (!element) throw new Error(`The page has no ${selector}`);
+  return element;
 }

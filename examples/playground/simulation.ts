@@ -213,7 +213,8 @@ export function createSimulation({ onChange, onRow, onOutcome }: Observer, clock
     options.sameToken = switches.isSame;
     mock.failNext('token', 503, 0);
     if (switches.isDown) mock.failNext('token', 503, Infinity);
-    step(SWITCHED[name][Number(isOn)]!)();
+    const [off, on] = SWITCHED[name];
+    step(isOn ? on : off)();
   }
 
   function advance(minutes: number): void {
@@ -294,15 +295,20 @@ function partyOf(url: string): Party {
 /** The row that says the same, of those that came last: not beyond a step, nor beyond an answer to it. */
 function findSame(recent: readonly Row[], row: Row): Exclude<Row, { kind: 'step' }> | undefined {
   for (const other of [...recent].reverse()) {
-    if (other.kind === 'step' || row.kind === 'step') return undefined;
-    if (other.kind === 'note' || row.kind === 'note') {
-      if (other.kind === row.kind && other.label === row.label) return other;
-      continue;
-    }
-    if (other.from === row.to && other.to === row.from) return undefined;
-    if (other.from === row.from && other.to === row.to && other.label === row.label) return other;
+    if (other.kind === 'step' || isAnswer(other, row)) return undefined;
+    if (saysTheSame(other, row)) return other;
   }
   return undefined;
+}
+
+function isAnswer(row: Row, other: Row): boolean {
+  return row.kind === 'message' && other.kind === 'message' && row.from === other.to && row.to === other.from;
+}
+
+function saysTheSame(row: Row, other: Row): boolean {
+  if (row.kind !== other.kind || row.label !== other.label) return false;
+  if (row.kind !== 'message' || other.kind !== 'message') return true;
+  return row.from === other.from && row.to === other.to;
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

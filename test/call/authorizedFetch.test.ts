@@ -786,8 +786,9 @@ test('works over HTTP/2', async (t) => {
   const bearers: unknown[] = [];
   http2.on('stream', (stream, headers) => {
     bearers.push([headers[':path'], headers.authorization, headers['vz-m2m-token']].join(' '));
-    const status =
-      headers.authorization === 'Bearer held-token' ? 401 : headers[':path'] === '/moved' ? 307 : 200;
+    const isHeld = headers.authorization === 'Bearer held-token';
+    const accepted = headers[':path'] === '/moved' ? 307 : 200;
+    const status = isHeld ? 401 : accepted;
     stream.respond({ ':status': status, location: '/end' });
     stream.pipe(stream);
   });

@@ -721,7 +721,7 @@ async function startComparison(
 }
 
 async function startServers(t: TestContext) {
-  let seen: Seen[] = [];
+  const seen: Seen[] = [];
   let tokenRequests = 0;
   const servers = {
     /** Called when a request begins to arrive, and when one to `/hang` is there as a whole. */

@@ -149,12 +149,10 @@ describe('what marks an answer as redirected', () => {
     const answer = await authorizedFetch(API);
     // An invariant of proxies: a property that cannot be configured must be shown as it is.
     const proxy = new Proxy(answer, {
-      get: (target, name) =>
-        name === 'redirected'
-          ? false
-          : name === 'clone'
-            ? () => 'another'
-            : Reflect.get(target, name, target),
+      get: (target, name) => {
+        if (name === 'redirected') return false;
+        return name === 'clone' ? () => 'another' : Reflect.get(target, name, target);
+      },
     });
 
     assert.equal(answer.redirected, true);

@@ -51,7 +51,8 @@ describe('an API that always answers 401, at a server with a new token each time
     server.token = (...parameters) => (askedAtMs.push(Date.now()), token(...parameters));
 
     for (let calls = 0; calls < 300; calls++) {
-      const body = calls % 3 ? streamOf('a') : calls % 2 ? 'text' : undefined;
+      const sendable = calls % 2 ? 'text' : undefined;
+      const body = calls % 3 ? streamOf('a') : sendable;
       assert.equal((await post(client, server, body)).status, 401);
       clock.advance(1_000);
     }

@@ -41,7 +41,7 @@ type Path = readonly [
 /** Every option: what of {@link ANY_JUNK} it takes, and what else it must refuse. */
 const OPTIONS: readonly [Path, accepts: (value: unknown) => boolean, moreJunk?: readonly unknown[]][] = [
   [['', 'clientCredentialsAuthCredentials'], () => false, [undefined, 'Production']],
-  [['', 'vZM2mToken'], () => false, [MARKER + '\r\nx: y', MARKER + '\u0000', 'ключ', MARKER + ' x']],
+  [['', 'vZM2mToken'], () => false, [`${MARKER}\r\nx: y`, `${MARKER}\u0000`, 'ключ', `${MARKER} x`]],
   [['', 'timeout'], () => false, ['5', -Infinity]],
   [['', 'environment'], () => false, ['production', 'toString', 'Staging ']],
   [['', 'fetch'], (value) => typeof value === 'function'],
@@ -884,11 +884,8 @@ function catchTypeError(call: () => unknown, label: string): TypeError {
 }
 
 function describeValue(value: unknown): string {
-  return Array.isArray(value)
-    ? `[${value.map(describeValue)}]`
-    : typeof value === 'object'
-      ? JSON.stringify(value)
-      : String(value);
+  if (Array.isArray(value)) return `[${value.map(describeValue)}]`;
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
 function deepFreeze<T>(value: T): T {

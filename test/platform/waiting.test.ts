@@ -215,14 +215,11 @@ describe('a call with a time limit', () => {
   test('that was replayed, redirected or refused keeps neither of any of its requests', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t, {
-      api: ({ url, headers }) =>
-        url === '/end'
-          ? headers.authorization === 'Bearer held-token'
-            ? rejection
-            : { status: 204 }
-          : url === '/loop'
-            ? { status: 302, headers: { location: '/loop' } }
-            : { status: 307, headers: { location: '/end' } },
+      api: ({ url, headers }) => {
+        if (url === '/loop') return { status: 302, headers: { location: '/loop' } };
+        if (url !== '/end') return { status: 307, headers: { location: '/end' } };
+        return headers.authorization === 'Bearer held-token' ? rejection : { status: 204 };
+      },
     });
     const { signal } = new AbortController();
     const { authorizedFetch } = createClient(

@@ -285,7 +285,7 @@ test('version, file and floor in the install lines are those of the package', as
   assert.deepEqual(Object.keys(await import(join(root, file!))), Object.keys(await import(npm.name)));
   assert.equal(`>=${/npm install .*# Node (\d+)/.exec(readme)![1]}`, npm.engines.node);
   assert.ok(readme.includes(`deno add ${npm.name}@jsr:${JSON.parse(read('jsr.json')).name} `)); // the name that the snippets import
-  for (const [, built] of readme.matchAll(/`(dist\/[\w.\/-]+)`/g))
+  for (const [, built] of readme.matchAll(/`(dist\/[\w./-]+)`/g))
     assert.ok(existsSync(join(root, built!)), built);
 });
 

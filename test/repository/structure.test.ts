@@ -114,7 +114,7 @@ describe('the sources', async () => {
       const topLevel = text
         .split('\n')
         .filter(
-          (line) => /^(?:export )?const \w+[^=]*= (?![\/`(])[^(=]*\(/.test(line) && !line.includes('=>'),
+          (line) => /^(?:export )?const \w+[^=]*= (?![/`(])[^(=]*\(/.test(line) && !line.includes('=>'),
         );
       assert.deepEqual(
         topLevel.filter((line) => !/= new WeakMap\(\);/.test(line)),

@@ -45,7 +45,7 @@ async function startServices(t: TestContext) {
       const isWritten = operation === 'compareAndSet' && held === expected;
       if (isWritten && value === undefined) values.delete(key);
       else if (isWritten) values.set(key, value);
-      return send(response, { body: { value: held ?? null, isWritten } });
+      send(response, { body: { value: held ?? null, isWritten } });
     }
   });
   return Object.assign(state, { origin });

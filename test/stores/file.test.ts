@@ -535,7 +535,7 @@ test('a process killed before any step of a write leaves the value before or its
   const path = newFolder(t);
   const store = fileStore(path);
   const before = Date.now();
-  let found = new Set<string | null | undefined>();
+  const found = new Set<string | null | undefined>();
   for (let step = 0; ; step++) {
     await store.set('key', 'value', 60);
     const killed = startProcess(t, STOPPING(path));

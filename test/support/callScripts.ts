@@ -33,6 +33,7 @@ export interface BuiltCall {
 
 type Random = <T>(choices: readonly T[]) => T;
 
+const HANGING_TARGETS = ['/hang', '/to?status=307&to=/hang'];
 const PLAIN_TARGETS = [
   '/',
   '/path?query=1#fragment',
@@ -163,11 +164,9 @@ export function drawScript(seed: number): CallScript {
   const status = pick(STATUSES);
   const [to, raw] = chance(0.2) ? [pick(RAW_LOCATIONS), '&raw=1'] : [pick(LOCATIONS), ''];
   const policy = chance(0.4) ? `&policy=${encodeURIComponent(pick(POLICY_HEADERS))}` : '';
-  const target = signal.endsWith('while it runs')
-    ? pick(['/hang', '/to?status=307&to=/hang'])
-    : isRedirected
-      ? `/to?status=${status}&to=${encodeURIComponent(to)}${raw}${policy}`
-      : pick(PLAIN_TARGETS);
+  const redirecting = `/to?status=${status}&to=${encodeURIComponent(to)}${raw}${policy}`;
+  const answering = isRedirected ? redirecting : pick(PLAIN_TARGETS);
+  const target = signal.endsWith('while it runs') ? pick(HANGING_TARGETS) : answering;
   // A redirect with integrity is refused, on purpose.
   if (!target.startsWith('/to') && chance(0.1))
     options.integrity = pick(['', 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=']);

@@ -38,6 +38,7 @@ export interface Answer {
 export type Handler = (
   received: Received,
   response: ServerResponse,
+  // biome-ignore lint/suspicious/noConfusingVoidType: one that answers by itself returns nothing
 ) => Answer | void | Promise<Answer | void>;
 
 export interface TestServer {
@@ -87,12 +88,12 @@ export async function startServer(
       form: new URLSearchParams(body),
       port: request.socket.remotePort,
     };
-    const [seen, handle] =
-      url === '/token'
-        ? ([tokenRequests, server.token] as const)
-        : url === '/revoke'
-          ? ([revocations, server.revoke] as const)
-          : ([apiRequests, server.api] as const);
+    const endpoints = {
+      '/token': { seen: tokenRequests, handle: server.token },
+      '/revoke': { seen: revocations, handle: server.revoke },
+    };
+    const api = { seen: apiRequests, handle: server.api };
+    const { seen, handle } = endpoints[url as keyof typeof endpoints] ?? api;
     seen.push(received);
     const answer = await handle(received, response);
     if (answer) send(response, answer);

@@ -61,11 +61,16 @@ function begin(setting: Setting): void {
     );
 }
 
+function kindOf(record: string | undefined): string {
+  if (record?.includes('"limitMs"')) return 'count';
+  return record?.includes('"status"') ? 'refusal' : 'session';
+}
+
 function tracked(store: TokenStore): TokenStore {
   return {
     ...store,
     compareAndSet: async (key, expected, value, ttlSeconds) => {
-      writing = value?.includes('"limitMs"') ? 'count' : value?.includes('"status"') ? 'refusal' : 'session';
+      writing = kindOf(value);
       await reach(`before ${writing}`);
       const isWritten = await store.compareAndSet!(key, expected, value, ttlSeconds);
       void report('written');

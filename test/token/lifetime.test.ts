@@ -250,7 +250,7 @@ describe('a server that returns the same token until it ends', () => {
       const { clock, server, client } = await start(t);
       const issuer = repeatToken(server, expiresInOf);
       let calls = 0;
-      for (let ms = 0, stepMs; ms < 3 * HOUR_MS; ms += stepMs, calls++) {
+      for (let ms = 0, stepMs = 0; ms < 3 * HOUR_MS; ms += stepMs, calls++) {
         assert.equal((await client.authorizedFetch(`${server.origin}/x`)).status, 200);
         await turns();
         stepMs = stepNear(ms, [HOUR_MS, 2 * HOUR_MS, 3 * HOUR_MS]);
@@ -491,7 +491,7 @@ describe('a clock that jumps by an hour', () => {
           sentEnded.push(token);
           return rejection;
         };
-        for (let stepMs; trueMs < 3 * HOUR_MS; trueMs += stepMs) {
+        for (let stepMs = 0; trueMs < 3 * HOUR_MS; trueMs += stepMs) {
           const jump = jumps[trueMs];
           if (jump) {
             clock.jump(jump);

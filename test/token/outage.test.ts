@@ -441,12 +441,10 @@ async function startFailing(
 }> {
   const clock = fakeClock(t);
   const server = await startServer(t);
-  server.token = (received, response) =>
-    answer === 'cut'
-      ? void response.socket?.destroy()
-      : typeof answer === 'function'
-        ? answer(received, response)
-        : answer;
+  server.token = (received, response) => {
+    if (answer === 'cut') return void response.socket?.destroy();
+    return typeof answer === 'function' ? answer(received, response) : answer;
+  };
   const { events, onEvent } = recordEvents();
   const config = server.config({
     ...options,

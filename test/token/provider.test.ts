@@ -752,6 +752,7 @@ describe('hooks under fire', () => {
     [
       'return a thenable that throws',
       () => ({
+        // biome-ignore lint/suspicious/noThenProperty: a thenable is what the hook returns here
         then: () => {
           throw new Error('hook');
         },

@@ -50,7 +50,7 @@ export function writeCharts(results) {
   ]);
 }
 
-const bars = (rows, valueOf) => rows.map(({ name }) => [name, valueOf(name)]);
+const bars = (rows, read) => rows.map(({ name }) => [name, read(name)]);
 const kilobytes = ({ gzip }) => Number((gzip / 1000).toFixed(1));
 
 function draw(name, title, isLogarithmic, all) {

@@ -93,7 +93,7 @@ export async function runBatch(folder, run, batch) {
     numbers,
     hitLimit: String(hitLimit),
   }));
-  const { code, isSilent, output } = await runTests(
+  const { isSilent, output } = await runTests(
     folder,
     run.testFile,
     { MUTATION_BATCH: JSON.stringify(mutants) },

@@ -64,6 +64,7 @@ export async function openPage(t, browser, { width = 1280, height = 900 } = {}, 
   await raw.waitForFunction(() => document.querySelector('#log .outcome'));
   return {
     raw,
+    // biome-ignore lint/performance/useDomNodeTextContent: what is hidden does not count
     text: (selector) => raw.evaluate((of) => document.querySelector(of).innerText, selector),
     attribute: (selector, name) =>
       raw.evaluate((of, which) => document.querySelector(of).getAttribute(which), selector, name),

@@ -95,12 +95,7 @@ const ROUTES = {
       nonce: 'token-nonce',
     });
     const headers = { 'dpop-nonce': 'token-nonce' };
-    if (fault)
-      return send(
-        400,
-        { error: fault === 'nonce' ? 'use_dpop_nonce' : 'invalid_dpop_proof', error_description: fault },
-        headers,
-      );
+    if (fault) return send(400, { error: errorOf(fault), error_description: fault }, headers);
     state.thumbprint = thumbprint;
     send(200, { ...grant(state), token_type: 'DPoP' }, headers);
   },
@@ -112,14 +107,7 @@ const ROUTES = {
       nonce: 'api-nonce',
       accessToken,
     });
-    const error =
-      fault === 'nonce'
-        ? 'use_dpop_nonce'
-        : fault
-          ? 'invalid_dpop_proof'
-          : thumbprint !== state.thumbprint
-            ? 'invalid_token'
-            : undefined;
+    const error = errorOf(fault) ?? (thumbprint === state.thumbprint ? undefined : 'invalid_token');
     const headers = {
       'dpop-nonce': 'api-nonce',
       ...(error && { 'www-authenticate': `DPoP error="${error}"` }),
@@ -150,6 +138,11 @@ const ROUTES = {
 };
 
 /** A request's URL without its query. */
+function errorOf(fault) {
+  if (!fault) return undefined;
+  return fault === 'nonce' ? 'use_dpop_nonce' : 'invalid_dpop_proof';
+}
+
 function urlOf({ headers: { host }, url }) {
   return `http://${host}${url.split('?')[0]}`;
 }

@@ -127,13 +127,9 @@ export function createServer({ identity, lifetime, isMidHour, isBound, nonces },
       return reject(caller.networkError);
     }
     const fault = proof && apiMood !== 'failing' ? server.judges.api.faultOf(proof) : undefined;
-    const status = fault
-      ? 401
-      : apiMood === 'rejecting' || !isGood(bearer)
-        ? 401
-        : apiMood === 'failing'
-          ? 500
-          : 200;
+    const isRejected = fault || apiMood === 'rejecting' || !isGood(bearer);
+    const accepted = apiMood === 'failing' ? 500 : 200;
+    const status = isRejected ? 401 : accepted;
     if (!fault) note(`api ${status === 401 ? 'rejecting' : apiMood}`);
     const headers = {
       ...(fault && { 'www-authenticate': `DPoP error="${fault}"` }),
