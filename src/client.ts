@@ -6,7 +6,7 @@ import { authorizedFetch } from './call/authorizedFetch.ts';
 import type { ClientConfig } from './config/config.ts';
 import { assertUsable, resolveConfig, type Settings } from './config/settings.ts';
 import { type OAuthToken, reviveToken } from './core/token.ts';
-import type { Fetch } from './platform/transport.ts';
+import type { Fetch } from './platform/fetch.ts';
 import { createTokenSource, getToken } from './token/tokenSource.ts';
 
 /** Options of a call for a token. */

@@ -6,7 +6,7 @@ import type { CustomEnvironment } from './config/environments.ts';
 import { check, OPTIONS, safeOrigin, settleEnvironment } from './config/settings.ts';
 import { ApiError } from './core/errors.ts';
 import { withoutAbsent } from './core/record.ts';
-import { assertResponse, type Fetch, limited, networkError, readText } from './platform/transport.ts';
+import { assertResponse, type Fetch, limited, networkError, readText } from './platform/fetch.ts';
 import { runWithin } from './platform/waiting.ts';
 
 /** Where the tokens may go, and how the metadata is fetched. */

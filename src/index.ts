@@ -36,5 +36,5 @@ export { ApiError, OAuthProviderError } from './core/errors.ts';
 export type { ClientEvent, EventCode, Report } from './core/events.ts';
 export type { OAuthToken } from './core/token.ts';
 export { isExpired, reviveToken } from './core/token.ts';
-export type { Fetch } from './platform/transport.ts';
+export type { Fetch } from './platform/fetch.ts';
 export { revokeToken } from './token/revocation.ts';

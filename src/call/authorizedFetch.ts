@@ -6,7 +6,7 @@
 import type { SessionTokenSource } from '../config/config.ts';
 import { report } from '../core/events.ts';
 import type { OAuthToken } from '../core/token.ts';
-import { discard, type Fetch } from '../platform/transport.ts';
+import { discard, type Fetch } from '../platform/fetch.ts';
 import type { TokenSource } from '../token/renewal.ts';
 import { getToken, rejectToken, renewToken, validToken } from '../token/tokenSource.ts';
 import { assertSendable, type Call, readCall, SESSION_HEADER } from './call.ts';

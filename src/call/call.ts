@@ -3,7 +3,8 @@
  * is sent. Nothing later looks at the caller's objects again, so that what was judged is what is sent.
  * @module
  */
-import type { Fetch } from '../platform/transport.ts';
+import type { Fetch } from '../platform/fetch.ts';
+import { urlOf } from '../platform/runtimes.ts';
 import { guard } from './origins.ts';
 
 export const SESSION_HEADER = 'vz-m2m-token';
@@ -126,16 +127,6 @@ export function isSafe(method: string): boolean {
 function assertSignal(signal: AbortSignal | null | undefined): void {
   if (signal && !(typeof signal.aborted === 'boolean' && 'addEventListener' in signal))
     throw new TypeError('signal must be an AbortSignal');
-}
-
-/** The URL that the platform itself will send, whatever a subclass says. */
-function urlOf(request: Request): string {
-  try {
-    return Reflect.get(Request.prototype, 'url', request) ?? request.url;
-  } catch {
-    // workerd of 2023 does not allow that.
-    return request.url;
-  }
 }
 
 /**

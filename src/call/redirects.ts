@@ -5,7 +5,7 @@
  * @module
  */
 import { isBare } from '../config/environments.ts';
-import { discard, nameOf } from '../platform/transport.ts';
+import { discard, nameOf } from '../platform/fetch.ts';
 import { type Call, isSafe, SESSION_HEADER } from './call.ts';
 import { isAllowed } from './origins.ts';
 

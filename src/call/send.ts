@@ -4,7 +4,7 @@
  */
 import type { Dpop, ProofRequest } from '../config/config.ts';
 import type { OAuthToken } from '../core/token.ts';
-import { assertResponse, limited } from '../platform/transport.ts';
+import { assertResponse, limited } from '../platform/fetch.ts';
 import { type Limit, reasonOf, startLimit } from '../platform/waiting.ts';
 import type { TokenSource } from '../token/renewal.ts';
 import { type Call, isSafe, settingsOf } from './call.ts';

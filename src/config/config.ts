@@ -6,7 +6,7 @@
 import type { ClientEvent, Report } from '../core/events.ts';
 import type { RejectedUse } from '../core/rejections.ts';
 import type { OAuthToken } from '../core/token.ts';
-import type { Fetch } from '../platform/transport.ts';
+import type { Fetch } from '../platform/fetch.ts';
 import type { ClientAuthentication } from './clientAuthentication.ts';
 import type { CustomEnvironment, Environment } from './environments.ts';
 import type { OauthScope } from './scopes.ts';

@@ -7,7 +7,7 @@
 import type { ClientEvent } from '../core/events.ts';
 import { withoutAbsent } from '../core/record.ts';
 import { asHeaderText, asText, isTexts, type OAuthToken, reviveToken } from '../core/token.ts';
-import { globalFetch, type Transport } from '../platform/transport.ts';
+import { globalFetch, type Transport } from '../platform/fetch.ts';
 import { type ClientAuthentication, clientSecretBasic } from './clientAuthentication.ts';
 import type {
   ClientConfig,

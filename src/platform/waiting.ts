@@ -4,6 +4,7 @@
  * @module
  */
 import { ApiError } from '../core/errors.ts';
+import { unrefTimer } from './runtimes.ts';
 
 /** A time limit on work that takes a signal. */
 export interface Limit {
@@ -33,11 +34,7 @@ export function startLimit(what: string, limitMs: number, signal: AbortSignal | 
       clearTimeout(timer);
       unfollow();
     },
-    // In Deno 2.0 timers are numbers, and need `Deno.unrefTimer`. In browsers they are numbers too, and need
-    // nothing.
-    unref: () =>
-      timer.unref?.() ??
-      (globalThis as { Deno?: { unrefTimer(timer: unknown): void } }).Deno?.unrefTimer(timer),
+    unref: () => unrefTimer(timer),
   };
 }
 
@@ -100,21 +97,6 @@ function startTimer(
   delayMs: number,
 ): { unref?: () => unknown } & ReturnType<typeof setTimeout> {
   return setTimeout(callback, Math.min(delayMs, 2 ** 31 - 1));
-}
-
-/**
- * Whether a promise that was begun in one request may never settle in another, as on workerd and edge
- * runtimes. It is asked at call time, since a client may be created where this cannot be known yet. Whether
- * workerd has a `navigator` depends on the compatibility date. It always has `WebSocketPair`, and no other
- * runtime has that.
- */
-export function isRequestBound(): boolean {
-  const { navigator, EdgeRuntime, WebSocketPair } = globalThis as {
-    navigator?: { userAgent?: string };
-    EdgeRuntime?: unknown;
-    WebSocketPair?: unknown;
-  };
-  return navigator?.userAgent === 'Cloudflare-Workers' || Boolean(EdgeRuntime ?? WebSocketPair);
 }
 
 /**

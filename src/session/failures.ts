@@ -5,7 +5,7 @@
  */
 import { ApiError, type ApiErrorFields } from '../core/errors.ts';
 import { describeFailure, report } from '../core/events.ts';
-import { type Answer, nameOf } from '../platform/transport.ts';
+import { type Answer, nameOf } from '../platform/fetch.ts';
 import { type Account, endpointOf } from './account.ts';
 
 /** What a request has brought, and, as `cause`, why it has brought no more. */

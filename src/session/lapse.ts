@@ -3,7 +3,7 @@
  * @module
  */
 import { asText } from '../core/token.ts';
-import { type Answer, readText } from '../platform/transport.ts';
+import { type Answer, readText } from '../platform/fetch.ts';
 import { waitFor } from '../platform/waiting.ts';
 import { parseBody } from '../token/answer.ts';
 

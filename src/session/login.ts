@@ -6,7 +6,7 @@
  */
 import { report } from '../core/events.ts';
 import { asHeaderText, type OAuthToken } from '../core/token.ts';
-import { post } from '../platform/transport.ts';
+import { post } from '../platform/fetch.ts';
 import { sleep } from '../platform/waiting.ts';
 import { parseBody } from '../token/answer.ts';
 import { barring, createFailure, EXCHANGE } from '../token/outageGuard.ts';

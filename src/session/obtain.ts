@@ -4,7 +4,8 @@
  * @module
  */
 import { callHook } from '../core/events.ts';
-import { isRequestBound, sleep, throwIfAborted, waitFor } from '../platform/waiting.ts';
+import { isRequestBound } from '../platform/runtimes.ts';
+import { sleep, throwIfAborted, waitFor } from '../platform/waiting.ts';
 import { type Account, type Flight, hold, type Outcome, type StoredSession } from './account.ts';
 import { deriveKey } from './accountKey.ts';
 import { failure, refusal } from './failures.ts';

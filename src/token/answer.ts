@@ -8,7 +8,7 @@
 import { formEncode } from '../config/clientAuthentication.ts';
 import { ApiError, type ApiErrorCode, OAuthProviderError } from '../core/errors.ts';
 import { asText } from '../core/token.ts';
-import { nameOf } from '../platform/transport.ts';
+import { nameOf } from '../platform/fetch.ts';
 
 /** A parsed body: outside data. */
 export type Body = Readonly<Record<string, any>>;

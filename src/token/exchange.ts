@@ -7,7 +7,7 @@ import type { Dpop } from '../config/config.ts';
 import { assertUsable, type Settings } from '../config/settings.ts';
 import { ApiError, type OAuthProviderError } from '../core/errors.ts';
 import { type OAuthToken, parseToken } from '../core/token.ts';
-import { sendOnce, withinLimit } from '../platform/transport.ts';
+import { sendOnce, withinLimit } from '../platform/fetch.ts';
 import { type Body, judge } from './answer.ts';
 
 /**

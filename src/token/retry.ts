@@ -6,7 +6,7 @@
 import type { Settings } from '../config/settings.ts';
 import { ApiError } from '../core/errors.ts';
 import { describeFailure, report } from '../core/events.ts';
-import { isDenied } from '../platform/transport.ts';
+import { isDenied } from '../platform/fetch.ts';
 import { sleep } from '../platform/waiting.ts';
 
 /**

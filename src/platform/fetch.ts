@@ -3,7 +3,8 @@
  * @module
  */
 import { ApiError } from '../core/errors.ts';
-import { isRequestBound, runWithin } from './waiting.ts';
+import { isRequestBound, withoutDialog } from './runtimes.ts';
+import { runWithin } from './waiting.ts';
 
 /** The platform's `fetch`, or one that answers and rejects like it. */
 export type Fetch = (...parameters: Parameters<typeof fetch>) => ReturnType<typeof fetch>;
@@ -68,20 +69,9 @@ export async function sendOnce(
   signal: AbortSignal,
 ): Promise<Required<Answer>> {
   try {
-    // `manual`, since a redirect would make platforms resend the body and custom headers to any host. `omit`,
-    // since otherwise, when a 401 asks for Basic, Chromium and WebKit show a login dialog and leave the call
-    // pending behind it. workerd of 2023 refuses the option `credentials`.
-    const credentials = 'credentials' in Request.prototype ? 'omit' : undefined;
-    const response = assertResponse(
-      await fetch(url, {
-        method: 'POST',
-        redirect: 'manual',
-        headers,
-        body,
-        signal,
-        credentials,
-      } as RequestInit),
-    );
+    // `manual`, since a redirect would make platforms resend the body and custom headers to any host.
+    const init = { method: 'POST', redirect: 'manual', headers, body, signal, credentials: withoutDialog() };
+    const response = assertResponse(await fetch(url, init as RequestInit));
     // Only a stream can be read up to a limit. The answers of node-fetch and of some mocks have none.
     if (response.body !== null && !response.body?.getReader) throw new TypeError(FETCH_RULE);
     answer.response = response;

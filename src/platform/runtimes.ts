@@ -1,0 +1,51 @@
+/**
+ * What is there for one runtime, or for an old version of one. Each function says which, and from when on it
+ * may go.
+ * @module
+ */
+
+/**
+ * Whether a promise that was begun in one request may never settle in another: workerd and edge runtimes. It
+ * is asked at call time, since a client may be created where this cannot be known yet. Whether workerd has a
+ * `navigator` depends on the compatibility date. It always has `WebSocketPair`, and no other runtime has that.
+ * This stays for as long as workerd binds promises to requests.
+ */
+export function isRequestBound(): boolean {
+  const { navigator, EdgeRuntime, WebSocketPair } = globalThis as {
+    navigator?: { userAgent?: string };
+    EdgeRuntime?: unknown;
+    WebSocketPair?: unknown;
+  };
+  return navigator?.userAgent === 'Cloudflare-Workers' || Boolean(EdgeRuntime ?? WebSocketPair);
+}
+
+/**
+ * Lets a timer run on without keeping the process alive. In browsers timers are numbers that need nothing. In
+ * Deno 2.0 they are numbers, too, and need `Deno.unrefTimer`: that may go with Deno 2.0.
+ */
+export function unrefTimer(timer: { unref?: () => unknown }): void {
+  const { Deno } = globalThis as { Deno?: { unrefTimer(timer: unknown): void } };
+  if (timer.unref) timer.unref();
+  else Deno?.unrefTimer(timer);
+}
+
+/**
+ * The option that keeps a browser from asking for a password. When a 401 asks for Basic, Chromium and WebKit
+ * show a login dialog and leave the call pending behind it. workerd refuses the option up to 2023: the check
+ * may go when those versions do.
+ */
+export function withoutDialog(): RequestCredentials | undefined {
+  return 'credentials' in Request.prototype ? 'omit' : undefined;
+}
+
+/**
+ * The URL that the platform itself will send, whatever a subclass of `Request` says. workerd of 2023 does not
+ * allow to ask: the `try` may go when those versions do.
+ */
+export function urlOf(request: Request): string {
+  try {
+    return Reflect.get(Request.prototype, 'url', request) ?? request.url;
+  } catch {
+    return request.url;
+  }
+}
