@@ -2,7 +2,7 @@
  * A store whose values are sealed with AES-GCM.
  * @module
  */
-import { requireMethods } from './storeFailure.ts';
+import { requireStore } from './storeFailure.ts';
 import type { TokenStore } from './tokenStore.ts';
 
 /** An AES-GCM key of WebCrypto: a `CryptoKey`, whatever name the platform's types have for it. */
@@ -34,7 +34,7 @@ export function encryptedStore(
   store: TokenStore,
   keys: EncryptionKey | readonly EncryptionKey[],
 ): TokenStore {
-  requireMethods('store', store, 'get', 'set', 'delete');
+  requireStore(store);
   const all = [keys].flat() as EncryptionKey[];
   const [first] = all;
   if (!first || !canUse(first, 'encrypt') || !all.every((each) => canUse(each, 'decrypt'))) {

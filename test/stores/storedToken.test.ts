@@ -15,6 +15,7 @@ import {
   hold,
   recordEvents,
   START_MS,
+  setGlobal,
   startServer,
   type TestServer,
   tokenAnswer,
@@ -39,25 +40,25 @@ test('makes one exchange for all clients of a store, and none for a later one', 
   assert.deepEqual(new Set([...tokens, later].map(({ accessToken }) => accessToken)), new Set(['token-1']));
 });
 
-test('reads, takes the right, reads again, exchanges, writes over what it has read, gives the right back', async (t) => {
+test('reads, takes the lease, reads again, exchanges, writes over what it has read, gives the lease back', async (t) => {
   const server = await startServer(t, { token: () => tokenAnswer('token', 3600, { scope: 'a b' }) });
   fakeClock(t);
   const { store, asked, values } = createMemory();
 
   await clientOf(server, store).getToken();
 
-  const [[, key], [, right], [, , , taken], , [, , , value]] = asked as any;
+  const [[, key], [, lease], [, , , taken], , [, , , value]] = asked as any;
   const { owner, endMs } = JSON.parse(taken);
-  assert.match(owner, /^[0-9a-f-]{36}$/);
+  assert.match(owner, /^\d+(,\d+){3}$/);
   assert.equal(endMs, START_MS + 5_000);
-  assert.equal(right, `${key}:right`);
+  assert.equal(lease, `${key}:lease`);
   assert.deepEqual(asked, [
     ['get', key],
-    ['get', right],
-    ['compareAndSet', right, undefined, taken, 5],
+    ['get', lease],
+    ['compareAndSet', lease, undefined, taken, 5],
     ['get', key],
     ['compareAndSet', key, undefined, value, 3600],
-    ['compareAndSet', right, taken, undefined, undefined],
+    ['compareAndSet', lease, taken, undefined, undefined],
   ]);
   assert.equal(values.get(key), value);
   assert.deepEqual(JSON.parse(value), {
@@ -79,13 +80,13 @@ test('writes a token without an end for good, and one that has ended not at all'
   await clientOf(ended, store).getToken();
 
   const written = asked.filter(
-    ([operation, key, , value]) => operation === 'compareAndSet' && !key.endsWith(':right') && value,
+    ([operation, key, , value]) => operation === 'compareAndSet' && !key.endsWith(':lease') && value,
   );
   assert.equal(written.length, 1);
   assert.equal(written[0]![4], undefined);
 });
 
-test('gives the right back when the exchange fails, and the error is that of the exchange', async (t) => {
+test('gives the lease back when the exchange fails, and the error is that of the exchange', async (t) => {
   const server = await startServer(t, { token: () => ({ status: 401, body: { error: 'invalid_client' } }) });
   const { store, asked, values } = createMemory();
 
@@ -207,11 +208,11 @@ test('takes what is over for a plain miss, and anything else that is no token of
     ],
     ['a lifetime without an end', { ...kept, expiry: undefined }, true],
     ['an end that is no number', { ...kept, expiry: 'soon' }, true],
-    ['an end that is no whole number', { ...kept, expiry: `${seconds + 3600}.0` }, true],
     ['a lifetime that is no number', { ...kept, expiresIn: true }, true],
     ['a bearer that breaks headers', { ...kept, accessToken: 'stored\r\nX-Other: 1' }, true],
     ['a bearer that is no string', { ...kept, accessToken: { toString: 'stored' } }, true],
     ['another kind of token', { ...kept, tokenType: 'MAC' }, true],
+    ['a token bound to a key that this client does not have', { ...kept, tokenType: 'DPoP' }, true],
     ['a scope that is no string', { ...kept, scope: ['a'] }, true],
     ['a refresh token that is no string', { ...kept, refreshToken: 1 }, true],
   ];
@@ -225,7 +226,7 @@ test('takes what is over for a plain miss, and anything else that is no token of
         value && Object.getPrototypeOf(value) === Object.prototype ? { key, ...value } : value;
       let isFirst = true;
       memory.store.get = (key) => {
-        if (key.endsWith(':right')) return undefined;
+        if (key.endsWith(':lease')) return undefined;
         if (isFirst) memory.values.set(key, typeof value === 'string' ? value : JSON.stringify(fill(key)));
         isFirst = false;
         return memory.values.get(key);
@@ -264,11 +265,11 @@ test('takes the stored token that those cases spoil', async (t) => {
 /** Each operation of a call that makes an exchange, in its order, with how `store_failed` names it. */
 const OPERATIONS: [title: string, operation: 'get' | 'compareAndSet' | 'set', at: number][] = [
   ['the first look', 'get', 0],
-  ['the look at the right', 'get', 1],
-  ['taking the right', 'compareAndSet', 0],
+  ['the look at the lease', 'get', 1],
+  ['taking the lease', 'compareAndSet', 0],
   ['the second look', 'get', 2],
   ['the write', 'compareAndSet', 1],
-  ['giving the right back', 'compareAndSet', 2],
+  ['giving the lease back', 'compareAndSet', 2],
 ];
 
 test('lets no failure of a store fail a call', async (t) => {
@@ -300,7 +301,7 @@ test('lets no failure of a store fail a call', async (t) => {
         assert.equal(server.tokenRequests.length, 1);
         assert.deepEqual(failures(events), [{ type: 'store_failed', operation, reason: 'Error' }]);
         // What still works is still used: the next process finds the token.
-        const key = [...values.keys()].find((name) => !name.endsWith(':right'));
+        const key = [...values.keys()].find((name) => !name.endsWith(':lease'));
         assert.equal(key === undefined, title === 'the write');
         assert.ok(!JSON.stringify(events).includes('invented-secret'));
       });
@@ -310,6 +311,7 @@ test('lets no failure of a store fail a call', async (t) => {
 
 test('says why a store failed in a word, and nothing more of its text', async (t) => {
   const named = Object.assign(new TypeError('invented-secret'), { code: 500 });
+  const refused = Object.assign(new Error('invented-secret'), { code: 'ECONNREFUSED' });
   const reasons: [thrown: unknown, reason: string][] = [
     [new Error('WRONGPASS invalid username-password pair invented-secret'), 'WRONGPASS'],
     [new Error('OOM'), 'OOM'],
@@ -322,6 +324,10 @@ test('says why a store failed in a word, and nothing more of its text', async (t
     [Object.assign(new Error('A value'), { code: 'sealed' }), 'sealed'],
     [Object.assign(new Error('Invented-Secret'), { code: '' }), 'Error'],
     [Object.assign(new Error('INVENTED-SECRET'), { code: undefined }), 'Error'],
+    [new TypeError('fetch failed', { cause: refused }), 'ECONNREFUSED'],
+    [new TypeError('fetch failed', { cause: new Error('invented-secret') }), 'TypeError'],
+    [new AggregateError([refused, named], 'invented-secret'), 'ECONNREFUSED'],
+    [new AggregateError([], 'invented-secret'), 'AggregateError'],
     [named, 'TypeError'],
     [new DOMException('full', 'QuotaExceededError'), 'QuotaExceededError'],
     ['invented-secret', 'Error'],
@@ -442,9 +448,9 @@ test('leaves a store that hangs alone for longer each time, too', async (t) => {
 
 test('has written before it hands its token on, however slow that is', async (t) => {
   const ways: [way: string, operation: 'set' | 'compareAndSet', parts: Partial<TokenRequest>][] = [
-    ['without the right', 'set', { isForced: true }],
-    ['with the right, over what it has read', 'compareAndSet', {}],
-    ['with the right, where what it has read has ended since', 'compareAndSet', {}],
+    ['without the lease', 'set', { isForced: true }],
+    ['with the lease, over what it has read', 'compareAndSet', {}],
+    ['with the lease, where what it has read has ended since', 'compareAndSet', {}],
   ];
   for (const [way, operation, parts] of ways) {
     await t.test(way, async () => {
@@ -495,14 +501,14 @@ test('asks again when the clock was set back behind a failure', async (t) => {
   assert.equal(asked[0]![0], 'get');
 });
 
-test('waits for the token of the one who has the right', async (t) => {
+test('waits for the token of the one who has the lease', async (t) => {
   const server = await startServer(t);
   const clock = fakeClock(t);
   const memory = createMemory();
-  const { compareAndSet: _, ...withoutRight } = memory.store;
-  const other = clientOf(server, withoutRight);
-  const { right } = await keysFor(server);
-  memory.values.set(right, rightUntil(60_000));
+  const { compareAndSet: _, ...withoutLease } = memory.store;
+  const other = clientOf(server, withoutLease);
+  const { lease } = await keysFor(server);
+  memory.values.set(lease, leaseUntil(60_000));
   const token = settle(clientOf(server, memory.store).getToken());
   await passSeconds(clock, 3);
   assert.equal(token.value, undefined);
@@ -515,12 +521,12 @@ test('waits for the token of the one who has the right', async (t) => {
   assert.equal(server.tokenRequests.length, 1);
 });
 
-test('takes the right itself once its time is over', async (t) => {
+test('takes the lease itself once its time is over', async (t) => {
   const server = await startServer(t);
   const clock = fakeClock(t);
   const { store, values } = createMemory();
-  const { right } = await keysFor(server);
-  values.set(right, rightUntil(5_000));
+  const { lease } = await keysFor(server);
+  values.set(lease, leaseUntil(5_000));
   const token = settle(clientOf(server, store).getToken());
 
   await passSeconds(clock, 4.9);
@@ -529,10 +535,10 @@ test('takes the right itself once its time is over', async (t) => {
   await clock.until(() => token.value);
 
   assert.equal(server.tokenRequests.length, 1);
-  assert.ok(!values.has(right));
+  assert.ok(!values.has(lease));
 });
 
-test('takes junk in the place of a right, and an end that nobody can have meant, for a right that has ended', async (t) => {
+test('takes junk in the place of a lease, and an end that nobody can have meant, for a lease that has ended', async (t) => {
   const junk = [
     'junk',
     '',
@@ -550,18 +556,18 @@ test('takes junk in the place of a right, and an end that nobody can have meant,
       const server = await startServer(t);
       const clock = fakeClock(t);
       const { store, values, asked } = createMemory();
-      const { right } = await keysFor(server);
-      values.set(right, typeof each === 'number' ? rightUntil(each) : each);
+      const { lease } = await keysFor(server);
+      values.set(lease, typeof each === 'number' ? leaseUntil(each) : each);
 
       const token = clientOf(server, store).getToken();
       await clock.until(() => asked.length >= 2);
       await turn();
-      assert.deepEqual(asked[2]?.slice(0, 2), ['compareAndSet', right]);
+      assert.deepEqual(asked[2]?.slice(0, 2), ['compareAndSet', lease]);
       await token;
 
       assert.equal(server.tokenRequests.length, 1);
       assert.equal(
-        asked.filter(([operation, key]) => operation === 'compareAndSet' && key === right).length,
+        asked.filter(([operation, key]) => operation === 'compareAndSet' && key === lease).length,
         2,
       );
     });
@@ -576,7 +582,7 @@ test('does not put an older token over a newer one when it was stopped in the mi
   const stopped = settle(held.provide());
   await clock.until(() => held.isExchanging());
 
-  // Its right ends meanwhile, and another process brings a token.
+  // Its lease ends meanwhile, and another process brings a token.
   clock.jump(5_000);
   const { accessToken } = await clientOf(server, store).getToken();
   held.finish('older');
@@ -589,19 +595,19 @@ test('does not put an older token over a newer one when it was stopped in the mi
   );
 });
 
-test('leaves the right alone that another has taken since', async (t) => {
+test('leaves the lease alone that another has taken since', async (t) => {
   const clock = fakeClock(t);
   const { store, values } = createMemory();
   const held = holdExchange(store);
   const stopped = settle(held.provide());
   await clock.until(() => held.isExchanging());
-  const [right] = values.keys();
-  values.set(right!, rightUntil(5_000));
+  const [lease] = values.keys();
+  values.set(lease!, leaseUntil(5_000));
 
   held.finish('older');
   await clock.until(() => stopped.value);
 
-  assert.equal(values.get(right!), rightUntil(5_000));
+  assert.equal(values.get(lease!), leaseUntil(5_000));
 });
 
 test('writes its token although the store has ended what it had read before the exchange', async (t) => {
@@ -612,7 +618,7 @@ test('writes its token although the store has ended what it had read before the 
   clock.jump(3_592_000);
   const token = server.token;
   server.token = (...parameters) => {
-    for (const key of values.keys()) if (!key.endsWith(':right')) values.delete(key);
+    for (const key of values.keys()) if (!key.endsWith(':lease')) values.delete(key);
     return token(...parameters);
   };
 
@@ -622,12 +628,12 @@ test('writes its token although the store has ended what it had read before the 
   assert.equal(server.tokenRequests.length, 2);
 });
 
-test('asks for value and right about five times a second, and goes on alone after eight', async (t) => {
+test('asks for value and lease about five times a second, and goes on alone after eight', async (t) => {
   const server = await startServer(t);
   const clock = fakeClock(t);
   const { store, values, asked } = createMemory();
-  const { key, right } = await keysFor(server);
-  values.set(right, rightUntil(60_000));
+  const { key, lease } = await keysFor(server);
+  values.set(lease, leaseUntil(60_000));
   t.mock.method(Math, 'random', () => 0.5);
   const token = settle(clientOf(server, store).getToken());
 
@@ -637,28 +643,60 @@ test('asks for value and right about five times a second, and goes on alone afte
   await clock.until(() => token.value);
 
   assert.equal(server.tokenRequests.length, 1);
-  for (const name of [key, right]) {
+  for (const name of [key, lease]) {
     const tries = asked.filter(([operation, asked]) => operation === 'get' && asked === name).length;
     assert.ok(tries >= 35 && tries <= 45, String(tries));
   }
   assert.deepEqual(asked.at(-1)!.slice(0, 2), ['set', key]);
-  assert.equal(values.get(right), rightUntil(60_000 - (Date.now() - START_MS)));
+  assert.equal(values.get(lease), leaseUntil(60_000 - (Date.now() - START_MS)));
 });
 
 test('keeps what is bound to another key apart', async () => {
-  const binding = 'invented-thumbprint';
-  const { key } = await keysOf({});
-  assert.equal((await keysOf({ binding })).key, key.replace(/]$/, `,"${binding}"]`));
+  const keys = await Promise.all([{}, { binding: 'a' }, { binding: 'b' }].map((parts) => keysOf(parts)));
+  assert.equal(new Set(keys.map(({ key }) => key)).size, 3);
 });
 
-test('believes a token of either kind', async () => {
+test('believes a token of either kind where the client has a key for proofs', async () => {
   for (const tokenType of ['Bearer', 'DPoP'] as const) {
     const { store, values } = createMemory();
-    const { key } = await keysOf({});
+    const { key } = await keysOf({ binding: 'invented-thumbprint' });
     values.set(key, JSON.stringify({ key, accessToken: 'stored', tokenType }));
 
-    assert.equal((await storedToken(store)(undefined, requestOf({}))).tokenType, tokenType);
+    const request = requestOf({ binding: 'invented-thumbprint' });
+    assert.equal((await storedToken(store)(undefined, request)).tokenType, tokenType);
   }
+});
+
+test('gives its keys a version, and names that every store takes', async () => {
+  const short = { clientId: 'k'.repeat(400) };
+  const long = { params: { audience: 'ü'.repeat(1_000) } };
+  const other = { params: { audience: `${'ü'.repeat(999)}ä` } };
+  const keys = await Promise.all([short, long, other, long].map((parts) => keysOf(parts)));
+
+  for (const { key, lease } of keys) {
+    assert.match(key, /^thingspace-auth:1:/);
+    for (const name of [key, lease]) assert.ok(Buffer.byteLength(name) <= 512, name);
+  }
+  const [first, second, third, fourth] = keys.map(({ key }) => key);
+  assert.ok(first!.includes(short.clientId));
+  assert.equal(new Set([first, second, third]).size, 3);
+  assert.equal(fourth, second);
+});
+
+test('works on a page without https, where crypto makes no UUID and cannot hash', async (t) => {
+  const server = await startServer(t);
+  const { store, values } = createMemory();
+  const { events, onEvent } = recordEvents();
+  const { getRandomValues } = crypto;
+  setGlobal(t, 'crypto', { getRandomValues: getRandomValues.bind(crypto) });
+  const credentials = { oauthParams: { audience: 'a'.repeat(1_000) } };
+
+  await clientOf(server, store, credentials, onEvent).getToken();
+  await clientOf(server, store, credentials, onEvent).getToken();
+
+  assert.equal(server.tokenRequests.length, 1);
+  assert.deepEqual(failures(events), []);
+  assert.match([...values.keys()].join(), /a{1000}/);
 });
 
 test('is a TypeError at once for what is no store', () => {
@@ -678,6 +716,13 @@ test('is a TypeError at once for what is no store', () => {
       message: 'store must have get, set, delete',
     });
   }
+  for (const compareAndSet of ['text', null, {}]) {
+    assert.throws(() => storedToken({ ...store, compareAndSet } as unknown as TokenStore), {
+      name: 'TypeError',
+      message: 'store must have compareAndSet',
+    });
+  }
+  assert.doesNotThrow(() => storedToken({ ...store, compareAndSet: undefined } as unknown as TokenStore));
 });
 
 test('keeps clients apart that ask for something else, and joins those that ask for the same', async (t) => {
@@ -986,6 +1031,10 @@ test('encryptedStore is a TypeError at once for what is no store or no key', asy
       message: /needs an AES-GCM CryptoKey/,
     });
   }
+  assert.throws(() => encryptedStore({ ...store, compareAndSet: 'x' } as unknown as TokenStore, key), {
+    name: 'TypeError',
+    message: 'store must have compareAndSet',
+  });
   assert.throws(() => encryptedStore(undefined!, key), {
     name: 'TypeError',
     message: 'store must have get, set, delete',
@@ -1105,7 +1154,7 @@ function holdExchange(store: TokenStore, parts: Partial<TokenRequest> = {}) {
   };
 }
 
-function rightUntil(leftMs: number): string {
+function leaseUntil(leftMs: number): string {
   return JSON.stringify({ owner: 'another', endMs: Date.now() + leftMs });
 }
 
@@ -1152,17 +1201,17 @@ function requestOf(parts: Partial<TokenRequest>): TokenRequest {
   };
 }
 
-/** The keys under which the token and the right to exchange lie. */
+/** The keys under which the token and the lease lie. */
 async function keysOf(
   parts: Partial<TokenRequest>,
-): Promise<{ readonly key: string; readonly right: string }> {
+): Promise<{ readonly key: string; readonly lease: string }> {
   const { store, asked } = createMemory();
   await assert.rejects(async () => storedToken(store)(undefined, requestOf(parts)), /not now/);
-  return { key: asked[0]![1], right: asked[1]![1] };
+  return { key: asked[0]![1], lease: asked[1]![1] };
 }
 
 /** Those of the clients of a server. */
-function keysFor({ tokenUrl }: TestServer): Promise<{ readonly key: string; readonly right: string }> {
+function keysFor({ tokenUrl }: TestServer): Promise<{ readonly key: string; readonly lease: string }> {
   return keysOf({ tokenUrl });
 }
 

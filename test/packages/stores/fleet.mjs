@@ -92,7 +92,7 @@ export function testFleet(test, { name, runtime, members, contenders = members, 
     assert.equal(server.exchanges, 2);
   });
 
-  test(`${name}: a process killed with the right to exchange costs the others one exchange`, async (t) => {
+  test(`${name}: a process killed with the lease costs the others one exchange`, async (t) => {
     const [server, place] = [await startServer(t, { latencyMs: 60_000 }), await startPlace(t)];
     const holder = await startMember(t, runtime);
     await openAll([holder, ...members], place, server);

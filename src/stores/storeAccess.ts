@@ -1,0 +1,73 @@
+/**
+ * How `storedToken` asks a store: each operation has 2 s, and a failure is an event and never an error. A store
+ * that fails is left alone for a while.
+ * @module
+ */
+import type { Report, StoreOperation } from '../core/events.ts';
+import { isLately } from '../core/lately.ts';
+import { waitFor } from '../platform/waiting.ts';
+import { storeFailureReason } from './storeFailure.ts';
+import type { TokenStore } from './tokenStore.ts';
+
+/**
+ * How a store fares, for all clients that share it: when it failed last, and for how long it is left alone.
+ */
+export interface StoreHealth {
+  failedAtMs?: number;
+  delayMs: number;
+}
+
+/** What a store answers; nothing is always `null`. */
+type Answer<Operation extends StoreOperation> = Exclude<
+  Awaited<ReturnType<Required<TokenStore>[Operation]>>,
+  undefined
+> | null;
+
+/** One call's way to the store. */
+export interface StoreAccess {
+  /** Asks the store. `undefined`: it failed, which has been told as an event, or it is left alone. */
+  readonly ask: <Operation extends StoreOperation>(
+    operation: Operation,
+    ...args: Parameters<Required<TokenStore>[Operation]>
+  ) => Promise<Answer<Operation> | undefined>;
+  /** Counts and tells a failure that only the reader of a value can see. */
+  readonly fail: (operation: StoreOperation, reason: string) => void;
+}
+
+const OPERATION_LIMIT_MS = 2_000;
+
+export function openStore(store: TokenStore, health: StoreHealth, report: Report): StoreAccess {
+  // A store that hangs is not asked again in this call.
+  let isOff = isResting(health);
+  const fail = (operation: StoreOperation, reason: string) => {
+    if (!isResting(health)) {
+      health.failedAtMs = Date.now();
+      health.delayMs = Math.min(health.delayMs * 2 || 1_000, 30_000);
+    }
+    report({ type: 'store_failed', operation, reason });
+  };
+  const ask = async (operation: StoreOperation, ...args: unknown[]) => {
+    if (isOff) return undefined;
+    // A store may also throw at once.
+    const act = async () => (await (store[operation] as AnyOperation)(...args)) ?? null;
+    try {
+      const answer = await waitFor(act(), undefined, OPERATION_LIMIT_MS);
+      isOff = answer === undefined;
+      if (isOff) fail(operation, 'timeout');
+      else health.delayMs = 0;
+      return answer;
+    } catch (error) {
+      fail(operation, storeFailureReason(error));
+      return undefined;
+    }
+  };
+  // The compiler cannot follow that each operation gives its own answer.
+  return { ask: ask as StoreAccess['ask'], fail };
+}
+
+type AnyOperation = (...args: readonly unknown[]) => unknown;
+
+/** Whether the store is left alone now. A failure in the future does not count: the clock was set back. */
+function isResting({ failedAtMs, delayMs }: StoreHealth): boolean {
+  return isLately(failedAtMs, delayMs);
+}
