@@ -47,6 +47,18 @@ test('package.json names the types first, has no dependencies, and side effects 
   assert.deepEqual(npm.sideEffects, ['./dist/testing/global.js', './dist/node/testing/global.mjs']);
 });
 
+test('an install in a fresh clone leaves the lock file as it is', () => {
+  const { version, license, bin, engines, devDependencies } = readJson('package.json');
+  const locked = readJson('package-lock.json').packages[''];
+  const written = Object.entries<string>(bin).map(([name, path]) => [name, path.slice(2)]);
+
+  assert.deepEqual(locked, {
+    name: 'thingspace-auth',
+    ...{ version, license, engines, devDependencies },
+    bin: Object.fromEntries(written),
+  });
+});
+
 test('resolvers that know no exports find the declarations of each entry', () => {
   const { main, types, typesVersions, exports } = readJson('package.json');
   const entries = Object.entries<{ types: string }>(exports).filter(([entry]) => entry !== '.');
