@@ -1,76 +1,130 @@
-// Builds dist/ from src/: one unbundled ES module for each source file with its source map, the declarations,
-// the same entries in one file each for Node, Deno and Bun (dist/node/), and one self-contained minified file
-// of the main entry for pasting and for import by URL. `--tests` also transpiles test/ and examples/ into
-// .build/, since Node 20 runs no TypeScript.
+// Builds dist/ from src/: `core.js` with every source that the main entry needs or that several entries share,
+// one file that imports it for each entry of package.json and for the command, their declarations, and one
+// self-contained file of the main entry for import by URL. Only that one is minified: a minifier drops the
+// notes that tell bundlers what they may leave out, and what has no source map must be readable as it is.
+//   --tests     also transpiles test/ and examples/ into .build/, since Node 20 runs no TypeScript
+//   --modules   makes dist/ one module for each source instead, for tools that look at them one by one
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { build } from 'esbuild';
 
 process.chdir(import.meta.dirname);
 
-/** Relative `.ts` specifiers name the built files; everything else is left as it stands. */
-const keepModules = {
-  name: 'keep-modules',
-  setup(build) {
-    build.onResolve({ filter: /./ }, ({ kind, path }) =>
-      kind === 'entry-point'
-        ? undefined
-        : { path: path.startsWith('.') ? path.replace(/\.ts$/, '.js') : path, external: true },
-    );
-  },
-};
-
-/** `instanceof` must hold for the errors of all entries: there is one class of each, that of the main one. */
-const errorsOfMain = {
-  name: 'errors-of-main',
-  setup(build) {
-    build.onResolve({ filter: /\/errors\.ts$/ }, () => ({ path: './index.mjs', external: true }));
-  },
-};
-
-const esm = { bundle: true, format: 'esm', target: 'es2022' };
-const maps = { sourcemap: true, sourcesContent: false };
-const unbundled = { ...esm, ...maps, plugins: [keepModules] };
-// Node prints the line of an uncaught error: in one line that would be the whole file, before the message.
-const sparse = {
-  minifyWhitespace: true,
-  minifySyntax: true,
-  lineLimit: 120,
-  outExtension: { '.js': '.mjs' },
-};
-const forNode = { ...esm, ...maps, ...sparse, outdir: 'dist/node', outbase: 'src', external: ['node:*'] };
+const ESM = { bundle: true, format: 'esm', target: 'es2022' };
+const CORE = 'dist/core.js';
 
 const { exports, bin } = JSON.parse(readFileSync('package.json', 'utf8'));
+const targets = [...Object.values(exports).map((entry) => entry.default), ...Object.values(bin)];
+/** The sources of what package.json names. The main entry is the first. */
+const entries = targets.map((target) => join(target).replace(/^dist(.*)js$/, 'src$1ts'));
 
 rmSync('dist', { recursive: true, force: true });
-await build({ ...unbundled, entryPoints: filesOf('src'), outdir: 'dist', outbase: 'src' });
-// A fresh process pays half a millisecond for each module that it loads, as much for a name that does not
-// tell the format (Node looks for package.json in each folder above), and a third for white space. Names
-// stay, for stack traces.
-const [main, ...others] = Object.values(exports).map(({ default: code }) =>
-  code.replace('./dist/', 'src/').replace(/js$/, 'ts'),
-);
-await build({ ...forNode, entryPoints: [main] });
-await build({ ...forNode, entryPoints: others, plugins: [errorsOfMain] });
-await build({ ...esm, entryPoints: [main], outfile: 'dist/thingspace-auth.min.js', minify: true });
+if (process.argv.includes('--modules')) await buildModules('dist', 'src', filesOf('src'));
+else await buildEntries();
+await assertLinked();
 emitDeclarations();
-checkEntries();
 
 if (process.argv.includes('--tests')) {
   rmSync('.build', { recursive: true, force: true });
+  await buildModules('.build', '.', [...filesOf('test', ['packages', 'types']), ...filesOf('examples')]);
+}
+
+async function buildEntries() {
+  const core = await findCore();
+  const contents = core.map((source) => `export * from './${source}';`).join('\n');
+  await build({ ...ESM, stdin: { contents, resolveDir: '.' }, outfile: CORE });
+  await Promise.all(entries.map((entry) => buildEntry(entry, core)));
+  await build({ ...ESM, entryPoints: [entries[0]], outfile: 'dist/thingspace-auth.min.js', minify: true });
+}
+
+/** One file, which imports the core and other entries. */
+async function buildEntry(entry, core) {
+  const outfile = builtFrom(entry);
+  const leaveCoreAndEntries = leaveImports((path, folder) => {
+    const source = relative('.', join(folder, path));
+    const isElsewhere = core.includes(source) || entries.includes(source);
+    const file = core.includes(source) ? CORE : builtFrom(source);
+    return isElsewhere && relative(dirname(outfile), file).replace(/^(?!\.)/, './');
+  });
   await build({
-    ...unbundled,
-    entryPoints: [...filesOf('test', ['packages', 'types']), ...filesOf('examples')],
-    outdir: '.build',
-    outbase: '.',
+    ...ESM,
+    entryPoints: [entry],
+    outfile,
+    external: ['node:*'],
+    plugins: [leaveCoreAndEntries],
   });
 }
 
-/**
- * The TypeScript files of a folder; private packages bring their own tools and are left to them.
- */
+/** Its sources. No two may export one name: `export *` would drop it without a word. */
+async function findCore() {
+  const { metafile } = await buildModules('unused', '.', filesOf('src'), { write: false, metafile: true });
+  const modules = new Map(Object.values(metafile.outputs).map((module) => [module.entryPoint, module]));
+  const [neededByMain, ...neededByOthers] = entries.map((entry) => [...needsOf(entry)]);
+  const core = [...modules.keys()].filter(
+    (source) =>
+      neededByMain.includes(source) || neededByOthers.filter((each) => each.includes(source)).length > 1,
+  );
+
+  const exporters = new Map();
+  for (const source of core) {
+    for (const name of modules.get(source).exports) {
+      if (exporters.has(name)) throw new Error(`${exporters.get(name)} and ${source} both export ${name}.`);
+      exporters.set(name, source);
+    }
+  }
+  return core;
+
+  /** What a source imports at run time, and what that imports, up to other entries. */
+  function needsOf(source, found = new Set()) {
+    for (const { path } of modules.get(source).imports.filter((each) => each.path.startsWith('.'))) {
+      const imported = join(dirname(source), path).replace(/js$/, 'ts');
+      if (!entries.includes(imported) && !found.has(imported)) needsOf(imported, found.add(imported));
+    }
+    return found;
+  }
+}
+
+function buildModules(outdir, outbase, entryPoints, options) {
+  const plugins = [leaveImports((path) => path.replace(/^(\..*)ts$/, '$1js'))];
+  return build({ ...ESM, entryPoints, outdir, outbase, plugins, ...options });
+}
+
+/** Leaves an import as it is, under the name that `nameOf` has for it, if any. */
+function leaveImports(nameOf) {
+  const resolve = ({ kind, path, resolveDir }) => {
+    const name = kind !== 'entry-point' && nameOf(path, resolveDir);
+    return name ? { path: name, external: true } : undefined;
+  };
+  return { name: 'leave-imports', setup: ({ onResolve }) => onResolve({ filter: /./ }, resolve) };
+}
+
+/** Every file that package.json names is there, and every name that it imports. Nothing is run. */
+async function assertLinked() {
+  await build({ ...ESM, entryPoints: targets, outdir: 'unused', write: false, external: ['node:*'] });
+}
+
+/** The declarations that entries lead to. */
+function emitDeclarations() {
+  const typescript = createRequire(import.meta.url).resolve('typescript/package.json');
+  execFileSync(process.execPath, [join(typescript, '../bin/tsc'), '-p', '.'], { stdio: 'inherit' });
+  const kept = new Set();
+  for (const { types } of Object.values(exports)) keep(join(types));
+  for (const path of filesOf('dist')) if (!kept.has(path)) rmSync(path);
+
+  function keep(path) {
+    if (kept.has(path)) return;
+    kept.add(path);
+    // TypeScript leaves `./x.ts` in declarations; consumers before 5.0 cannot resolve it.
+    const text = readFileSync(path, 'utf8').replace(/(["'])(\.{1,2}\/[^"']+)\.ts\1/g, '$1$2.js$1');
+    writeFileSync(path, text);
+    for (const [, module] of text.matchAll(/["'](\.{1,2}\/[^"']+)\.js["']/g))
+      keep(join(dirname(path), `${module}.d.ts`));
+  }
+}
+
+/** The TypeScript files of a folder; private packages bring their own tools and are left to them. */
 function filesOf(folder, without = []) {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
@@ -79,22 +133,6 @@ function filesOf(folder, without = []) {
   });
 }
 
-function emitDeclarations() {
-  const typescript = createRequire(import.meta.url).resolve('typescript/package.json');
-  execFileSync(process.execPath, [join(typescript, '../bin/tsc'), '-p', '.'], { stdio: 'inherit' });
-  // TypeScript leaves `./x.ts` in declarations; consumers before 5.0 cannot resolve it.
-  for (const source of filesOf('src')) {
-    const path = source.replace(/^src/, 'dist').replace(/\.ts$/, '.d.ts');
-    writeFileSync(path, readFileSync(path, 'utf8').replace(/(["'])(\.{1,2}\/[^"']+)\.ts\1/g, '$1$2.js$1'));
-  }
-}
-
-/** package.json is what users see: every file it names must have been built. */
-function checkEntries() {
-  for (const target of Object.values({ exports, bin }))
-    filesNamedIn(target).forEach((path) => readFileSync(path));
-
-  function filesNamedIn(target) {
-    return typeof target === 'string' ? [target] : Object.values(target).flatMap(filesNamedIn);
-  }
+function builtFrom(source) {
+  return source.replace(/^src(.*)ts$/, 'dist$1js');
 }

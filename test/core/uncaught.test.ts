@@ -73,7 +73,7 @@ describe('an uncaught error', () => {
       assert.ok(at >= 0, printed.slice(0, 2_000));
       assert.ok(at <= 700, `its message stands at ${at}: ${printed.slice(0, 1_000)}`);
       assert.ok(Buffer.byteLength(printed) <= 3_000, `${Buffer.byteLength(printed)} bytes`);
-      assert.match(printed, /\n {4}at (async )?[\w.]+ \(.*index\.mjs:\d+:\d+\)|\n {4}at createSession /);
+      assert.match(printed, /\n {4}at (async )?[\w.]+ \(.*core\.js:\d+:\d+\)|\n {4}at createSession /);
       assert.ok(Math.max(...printed.split('\n').map((line) => line.length)) <= 400);
     });
   }

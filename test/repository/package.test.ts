@@ -1,14 +1,40 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { appendFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
 import { test } from 'node:test';
-import { pathToFileURL } from 'node:url';
+import { ApiError, createClient } from 'thingspace-auth';
+import { createSession } from 'thingspace-auth/session';
 
 const root = join(import.meta.dirname, '../../..');
 
+function read(path: string): string {
+  return readFileSync(join(root, path), 'utf8');
+}
+
 function readJson(name: string): any {
-  return JSON.parse(readFileSync(join(root, name), 'utf8'));
+  return JSON.parse(read(name));
+}
+
+/** The code that package.json names: of each entry, and of the command. */
+function targets(): string[] {
+  const { exports, bin } = readJson('package.json');
+  return [...Object.values<any>(exports).map((entry) => entry.default), ...Object.values(bin)];
+}
+
+function filesIn(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+    .sort();
+}
+
+/** What was built to be read, thus without the file for import by URL. */
+function builtFiles(): { path: string; text: string }[] {
+  return filesIn('dist')
+    .filter((path) => /(?<!\.min)\.js$/.test(path))
+    .map((path) => ({ path, text: read(path) }));
 }
 
 test('jsr.json has the version, licence and entries of package.json', () => {
@@ -25,26 +51,18 @@ test('jsr.json has the version, licence and entries of package.json', () => {
   assert.deepEqual(jsr.exports, Object.fromEntries(sources));
 });
 
-test('package.json names the types first, has no dependencies, and side effects in one entry only', () => {
+test('package.json has one file for all tools of each entry, types first, no dependencies, and side effects in one entry only', () => {
   const { exports, ...npm } = readJson('package.json');
 
-  // Node names `module-sync` from 20.19 on, Bun's `require` does not. What names neither gets `.js` files:
-  // Jest, which transforms no others, and older Nodes, which load them a little more slowly.
-  for (const { types, node, default: code } of Object.values<any>(exports)) {
-    const bundled = code.replace('./dist/', './dist/node/').replace(/js$/, 'mjs');
-    assert.deepEqual(
-      { types, node },
-      {
-        types: code.replace(/js$/, 'd.ts'),
-        node: { bun: bundled, 'module-sync': bundled, default: code },
-      },
-    );
+  for (const { types, default: code, ...others } of Object.values<any>(exports)) {
+    assert.deepEqual(others, {});
+    assert.equal(types, code.replace(/js$/, 'd.ts'));
   }
   for (const conditions of Object.values<object>(exports))
-    assert.deepEqual(Object.keys(conditions), ['types', 'node', 'default']);
+    assert.deepEqual(Object.keys(conditions), ['types', 'default']);
   for (const kind of ['dependencies', 'peerDependencies', 'optionalDependencies'])
     assert.equal(npm[kind], undefined);
-  assert.deepEqual(npm.sideEffects, ['./dist/testing/global.js', './dist/node/testing/global.mjs']);
+  assert.deepEqual(npm.sideEffects, ['./dist/testing/global.js']);
 });
 
 test('an install in a fresh clone leaves the lock file as it is', () => {
@@ -70,83 +88,101 @@ test('resolvers that know no exports find the declarations of each entry', () =>
 });
 
 test('the changelog begins with the version of package.json', () => {
-  const changelog = readFileSync(join(root, 'CHANGELOG.md'), 'utf8');
+  const changelog = read('CHANGELOG.md');
 
   assert.equal(/^## (\S+)/m.exec(changelog)?.[1], readJson('package.json').version);
 });
 
-test('the tarball holds exactly the built modules, their sources, the papers and the pages that the README links', () => {
+test('dist holds the core, a file for each entry and the command, one for import by URL, and no other code', () => {
+  const files = ['./dist/core.js', './dist/thingspace-auth.min.js', ...targets()];
+
+  assert.deepEqual(
+    filesIn('dist').filter((path) => !path.endsWith('.d.ts')),
+    files.map((path) => path.slice(2)).sort(),
+  );
+});
+
+test('each source stands in one built file, under its name', () => {
+  const homes = new Map<string, string>();
+  for (const { path, text } of builtFiles()) {
+    for (const [, source] of text.matchAll(/^\/\/ (src\/.*\.ts)$/gm)) {
+      assert.equal(homes.get(source!) ?? path, path, source);
+      homes.set(source!, path);
+    }
+  }
+
+  assert.equal(homes.get('src/client.ts'), 'dist/core.js');
+  assert.equal(homes.get('src/session/login.ts'), 'dist/session.js');
+});
+
+test('built files import only the core, other entries and modules of Node', () => {
+  const known = ['dist/core.js', ...targets().map((path) => path.slice(2))];
+  for (const { path, text } of builtFiles()) {
+    const imported = [...text.matchAll(/^(?:import|export|\}) .*?from "(.*)";$/gm)].map(([, name]) => name!);
+    assert.deepEqual(
+      imported.filter((name) => !name.startsWith('node:') && !known.includes(join(dirname(path), name))),
+      [],
+      path,
+    );
+    assert.equal(path === 'dist/core.js' && imported.length > 0, false);
+  }
+});
+
+test('dist holds the declarations that entries lead to, and no other', () => {
+  const led = new Set<string>();
+  const follow = (path: string): void => {
+    if (led.has(path)) return;
+    led.add(path);
+    for (const [, name] of read(path).matchAll(/["'](\.{1,2}\/[^"']+)\.js["']/g))
+      follow(join(dirname(path), `${name}.d.ts`));
+  };
+  for (const { types } of Object.values<any>(readJson('package.json').exports)) follow(join(types));
+
+  assert.deepEqual(
+    filesIn('dist').filter((path) => path.endsWith('.d.ts')),
+    [...led].sort(),
+  );
+});
+
+test('the build refuses a name that two sources of the core export, since one of them would be lost', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'thingspace-auth-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  for (const name of ['src', 'build.mjs', 'package.json', 'tsconfig.json'])
+    cpSync(join(root, name), join(folder, name), { recursive: true });
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  appendFileSync(join(folder, 'src/call/origins.ts'), '\nexport function isExpired() {}\n');
+
+  const { status, stderr } = spawnSync(process.execPath, ['build.mjs'], { cwd: folder, encoding: 'utf8' });
+
+  assert.equal(status, 1);
+  assert.match(stderr, /src\/call\/origins\.ts and src\/core\/token\.ts both export isExpired/);
+});
+
+test('the tarball holds what was built, its papers, and no more than 110 files or 120 kB', (t) => {
   const output = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
     cwd: root,
     encoding: 'utf8',
   });
-  const packed: { path: string }[] = JSON.parse(output)[0].files;
-  const modules = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.ts'))
-    .map((path) => path.slice(0, -3));
+  const [{ files, size }] = JSON.parse(output) as [{ files: { path: string }[]; size: number }];
 
-  const built = modules.flatMap((path) =>
-    ['.js', '.js.map', '.d.ts', '.d.ts.map'].map((suffix) => `dist/${path}${suffix}`),
+  t.diagnostic(`${size} bytes in ${files.length} files`);
+  assert.deepEqual(
+    files.map(({ path }) => path).sort(),
+    ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', ...filesIn('dist')].sort(),
   );
-  const entries = Object.values<{ node: { bun: string } }>(readJson('package.json').exports).map(({ node }) =>
-    node.bun.slice(2),
-  );
-  const forNode = entries.flatMap((path) => [path, `${path}.map`]);
-  const papers = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'];
-  const expected = [
-    ...papers,
-    ...pagesThatTheReadmeLinks(),
-    ...modules.map((path) => `src/${path}.ts`),
-    ...built,
-    ...forNode,
-    'dist/thingspace-auth.min.js',
-  ];
-  assert.deepEqual(packed.map(({ path }) => path).sort(), expected.sort());
+  assert.ok(files.length <= 110 && size <= 120_000, `${size} bytes in ${files.length} files`);
 });
 
-/**
- * A link of the README in the package leads to a file of the package: the examples, and the pages of figures
- * with their charts.
- */
-function pagesThatTheReadmeLinks(): string[] {
-  const filesIn = (folder: string) =>
-    readdirSync(join(root, folder), { withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map(({ name }) => `${folder}/${name}`);
-  const pages = ['test/packages/bench/README.md', 'test/packages/runtimes/README.md'].filter((path) =>
-    existsSync(join(root, path)),
-  );
-  return [
-    ...pages,
-    ...[
-      '.github',
-      'examples',
-      'examples/jest',
-      'examples/migration',
-      'examples/vitest',
-      'test/packages/bench/charts',
-    ].flatMap(filesIn),
-  ];
-}
+test('the entries of one process share their errors', async () => {
+  const vZM2mToken = createSession({ username: 'invented-name', password: 'invented-password' });
+  const credentials = {
+    oauthClientId: 'invented-key',
+    oauthToken: { accessToken: 'invented-token', tokenType: 'Bearer' as const },
+  };
+  const fetch = async () => new Response('no', { status: 403 });
+  const client = createClient({ clientCredentialsAuthCredentials: credentials, vZM2mToken, fetch });
 
-test('the entries of one process share their errors, in one file each or in many', async () => {
-  for (const [folder, extension] of [
-    ['dist', 'js'],
-    ['dist/node', 'mjs'],
-  ] as const) {
-    const url = (name: string) => pathToFileURL(join(root, folder, `${name}.${extension}`)).href;
-    const { ApiError, createClient } = await import(url('index'));
-    const { createSession } = await import(url('session'));
-    const vZM2mToken = createSession({ username: 'invented-name', password: 'invented-password' });
-    const credentials = { oauthClientId: 'invented-key', oauthToken: { accessToken: 'invented-token' } };
-    const fetch = async () => new Response('no', { status: 403 });
-    const client = createClient({ clientCredentialsAuthCredentials: credentials, vZM2mToken, fetch });
+  const call = client.authorizedFetch('https://thingspace.verizon.com/api/m2m/v1/accounts');
 
-    const call = client.authorizedFetch('https://thingspace.verizon.com/api/m2m/v1/accounts');
-
-    await assert.rejects(
-      call,
-      (error: { code?: string }) => error instanceof ApiError && error.code === 'session_refused',
-    );
-  }
+  await assert.rejects(call, (error) => error instanceof ApiError && error.code === 'session_refused');
 });

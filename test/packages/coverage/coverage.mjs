@@ -5,13 +5,12 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 
 process.chdir(join(import.meta.dirname, '../../..'));
 
 /**
- * Tests of papers, types and bundles run nothing of the package, what `uncaught` looks at is the bundle for
- * Node, and `differential` compares with the `fetch` of Node 20, which takes signals that later ones refuse.
+ * Tests of papers, types and bundles run nothing of the package, `uncaught` looks at the frames of the package
+ * as it is published, and `differential` compares with the `fetch` of Node 20, which takes signals that later ones refuse.
  * Fleets run nothing that the others do not, and a process that is stopped never comes to write what it has
  * covered.
  */
@@ -38,11 +37,11 @@ const ELSEWHERE = [
 // Fewer schedules reach every line as well.
 Object.assign(process.env, { SESSION_SCHEDULES: '60', SCHEDULES: '60' });
 
-run(['build.mjs', '--tests']);
+run(['build.mjs', '--tests', '--modules']);
+// What is published is left behind.
+process.on('exit', () => spawnSync(process.execPath, ['build.mjs', '--tests'], { stdio: 'inherit' }));
 const scratch = mkdtempSync(join(tmpdir(), 'coverage-'));
 const report = join(scratch, 'report.lcov');
-// For the processes that tests start, too.
-process.env.NODE_OPTIONS = `--import=${pathToFileURL(join(import.meta.dirname, 'modules.mjs'))}`;
 const tests = readdirSync('.build/test', { recursive: true }).filter(
   (name) => name.endsWith('.test.js') && !WITHOUT.test(basename(name)),
 );
@@ -50,7 +49,6 @@ run([
   '--test',
   '--experimental-test-coverage',
   '--test-coverage-include=dist/**',
-  '--test-coverage-exclude=dist/{node/**,*.min.js}',
   ...['--test-reporter=dot', '--test-reporter-destination=stdout'],
   ...['--test-reporter=lcov', `--test-reporter-destination=${report}`],
   ...tests.map((name) => `.build/test/${name}`),
@@ -73,7 +71,7 @@ function run(parameters) {
 function judge(lcov) {
   // What no test loads is in no report.
   const files = readdirSync('dist', { recursive: true })
-    .filter((name) => /^(?!node\b).*(?<!\.min)\.js$/.test(name))
+    .filter((name) => name.endsWith('.js'))
     .map((name) => join('dist', name))
     .filter(hasCode);
   const missed = files.filter((path) => !lcov.includes(`SF:${path}\n`));

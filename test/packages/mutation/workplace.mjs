@@ -11,7 +11,7 @@ const LEFT_OUT = /(^|\/)(node_modules|\.git|dist|\.build)$/;
 
 /**
  * Tests of papers, types and bundles run nothing of the instrumented modules, or fail over them: pages
- * measure sizes, and an uncaught error shows the frames of `dist/node`.
+ * measure sizes, and an uncaught error shows the frames of the package as it is published.
  */
 const WITHOUT = /^(types|size|structure|package|pages|readme|uncaught)\./;
 
@@ -21,8 +21,7 @@ export async function prepare() {
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
   cpSync(root, folder, { recursive: true, filter: (path) => !LEFT_OUT.test(relative(root, path)) });
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
-  execFileSync(process.execPath, ['build.mjs', '--tests'], { cwd: folder, stdio: 'inherit' });
-  leaveOutNodeCondition(join(folder, 'package.json'));
+  execFileSync(process.execPath, ['build.mjs', '--tests', '--modules'], { cwd: folder, stdio: 'inherit' });
 
   const names = readdirSync(join(root, 'src'), { recursive: true }).filter((name) => name.endsWith('.ts'));
   const sources = new Map(
@@ -39,11 +38,4 @@ export async function prepare() {
     (name) => name.endsWith('.test.js') && !WITHOUT.test(basename(name)),
   );
   return { folder, mutants, testFiles };
-}
-
-/** The entries in one file each for Node hold some modules twice; the tests shall load each module once. */
-function leaveOutNodeCondition(path) {
-  const manifest = JSON.parse(readFileSync(path, 'utf8'));
-  for (const conditions of Object.values(manifest.exports)) delete conditions.node;
-  writeFileSync(path, JSON.stringify(manifest));
 }
