@@ -29,11 +29,13 @@ export async function readAssertion(
   const text = form.get('client_assertion');
   if (text === null) return undefined;
   const jws = parseJws(text);
-  const name = String(jws?.claims.sub);
-  const isSigned =
-    jws !== undefined &&
-    (!clients || (Object.hasOwn(clients, name) && (await isSignedWith(jws, clients[name]!))));
+  const key = clients && knownKey(clients, String(jws?.claims.sub));
+  const isSigned = jws !== undefined && (!clients || (key !== undefined && (await isSignedWith(jws, key))));
   return { jws, isSigned };
+}
+
+function knownKey(clients: Readonly<Record<string, ClientKey>>, name: string): ClientKey | undefined {
+  return Object.hasOwn(clients, name) ? clients[name] : undefined;
 }
 
 /**

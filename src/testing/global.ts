@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { createMockServer } from './mockServer.ts';
+import { createMockServer } from '../testing.ts';
 import type { FetchInput } from './receive.ts';
 
 /** Those of all named environments. Written out, since the mock shares no code with the client. */

@@ -25,8 +25,8 @@ import { createState, type MockState, type MockTarget, nonceFor, type QueuedAnsw
 export interface MockServer {
   /**
    * The server. Give it as `config.fetch`, or as the handler of a server or Worker: what such a platform
-   * passes beside a `Request` is ignored. An `init` counts as it does for `fetch`. Rejects with an error of `failNext`, or with the reason of the
-   * request's signal.
+   * passes beside a `Request` is ignored. An `init` counts as it does for `fetch`. Rejects with an error of
+   * `failNext`, or with the reason of the request's signal.
    */
   readonly fetch: {
     (input: FetchInput, init?: FetchInit): Promise<Response>;

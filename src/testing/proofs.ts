@@ -46,9 +46,10 @@ export function proofFault(
 ): readonly [code: string, text: string] | undefined {
   const fault = formFault(proof, target, seen);
   if (fault) return ['invalid_dpop_proof', fault];
-  if (proof!.jws!.claims.nonce !== target.nonce)
+  const { nonce, jti } = Object(proof?.jws?.claims);
+  if (nonce !== target.nonce)
     return ['use_dpop_nonce', 'The proof must hold the nonce that comes with this answer.'];
-  seen.add(proof!.jws!.claims.jti);
+  seen.add(jti);
   return undefined;
 }
 

@@ -68,7 +68,8 @@ export function nowMs({ options, advancedMs }: MockState): number {
  * refused after it had been renewed. It is drawn at a request, since workerd draws nothing at module scope.
  */
 export function nameToken(state: MockState, kind: string, number: number): string {
-  state.tag ??= crypto.getRandomValues(new Uint32Array(1))[0]!.toString(36).padStart(7, '0'); // one of one
+  const [random = 0] = state.tag ? [] : crypto.getRandomValues(new Uint32Array(1));
+  state.tag ??= random.toString(36).padStart(7, '0');
   return `mock-${kind}-token-${state.tag}-${number}`;
 }
 

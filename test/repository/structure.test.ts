@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { build } from 'esbuild';
 
 const root = join(import.meta.dirname, '../../..');
 
 /**
- * The folders in the order of imports: a file imports from its own folder and from later ones. The entries
- * and the client have none, and stand above all but the command, which is a user of them.
+ * The folders in the order of imports: a file imports from its own folder and from those on a later line. The
+ * entries and the client stand above all folders but the command's, which uses them as anybody does.
  */
 const FOLDERS = [
   'command',
@@ -22,28 +22,6 @@ const FOLDERS = [
   'platform',
   'core',
 ];
-
-/** Names of module level that still mean different things in different files. The list shall become empty. */
-const REPEATED = [
-  'Answer',
-  'Outcome',
-  'Reply',
-  'Stored',
-  'begin',
-  'check',
-  'count',
-  'exchange',
-  'isUsable',
-  'nameOf',
-  'read',
-  'reasonOf',
-  'send',
-];
-
-const MOST_COLUMNS = 110;
-
-/** Folders and files with lines that are too long still. The list shall become empty. */
-const WIDE = ['src/'];
 
 describe('the sources', async () => {
   const files = await readGraph();
@@ -60,10 +38,12 @@ describe('the sources', async () => {
 
   for (const [name, { imports, types }] of files) {
     test(`${name} imports only from its own folder and those below it, types included`, () => {
-      const upwards = [...imports, ...types]
-        .filter((path) => !path.startsWith('node:'))
-        .filter((path) => FOLDERS.indexOf(folderOf(path)) < FOLDERS.indexOf(folderOf(name)));
-      assert.deepEqual(upwards, []);
+      for (const each of [...imports, ...types].filter((path) => !path.startsWith('node:'))) {
+        assert.ok(
+          FOLDERS.indexOf(folderOf(each)) >= FOLDERS.indexOf(folderOf(name)),
+          `${name} imports ${each}`,
+        );
+      }
     });
   }
 
@@ -72,13 +52,14 @@ describe('the sources', async () => {
     assert.ok(mock.length > 2);
     for (const [name, { imports, types }] of mock) {
       assert.deepEqual(
-        [...imports, ...types].filter((path) => !path.startsWith('testing/')),
+        [...imports, ...types].filter((path) => folderOf(path) !== 'testing'),
         [],
         name,
       );
     }
     for (const [name, { imports, types }] of files) {
-      if (!mock.some(([each]) => each === name))
+      const isUser = folderOf(name) === 'command' || mock.some(([each]) => each === name);
+      if (!isUser)
         assert.deepEqual(
           [...imports, ...types].filter((path) => /^testing\b/.test(path)),
           [],
@@ -104,46 +85,31 @@ describe('the sources', async () => {
 
   test('name Node’s modules in the file store and the command only', () => {
     const users = [...files].filter(([, { imports }]) => imports.some((path) => path.startsWith('node:')));
-    assert.deepEqual(
-      users.map(([name]) => name),
-      ['command', 'stores/file'],
-    );
+    const others = users.map(([name]) => name).filter((name) => folderOf(name) !== 'command');
+    assert.deepEqual(others, ['stores/file']);
   });
 
-  test('of the command import entries only, beside each other', () => {
-    const command = [...files].filter(([name]) => folderOf(name) === 'command');
-    assert.ok(command.length > 0);
-    for (const [name, { imports }] of command) {
-      const others = imports.filter((path) => !path.startsWith('node:') && folderOf(path) !== 'command');
+  test('import the command nowhere, and the command imports entries and itself only', () => {
+    for (const [name, { imports, types }] of files) {
+      const isCommand = folderOf(name) === 'command';
+      const ours = [...imports, ...types].filter((path) => !path.startsWith('node:'));
+      const foreign = ours.filter((path) => isCommand !== (folderOf(path) === 'command'));
+      const allowed = isCommand ? entries : [];
       assert.deepEqual(
-        others.filter((path) => !entries.includes(path)),
+        foreign.filter((path) => !allowed.includes(path)),
         [],
         name,
       );
     }
   });
 
-  test('give a name of module level to one thing only, the mock apart', () => {
-    const filesOf = new Map<string, string[]>();
-    for (const [file, { text }] of files) {
-      if (folderOf(file) === 'testing' || file === 'testing') continue;
-      for (const name of new Set(namesOf(text))) filesOf.set(name, [...(filesOf.get(name) ?? []), file]);
-    }
-    const repeated = [...filesOf].filter(([name, { length }]) => length > 1 && !REPEATED.includes(name));
-    assert.deepEqual(
-      repeated.map(([name, where]) => `${name}: ${where.join(', ')}`),
-      [],
-    );
-  });
-
   test('keep no state at module level, but listeners under the caller’s own signals', () => {
     const found: string[] = [];
     for (const [name, { text }] of files) {
       for (const [line, constant] of text.matchAll(/^(?:export )?(?:let|var|const) (\w+).*$/gm)) {
-        const member = String.raw`(?:\.\w+|\[[^\]]+\])?`;
-        const method = String.raw`\.(?:push|set|add|delete|clear|splice|sort)\(`;
-        const change = String.raw`(?:\s*[-+*/|&?]{0,2}=[^=>]|\+\+|${method})`;
-        const changes = new RegExp(String.raw`(?<!type )\b${constant}${member}${change}`);
+        const changes = new RegExp(
+          `(?<!type )\\b${constant}(?:\\.\\w+|\\[[^\\]]+\\])?(?:\\s*(?:[-+*/|&?]{0,2}=)[^=>]|\\+\\+|\\.(?:push|set|add|delete|clear|splice|sort)\\()`,
+        );
         const isVariable = !/^(?:export )?const /.test(line);
         const isCollection = /\bnew (?:Weak)?(?:Map|Set)\b/.test(line);
         if (isVariable || isCollection || changes.test(text.replace(line, '')))
@@ -173,54 +139,36 @@ function readManifest(): any {
   return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 }
 
-test('no line of code, comment or text is too long; a title of a test is one line, and so is one of data', () => {
-  const wide = sources().flatMap((path) =>
-    readFileSync(join(root, path), 'utf8')
-      .split('\n')
-      .flatMap((line, index) => (isTooLong(line, path) ? [`${path}:${index + 1}`] : [])),
-  );
-  assert.deepEqual(
-    wide.filter((place) => !WIDE.some((path) => place.startsWith(path))),
-    [],
-  );
-});
+describe('the map in CONTRIBUTING.md', () => {
+  const map =
+    readFileSync(join(root, '.github/CONTRIBUTING.md'), 'utf8')
+      .split('\n## What is tested where\n')[1]
+      ?.split('\n## ')[0] ?? '';
+  const [subjects = '', packages = ''] = map.split('Private packages');
+  const paths = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' });
 
-test('a file imports from another in one statement', () => {
-  const doubled = sources().flatMap((path) => {
-    const text = readFileSync(join(root, path), 'utf8');
-    const from = [...text.matchAll(/^import [^;]*?(?<=from )('[^']+');$/gm)].map(([, module]) => module!);
-    return from
-      .filter((module, index) => from.indexOf(module) !== index)
-      .map((module) => `${path}: ${module}`);
+  test('names each file of tests once, and no other', () => {
+    const named = [...subjects.matchAll(/^\|.*\| (`.*`) \|$/gm)].flatMap(([, cell]) =>
+      cell!.replaceAll('`', '').split(', '),
+    );
+    const files = paths
+      .filter((path) => /^(?!packages).*\.test\.ts$/.test(path))
+      .map((path) => basename(path, '.test.ts'));
+    assert.deepEqual(named.sort(), files.sort());
   });
-  assert.deepEqual(doubled, []);
+
+  test('names each private package once, and no other', () => {
+    const named = [...packages.matchAll(/^\| `(\w+)` \| .+ \|.*\|$/gm)].map(([, name]) => name!);
+    const folders = readdirSync(join(root, 'test/packages')).filter((name) => name !== 'lint');
+    assert.deepEqual(named.sort(), folders.sort());
+  });
+
+  test('names packages that CI runs, each of them', () => {
+    const [, list] = /^for package in (.*); do$/m.exec(readFileSync(join(root, '.ci/run'), 'utf8'))!;
+    const named = [...packages.matchAll(/^\| `(\w+)` /gm)].map(([, name]) => name!);
+    assert.deepEqual(list!.split(' ').sort(), named.sort());
+  });
 });
-
-test('CONTRIBUTING.md names each private package once, and CI runs them all', () => {
-  const map = readFileSync(join(root, '.github/CONTRIBUTING.md'), 'utf8').split('Private packages')[1]!;
-  const named = [...map.matchAll(/^\| `(\w+)` \| .+ \|.*\|$/gm)].map(([, name]) => name!);
-  const folders = readdirSync(join(root, 'test/packages')).filter((name) => name !== 'lint');
-  const [, run] = /^for package in (.*); do$/m.exec(readFileSync(join(root, '.ci/run'), 'utf8'))!;
-
-  assert.deepEqual(named.sort(), folders.sort());
-  assert.deepEqual(run!.split(' ').sort(), folders.sort());
-});
-
-/** What somebody writes by hand: all but what is built, and what belongs to other packages. */
-function sources(): string[] {
-  const below = ['src', 'test', 'examples'].flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((path) => join(folder, path)),
-  );
-  return ['build.mjs', ...below].filter(
-    (path) => /\.(ts|mjs)$/.test(path) && !/(^|\/)(node_modules|dist|\.build)\//.test(path),
-  );
-}
-
-/** An address cannot be broken. Beside the sources, a line that begins with a text is data, or a title. */
-function isTooLong(line: string, path: string): boolean {
-  if (line.length <= MOST_COLUMNS || /https?:\/\/\S{60}/.test(line)) return false;
-  return path.startsWith('src/') || !/^\s*(?:test\(|describe\(|\[|const [A-Z_]+ = )?['"`/]/.test(line);
-}
 
 interface Source {
   readonly text: string;
@@ -230,16 +178,10 @@ interface Source {
   readonly types: readonly string[];
 }
 
-/** The command's face lies beside the other entries, but is a part of it. */
+/** The command and the mock are a file and a folder each. */
 function folderOf(name: string): string {
-  if (name === 'command') return name;
+  if (name === 'command' || name === 'testing') return name;
   return name.includes('/') ? name.split('/')[0]! : '';
-}
-
-/** What a module declares for itself or for others, overloads once. */
-function namesOf(text: string): string[] {
-  const declared = /^(?:export )?(?:async )?(?:function\*?|class|const|let|interface|type|enum) (\w+)/gm;
-  return [...text.matchAll(declared)].map(([, name]) => name!);
 }
 
 /** What esbuild says of each file's imports once the types are gone. */
