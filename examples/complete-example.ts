@@ -14,8 +14,7 @@ import {
 const database = new Map<string, string>(); // stands for yours
 
 async function saveTokenToDatabase(token: OAuthToken): Promise<void> {
-  // A secret: see encryptedStore of thingspace-auth/stores.
-  database.set('thingspace-token', JSON.stringify(token));
+  database.set('thingspace-token', JSON.stringify(token)); // a secret: see encryptedStore of thingspace-auth/stores
 }
 
 async function loadTokenFromDatabase(): Promise<OAuthToken | undefined> {

@@ -38,8 +38,7 @@ async function run(): Promise<void> {
   console.log(
     isReal
       ? 'Talking to the real service, since THINGSPACE_CLIENT_ID is set.'
-      : `A mock ThingSpace runs at ${apiUrl}. ` +
-          'Set THINGSPACE_CLIENT_ID and THINGSPACE_CLIENT_SECRET to use the real one.',
+      : `A mock ThingSpace runs at ${apiUrl}. Set THINGSPACE_CLIENT_ID and THINGSPACE_CLIENT_SECRET to use the real one.`,
   );
 
   step('1. No token is stored yet: exchange key and secret for one, and save it');

@@ -23,14 +23,11 @@ function explain(error: AnyApiError): string {
     case 'no_credentials':
       return 'Set THINGSPACE_CLIENT_SECRET.';
     case 'session_refused':
-      return (
-        'Check user name and password of the M2M login. ' +
-        'It is not tried again, since five failures lock the account.'
-      );
+      return 'Check user name and password of the M2M login; it is not tried again, since five failures lock the account.';
     case 'gateway_fault':
     case 'invalid_response':
     case 'response_too_large':
-      return `Something else answered (status ${error.statusCode}): a proxy, or a wrong tokenUrl.`;
+      return `Something else than the token endpoint answered (status ${error.statusCode}): a proxy, or a wrong tokenUrl.`;
     case 'network':
     case 'timeout':
     case 'session_failed':

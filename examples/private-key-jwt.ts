@@ -11,8 +11,7 @@ const { authorizedFetch } = createClient({
   clientCredentialsAuthCredentials: {
     oauthClientId: 'my-service',
     oauthScopes: ['orders:read'],
-    // `keyId`: the name under which the server knows the key, if it has one.
-    clientAuthentication: privateKeyJwt({ key, keyId: 'key-1' }),
+    clientAuthentication: privateKeyJwt({ key, keyId: 'key-1' }), // the name under which the server knows the key, if it has one
   },
   environment: { tokenUrl: 'https://auth.example.com/oauth2/token', apiOrigins: ['https://api.example.com'] },
 });

@@ -404,8 +404,7 @@ describe('a finished process', () => {
         // What remains are idle connections, which Node does not wait for; a process with a timer of ours
         // would.
         const timers = () => process.getActiveResourcesInfo().filter((each) => each === 'Timeout');
-        const pause = () => new Promise((resolve) => setTimeout(resolve, 50));
-        for (let turns = 0; turns < 200 && timers().length; turns++) await pause();
+        for (let turns = 0; turns < 200 && timers().length; turns++) await new Promise((resolve) => setTimeout(resolve, 50));
         console.log(JSON.stringify(timers()));
         process.on('exit', () => console.log('ended by itself'));`;
       const child = run(process.execPath, ['--input-type=module', '-e', code], {

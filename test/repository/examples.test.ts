@@ -220,7 +220,7 @@ test('error-handling explains each failure by its code', async (t) => {
   assert.match(await explain({ clients: {} }), /^Check key and secret\./);
   assert.match(
     await explain({}, (mock) => mock.failNext('token', html, 3)),
-    /^Something else answered \(status 200\)/,
+    /^Something else than the token endpoint answered \(status 200\)/,
   );
   assert.match(await explain({}, (mock) => mock.failNext('api', 503)), /the API answered 503/);
 });

@@ -218,7 +218,7 @@ test('the options of a custom environment and the environment variables are thos
   const variables = [...read('src/config/environmentVariables.ts').matchAll(/read\('(\w+)'\)/g)].map(
     ([, name]) => `THINGSPACE_${name}`,
   );
-  const ofLogin = read('src/command.ts').match(/\bTHINGSPACE_(USERNAME|PASSWORD)\b/g)!;
+  const ofLogin = read('src/command/check.ts').match(/\bTHINGSPACE_(USERNAME|PASSWORD)\b/g)!;
   assert.deepEqual(new Set(readme.match(/\bTHINGSPACE_\w+/g)), new Set([...variables, ...ofLogin]));
 });
 
@@ -284,8 +284,7 @@ test('version, file and floor in the install lines are those of the package', as
   assert.equal(version, npm.version);
   assert.deepEqual(Object.keys(await import(join(root, file!))), Object.keys(await import(npm.name)));
   assert.equal(`>=${/npm install .*# Node (\d+)/.exec(readme)![1]}`, npm.engines.node);
-  // The name that the snippets import.
-  assert.ok(readme.includes(`deno add ${npm.name}@jsr:${JSON.parse(read('jsr.json')).name} `));
+  assert.ok(readme.includes(`deno add ${npm.name}@jsr:${JSON.parse(read('jsr.json')).name} `)); // the name that the snippets import
   for (const [, built] of readme.matchAll(/`(dist\/[\w./-]+)`/g))
     assert.ok(existsSync(join(root, built!)), built);
 });

@@ -275,8 +275,7 @@ test('keeps the old file when the new one does not fit on the disk, and leaves n
   const writer = startProcess(
     t,
     `
-    const store = fileStore(${JSON.stringify(path)});
-    const error = await store.set('key', 'x'.repeat(20_000_000), 60).catch((error) => error);
+    const error = await fileStore(${JSON.stringify(path)}).set('key', 'x'.repeat(20_000_000), 60).catch((error) => error);
     console.log(error?.code);
   `,
     'ulimit -f 20000;',
@@ -490,8 +489,7 @@ const STOPPING = (path: string) => `
       return real.apply(object, args);
     };
   };
-  const steps = ['link', 'mkdir', 'open', 'readdir', 'readFile', 'rename', 'stat', 'unlink', 'writeFile'];
-  for (const name of steps) stopBefore(fs.promises, name);
+  for (const name of ['link', 'mkdir', 'open', 'readdir', 'readFile', 'rename', 'stat', 'unlink', 'writeFile']) stopBefore(fs.promises, name);
   stopBefore(fs, 'fsync');
   syncBuiltinESMExports();
   const store = fileStore(${JSON.stringify(path)});

@@ -100,6 +100,5 @@ export function signToken(
   const input = [header, claims]
     .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
     .join('.');
-  const signature = sign(hash, Buffer.from(input), { key: privatePem, dsaEncoding: 'ieee-p1363' });
-  return `${input}.${signature.toString('base64url')}`;
+  return `${input}.${sign(hash, Buffer.from(input), { key: privatePem, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
 }

@@ -133,8 +133,7 @@ export async function call(config: ClientConfig, signal: AbortSignal): Promise<s
     signal,
   });
   const headers: Headers = (await other(new URL('https://api.example.com/'))).headers;
-  const { status } = await authorizedFetch(new Request('https://api.example.com/'));
-  return `${status} ${headers.get('x')} ${await response.text()}`;
+  return `${(await authorizedFetch(new Request('https://api.example.com/'))).status} ${headers.get('x')} ${await response.text()}`;
 }
 
 export function explain(error: unknown): string {
@@ -143,8 +142,7 @@ export function explain(error: unknown): string {
   if (!(error instanceof ApiError)) throw error;
   const { code } = error as AnyApiError;
   const known: ApiErrorCode = code;
-  const retryAfter: string | null | undefined = error.headers?.get('retry-after');
-  return `${known} ${error.statusCode ?? ''} ${retryAfter ?? ''} ${String(error.cause)}`;
+  return `${known} ${error.statusCode ?? ''} ${error.headers?.get('retry-after') ?? ''} ${String(error.cause)}`;
 }
 export type ErrorFields = Has<ApiErrorFields, object>;
 
@@ -181,8 +179,7 @@ export const makePair = async (): Promise<DpopKeyPair> =>
   ])) as DpopKeyPair;
 export const prove = async (request: ProofRequest): Promise<string> => {
   const dpop: Dpop = createDpop({ keyPair: await makePair() } satisfies DpopOptions);
-  const isNoted = dpop.noteNonce(request, new Response(null));
-  return `${await dpop.createProof(request)} ${await dpop.getThumbprint()} ${isNoted}`;
+  return `${await dpop.createProof(request)} ${await dpop.getThumbprint()} ${dpop.noteNonce(request, new Response(null))}`;
 };
 export const withDpop: ClientOptions = { dpop: createDpop() };
 export const found = (signal: AbortSignal): Promise<CustomEnvironment> =>

@@ -1,0 +1,152 @@
+/**
+ * What a failure means, and what to do about it at a shell. Whether it may pass by itself is told by
+ * `error.isTemporary` alone.
+ * @module
+ */
+import process from 'node:process';
+import { ApiError, OAuthProviderError } from '../index.ts';
+import { type Explanation, Stop } from './stop.ts';
+import { escapeControls, type Variables } from './text.ts';
+
+/** Says what went wrong. The library's own message comes first, then what the platform says. */
+export function explain(error: unknown, env: Variables): Explanation {
+  if (error instanceof Stop) return { message: error.message, next: error.next };
+  const { message } = error as Error;
+  const reason = reasonOf(error);
+  const isAnswered = error instanceof ApiError && error.statusCode !== undefined;
+  const full = reason && !isAnswered ? `${message}: ${reason}` : message;
+  return { message: escapeControls(full), next: escapeControls(adviceOn(error, reason, env)) };
+}
+
+function adviceOn(error: unknown, reason: string, env: Variables): string {
+  if (error instanceof ApiError) return adviceOnApiError(error, reason, env);
+  return reason ? adviceOnNetwork(reason, env) : ADVICE_ON_ORIGINS;
+}
+
+/** The token goes nowhere else. */
+export const ADVICE_ON_ORIGINS: string =
+  'Call a URL of this environment, or change it: THINGSPACE_ENVIRONMENT, or ' +
+  'THINGSPACE_TOKEN_URL and THINGSPACE_API_ORIGINS.';
+
+function adviceOnApiError(error: ApiError, reason: string, env: Variables): string {
+  const { code, statusCode } = error;
+  if (code === 'session_refused') return ADVICE_ON_LOGIN;
+  if (statusCode === 407) return ADVICE_ON_407;
+  if (isTemporary(error) && statusCode) return adviceToWait(error.headers);
+  if (error instanceof OAuthProviderError) return adviceOnOAuth(error.error);
+  if (/^3/.test(String(statusCode))) return ADVICE_ON_REDIRECT;
+  if (code === 'timeout') return 'Check the network, or raise THINGSPACE_TIMEOUT (milliseconds).';
+  if (code === 'network' || (code === 'session_failed' && reason)) return adviceOnNetwork(reason, env);
+  if (code === 'session_failed') return 'Wait, then try again.';
+  if (code === 'no_credentials') return 'Set THINGSPACE_CLIENT_SECRET.';
+  return (
+    'Something other than the token endpoint answered: check its URL (THINGSPACE_ENVIRONMENT, ' +
+    'THINGSPACE_TOKEN_URL) and the proxy.'
+  );
+}
+
+const ADVICE_ON_LOGIN =
+  'Check THINGSPACE_USERNAME and THINGSPACE_PASSWORD before you try again: five failed ' +
+  'logins in a row lock the account.';
+
+const ADVICE_ON_407 =
+  'A proxy asks for a user name and password (407): put them in front of the host in the URL of HTTPS_PROXY.';
+
+function isTemporary(error: ApiError): boolean {
+  const { statusCode = 0 } = error;
+  return statusCode === 408 || statusCode === 429 || statusCode >= 500;
+}
+
+const ADVICE_ON_REDIRECT =
+  'A redirect of the token endpoint is never followed: name the endpoint itself in ' +
+  'THINGSPACE_TOKEN_URL, or sign in where it leads.';
+
+/** Whether an API's answer may be another one later, without a change. */
+export function isTemporaryStatus(statusCode: number): boolean {
+  return isTemporary(new ApiError('', { code: 'gateway_fault', statusCode }));
+}
+
+/** For a status that passes by itself. */
+export function adviceToWait(headers: Headers | undefined): string {
+  const wish = headers?.get('retry-after');
+  const wait = wish && /^\d{1,9}$/.test(wish) ? `wait ${wish} s` : 'wait';
+  return `The server throttles or is unavailable: ${wait}, then try again.`;
+}
+
+function adviceOnOAuth(error: string): string {
+  if (error === 'invalid_client')
+    return (
+      'Check THINGSPACE_CLIENT_ID and THINGSPACE_CLIENT_SECRET, and that they belong to this ' +
+      'environment (a staging key is refused in production).'
+    );
+  if (error === 'invalid_scope')
+    return 'Ask only for scopes that the application was granted: THINGSPACE_SCOPES.';
+  return `Ask whoever runs the server what "${error}" means for this key.`;
+}
+
+const ADVICE_ON_CLOCK = "Check this machine's clock, then the server's certificate.";
+const ADVICE_ON_AUTHORITY =
+  "Make the platform trust your company's certificate authority: NODE_EXTRA_CA_CERTS (Node, " +
+  'Bun), DENO_CERT (Deno).';
+
+/**
+ * What the platforms say, in the order in which it is looked for. `fetch` hides a 407 behind its bare "fetch
+ * failed" (fetch standard, HTTP-network-or-cache fetch).
+ */
+const ADVICE_BY_REASON: readonly (readonly [reason: RegExp, advice: string])[] = [
+  [/\(407\)|proxy authentication|^fetch failed$/i, ADVICE_ON_407],
+  [/ERR_ACCESS_DENIED|NotCapable|--allow-net/, 'Allow the runtime to use the network: --allow-net.'],
+  [
+    /wrong.version.number|packet length too long|InvalidContentType|bad record type/i,
+    'This port does not speak TLS: use the port for https. Plain http:// is allowed for this machine only.',
+  ],
+  [/not yet valid|has expired|CERT_HAS_EXPIRED/i, ADVICE_ON_CLOCK],
+  [
+    /altnames|ALTNAME|NotValidForName/,
+    'The certificate belongs to another host: check the host in the URL, and whether a proxy answers for it.',
+  ],
+  [/certificate|SELF_SIGNED|UNABLE_TO_|UnknownIssuer/i, ADVICE_ON_AUTHORITY],
+  [
+    /ECONNRESET|ECONNABORTED|EPIPE|UND_ERR_SOCKET|other side closed|hang up|connection (closed|reset)/i,
+    'Something closed the connection: try again. If that does not help, look for a firewall or ' +
+      'proxy that blocks this host.',
+  ],
+];
+
+function adviceOnNetwork(reason: string, env: Variables): string {
+  const [, known] = ADVICE_BY_REASON.find(([pattern]) => pattern.test(reason)) ?? [];
+  if (known) return known;
+  const what = /ECONNREFUSED/.test(reason)
+    ? 'Nothing listens there: check host and port.'
+    : 'Check host, DNS and firewall.';
+  return `${what} ${adviceOnProxy(env)}`;
+}
+
+function adviceOnProxy(env: Variables): string {
+  const versions = 'from 22.21 and 24.5 on';
+  const names = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'];
+  const proxy = names.find((name) => env[name]);
+  if (!proxy) return `Behind a proxy, set HTTPS_PROXY; Node also wants NODE_USE_ENV_PROXY=1, ${versions}.`;
+  const isUsed = env['NODE_USE_ENV_PROXY'] || process.versions['bun'] || process.versions['deno'];
+  return isUsed
+    ? `${proxy} is set.`
+    : `${proxy} is set, but Node uses it only with NODE_USE_ENV_PROXY=1, ${versions}.`;
+}
+
+/** The innermost error behind one: platforms wrap what happened in a "fetch failed". */
+export function reasonOf(error: unknown): string {
+  const { cause, errors } = Object(error) as { cause?: unknown; errors?: readonly unknown[] };
+  const inner = cause ?? errors?.[0]; // one for each address that was tried
+  return inner instanceof Error ? reasonOf(inner) || inWords(inner) : '';
+}
+
+function inWords({ message, code, name }: NodeJS.ErrnoException): string {
+  const text = withoutOpenSsl(message) || (code ? name : '');
+  return code && !text.includes(code) ? `${text} (${code})` : text;
+}
+
+/** Of OpenSSL's text only the reason: it also has numbers, functions, a source file and a line break. */
+function withoutOpenSsl(text: string): string {
+  const [, reason] = /error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):/.exec(text) ?? [];
+  return reason ?? text;
+}

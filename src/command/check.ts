@@ -1,0 +1,183 @@
+/**
+ * `check`: looks at one thing after the other, until one makes the next ones pointless.
+ * @module
+ */
+import {
+  type Client,
+  createClient,
+  OAuthProviderError,
+  type OAuthToken,
+  type VariablesConfig,
+} from '../index.ts';
+import { createSession } from '../session.ts';
+import { ADVICE_ON_ORIGINS, explain } from './advice.ts';
+import type { CheckOrder } from './commandLine.ts';
+import { printJson, printStep, type Step } from './output.ts';
+import {
+  callFailure,
+  callStep,
+  clockStep,
+  endpointStep,
+  type Inspection,
+  loginFailure,
+  tokenStep,
+} from './steps.ts';
+import { type ExitStatus, Stop } from './stop.ts';
+import { originAndPath, secretsOf, type Variables } from './text.ts';
+import { createTrace } from './trace.ts';
+import { namesSet, readConfig, warnOfUnknown } from './variables.ts';
+
+export async function runCheck(order: CheckOrder, env: Variables): Promise<ExitStatus> {
+  const steps: Step[] = [];
+  await check(order, {
+    env,
+    secrets: secretsOf(env),
+    trace: createTrace(),
+    show: (step) => {
+      steps.push(step);
+      if (!order.isJson) printStep(step);
+    },
+  });
+  const failed = steps.find(({ ok }) => !ok);
+  const error = failed && { message: failed.message, next: failed.next };
+  if (order.isJson) printJson({ ok: !failed, steps, error });
+  return failed ? 1 : 0;
+}
+
+async function check({ url, isLogin }: CheckOrder, inspection: Inspection): Promise<void> {
+  const config = checkVariables(inspection, isLogin);
+  if (!config || (url && !(await checkOrigin(config, inspection, url)))) return;
+  const token = await checkToken(config, inspection);
+  if (!token) return;
+  const sessionToken = isLogin ? await checkLogin(config, token, inspection) : config.vZM2mToken;
+  if (isLogin && !sessionToken) return;
+  // A text, not the session: that would log in again if the API said that it had lapsed.
+  const caller = createClient({ ...config, fetch: inspection.trace.fetch, vZM2mToken: sessionToken });
+  if (url) await checkCall(caller.withToken(token), url, inspection);
+}
+
+function checkVariables({ env, show }: Inspection, isLogin: boolean): VariablesConfig | undefined {
+  const set = namesSet(env);
+  const shared = { set, warnings: warnOfUnknown(env) };
+  const found = `set: ${set.join(', ') || 'none'}`;
+  try {
+    const config = readConfig(env);
+    requireVariables(set, ['CLIENT_SECRET', ...(isLogin ? ['USERNAME', 'PASSWORD'] : [])]);
+    show({ name: 'variables', ok: true, message: found, ...shared });
+    return config;
+  } catch (error) {
+    const { message, next } = explain(error, env);
+    show({ name: 'variables', ok: false, message: `${message}; ${found}`, next, ...shared });
+    return undefined;
+  }
+}
+
+function requireVariables(set: readonly string[], wanted: readonly string[]): void {
+  const missing = wanted.map((name) => `THINGSPACE_${name}`).filter((name) => !set.includes(name));
+  if (missing.length)
+    throw new Stop(
+      `${missing.join(' and ')} must be set`,
+      'Set it in the environment, or in a file for --env.',
+    );
+}
+
+/** Asks a client that sends nothing whether it would send its token there. */
+async function checkOrigin(config: VariablesConfig, { show }: Inspection, url: string): Promise<boolean> {
+  const sender = createClient({ ...config, vZM2mToken: undefined, fetch: async () => new Response() });
+  const { authorizedFetch } = sender.withToken({ accessToken: 'none', tokenType: 'Bearer' });
+  try {
+    await authorizedFetch(url);
+    return true;
+  } catch (error) {
+    const { message } = error as Error;
+    show({ name: 'call', ok: false, message, next: ADVICE_ON_ORIGINS, url: originAndPath(url) });
+    return false;
+  }
+}
+
+/** One token request tells of the endpoint, of the clock and of the token. */
+async function checkToken(config: VariablesConfig, inspection: Inspection): Promise<OAuthToken | undefined> {
+  const { env, show, trace } = inspection;
+  const { fetchToken } = createClient({ ...config, retry: { attempts: 1 }, fetch: trace.fetch });
+  const outcome = await fetchToken().catch((error: unknown) => error as Error);
+  const isAnswered = !(outcome instanceof Error) || outcome instanceof OAuthProviderError;
+  show(endpointStep(withSecretsOf(outcome, inspection), isAnswered ? undefined : outcome));
+  const clock = clockStep(inspection);
+  if (clock) show(clock);
+  if (!isAnswered) return undefined;
+  if (outcome instanceof Error) {
+    show({ name: 'token', ok: false, ...explain(outcome, env) });
+    return undefined;
+  }
+  show(tokenStep(inspection, outcome, config.clientCredentialsAuthCredentials.oauthScopes ?? []));
+  return outcome;
+}
+
+/** A server may repeat the token beside it. */
+function withSecretsOf(outcome: OAuthToken | Error, inspection: Inspection): Inspection {
+  if (outcome instanceof Error) return inspection;
+  return { ...inspection, secrets: [...inspection.secrets, outcome.accessToken] };
+}
+
+/** Logs in as a call would, for a call that is answered here and sent nowhere. */
+async function checkLogin(
+  config: VariablesConfig,
+  token: OAuthToken,
+  inspection: Inspection,
+): Promise<string | undefined> {
+  const { env, trace, show } = inspection;
+  const notice = 'one M2M login follows; if it fails it counts, and five in a row lock the account';
+  show({ name: 'notice', ok: true, message: notice });
+  const { THINGSPACE_USERNAME: username = '', THINGSPACE_PASSWORD: password = '' } = env;
+  const session = createSession({ username: username.trim(), password: password.trim() });
+  const { origin } = new URL(trace.url);
+  const client = createClient({
+    ...config,
+    environment: withOrigin(config.environment, origin),
+    vZM2mToken: session,
+    fetch: loginOnce(trace.fetch, `${origin}/`),
+  });
+  try {
+    await client.withToken(token).authorizedFetch(`${origin}/`);
+    const { durationMs } = trace;
+    show({
+      name: 'login',
+      ok: true,
+      message: `the M2M login brought a session in ${durationMs} ms`,
+      durationMs,
+    });
+    return session.current();
+  } catch (error) {
+    show(loginFailure(inspection, error));
+    return undefined;
+  }
+}
+
+/** The token endpoint's origin need not be one of the API. */
+function withOrigin(environment: VariablesConfig['environment'], origin: string) {
+  if (typeof environment !== 'object') return environment;
+  return { ...environment, apiOrigins: [...environment.apiOrigins, origin] };
+}
+
+/** Answers the call itself; gives a second login the answer of the first, which may have counted. */
+function loginOnce(send: typeof fetch, callUrl: string): typeof fetch {
+  let login: Promise<Response> | undefined;
+  return async (input, init) => {
+    const { url } = new Request(input);
+    if (url === callUrl) return new Response();
+    if (!url.endsWith('/login')) return send(input, init);
+    login ??= send(input, init);
+    return (await login).clone();
+  };
+}
+
+async function checkCall({ authorizedFetch }: Client, url: string, inspection: Inspection): Promise<void> {
+  const { show } = inspection;
+  try {
+    const answer = await authorizedFetch(url);
+    await answer.body?.cancel();
+    show(callStep(inspection, url, answer));
+  } catch (error) {
+    show(callFailure(inspection, url, error));
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * What the command line asks for. A mistake in it is told in one line, with the word that is wrong.
+ * @module
+ */
+import { parseArgs } from 'node:util';
+import { countChanges, nearest } from './nearest.ts';
+import { wrongUse } from './stop.ts';
+import { escapeControls } from './text.ts';
+
+export type Order = HelpOrder | TokenOrder | CheckOrder | MockOrder;
+
+interface HelpOrder {
+  readonly command: 'help' | 'version';
+}
+
+interface ReportOrder {
+  readonly envFile: string | undefined;
+  readonly isJson: boolean;
+}
+
+export interface TokenOrder extends ReportOrder {
+  readonly command: 'token';
+  readonly storeFolder: string | undefined;
+}
+
+export interface CheckOrder extends ReportOrder {
+  readonly command: 'check';
+  readonly url: string | undefined;
+  readonly isLogin: boolean;
+}
+
+export interface MockOrder {
+  readonly command: 'mock';
+  /** `0`: any free one. */
+  readonly port: number;
+}
+
+/** By command, the options that it takes. */
+const TAKES: Readonly<Record<string, readonly string[]>> = {
+  token: ['store', 'env', 'json'],
+  check: ['login', 'env', 'json'],
+  mock: ['port'],
+};
+
+/** By option, what its value is called. */
+const VALUES: Readonly<Record<string, string>> = { env: 'FILE', store: 'FOLDER', port: 'N' };
+
+const LONGEST_QUOTE = 60;
+const MOST_CHANGES = 3;
+
+/** Throws a {@link Stop} for what it does not understand. */
+export function readOrder(args: readonly string[]): Order {
+  const { words, options } = parse(args);
+  if (words[0] === 'help' || args.includes('--help') || args.includes('-h')) return { command: 'help' };
+  if (args.includes('--version')) return { command: 'version' };
+  checkOptions(options);
+  const [command, ...rest] = words;
+  checkCommand(command);
+  const values = readValues(command, options);
+  const shared = { envFile: values.get('env'), isJson: values.has('json') };
+  if (command === 'check') return { command, ...shared, url: readUrl(rest), isLogin: values.has('login') };
+  if (rest[0] !== undefined) throw wrongUse(`${command} does not take ${quote(rest[0])}`);
+  if (command === 'mock') return { command, port: readPort(values.get('port')) };
+  return { command, ...shared, storeFolder: values.get('store') };
+}
+
+interface GivenOption {
+  readonly name: string;
+  /** As it was written. */
+  readonly rawName: string;
+  readonly value?: string | undefined;
+}
+
+function parse(args: readonly string[]): { words: string[]; options: GivenOption[] } {
+  const options = Object.fromEntries(Object.keys(VALUES).map((name) => [name, { type: 'string' }] as const));
+  // Not strict, since its own messages are of several sentences, and quote values, which may be secrets.
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true });
+  return {
+    words: tokens.flatMap((token) => (token.kind === 'positional' ? [token.value] : [])),
+    options: tokens.flatMap((token) => (token.kind === 'option' ? [token] : [])),
+  };
+}
+
+/** Whatever the command: each is one that some command takes, with a value if it has one. */
+function checkOptions(options: readonly GivenOption[]): void {
+  const known = [...new Set(Object.values(TAKES).flat())].map((name) => `--${name}`);
+  for (const { rawName, name, value } of options) {
+    if (!known.includes(rawName))
+      throw wrongUse(`Unknown option ${quote(rawName)}${suggest(rawName, known)}`);
+    const kind = VALUES[name];
+    if (!kind && value !== undefined) throw wrongUse(`${rawName} takes no value`);
+    if (kind && (!value || value.startsWith('-')))
+      throw wrongUse(`${rawName} needs a value: ${rawName} ${kind}`);
+  }
+}
+
+type Command = 'token' | 'check' | 'mock';
+
+function checkCommand(word: string | undefined): asserts word is Command {
+  const commands = Object.keys(TAKES);
+  if (word === undefined) throw wrongUse(`A command is missing: ${commands.join(', ')}`);
+  if (!commands.includes(word)) throw wrongUse(`Unknown command ${quote(word)}${suggest(word, commands)}`);
+}
+
+function readValues(command: Command, options: readonly GivenOption[]): Map<string, string> {
+  const values = new Map<string, string>();
+  for (const { name, rawName, value = '' } of options) {
+    if (!TAKES[command]?.includes(name)) throw wrongUse(`${command} does not take ${rawName}`);
+    values.set(name, value);
+  }
+  return values;
+}
+
+/** A guess, where the word is close enough to one that is known. */
+function suggest(word: string, known: readonly string[]): string {
+  const guess = nearest(word, known);
+  const most = Math.min(MOST_CHANGES, word.length / 2);
+  return countChanges(word, guess) <= most ? `; did you mean ${guess}?` : '';
+}
+
+function readUrl([url, surplus]: readonly string[]): string | undefined {
+  if (surplus !== undefined) throw wrongUse(`check takes one URL, so ${quote(surplus)} is too much`);
+  if (url === undefined || (/^https?:\/\//i.test(url) && URL.canParse(url))) return url;
+  throw wrongUse(`${quote(withoutQuery(url))} is not a whole URL: write https://…`);
+}
+
+function readPort(text: string = '0'): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
+    throw wrongUse('--port must be a whole number from 0 to 65535');
+  return Number(text);
+}
+
+function quote(word: string): string {
+  return escapeControls(word.length > LONGEST_QUOTE ? `${word.slice(0, LONGEST_QUOTE)}…` : word);
+}
+
+function withoutQuery(url: string): string {
+  return url.replace(/[?#].*/s, '');
+}

@@ -1,0 +1,52 @@
+/**
+ * The command: finds out what was asked for, does it, and says what went wrong.
+ * @module
+ */
+import { readFileSync } from 'node:fs';
+import process from 'node:process';
+import { explain } from './advice.ts';
+import { runCheck } from './check.ts';
+import { type Order, readOrder } from './commandLine.ts';
+import { serveMock } from './mock.ts';
+import { print, printExplanation, printJson } from './output.ts';
+import { type ExitStatus, Stop } from './stop.ts';
+import { printToken } from './token.ts';
+import { USAGE } from './usage.ts';
+import { readVariables } from './variables.ts';
+
+/** `manifest`: where the package.json lies that has the version. */
+export async function main(args: readonly string[], manifest: URL): Promise<ExitStatus> {
+  try {
+    return await run(readOrder(args), manifest);
+  } catch (error) {
+    return fail(error, args);
+  }
+}
+
+function run(order: Order, manifest: URL): ExitStatus | Promise<ExitStatus> {
+  switch (order.command) {
+    case 'help':
+      return show(USAGE);
+    case 'version':
+      return show(`${JSON.parse(readFileSync(manifest, 'utf8')).version}\n`);
+    case 'mock':
+      return serveMock(order);
+    case 'token':
+      return printToken(order, readVariables(order.envFile));
+    case 'check':
+      return runCheck(order, readVariables(order.envFile));
+  }
+}
+
+function show(text: string): ExitStatus {
+  print(text);
+  return 0;
+}
+
+function fail(error: unknown, args: readonly string[]): ExitStatus {
+  const explanation = explain(error, process.env);
+  const steps = args[0] === 'token' ? undefined : [];
+  if (args.includes('--json')) printJson({ ok: false, steps, error: explanation });
+  else printExplanation(explanation);
+  return error instanceof Stop ? error.status : 1;
+}

@@ -1,0 +1,34 @@
+/**
+ * What `--help` prints.
+ * @module
+ */
+export const USAGE = `Usage:
+  thingspace-auth token [--store FOLDER] [--env FILE] [--json]
+      Prints an access token and nothing else:
+      curl -H "Authorization: Bearer $(npx thingspace-auth token)" \\
+        https://5gedge.verizon.com/api/mec/eds/regions
+      --store  Keeps the token in a folder, and gets another one only when it is needed.
+               Programs that use storedToken(fileStore(folder)) share it.
+      --json   Prints the whole token: { accessToken, tokenType, expiresIn, expiry, scope }.
+
+  thingspace-auth check [URL] [--login] [--env FILE] [--json]
+      Says step by step what works: the variables, the token endpoint, this machine's clock,
+      the token. With a URL, it also makes one authorized GET.
+      --login  Also logs in to the M2M session, once, with THINGSPACE_USERNAME and
+               THINGSPACE_PASSWORD. A failed login counts: five in a row lock the account.
+      --json   Prints one object: { ok, steps: [{ name, ok, … }], error? }.
+
+  thingspace-auth mock [--port N]
+      Serves a mock ThingSpace on this machine until you press Ctrl-C. It prints the variables
+      that lead to it, then a line for each request. Without --port it takes any free port.
+
+  --env FILE   Reads variables from a file with lines NAME=value. Variables that are set win.
+  --help       Prints this. --version prints the version.
+
+Variables: THINGSPACE_CLIENT_ID, THINGSPACE_CLIENT_SECRET, THINGSPACE_SCOPES (separated by
+spaces), THINGSPACE_M2M_TOKEN, THINGSPACE_TIMEOUT (milliseconds), and THINGSPACE_ENVIRONMENT
+(Production, Staging, …) or, for another server, THINGSPACE_TOKEN_URL and
+THINGSPACE_API_ORIGINS (separated by spaces).
+
+Exit status: 0; 1 if something does not work; 2 if the command line is wrong.
+`;

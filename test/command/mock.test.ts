@@ -1,0 +1,111 @@
+/** `mock`: a server that programs in any language reach. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import { createInterface } from 'node:readline';
+import { type TestContext, test } from 'node:test';
+import { COMMAND, ownVariables, startCommand } from '../support/runCommand.ts';
+
+interface Serving {
+  readonly child: ChildProcess;
+  /** The variables that it has printed. */
+  readonly variables: Readonly<Record<string, string>>;
+  readonly origin: string;
+  /** The next line that it prints. */
+  readonly nextLine: () => Promise<string>;
+}
+
+async function serve(t: TestContext, ...args: string[]): Promise<Serving> {
+  const child = spawn(process.execPath, [COMMAND, 'mock', ...args], {
+    env: ownVariables(),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.after(() => child.kill('SIGKILL'));
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const nextLine = async () => (await lines.next()).value;
+  const variables: Record<string, string> = {};
+  while (!variables['THINGSPACE_PASSWORD']) {
+    const [, name = '', value = ''] = /^(THINGSPACE_\w+)=(\S+)$/.exec(await nextLine()) ?? [];
+    assert.ok(name);
+    variables[name] = value;
+  }
+  return { child, variables, origin: variables['THINGSPACE_API_ORIGINS'] ?? '', nextLine };
+}
+
+test('it prints the variables that lead to it, then each request in a line', async (t) => {
+  const { variables, origin, nextLine } = await serve(t);
+  assert.match(origin, /^http:\/\/127\.0\.0\.1:\d+$/);
+  assert.deepEqual(Object.keys(variables), [
+    'THINGSPACE_CLIENT_ID',
+    'THINGSPACE_CLIENT_SECRET',
+    'THINGSPACE_TOKEN_URL',
+    'THINGSPACE_API_ORIGINS',
+    'THINGSPACE_USERNAME',
+    'THINGSPACE_PASSWORD',
+  ]);
+
+  const { stdout } = await startCommand(
+    ['check', '--login', `${origin}/api/m2m/v1/accounts?key=1`],
+    variables,
+  );
+
+  assert.match(stdout, /\nok {4}login .*\nok {4}call .* answered 200 in \d+ ms\n$/);
+  assert.deepEqual(
+    [await nextLine(), await nextLine(), await nextLine()],
+    [
+      'POST /api/ts/v1/oauth2/token 200',
+      'POST /api/m2m/v1/session/login 200',
+      'GET /api/m2m/v1/accounts 200',
+    ],
+  );
+  const answer = await fetch(`${origin}/api/orders`, { method: 'PUT', body: 'text' });
+  assert.equal(answer.status, 401);
+  assert.match(await answer.text(), /900902/);
+  assert.equal(await nextLine(), 'PUT /api/orders 401');
+});
+
+test('it outlives requests that it cannot read', async (t) => {
+  const { origin, nextLine } = await serve(t);
+  const { port } = new URL(origin);
+  for (const [method, host] of [
+    ['TRACE', 'localhost'],
+    ['GET', '%%%'],
+  ]) {
+    const socket = connect(Number(port), '127.0.0.1');
+    socket.end(`${method} /path HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+    const [bytes] = await once(socket, 'data');
+    assert.match(String(bytes), /^HTTP\/1\.1 400 /);
+    assert.equal(await nextLine(), `${method} /path 400`);
+  }
+});
+
+test('it takes the port that it is given, and says if that is taken', async (t) => {
+  const blocker = createServer().listen(0, '127.0.0.1');
+  t.after(() => blocker.close());
+  await once(blocker, 'listening');
+  const { port } = blocker.address() as { port: number };
+
+  assert.deepEqual(await startCommand(['mock', '--port', String(port)], {}), {
+    stdout: '',
+    stderr: `Port ${port} is taken\nChoose another one, or leave --port out for any free one.\n`,
+    exitCode: 1,
+  });
+  blocker.close();
+  await once(blocker, 'close');
+  assert.equal((await serve(t, '--port', String(port))).origin, `http://127.0.0.1:${port}`);
+});
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  test(`${signal} ends it, with an open connection too`, async (t) => {
+    const { child, origin } = await serve(t);
+    const socket = connect(Number(new URL(origin).port), '127.0.0.1');
+    socket.on('error', () => {});
+    socket.write('POST /api HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf');
+    await once(socket, 'connect');
+
+    child.kill(signal);
+
+    assert.deepEqual(await once(child, 'exit'), [0, null]);
+  });
+}

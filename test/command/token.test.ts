@@ -1,0 +1,136 @@
+/** `token`: what it prints, and where; where it keeps the token. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { configFromEnvironment, createClient } from 'thingspace-auth';
+import { storedToken } from 'thingspace-auth/stores';
+import { fileStore } from 'thingspace-auth/stores/file';
+import { createMockServer } from 'thingspace-auth/testing';
+import { preloading, runCommand, seen, startCommand } from '../support/runCommand.ts';
+import { startStandIn } from '../support/standIn.ts';
+
+async function folderOf(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'thingspace-auth-'));
+  t.after(() => rm(folder, { recursive: true }));
+  return folder;
+}
+
+test('it prints the access token and nothing else', async (t) => {
+  const { stdout, stderr, exitCode } = await runCommand(t, ['token'], { env: { FORCE_COLOR: '1' } });
+
+  assert.match(stdout, /^mock-access-token-\w+-1\n$/);
+  assert.deepEqual([stderr, exitCode], ['', 0]);
+});
+
+test('with --json it prints the whole token', async (t) => {
+  const { stdout, exitCode } = await runCommand(t, ['token', '--json'], {
+    mock: { startTime: 0 },
+    env: { THINGSPACE_SCOPES: 'discovery:read' },
+  });
+
+  const { accessToken, expiry, ...token } = JSON.parse(stdout);
+  assert.match(accessToken, /^mock-access-token-/);
+  assert.equal(typeof expiry, 'number');
+  assert.deepEqual(token, { tokenType: 'Bearer', expiresIn: 3600, scope: 'discovery:read' });
+  assert.equal(exitCode, 0);
+});
+
+test('it says on the other stream what is wrong, and what to do', async (t) => {
+  const { stdout, stderr, exitCode } = await runCommand(t, ['token'], { mock: { clients: {} } });
+
+  assert.equal(stdout, '');
+  assert.match(
+    stderr,
+    /^http\S+ refused with invalid_client.*\nCheck THINGSPACE_CLIENT_ID and THINGSPACE_CLIENT_SECRET, .*\n$/,
+  );
+  assert.equal(exitCode, 1);
+});
+
+test('with --json it says that as an object', async (t) => {
+  const { stdout, stderr, exitCode } = await runCommand(t, ['token', '--json'], { mock: { clients: {} } });
+
+  const { ok, error, ...more } = JSON.parse(stdout);
+  assert.deepEqual([ok, more, stderr, exitCode], [false, {}, '', 1]);
+  assert.match(error.message, /refused with invalid_client/);
+  assert.match(error.next, /^Check THINGSPACE_CLIENT_ID/);
+});
+
+test('it says which variable is missing', async () => {
+  const { stderr, exitCode } = await startCommand(['token'], {});
+  assert.match(stderr, /^THINGSPACE_CLIENT_ID must be set.*\nSet or correct the variable: .*\n$/);
+  assert.equal(exitCode, 1);
+
+  const withoutSecret = await startCommand(['token'], { THINGSPACE_CLIENT_ID: 'invented-key' });
+  assert.match(withoutSecret.stderr, /\nSet THINGSPACE_CLIENT_SECRET\.\n$/);
+});
+
+test('with --store it keeps the token, and shares it with programs', async (t) => {
+  const folder = join(await folderOf(t), 'tokens');
+  const mock = createMockServer();
+  const origin = await startStandIn(t, mock);
+  const env = {
+    THINGSPACE_CLIENT_ID: 'invented-key',
+    THINGSPACE_CLIENT_SECRET: 'invented-secret',
+    THINGSPACE_TOKEN_URL: `${origin}/oauth2/token`,
+    THINGSPACE_API_ORIGINS: origin,
+  };
+
+  const first = await startCommand(['token', '--store', folder], env);
+  const second = await startCommand(['token', '--json', '--store', folder], env);
+  const { clientCredentialsAuthCredentials, ...config } = configFromEnvironment(env);
+  const oauthTokenProvider = storedToken(fileStore(folder));
+  const program = createClient({
+    ...config,
+    clientCredentialsAuthCredentials: { ...clientCredentialsAuthCredentials, oauthTokenProvider },
+  });
+
+  assert.deepEqual([first.stderr, second.stderr], ['', '']);
+  assert.equal(JSON.parse(second.stdout).accessToken, first.stdout.trim());
+  assert.equal((await program.getToken()).accessToken, first.stdout.trim());
+  assert.equal(mock.requests.length, 1);
+  mock.advance(3600);
+  await rm(folder, { recursive: true });
+  assert.notEqual((await startCommand(['token', '--store', folder], env)).stdout, first.stdout);
+});
+
+test('a folder that cannot be used costs a word, not the token', async (t) => {
+  const file = join(await folderOf(t), 'file');
+  await writeFile(file, 'invented');
+
+  const outcome = await runCommand(t, ['token', '--store', file]);
+
+  assert.match(outcome.stdout, /^mock-access-token-\w+-1\n$/);
+  assert.match(outcome.stderr, /^The token is not kept: \S+\/file cannot be used \((ENOTDIR|EEXIST)\)\n$/);
+  assert.equal(outcome.exitCode, 0);
+  assert.deepEqual(seen(outcome), ['token 200']);
+});
+
+test('--env reads a file; variables that are set win, but not empty ones', async (t) => {
+  const file = join(await folderOf(t), 'variables');
+  const text =
+    "# invented\nTHINGSPACE_CLIENT_SECRET='invented secret'\nTHINGSPACE_CLIENT_ID=another-key\nTHINGSPACE_SCOPES=read\n";
+  await writeFile(file, text);
+
+  const outcome = await runCommand(t, ['token', '--env', file], { env: { THINGSPACE_CLIENT_SECRET: ' ' } });
+  assert.match(outcome.stdout, /^mock-access-token-\w+-1\n$/);
+  assert.match(outcome.mock.requests[0]?.body ?? '', /scope=read/);
+  assert.deepEqual([outcome.stderr, outcome.exitCode], ['', 0]);
+
+  const refused = await runCommand(t, ['token', '--env', file], { env: { THINGSPACE_CLIENT_ID: 'a-third' } });
+  assert.equal(refused.exitCode, 1);
+  assert.doesNotMatch(refused.stderr, /invented secret/);
+
+  const missing = await runCommand(t, ['token', '--env', `${file}-none`]);
+  assert.deepEqual(
+    [missing.stderr, missing.exitCode],
+    ['The file of --env cannot be read (ENOENT)\nGive the path of a file with lines NAME=value.\n', 1],
+  );
+  const older = await runCommand(t, ['token', '--env', file], {
+    env: preloading(
+      "import util from 'node:util'; import { syncBuiltinESMExports } from 'node:module'; delete util.parseEnv; syncBuiltinESMExports();",
+    ),
+  });
+  assert.match(older.stderr, /^This version of Node cannot read --env\nUse Node 20\.12 or later/);
+});
