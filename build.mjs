@@ -1,7 +1,8 @@
 // Builds dist/ from src/: `core.js` with every source that the main entry needs or that several entries share,
-// one file that imports it for each entry of package.json and for the command, their declarations, and one
-// self-contained file of the main entry for import by URL. Only that one is minified: a minifier drops the
-// notes that tell bundlers what they may leave out, and what has no source map must be readable as it is.
+// `testing/mock.js` with what entries share of the mock, one file that imports them for each entry of
+// package.json and for the command, declarations, and one self-contained file of the main entry for import by
+// URL. Only that one is minified: a minifier drops the notes that tell bundlers what they may leave out, and
+// what has no source map must be readable as it is.
 //   --tests     also transpiles test/ and examples/ into .build/, since Node 20 runs no TypeScript
 //   --modules   makes dist/ one module for each source instead, for tools that look at them one by one
 import { execFileSync } from 'node:child_process';
@@ -14,6 +15,8 @@ process.chdir(import.meta.dirname);
 
 const ESM = { bundle: true, format: 'esm', target: 'es2022' };
 const CORE = 'dist/core.js';
+/** The mock shares no code with the client, so that no program need load it. */
+const MOCK = 'dist/testing/mock.js';
 
 const { exports, bin } = JSON.parse(readFileSync('package.json', 'utf8'));
 const targets = [...Object.values(exports).map((entry) => entry.default), ...Object.values(bin)];
@@ -32,49 +35,41 @@ if (process.argv.includes('--tests')) {
 }
 
 async function buildEntries() {
-  const core = await findCore();
-  const contents = core.map((source) => `export * from './${source}';`).join('\n');
-  await build({ ...ESM, stdin: { contents, resolveDir: '.' }, outfile: CORE });
-  await Promise.all(entries.map((entry) => buildEntry(entry, core)));
+  const shared = await findShared();
+  await Promise.all([CORE, MOCK].map((outfile) => buildShared(outfile, shared)));
+  await Promise.all(entries.map((entry) => buildEntry(entry, shared)));
   await build({ ...ESM, entryPoints: [entries[0]], outfile: 'dist/thingspace-auth.min.js', minify: true });
 }
 
-/** One file, which imports the core and other entries. */
-async function buildEntry(entry, core) {
-  const outfile = builtFrom(entry);
-  const leaveCoreAndEntries = leaveImports((path, folder) => {
-    const source = relative('.', join(folder, path));
-    const isElsewhere = core.includes(source) || entries.includes(source);
-    const file = core.includes(source) ? CORE : builtFrom(source);
-    return isElsewhere && relative(dirname(outfile), file).replace(/^(?!\.)/, './');
-  });
-  await build({
-    ...ESM,
-    entryPoints: [entry],
-    outfile,
-    external: ['node:*'],
-    plugins: [leaveCoreAndEntries],
-  });
+function buildShared(outfile, shared) {
+  const sources = [...shared.keys()].filter((source) => shared.get(source) === outfile);
+  const contents = sources.map((source) => `export * from './${source}';`).join('\n');
+  return build({ ...ESM, stdin: { contents, resolveDir: '.' }, outfile });
 }
 
-/** Its sources. No two may export one name: `export *` would drop it without a word. */
-async function findCore() {
+/** One file, which imports what is shared, and other entries. */
+function buildEntry(entry, shared) {
+  const outfile = builtFrom(entry);
+  const leaveSharedAndEntries = leaveImports((path, folder) => {
+    const source = relative('.', join(folder, path));
+    const file = shared.get(source) ?? (entries.includes(source) && builtFrom(source));
+    return file && relative(dirname(outfile), file).replace(/^(?!\.)/, './');
+  });
+  const plugins = [leaveSharedAndEntries];
+  return build({ ...ESM, entryPoints: [entry], outfile, external: ['node:*'], plugins });
+}
+
+/** By source, the file that it is in if the main entry or several entries need it. */
+async function findShared() {
   const { metafile } = await buildModules('unused', '.', filesOf('src'), { write: false, metafile: true });
   const modules = new Map(Object.values(metafile.outputs).map((module) => [module.entryPoint, module]));
-  const [neededByMain, ...neededByOthers] = entries.map((entry) => [...needsOf(entry)]);
-  const core = [...modules.keys()].filter(
-    (source) =>
-      neededByMain.includes(source) || neededByOthers.filter((each) => each.includes(source)).length > 1,
-  );
-
-  const exporters = new Map();
-  for (const source of core) {
-    for (const name of modules.get(source).exports) {
-      if (exporters.has(name)) throw new Error(`${exporters.get(name)} and ${source} both export ${name}.`);
-      exporters.set(name, source);
-    }
-  }
-  return core;
+  const [byMain, ...byOthers] = entries.map((entry) => needsOf(entry));
+  const isShared = (source) => byMain.has(source) || byOthers.filter((needs) => needs.has(source)).length > 1;
+  const sources = [...modules.keys()].filter(isShared);
+  const shared = new Map(sources.map((each) => [each, each.startsWith('src/testing/') ? MOCK : CORE]));
+  for (const file of [CORE, MOCK])
+    assertUniqueNames(sources.filter((each) => shared.get(each) === file).map((each) => modules.get(each)));
+  return shared;
 
   /** What a source imports at run time, and what that imports, up to other entries. */
   function needsOf(source, found = new Set()) {
@@ -83,6 +78,18 @@ async function findCore() {
       if (!entries.includes(imported) && !found.has(imported)) needsOf(imported, found.add(imported));
     }
     return found;
+  }
+}
+
+/** `export *` would drop a name that two of them export, without a word. */
+function assertUniqueNames(modules) {
+  const exporters = new Map();
+  for (const { entryPoint, exports: names } of modules) {
+    for (const name of names) {
+      if (exporters.has(name))
+        throw new Error(`${exporters.get(name)} and ${entryPoint} both export ${name}.`);
+      exporters.set(name, entryPoint);
+    }
   }
 }
 

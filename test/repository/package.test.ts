@@ -7,6 +7,8 @@ import { test } from 'node:test';
 import { ApiError, createClient } from 'thingspace-auth';
 import { createSession } from 'thingspace-auth/session';
 
+/** What several entries share: of the client, and of the mock. */
+const SHARED = ['./dist/core.js', './dist/testing/mock.js'];
 const root = join(import.meta.dirname, '../../..');
 
 function read(path: string): string {
@@ -93,8 +95,8 @@ test('the changelog begins with the version of package.json', () => {
   assert.equal(/^## (\S+)/m.exec(changelog)?.[1], readJson('package.json').version);
 });
 
-test('dist holds the core, a file for each entry and the command, one for import by URL, and no other code', () => {
-  const files = ['./dist/core.js', './dist/thingspace-auth.min.js', ...targets()];
+test('dist holds what is shared, a file for each entry and the command, one for import by URL, and no other code', () => {
+  const files = [...SHARED, './dist/thingspace-auth.min.js', ...targets()];
 
   assert.deepEqual(
     filesIn('dist').filter((path) => !path.endsWith('.d.ts')),
@@ -113,10 +115,14 @@ test('each source stands in one built file, under its name', () => {
 
   assert.equal(homes.get('src/client.ts'), 'dist/core.js');
   assert.equal(homes.get('src/session/login.ts'), 'dist/session.js');
+  assert.deepEqual(
+    [...homes].filter(([source, home]) => source.startsWith('src/testing/') && home === 'dist/core.js'),
+    [],
+  );
 });
 
-test('built files import only the core, other entries and modules of Node', () => {
-  const known = ['dist/core.js', ...targets().map((path) => path.slice(2))];
+test('built files import only what is shared, other entries and modules of Node', () => {
+  const known = [...SHARED, ...targets()].map((path) => path.slice(2));
   for (const { path, text } of builtFiles()) {
     const imported = [...text.matchAll(/^(?:import|export|\}) .*?from "(.*)";$/gm)].map(([, name]) => name!);
     assert.deepEqual(
@@ -124,7 +130,7 @@ test('built files import only the core, other entries and modules of Node', () =
       [],
       path,
     );
-    assert.equal(path === 'dist/core.js' && imported.length > 0, false);
+    if (SHARED.includes(`./${path}`)) assert.deepEqual(imported, [], path);
   }
 });
 
