@@ -34,7 +34,8 @@ export interface DiscoverOptions {
  * It asks `/.well-known/oauth-authorization-server` with the issuer's path behind it. If there is no usable
  * metadata of this issuer, it makes a second request: for the issuer's path with
  * `/.well-known/openid-configuration` behind it. It follows no redirect, reads at most 64 KiB, and takes only
- * metadata that names exactly this issuer. It remembers nothing: call it once, at the start.
+ * metadata that names exactly this issuer. An https issuer may name https endpoints only. It remembers nothing:
+ * call it once, at the start.
  *
  * @param issuer the server's issuer, exactly as its metadata writes it: https or on a loopback host, without
  *   credentials, query and fragment
@@ -44,8 +45,12 @@ export interface DiscoverOptions {
  * @see RFC 8414 section 3
  *
  * @example
- * const environment = await discover('https://auth.example.com', { apiOrigins: ['https://api.example.com']
- * });
+ * ```ts
+ * import { discover } from 'thingspace-auth/discover';
+ *
+ * const apiOrigins = ['https://api.example.com'];
+ * const environment = await discover('https://auth.example.com', { apiOrigins });
+ * ```
  */
 export async function discover(issuer: string, options: DiscoverOptions): Promise<CustomEnvironment> {
   const { apiOrigins, fetch, timeout, signal } = check<DiscoverOptions, 'apiOrigins' | 'fetch' | 'timeout'>(
@@ -79,16 +84,16 @@ const ISSUER_RULE = 'an https or loopback URL without credentials, query and fra
  * says what was wrong with each.
  */
 async function firstOf<T>(urls: readonly string[], read: (url: string) => Promise<T>): Promise<T> {
-  const failures: ApiError[] = [];
+  let failure: ApiError | undefined;
   for (const url of urls) {
     try {
       return await read(url);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      failures.push(error);
+      failure = failure ? new ApiError(`${failure.message}; ${error.message}`, error) : error;
     }
   }
-  throw new ApiError(failures.map(({ message }) => message).join('; '), failures.at(-1)!);
+  throw failure;
 }
 
 /** What came from an address. */
@@ -116,23 +121,27 @@ function toEnvironment(
   apiOrigins: readonly string[],
   reply: MetadataAnswer,
 ): CustomEnvironment {
-  if (reply.text === undefined) throw createMetadataError(reply, 'is larger than 64 KiB');
+  if (reply.text === undefined) throw createMetadataError(reply, 'is over 64 KiB');
   const metadata = parseMetadata(reply.text);
-  if (!reply.response.ok || !metadata.issuer) throw createMetadataError(reply, 'is no metadata');
+  if (!reply.response.ok || !metadata.issuer) throw createMetadataError(reply, 'is not metadata');
   // RFC 8414 section 3.3: both are the same text, including a slash at the end.
   if (metadata.issuer !== issuer)
     throw createMetadataError(reply, `is that of issuer ${JSON.stringify(metadata.issuer).slice(0, 200)}`);
   try {
     const { token_endpoint: tokenUrl, revocation_endpoint } = metadata;
-    const environment = settleEnvironment({
-      tokenUrl,
-      apiOrigins,
-      revocationUrl: revocation_endpoint ?? undefined,
-    });
+    const revocationUrl = revocation_endpoint ?? undefined;
+    const environment = settleEnvironment({ tokenUrl, apiOrigins, revocationUrl });
+    // Or metadata could lead the client's secret to a service of this machine.
+    if (isHttps(issuer) && ![tokenUrl, revocationUrl ?? tokenUrl].every(isHttps))
+      throw new TypeError('endpoints must be https');
     return Object.freeze(withoutAbsent<CustomEnvironment>(environment as CustomEnvironment));
   } catch (cause) {
-    throw createMetadataError(reply, `is of no use: ${(cause as Error).message}`);
+    throw createMetadataError(reply, `is unusable: ${(cause as Error).message}`);
   }
+}
+
+function isHttps(url: string): boolean {
+  return /^https/.test(String(safeOrigin(url, {})));
 }
 
 function createMetadataError(

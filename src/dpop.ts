@@ -41,14 +41,23 @@ export interface DpopOptions {
 /**
  * Makes the object for the option `dpop`. The client's tokens are then bound to a key: a thief who has only
  * the token cannot use it. The key and the servers' nonces belong to this object, and clients that are given
- * the same object share them. Touches no network, and makes no key before it is needed.
+ * the same object share them. It remembers the nonces of at most 1,000 servers. Touches no network, and makes no
+ * key before it is needed.
  *
  * @throws `TypeError` for an unknown option, and for a `keyPair` whose private key may not sign, or whose
  *   public key is of another kind or cannot be exported
  * @see RFC 9449 section 4
  *
  * @example
- * const client = createClient({ …, dpop: createDpop() });
+ * ```ts
+ * import { createClient } from 'thingspace-auth';
+ * import { createDpop } from 'thingspace-auth/dpop';
+ *
+ * const client = createClient({
+ *   clientCredentialsAuthCredentials: { oauthClientId: 'my-id', oauthClientSecret: 'my-secret' },
+ *   dpop: createDpop(),
+ * });
+ * ```
  */
 export function createDpop(options?: DpopOptions): Dpop {
   const { keyPair } = check<DpopOptions>(options, {
@@ -98,9 +107,20 @@ function noteNonce(
   // What RFC 9449 section 8.1 allows. If there are two headers, the platform joins them with a space, which
   // is not allowed.
   if (!nonce || !/^[!#-[\]-~]+$/.test(nonce)) return undefined;
-  nonces.set(serverOf(request), nonce);
+  keepNonce(nonces, serverOf(request), nonce);
   const isAsked = status === 401 && /\berror="?use_dpop_nonce\b/i.test(headers.get('www-authenticate') ?? '');
   return isAsked ? 'nonce' : undefined;
+}
+
+/** A client may call any number of origins, so the nonce that is oldest makes room for a new one. */
+const MOST_NONCES = 1_000;
+
+function keepNonce(nonces: Map<string, string>, server: string, nonce: string): void {
+  // A map keeps the order in which its keys came.
+  nonces.delete(server);
+  nonces.set(server, nonce);
+  const [oldest] = nonces.keys();
+  if (nonces.size > MOST_NONCES && oldest !== undefined) nonces.delete(oldest);
 }
 
 async function getThumbprint(state: ProofState): Promise<string> {

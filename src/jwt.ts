@@ -24,7 +24,8 @@ export type { Signer, SigningAlgorithm, SigningKey } from './platform/jws.ts';
 export interface JwtOptions {
   /**
    * Whom the assertion is for: its `aud` (RFC 7523 section 3). Default: the token endpoint's URL, for
-   * revocation too. Some servers want their issuer instead. better-auth and Glewlwyd want the URL that the
+   * revocation too. Some servers want their issuer instead. If you use several servers that do not trust
+   * each other, give the issuer, or use a key for each: one could otherwise pass an assertion on to another. better-auth and Glewlwyd want the URL that the
    * request goes to: `({ url }) => url`. What such a function throws reaches the caller.
    */
   readonly audience?: string | ((request: ClientAuthenticationRequest) => string) | undefined;
@@ -98,7 +99,13 @@ export function clientSecretJwt(options?: JwtOptions): ClientAuthentication {
  * @see RFC 7523 section 2.2
  *
  * @example
+ * ```ts
+ * import { readFile } from 'node:fs/promises';
+ * import { importKey, privateKeyJwt } from 'thingspace-auth/jwt';
+ *
+ * const pem = await readFile('client-key.pem', 'utf8');
  * const clientAuthentication = privateKeyJwt({ key: await importKey(pem), keyId: 'key-1' });
+ * ```
  */
 export function privateKeyJwt(options: PrivateKeyJwtOptions | SignerJwtOptions): ClientAuthentication {
   const { key, keyId, algorithm, ...claims } = check<PrivateKeyJwtOptions | SignerJwtOptions, 'key'>(
@@ -129,13 +136,15 @@ export function privateKeyJwt(options: PrivateKeyJwtOptions | SignerJwtOptions):
  * @param algorithm what the key signs with. Absent: the JWK's `alg`, or without one `RS256` for an RSA key;
  *   other keys have only one algorithm
  * @throws `TypeError` for anything else: a public or encrypted key, PKCS #1 and SEC 1, a key of another
- *   algorithm, or one that the platform does not know. The message shows nothing of the text
+ *   algorithm, or one that the platform does not know. The message shows nothing of the text. A PEM from an
+ *   `.env` file may have `\n` where its line breaks were: give `text.replaceAll('\\n', '\n')`
  * @see RFC 5958 section 2, RFC 7517 section 4
  */
 export async function importKey(text: string, algorithm?: SigningAlgorithm): Promise<SigningKey> {
   try {
     const [format, key, curve, alg] = readKey(text);
-    const [, usual] = CURVES[curve!] ?? ['', 'RS256' as const];
+    // RSA has no curve, and nothing has that name.
+    const usual = CURVES[curve!]?.[1] ?? 'RS256';
     const chosen = algorithm ?? alg ?? usual;
     // No platform is asked to import a key for an algorithm with another curve: workerd takes it for a key of
     // that curve, and Deno 2.0 crashes.
@@ -147,7 +156,9 @@ export async function importKey(text: string, algorithm?: SigningAlgorithm): Pro
   } catch {
     // What the platform says may quote the key.
   }
-  throw new TypeError('importKey takes a private key: JWK, or PEM of openssl pkcs8 -topk8 -nocrypt');
+  // In an .env file a PEM may stand in one line.
+  const rule = /-\\n/.test(text) ? 'JWK, or PEM without \\n' : 'JWK, or PEM of openssl pkcs8 -topk8 -nocrypt';
+  throw new TypeError(`importKey takes a private key: ${rule}`);
 }
 
 /**
@@ -177,14 +188,14 @@ function readKey(text: string): KeyText {
 }
 
 /**
- * The curves: their object identifiers in DER (RFC 8410 section 3, RFC 5480 section 2.1.1.1), and what signs
- * with them.
+ * The curves: the ends of their object identifiers in DER (RFC 8410 section 3, RFC 5480 section 2.1.1.1), in
+ * which they differ, and what signs with them.
  */
 const CURVES: Readonly<Record<string, readonly [objectId: string, algorithm: SigningAlgorithm]>> = {
-  Ed25519: ['\x2b\x65\x70', 'EdDSA'],
-  'P-256': ['\x2a\x86\x48\xce\x3d\x03\x01\x07', 'ES256'],
-  'P-384': ['\x2b\x81\x04\x00\x22', 'ES384'],
-  'P-521': ['\x2b\x81\x04\x00\x23', 'ES512'],
+  Ed25519: ['\x65\x70', 'EdDSA'],
+  'P-256': ['\x03\x01\x07', 'ES256'],
+  'P-384': ['\x04\x00\x22', 'ES384'],
+  'P-521': ['\x04\x00\x23', 'ES512'],
 };
 
 const CLAIMS: Rules<JwtOptions> = {

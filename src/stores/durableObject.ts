@@ -1,6 +1,6 @@
 /**
  * A token store in a Durable Object. Such an object does one thing at a time, so that all Workers of an
- * account can share one exchange. This file holds both sides: the class to deploy, and the store that speaks
+ * account can share one token request. This file holds both sides: the class to deploy, and the store that speaks
  * to it over the stub's `fetch`. The class imports nothing of `cloudflare:workers`, so that it runs at any
  * compatibility date.
  * @module
@@ -74,17 +74,25 @@ export class TokenStoreObject {
 
 /**
  * A store on a {@link TokenStoreObject}. Each method is one request to the object, and rejects when that
- * request fails. All Workers that speak to one object make one exchange for each token.
+ * request fails. All Workers that speak to one object make one token request for each token.
  *
  * A stub may be used only in the request that made it. For a client that outlives a request, such as one at
  * module scope, give a function that makes the stub: it is called for each operation.
  *
- * @throws `TypeError` for what is neither a stub nor a function
+ * @param stub a stub of the object, or a function that makes one
+ * @throws `TypeError` for anything else
  *
  * @example
  * ```ts
- * import { env } from 'cloudflare:workers';
- * storedToken(durableObjectStore(() => env.TOKENS.get(env.TOKENS.idFromName('tokens'))));
+ * import { storedToken } from 'thingspace-auth/stores';
+ * import { durableObjectStore, type TokenStoreStub } from 'thingspace-auth/stores/durable-object';
+ *
+ * interface Namespace {
+ *   idFromName(name: string): unknown;
+ *   get(id: unknown): TokenStoreStub;
+ * }
+ * declare const env: { TOKENS: Namespace }; // import { env } from 'cloudflare:workers'
+ * const provider = storedToken(durableObjectStore(() => env.TOKENS.get(env.TOKENS.idFromName('tokens'))));
  * ```
  */
 export function durableObjectStore(stub: TokenStoreStub | (() => TokenStoreStub)): TokenStore {

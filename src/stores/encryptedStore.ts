@@ -9,26 +9,32 @@ import type { TokenStore } from './tokenStore.ts';
 export type EncryptionKey = Parameters<typeof crypto.subtle.encrypt>[1];
 
 /**
- * Wraps a store so that only those who have a key can read or write its values, which are sealed with AES-GCM
- * (WebCrypto). Each write has a new random nonce. A value is bound to the name under which the store keeps
- * it, and does not open under another name. The names themselves stay readable. Someone who can write to the
- * store can put an old value back, and that value opens.
+ * Wraps a store so that its values can be read and written only with a key: they are sealed with AES-GCM.
+ * Names stay readable. A value opens only under its own name, but whoever can write to the store can put an old
+ * value back.
  *
- * If none of the keys opens a value, `get` and `compareAndSet` reject with an error whose `code` is
- * `'sealed'`. This happens when the key was changed, or when the value is junk or was written without a seal.
- * `storedToken` makes an exchange and overwrites such a value. A session treats the store as one that fails,
- * since processes with different keys must not overwrite each other's refusals. Both tell it as an event.
- * There is a `compareAndSet` if `store` has one.
+ * Make a key once (`openssl rand -base64 32`) and keep it where the client secret is kept.
  *
- * @param keys one AES-GCM key or several, with the usages `encrypt` and `decrypt`. The first one seals, and
- *   all are tried to open a value. To change the key, put the new key behind the old one in all processes.
- *   Then put the new key first. When the tokens have ended, take the old key out
- * @throws `TypeError` for what is no store, for an empty list of keys, and for a key that cannot do this
+ * To change it, first add the new key behind the old one in every process, then put it first. Take the old one
+ * out when no token sealed with it is left and each account with a session has been used since: reading a
+ * refusal seals it anew.
+ *
+ * `get` and `compareAndSet` reject with the code `sealed` if no key opens a value. `storedToken` then gets
+ * another token; a session sends no login. Both report `store_failed`.
+ *
+ * @param keys AES-GCM keys for `encrypt` and `decrypt`: the first seals, each opens
+ * @throws `TypeError` for a value that is not a store, for no keys, and for one that cannot do this
  * @see https://www.w3.org/TR/webcrypto/#aes-gcm
  *
  * @example
+ * ```ts
+ * import { encryptedStore, storedToken } from 'thingspace-auth/stores';
+ * import { fileStore } from 'thingspace-auth/stores/file';
+ *
+ * const bytes = Uint8Array.from(atob(process.env.TOKEN_KEY ?? ''), (character) => character.charCodeAt(0));
  * const key = await crypto.subtle.importKey('raw', bytes, 'AES-GCM', false, ['encrypt', 'decrypt']);
- * const provider = storedToken(encryptedStore(redisStore(redis), key));
+ * const provider = storedToken(encryptedStore(fileStore('/var/lib/my-service'), key));
+ * ```
  */
 export function encryptedStore(
   store: TokenStore,

@@ -14,7 +14,7 @@ export function createEntry(value: string, ttlSeconds: number | undefined): Entr
   return ttlSeconds === undefined ? { value } : { value, endMs: Date.now() + ttlSeconds * 1000 };
 }
 
-/** The value of an entry that has not ended; `undefined` for none, and for what is no entry. */
+/** The value of an entry that has not ended; `undefined` for anything else. */
 export function valueOf(entry: unknown): string | undefined {
   const { value, endMs = Infinity } = (entry ?? {}) as Partial<Entry>;
   return typeof value === 'string' && Date.now() < endMs ? value : undefined;

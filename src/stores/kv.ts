@@ -48,17 +48,21 @@ const ATTEMPTS = 20;
  * A store on a key-value namespace: a Workers KV binding or `Deno.Kv`. Each method is one request to it,
  * and `compareAndSet` is two.
  *
- * With `Deno.Kv` the store has `compareAndSet`, by means of an entry's versionstamp, so that a fleet makes
- * one exchange for each token. Workers KV has no such operation, and a write may take up to a minute to be
- * seen elsewhere. There the store saves exchanges, but two Workers may still make one at the same time;
- * `durableObjectStore` prevents that. Rejects with what the namespace rejects with.
+ * `Deno.Kv` has what `compareAndSet` needs, so that a fleet makes one token request for each token. Workers KV
+ * does not, and a write may take up to a minute to be seen elsewhere. There the store saves token requests, but
+ * two Workers may still make one at the same time; `durableObjectStore` prevents that. Rejects with what the
+ * namespace rejects with.
  *
- * @throws `TypeError` for what is neither
+ * @param namespace a binding of Workers KV, or what `Deno.openKv()` resolves to
+ * @throws `TypeError` for anything else
  *
  * @example
  * ```ts
- * storedToken(kvStore(env.TOKENS));
- * storedToken(kvStore(await Deno.openKv()));
+ * import { storedToken } from 'thingspace-auth/stores';
+ * import { kvStore, type WorkersKv } from 'thingspace-auth/stores/kv';
+ *
+ * declare const env: { TOKENS: WorkersKv };
+ * const provider = storedToken(kvStore(env.TOKENS));
  * ```
  */
 export function kvStore(namespace: WorkersKv | DenoKv): TokenStore {
@@ -69,22 +73,22 @@ export function kvStore(namespace: WorkersKv | DenoKv): TokenStore {
 
 function workersStore(namespace: WorkersKv): TokenStore {
   return {
-    get: async (key) => valueOf(await namespace.get(await nameOf(key), 'json')),
+    get: async (key) => valueOf(await namespace.get(await shortNameOf(key), 'json')),
     set: async (key, value, ttlSeconds) =>
       namespace.put(
-        await nameOf(key),
+        await shortNameOf(key),
         JSON.stringify(createEntry(value, ttlSeconds)),
         ttlSeconds === undefined ? {} : { expirationTtl: Math.max(60, Math.ceil(ttlSeconds)) },
       ),
-    delete: async (key) => namespace.delete(await nameOf(key)),
+    delete: async (key) => namespace.delete(await shortNameOf(key)),
   };
 }
 
 /**
- * Workers KV refuses names of more than 512 bytes, so a longer key is stored under its digest. A key with all
- * scopes of the vendor has 436.
+ * Workers KV refuses names of more than 512 bytes, so a longer key is stored under its digest. `storedToken`
+ * has none, but a wrapper may put a long prefix before its keys.
  */
-async function nameOf(key: string): Promise<string> {
+async function shortNameOf(key: string): Promise<string> {
   const bytes = new TextEncoder().encode(key);
   if (bytes.length <= 512) return key;
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));

@@ -9,7 +9,7 @@ type RedisCommand = (...args: never[]) => unknown;
 
 /**
  * What is used of a Redis client: node-redis 5 and 6, ioredis 5 and 6, Bun's `RedisClient` (which has `send`
- * in the place of `eval`), `@upstash/redis`. The caller connects the client, and closes it.
+ * instead of `eval`), `@upstash/redis`. The caller connects the client, and closes it.
  */
 export type RedisClient = {
   readonly get: RedisCommand;
@@ -18,19 +18,25 @@ export type RedisClient = {
 } & ({ readonly eval: RedisCommand } | { readonly send: RedisCommand });
 
 /**
- * A store for fleets: all processes that reach one Redis share one token. Values end by themselves (`PX`).
- * `compareAndSet` is one script, and Redis does nothing else while it runs. Whether values survive a restart
- * of Redis, or its failover to a replica, is up to Redis. If values are lost, `storedToken` makes one more
- * exchange at worst, and a session goes by what each process knows.
+ * A store for fleets: all processes that reach one Redis share one token. Values end by themselves (`PX`), and
+ * `compareAndSet` is one script. Whether values survive a restart of Redis or a failover to a replica is up to
+ * Redis. If they are lost, `storedToken` makes one more token request, and a session goes by what each process
+ * knows.
  *
- * The store connects nowhere by itself. A client that queues commands while it is disconnected is like a
- * store that hangs, and `storedToken` puts up with that. Rejects with what the client rejects with.
+ * You connect the client, and you close it. A client that queues commands while it is disconnected counts as a
+ * store that hangs. Rejects with what the client rejects with.
  *
- * @throws `TypeError` for what is no such client
+ * @param client a client of node-redis, ioredis, Bun or Upstash. It may return texts as bytes
+ * @throws `TypeError` for anything else
  *
  * @example
- * const redis = await createClient({ url: 'redis://localhost' }).connect(); // node-redis
+ * ```ts
+ * import { storedToken } from 'thingspace-auth/stores';
+ * import { type RedisClient, redisStore } from 'thingspace-auth/stores/redis';
+ *
+ * declare const redis: RedisClient; // node-redis: await createClient({ url: 'redis://localhost' }).connect()
  * const provider = storedToken(redisStore(redis));
+ * ```
  */
 export function redisStore(client: RedisClient): TokenStore {
   const redis = client as any;
@@ -38,8 +44,9 @@ export function redisStore(client: RedisClient): TokenStore {
   return {
     get: async (key) => {
       const value = await redis.get(key);
-      // Upstash's client parses what looks like JSON.
-      return value == null || typeof value === 'string' ? value : JSON.stringify(value);
+      if (value == null || typeof value === 'string') return value;
+      // node-redis gives bytes if its types are mapped so. Upstash's client parses what looks like JSON.
+      return ArrayBuffer.isView(value) ? new TextDecoder().decode(value) : JSON.stringify(value);
     },
     set: (key, value, ttlSeconds) => {
       const end = endOf(ttlSeconds);

@@ -1,5 +1,5 @@
 /**
- * What an event says of a store that fails, and what an error says of a value that is no store.
+ * What an event says of a store that fails, and what an error says of a value that cannot be one.
  * @module
  */
 import { asText } from '../core/token.ts';
@@ -21,13 +21,13 @@ function membersOf(value: unknown): Readonly<Record<PropertyKey, unknown>> {
   return Object(value);
 }
 
-/** @throws `TypeError` where `value` is no store, or has a `compareAndSet` that cannot be called */
+/** @throws `TypeError` for a value that cannot be a store, or whose `compareAndSet` is not a function */
 export function requireStore(value: unknown): void {
   requireMethods('store', value, 'get', 'set', 'delete');
   if (membersOf(value)['compareAndSet'] !== undefined) requireMethods('store', value, 'compareAndSet');
 }
 
-/** @throws `TypeError` where `value` is no object with these methods; `what` names the argument */
+/** @throws `TypeError` for a value without these methods; `what` names the argument */
 export function requireMethods(what: string, value: unknown, ...names: readonly string[]): void {
   if (names.some((name) => typeof membersOf(value)[name] !== 'function'))
     throw new TypeError(`${what} must have ${names.join(', ')}`);

@@ -19,18 +19,18 @@ export interface TokenStore {
    * `ttlSeconds`, a whole number, 1 or more; `undefined` means for ever. May throw or reject.
    */
   set(key: string, value: string, ttlSeconds: number | undefined): Promise<unknown> | unknown;
-  /** Deletes a key. A key that is not there is no error. May throw or reject. */
+  /** Deletes a key. A key that is not there is not an error. May throw or reject. */
   delete(key: string): Promise<unknown> | unknown;
   /**
    * Writes `value` only if the key holds `expected`, in one step that nothing can come between, and says
    * whether it did. If `value` is `undefined`, the key is deleted. If `expected` is `undefined`, the key must
    * hold nothing. If several callers expect the same, in whatever processes, exactly one of them gets `true`.
-   * To put nothing in the place of nothing is `true` as well. A caller that loses against a write at the same
+   * Replacing nothing by nothing is `true` as well. A caller that loses against a write at the same
    * moment gets `false`, too. `ttlSeconds` is as for `set`. May throw or reject; it is then unknown whether
    * it has written.
    *
    * Everything that must not happen twice is built on this. Absent where the store cannot do it: processes
-   * that start at the same moment may then make an exchange each, and a session cannot be shared.
+   * that start at the same moment may then make a token request each, and a session cannot be shared.
    */
   compareAndSet?(
     key: string,

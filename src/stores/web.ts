@@ -5,7 +5,7 @@
 import { requireMethods } from './storeFailure.ts';
 import type { TokenStore } from './tokenStore.ts';
 
-/** What is used of `localStorage`, `sessionStorage` or a stand-in. */
+/** What is used of `localStorage`, `sessionStorage` or an object like them. */
 export interface WebStorage {
   getItem(key: string): string | null;
   setItem(key: string, value: string): void;
@@ -25,17 +25,21 @@ export interface WebLocks {
  *
  * With `locks`, each change is made under an exclusive Web Lock of its key, which is held only as long as the
  * change takes. A browser that runs its tabs in several processes may show a change to the others a moment
- * after the lock was given back. An exchange may then be made twice.
+ * after the lock was given back. A token request may then be made twice.
  *
- * @param storage `localStorage`, `sessionStorage` or a stand-in. Storage that is full or switched off throws;
- *   `storedToken` puts up with that
+ * @param storage `localStorage`, `sessionStorage` or an object like them. Storage that is full or switched off
+ *   throws; `storedToken` puts up with that
  * @param options `locks`: give `navigator.locks` where the platform has it, so that one of all tabs makes the
- *   exchange. Absent: the store has no `compareAndSet`, and tabs that start together may make an exchange
- *   each
- * @throws `TypeError` for what is no storage, or no locks
+ *   token request. Absent: the store has no `compareAndSet`, and tabs that start together may make one each
+ * @throws `TypeError` if `storage` or `locks` lacks a method that is used
  *
  * @example
+ * ```ts
+ * import { storedToken } from 'thingspace-auth/stores';
+ * import { webStore } from 'thingspace-auth/stores/web';
+ *
  * const provider = storedToken(webStore(localStorage, { locks: navigator.locks }));
+ * ```
  */
 export function webStore(
   storage: WebStorage,

@@ -133,7 +133,7 @@ describe('discover', () => {
       assert.ok(error instanceof ApiError);
       assert.deepEqual([error.code, error.statusCode], ['invalid_response', 404]);
       assert.ok(error.message.startsWith(`${origin}${OAUTH} is `), error.message);
-      assert.ok(error.message.endsWith(`; ${origin}${OPENID} is no metadata (status 404)`), error.message);
+      assert.ok(error.message.endsWith(`; ${origin}${OPENID} is not metadata (status 404)`), error.message);
 
       answers[OPENID] = metadata(origin);
       assert.equal((await discover()).tokenUrl, `${origin}/token`);
@@ -142,6 +142,21 @@ describe('discover', () => {
         [1, 2].flatMap(() => asks(OAUTH, OPENID)),
       );
     });
+  }
+
+  for (const endpoint of ['token_endpoint', 'revocation_endpoint']) {
+    for (const url of ['http://localhost:8080/internal', ' HTTP://127.0.0.1/internal']) {
+      test(`takes no ${endpoint} of this machine (${url}) from an https issuer`, async () => {
+        const issuer = 'https://auth.example.com';
+        const endpoints = { token_endpoint: `${issuer}/token`, [endpoint]: url };
+        const fetch = async () => new Response(JSON.stringify({ issuer, ...endpoints }));
+
+        await assert.rejects(discover(issuer, { apiOrigins: [], fetch }), {
+          code: 'invalid_response',
+          message: /oauth-authorization-server is unusable: endpoints must be https \(status 200\);/,
+        });
+      });
+    }
   }
 
   test('says which issuer the metadata is of', async (t) => {
@@ -165,7 +180,7 @@ describe('discover', () => {
     answers[OPENID] = metadata(origin, { filler: 'x'.repeat(70_000) });
     const error = await rejectionOf(discover());
     assert.deepEqual([error.name, error.code, error.statusCode], ['ApiError', 'response_too_large', 200]);
-    assert.ok(error.message.endsWith(`${origin}${OPENID} is larger than 64 KiB (status 200)`), error.message);
+    assert.ok(error.message.endsWith(`${origin}${OPENID} is over 64 KiB (status 200)`), error.message);
   });
 
   test('rejects with network where nobody answers', async (t) => {

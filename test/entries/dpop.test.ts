@@ -884,3 +884,23 @@ async function pairFor(
     publicKey: await crypto.subtle.importKey('spki', der, privateKey.algorithm, extractable, ['verify']),
   };
 }
+
+test('keeps the nonces of the last thousand servers, and of those it heard from again', async () => {
+  const dpop = createDpop();
+  const requestTo = (count: number): ProofRequest => ({
+    method: 'GET',
+    url: `https://${count}.example`,
+    accessToken: 'a',
+  });
+  const note = (count: number) =>
+    dpop.noteNonce(requestTo(count), new Response(null, { headers: { 'dpop-nonce': `nonce-${count}` } }));
+  const nonceFor = async (count: number) => readProof(await dpop.createProof(requestTo(count))).claims.nonce;
+
+  for (let count = 0; count < 1_000; count++) note(count);
+  assert.equal(await nonceFor(0), 'nonce-0');
+  note(0);
+  note(1_000);
+
+  const kept = [await nonceFor(0), await nonceFor(1), await nonceFor(2), await nonceFor(1_000)];
+  assert.deepEqual(kept, ['nonce-0', undefined, 'nonce-2', 'nonce-1000']);
+});

@@ -438,6 +438,18 @@ describe('importKey', () => {
   });
 });
 
+test('importKey says what is wrong with a PEM whose line breaks are written out, as in an .env file', async () => {
+  for (const { privatePem } of [keysFor('RS256'), keysFor('ES256')]) {
+    const text = privatePem.replaceAll('\n', '\\n');
+    const { name, message }: Error = await rejectionOf(importKey(text));
+    assert.deepEqual(
+      [name, message],
+      ['TypeError', 'importKey takes a private key: JWK, or PEM without \\n'],
+    );
+    await importKey(text.replaceAll('\\n', '\n'));
+  }
+});
+
 describe('importKey on a platform that takes any key for any curve, as workerd does', () => {
   test('asks for what the key is, once', async (t) => {
     const asked = t.mock.method(crypto.subtle, 'importKey', async () => ({}));

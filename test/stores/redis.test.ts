@@ -55,12 +55,14 @@ for (const [name, { marks, sets, script }] of Object.entries(CLIENTS)) {
   });
 }
 
-test('gives back text, nothing, and as text again what a client has parsed', async () => {
+test('gives back text, nothing, and as text again what a client has parsed or left as bytes', async () => {
   for (const [held, expected] of [
     ['text', 'text'],
     ['', ''],
     [null, null],
     [{ a: [1] }, '{"a":[1]}'],
+    [Buffer.from('{"text":"ü€"}'), '{"text":"ü€"}'],
+    [new TextEncoder().encode('{"text":"ü€"}'), '{"text":"ü€"}'],
     [7, '7'],
   ] as const) {
     const { client } = createRedis({}, held);
