@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createMockServer, type MockServerOptions } from 'thingspace-auth/testing';
 import { jwkOf, keysFor } from '../support/keys.ts';
-import { type Outcome, runProgram, startStandIn } from '../support/standIn.ts';
+import { type Outcome, runProgram, runWithoutAccount, startStandIn } from '../support/standIn.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const examples = join(root, '.build/examples');
@@ -103,6 +103,23 @@ test('the demo says what stopped it', async (t) => {
   assert.equal(exitCode, 1);
   assert.match(stderr, /The demo stopped: .*invalid_client.*\(code 'oauth_error'\)/);
 });
+
+/** Those that need neither a library nor a server of their own; `test/packages/recipes` has the others. */
+const WITHOUT_ACCOUNT: Readonly<Record<string, RegExp>> = {
+  'complete-example': REGIONS,
+  'console-events': /token_obtained source=exchange .*\n200\n$/,
+  'error-handling': /mock-region-1/,
+  'm2m-devices': /^mock-1\n$/,
+};
+
+for (const [name, printed] of Object.entries(WITHOUT_ACCOUNT)) {
+  test(`${name} runs without an account, as the list of recipes says`, async () => {
+    const { stdout, stderr, exitCode } = await runWithoutAccount(join(examples, `${name}.js`));
+
+    assert.match(stdout, printed);
+    assert.deepEqual([stderr, exitCode], ['', 0]);
+  });
+}
 
 test('complete-example asks for a token, saves it and calls the API with both tokens', async (t) => {
   const { stdout, exitCode, mock } = await run(t, 'complete-example');

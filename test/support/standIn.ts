@@ -44,6 +44,17 @@ export async function startStandIn(
 }
 
 /**
+ * Runs a built program as its reader would who has no account, from the folder of this package, where
+ * `thingspace-auth/testing/global` is found.
+ */
+export function runWithoutAccount(
+  program: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Outcome> {
+  return runNode(['--import', 'thingspace-auth/testing/global', program], env, process.cwd());
+}
+
+/**
  * Runs a built program, against a stand-in where one is given, with these environment variables and no others
  * that could matter.
  */
@@ -54,8 +65,15 @@ export function runProgram(
   cwd: string = process.cwd(),
 ): Promise<Outcome> {
   const preload = standIn ? ['--import', join(import.meta.dirname, 'standInPreload.js')] : [];
-  const args = [...preload, program];
-  const variables = { PATH: process.env.PATH, ...(standIn && { STAND_IN: standIn }), ...env };
+  return runNode([...preload, program], { ...(standIn && { STAND_IN: standIn }), ...env }, cwd);
+}
+
+function runNode(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  cwd: string,
+): Promise<Outcome> {
+  const variables = { PATH: process.env.PATH, ...env };
   return new Promise((resolve) => {
     execFile(process.execPath, args, { cwd, env: variables, timeout: 30_000 }, (error, stdout, stderr) => {
       resolve({ stdout, stderr, exitCode: error ? Number(error.code ?? 1) : 0 });
