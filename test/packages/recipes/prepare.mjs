@@ -24,12 +24,14 @@ export const RECIPES = [
   'upload',
 ];
 
-rmSync(BUILD, { recursive: true, force: true });
-mkdirSync(BUILD);
-for (const name of RECIPES) cpSync(join(EXAMPLES, `${name}.ts`), join(BUILD, `${name}.ts`));
-await build({
-  entryPoints: RECIPES.map((name) => join(BUILD, `${name}.ts`)),
-  outdir: BUILD,
-  format: 'esm',
-  target: 'es2022',
-});
+if (process.argv[1] === import.meta.filename) {
+  rmSync(BUILD, { recursive: true, force: true });
+  mkdirSync(BUILD);
+  for (const name of RECIPES) cpSync(join(EXAMPLES, `${name}.ts`), join(BUILD, `${name}.ts`));
+  await build({
+    entryPoints: RECIPES.map((name) => join(BUILD, `${name}.ts`)),
+    outdir: BUILD,
+    format: 'esm',
+    target: 'es2022',
+  });
+}

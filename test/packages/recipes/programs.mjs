@@ -64,9 +64,14 @@ export function runRecipe(name, env, cwd) {
 
 /** Starts a recipe that goes on; resolves once it has printed something, which is `printed`. */
 export async function startRecipe(t, name, env, cwd = join(HERE, '.build')) {
-  const child = spawn(process.execPath, [join(HERE, '.build', `${name}.js`)], {
+  return startProgram(t, [join(HERE, '.build', `${name}.js`)], { ...CREDENTIALS, ...env }, cwd);
+}
+
+/** The same of any program of Node's. */
+export async function startProgram(t, args, env, cwd = join(HERE, '.build')) {
+  const child = spawn(process.execPath, args, {
     cwd,
-    env: { PATH: process.env.PATH, PORT: '0', ...CREDENTIALS, ...env },
+    env: { PATH: process.env.PATH, PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   t.after(() => child.kill('SIGKILL'));
