@@ -219,7 +219,7 @@ export function createSimulation({ onChange, onRow, onOutcome }: Observer, clock
 
   function advance(minutes: number): void {
     clock.shiftMs += minutes * 60_000;
-    step(`The clock moves on by ${minutes} minutes`)();
+    step(`The clock moves forward by ${minutes} minutes`)();
   }
 
   function restart(): void {
@@ -230,7 +230,7 @@ export function createSimulation({ onChange, onRow, onOutcome }: Observer, clock
     client = connect(session);
     rows = [];
     counts = { calls: 0, exchanges: 0, replays: 0, logins: 0 };
-    onOutcome('Started afresh: no token, no session.');
+    onOutcome('Started afresh: no token, no session, counters at 0.');
     onChange();
   }
 

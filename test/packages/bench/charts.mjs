@@ -4,15 +4,17 @@ import { join } from 'node:path';
 import { BARE, OURS, ROWS } from './rows.mjs';
 
 const FOLDER = join(import.meta.dirname, 'charts');
+const STAMPEDE =
+  'Token requests of 1,000 calls at once: with no token yet, and with an expired one (logarithmic)';
 const [WIDTH, LEFT, RIGHT, ROW, TOP] = [760, 230, 90, 26, 44];
 
 export function writeCharts(results) {
   mkdirSync(FOLDER, { recursive: true });
   const { stampede, repeatedLeft, repeatedFull, secondOutage, coldStart, throughput, size, quoted } = results;
   const sdk = quoted.name;
-  const sum = ({ cold, expired, revoked }) =>
-    [cold, expired, revoked].reduce((all, each) => all + (each.to ?? each), 0);
-  draw('stampede', 'Token requests of 1,000 calls at once: no token, expired, revoked (logarithmic)', true, [
+  // Not the revoked token: whoever makes no request for it fails all calls, and would look the best.
+  const sum = ({ cold, expired }) => [cold, expired].reduce((all, each) => all + (each.to ?? each), 0);
+  draw('stampede', STAMPEDE, true, [
     ...bars(ROWS, (name) => sum(stampede[name])),
     [sdk, sum(quoted.stampede)],
   ]);

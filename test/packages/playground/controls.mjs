@@ -358,13 +358,16 @@ export async function testControls(name, launch) {
   test(`${name}: works by keyboard alone, with the focus in sight`, async (t) => {
     const page = await openPage(t, browser);
     const reached = new Set();
-    for (let count = 0; count < 60; count++) {
+    for (let count = 0; count < 70; count++) {
       await page.raw.keyboard.press('Tab');
       const { id, outline } = await page.raw.evaluate(() => {
         const element = document.activeElement;
         const { outlineStyle, outlineWidth } = getComputedStyle(element);
         return {
-          id: element === document.body ? undefined : element.id || element.dataset.minutes || element.value,
+          id:
+            element === document.body
+              ? undefined
+              : element.id || element.dataset.minutes || element.value || element.href,
           outline: `${outlineStyle} ${parseFloat(outlineWidth) >= 2}`,
         };
       });
@@ -385,7 +388,6 @@ export async function testControls(name, launch) {
       'fetchToken',
       'restart',
       'rows',
-      'meanings',
       'revoke',
       'lapse',
       'wrongPassword',
@@ -451,6 +453,48 @@ export async function testControls(name, launch) {
     });
 
     assert.deepEqual(unseen, []);
+  });
+
+  test(`${name}: on a phone the meanings of the terms are shown in full`, async (t) => {
+    const page = await open(t, { width: 390, height: 740 });
+    await page.press('#isDown');
+    await page.press('#call');
+    await page.press('#wrongPassword');
+
+    const { hiddenPx, tooWide, count } = await page.raw.evaluate(() => {
+      const box = document.querySelector('#meanings');
+      const meanings = [...box.querySelectorAll('dd')];
+      return {
+        hiddenPx: box.scrollHeight - box.clientHeight,
+        tooWide: meanings.filter((meaning) => meaning.getBoundingClientRect().right > innerWidth).length,
+        count: meanings.length,
+      };
+    });
+    assert.ok(count >= 3);
+    assert.deepEqual([hiddenPx, tooWide], [0, 0]);
+  });
+
+  test(`${name}: what to try next says that it begins afresh, before and after`, async (t) => {
+    const page = await open(t);
+    await page.press('#call');
+    assert.match(
+      await page.text('.next .hint'),
+      /begins afresh: without a token, and with the counters at 0/,
+    );
+
+    await page.press('#tryBurst');
+
+    await page.until({ calls: 100, exchanges: 1 });
+    assert.match(await page.text('#log'), /Started afresh: no token, no session, counters at 0\./);
+  });
+
+  test(`${name}: links lead to the package, the reference and the vendor`, async (t) => {
+    const page = await open(t);
+    const hosts = await page.raw.evaluate(() =>
+      [...document.querySelectorAll('a')].map(({ href }) => new URL(href).host),
+    );
+
+    assert.deepEqual(hosts, ['www.npmjs.com', 'jsr.io', 'thingspace.verizon.com']);
   });
 
   for (const scheme of ['light', 'dark']) {
