@@ -7,7 +7,8 @@ import type { ClientConfig } from './config/config.ts';
 import { assertUsable, resolveConfig, type Settings } from './config/settings.ts';
 import { type OAuthToken, reviveToken } from './core/token.ts';
 import type { Fetch } from './platform/fetch.ts';
-import { createTokenSource, getToken } from './token/tokenSource.ts';
+import { createClientState } from './token/clientState.ts';
+import { getToken } from './token/getToken.ts';
 
 /** Options of a call for a token. */
 export interface TokenOptions {
@@ -87,10 +88,10 @@ export function createClient(config: ClientConfig): Client {
 }
 
 function connect(settings: Settings, token: OAuthToken | undefined): Client {
-  const source = createTokenSource(settings, token);
+  const source = createClientState(settings, token);
   return Object.freeze<Client>({
-    fetchToken: (options) => getToken(source, options?.signal, true),
-    getToken: (options) => getToken(source, options?.signal),
+    fetchToken: (options) => getToken(source, { signal: options?.signal, isForced: true }),
+    getToken: (options) => getToken(source, { signal: options?.signal }),
     withToken: (other) => connect(settings, assertUsable(reviveToken(other), settings.dpop)),
     authorizedFetch: (input, init) => authorizedFetch(source, input, init),
   });

@@ -21,9 +21,9 @@ export type {
   CustomEnvironmentConfig,
   NamedEnvironmentConfig,
   OAuthTokenProvider,
+  ProviderContext,
   RetryOptions,
   SessionTokenSource,
-  TokenRequest,
   VariablesConfig,
 } from './config/config.ts';
 export type { CustomEnvironment } from './config/environments.ts';

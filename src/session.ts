@@ -14,8 +14,8 @@ import { renewBearer, send } from './session/login.ts';
 import { obtain } from './session/obtain.ts';
 import { memoryStore, remove } from './session/sharedRecord.ts';
 import type { TokenStore } from './stores/tokenStore.ts';
-import type { TokenSource } from './token/renewal.ts';
-import { getToken } from './token/tokenSource.ts';
+import type { ClientState } from './token/clientState.ts';
+import { getToken } from './token/getToken.ts';
 
 /** Whose session it is, and where a fleet shares it. */
 export interface SessionOptions {
@@ -98,7 +98,7 @@ export function createSession(options: SessionOptions): Session {
   const account = createAccount(options);
   return Object.freeze<Session>({
     getSessionToken(client, signal) {
-      attach(account, client as TokenSource); // what createClient hands in
+      attach(account, client as ClientState); // what createClient hands in
       return use(account) ?? obtain(account, signal);
     },
     isLapse,
@@ -125,7 +125,7 @@ function createAccount(options: SessionOptions): Account {
  * Takes note of the client that uses the session. All clients must have the same session endpoint: a session
  * token is a secret between its account and its server.
  */
-function attach(account: Account, client: TokenSource): void {
+function attach(account: Account, client: ClientState): void {
   if (client === account.client) return;
   const { sessionUrl = new URL('/api/m2m/v1/session', client.settings.tokenUrl).href } = client.settings;
   account.url ||= sessionUrl;

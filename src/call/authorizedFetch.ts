@@ -7,8 +7,9 @@ import type { SessionTokenSource } from '../config/config.ts';
 import { report } from '../core/events.ts';
 import type { OAuthToken } from '../core/token.ts';
 import { discard, type Fetch } from '../platform/fetch.ts';
-import type { TokenSource } from '../token/renewal.ts';
-import { getToken, rejectToken, renewToken, validToken } from '../token/tokenSource.ts';
+import type { ClientState } from '../token/clientState.ts';
+import { getToken, validToken } from '../token/getToken.ts';
+import { rejectToken, renewToken } from '../token/rejectedToken.ts';
 import { assertSendable, type Call, readCall, SESSION_HEADER } from './call.ts';
 import { isAllowed } from './origins.ts';
 import { type Sent, send } from './send.ts';
@@ -25,7 +26,7 @@ interface Credentials {
 
 /** Sends one call with the client's credentials; same arguments and results as `fetch`. */
 export async function authorizedFetch(
-  source: TokenSource,
+  source: ClientState,
   input: Parameters<Fetch>[0],
   init: RequestInit | undefined,
 ): Promise<Response> {
@@ -43,7 +44,7 @@ export async function authorizedFetch(
       const sessionToken =
         typeof session === 'object' ? await session.getSessionToken(source, signal) : session;
       // The token comes after the session, since a login may take longer than a bearer lives.
-      token ??= validToken(source) ?? (await getToken(source, signal));
+      token ??= validToken(source) ?? (await getToken(source, { signal }));
       call.headers.set('authorization', `${token.tokenType} ${token.accessToken}`);
       if (sessionToken) call.headers.set(SESSION_HEADER, sessionToken);
       const reason = replaced.at(-1);
@@ -76,7 +77,7 @@ export async function authorizedFetch(
  * outside, where no credentials went.
  */
 async function replace(
-  source: TokenSource,
+  source: ClientState,
   call: Call,
   { response, hop, asksForNonce }: Sent,
   { token, session, sessionToken = '' }: Credentials,

@@ -6,7 +6,7 @@ import type { Dpop, ProofRequest } from '../config/config.ts';
 import type { OAuthToken } from '../core/token.ts';
 import { assertResponse, limited } from '../platform/fetch.ts';
 import { type Limit, reasonOf, startLimit } from '../platform/waiting.ts';
-import type { TokenSource } from '../token/renewal.ts';
+import type { ClientState } from '../token/clientState.ts';
 import { type Call, isSafe, settingsOf } from './call.ts';
 import { type Hop, markRedirected, nextHop } from './redirects.ts';
 
@@ -23,7 +23,7 @@ export interface Sent {
 
 /** Sends a call with the headers that it has now. `isAgain`: the call has been sent before. */
 export async function send(
-  source: TokenSource,
+  source: ClientState,
   call: Call,
   token: OAuthToken,
   isAgain: boolean,
@@ -105,7 +105,7 @@ function optionsOf(
  * The limit lasts until the body has been read, and nobody tells when that is. But when nobody holds the body
  * any more, the limit is no longer needed.
  */
-function endWithBody(source: TokenSource, limit: Limit | undefined, body: Response['body']): void {
+function endWithBody(source: ClientState, limit: Limit | undefined, body: Response['body']): void {
   if (!limit || !body) return limit?.end();
   limit.unref();
   // workerd of 2023 has none.

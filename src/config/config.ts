@@ -12,7 +12,7 @@ import type { CustomEnvironment, Environment } from './environments.ts';
 import type { OauthScope } from './scopes.ts';
 
 /** What a token provider gets besides the token that can no longer be used. Frozen. */
-export interface TokenRequest {
+export interface ProviderContext {
   /**
    * Makes one exchange with its retries. Rejects like the client's own `fetchToken`. After a failed exchange
    * it rejects at once with the same error, without a request, until the outage guard allows the next
@@ -43,7 +43,7 @@ export interface TokenRequest {
 /**
  * Gets tokens in the place of the exchange: from a token broker, from your own backend or from a store.
  * `lastToken` is the token that this client holds and can no longer use, since it is about to end, has ended
- * or was rejected (with `request.isForced` it may still be valid). It is `undefined` if the client holds
+ * or was rejected (with `context.isForced` it may still be valid). It is `undefined` if the client holds
  * none. To return `lastToken` means "there is no newer one".
  *
  * The provider has 60 s. What it throws or rejects with reaches the caller unchanged. If it returns no usable
@@ -51,7 +51,7 @@ export interface TokenRequest {
  */
 export type OAuthTokenProvider = (
   lastToken: OAuthToken | undefined,
-  request: TokenRequest,
+  context: ProviderContext,
 ) => OAuthToken | Promise<OAuthToken>;
 
 /** Who the client is, what it asks for, and where its tokens come from. */

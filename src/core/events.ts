@@ -60,10 +60,10 @@ export type ClientEvent =
   | { readonly type: 'store_failed'; readonly operation: StoreOperation; readonly reason: string }
   /**
    * `session_obtained`: the M2M login brought a session. `session_failed`: the login, or the logout, failed
-   * this time. `session_latched`: from now on no login is sent.
+   * this time. `logins_stopped`: from now on no login is sent.
    */
   | {
-      readonly type: 'session_obtained' | 'session_failed' | 'session_latched';
+      readonly type: 'session_obtained' | 'session_failed' | 'logins_stopped';
       readonly code?: EventCode;
       readonly statusCode?: number;
     };

@@ -6,8 +6,8 @@
 import type { ApiError } from '../core/errors.ts';
 import type { Rejections } from '../core/rejections.ts';
 import type { TokenStore } from '../stores/tokenStore.ts';
+import type { ClientState } from '../token/clientState.ts';
 import type { Failure } from '../token/outageGuard.ts';
-import type { TokenSource } from '../token/renewal.ts';
 import { isAlive, type Self, type SessionRecord } from './record.ts';
 
 /** A record that holds a session. */
@@ -56,7 +56,7 @@ export interface Account extends Self {
    * The client that used the session last, or, while a login is under way, the one that began it. It is set
    * before anything is asked of it.
    */
-  client: TokenSource;
+  client: ClientState;
   /** The session endpoint, the same for all clients. It is set with the first client. */
   url: string;
   held?: Held | undefined;

@@ -35,7 +35,7 @@ export function refusal(account: Account, statusCode: number | undefined): ApiEr
   const what = statusCode ? `refused the username and password (${statusCode})` : 'gave no answer twice';
   return (account.refusal ??= tell(
     account,
-    'session_latched',
+    'logins_stopped',
     `${nameOf(endpointOf(account.url, '/login'))} ${what}. No further login is sent, since five failures lock the account: ` +
       'use the right password, or reset() to send this one again',
     { code: 'session_refused', statusCode },
@@ -44,7 +44,7 @@ export function refusal(account: Account, statusCode: number | undefined): ApiEr
 
 function tell(
   { client }: Account,
-  type: 'session_failed' | 'session_latched',
+  type: 'session_failed' | 'logins_stopped',
   what: string,
   fields: ApiErrorFields,
 ): ApiError {

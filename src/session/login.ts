@@ -9,8 +9,9 @@ import { asHeaderText, type OAuthToken } from '../core/token.ts';
 import { post } from '../platform/fetch.ts';
 import { sleep } from '../platform/waiting.ts';
 import { parseBody } from '../token/answer.ts';
-import { barring, createFailure, EXCHANGE } from '../token/outageGuard.ts';
-import { getToken, rejectToken, renewToken } from '../token/tokenSource.ts';
+import { getToken } from '../token/getToken.ts';
+import { blockingFailure, nextFailure } from '../token/outageGuard.ts';
+import { rejectToken, renewToken } from '../token/rejectedToken.ts';
 import { type Account, current, endpointOf, hold, learn } from './account.ts';
 import { failure, type Reply, refusal } from './failures.ts';
 import { isBearerFault } from './lapse.ts';
@@ -52,7 +53,7 @@ export async function logIn(
   stored: Stored | undefined,
 ): Promise<string | undefined> {
   const { username, password } = account;
-  const last = barring(account.failure, EXCHANGE);
+  const last = blockingFailure(account.failure, 'exchange');
   if (last) throw last.error;
   const bearer = await getToken(account.client);
   const counted = await count(account, attempt, stored);
@@ -73,7 +74,7 @@ export async function logIn(
   }
   const error = failure(account, '/login', reply);
   // After a 429, a 5xx or the like, the next login waits for as long as an exchange does after a failed one.
-  if (!isUnknown) account.failure = createFailure(account.failure, error, EXCHANGE);
+  if (!isUnknown) account.failure = nextFailure(account.failure, error, 'exchange');
   throw error;
 }
 

@@ -3,7 +3,7 @@
  * stores. Nothing that a store does, or fails to do, fails a call.
  * @module
  */
-import type { OAuthTokenProvider, TokenRequest as ProviderContext } from '../config/config.ts';
+import type { OAuthTokenProvider, ProviderContext } from '../config/config.ts';
 import { GRACE_SECONDS, isExpired, type OAuthToken } from '../core/token.ts';
 import { sleep } from '../platform/waiting.ts';
 import { type ReleaseLease, takeLease } from './lease.ts';

@@ -3,7 +3,7 @@
  * package, so the key has a version. Values are outside data.
  * @module
  */
-import type { TokenRequest as ProviderContext } from '../config/config.ts';
+import type { ProviderContext } from '../config/config.ts';
 import { type OAuthToken, reviveToken } from '../core/token.ts';
 
 /** What a value holds, as JSON. */

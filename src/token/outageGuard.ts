@@ -1,25 +1,18 @@
 /**
- * What a failure bars, and for how long. While the token endpoint is down, it is asked again after 1 s, then
- * after 2 s, and so on up to 30 s. Callers in between get the last error at once.
+ * What a failure blocks, and for how long. While the token endpoint is down, it is asked again after 1 s,
+ * then after 2 s, and so on up to 30 s. Callers in between get the last error at once.
  * @module
  */
 import { isLately } from '../core/lately.ts';
 import { retryAfterMs } from './retry.ts';
 
-/**
- * What may be tried, from the least needed on. A failure bars what it says, and all that stands before that
- * in this list.
- */
-export const AHEAD = 1;
-export const EXCHANGE = 2;
-export const PROVIDER = 3;
-
-export type Tried = typeof AHEAD | typeof EXCHANGE | typeof PROVIDER;
+/** What may be tried, and may fail: a refresh ahead of the token's end, an exchange that is needed, a provider. */
+export type Attempted = 'refresh_ahead' | 'exchange' | 'provider';
 
 /** The last failure of a client. Times are in milliseconds. */
 export interface Failure {
   readonly error: unknown;
-  readonly bars: Tried;
+  readonly failed: Attempted;
   readonly atMs: number;
   readonly delayMs: number;
 }
@@ -28,16 +21,25 @@ export interface Failure {
  * The failure that follows `last` (`undefined` after a success). It holds for twice as long as that, or for
  * longer if the server asks.
  */
-export function createFailure(last: Failure | undefined, error: unknown, bars: Tried): Failure {
+export function nextFailure(last: Failure | undefined, error: unknown, failed: Attempted): Failure {
   const delayMs = Math.min((last?.delayMs ?? 500) * 2, 30_000);
-  return { error, bars, atMs: Date.now(), delayMs: Math.max(delayMs, retryAfterMs(error) ?? 0) };
+  return { error, failed, atMs: Date.now(), delayMs: Math.max(delayMs, retryAfterMs(error) ?? 0) };
 }
 
 /**
  * The failure because of which something is not tried now; `undefined` if it may be tried. A failure in the
- * future holds nothing: the clock was set back.
+ * future blocks nothing: the clock was set back.
  */
-export function barring(failure: Failure | undefined, tried: Tried): Failure | undefined {
-  if (!failure || failure.bars < tried) return undefined;
+export function blockingFailure(failure: Failure | undefined, attempted: Attempted): Failure | undefined {
+  if (!failure || !blocks(failure.failed, attempted)) return undefined;
   return isLately(failure.atMs, failure.delayMs) ? failure : undefined;
+}
+
+function blocks(failed: Attempted, attempted: Attempted): boolean {
+  // A refresh ahead can always wait.
+  if (attempted === 'refresh_ahead') return true;
+  // What failed ahead of the token's end must not keep the exchange away that is needed at its end.
+  if (attempted === 'exchange') return failed !== 'refresh_ahead';
+  // A failed exchange does not block a provider: another process may have stored a token meanwhile.
+  return failed === 'provider';
 }

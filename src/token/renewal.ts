@@ -4,80 +4,26 @@
  * caller's runs.
  * @module
  */
-import type { TokenRequest } from '../config/config.ts';
-import { assertUsable, type Settings } from '../config/settings.ts';
+import type { ProviderContext } from '../config/config.ts';
+import { assertUsable } from '../config/settings.ts';
 import { ApiError } from '../core/errors.ts';
 import { type ClientEvent, callHook, describeFailure, report } from '../core/events.ts';
 import { createToken, isExpired, type OAuthToken } from '../core/token.ts';
 import { runWithin } from '../platform/waiting.ts';
+import type { ClientState, Renewal, RenewalOutcome } from './clientState.ts';
 import { exchange } from './exchange.ts';
-import { type HeldToken, holdNew } from './heldToken.ts';
-import {
-  AHEAD,
-  barring,
-  createFailure,
-  EXCHANGE,
-  type Failure,
-  PROVIDER,
-  type Tried,
-} from './outageGuard.ts';
+import { holdNew } from './heldToken.ts';
+import { type Attempted, blockingFailure, nextFailure } from './outageGuard.ts';
 import { withRetries } from './retry.ts';
 
-/**
- * The state of one client. All clients share the functions on it: closures would treble a client's memory.
- */
-export interface TokenSource {
-  readonly settings: Settings;
-  held: HeldToken | undefined;
-  /** The renewal under way. */
-  renewal?: Renewal | undefined;
-  /** The last failure, until a success. */
-  failure?: Failure | undefined;
-  /**
-   * Ends the time limit of a call when nobody holds the answer's body any more. Absent until it is first
-   * needed.
-   */
-  openBodies?: FinalizationRegistry<() => void>;
-}
-
-/**
- * How a renewal ended. The promise for this always fulfils, so that a rejection can only come from the
- * runtime.
- */
-export type Outcome =
-  | { readonly token: OAuthToken; readonly error?: never }
-  | { readonly token?: never; readonly error: unknown };
-
-/** A renewal under way. */
-export interface Renewal {
-  /** Whether it was begun by the caller's own `fetchToken`. */
-  readonly isForced: boolean;
-  readonly startedAtMs: number;
-  readonly outcome: Promise<Outcome>;
-  /** What was held when it began. */
-  readonly held: HeldToken | undefined;
-  /** Whether nobody waits for it yet: it refreshes ahead. */
-  isAhead: boolean;
-  /** Whether somebody wants its token in the place of a rejected one. */
-  isReplacement: boolean;
-  /**
-   * What all callers wait for that joined it and want the same: any valid token, whenever it comes. Absent
-   * until the first.
-   */
-  token?: Promise<OAuthToken>;
-  /** How many requests it has made. */
-  attempts: number;
-  /** Whether the failure of its exchange has been counted. */
-  isCounted?: boolean;
-  /** The failure because of which its exchange was not made. */
-  barredBy?: Failure | undefined;
-}
-
-/** Starts a renewal. Whoever joins it finds it in `source.renewal` from here on. */
-export function startRenewal(source: TokenSource, isForced: boolean, isAhead: boolean): Renewal {
-  const { held, settings } = source;
+/** Starts a renewal. Whoever joins it finds it in `state.renewal` from here on. */
+export function startRenewal(
+  state: ClientState,
+  { isForced = false, isAhead = false }: { readonly isForced?: boolean; readonly isAhead?: boolean },
+): Renewal {
+  const { held, settings } = state;
   // The promise runs its function, which sets this, before it is returned.
-  let settle!: (outcome: Promise<Outcome>) => void;
+  let settle!: (outcome: Promise<RenewalOutcome>) => void;
   const renewal: Renewal = {
     isForced,
     isAhead,
@@ -88,15 +34,15 @@ export function startRenewal(source: TokenSource, isForced: boolean, isAhead: bo
     // It exists before a provider runs, which may ask this client for a token.
     outcome: new Promise((resolve) => (settle = resolve)),
   };
-  source.renewal = renewal;
+  state.renewal = renewal;
   // `renew` itself may reject: a provider's error may be made so that looking at it throws.
-  settle(renew(source, renewal).catch((error: unknown) => ({ error })));
+  settle(renew(state, renewal).catch((error: unknown) => ({ error })));
   void callHook(settings.waitUntil, renewal.outcome);
   return renewal;
 }
 
-async function renew(source: TokenSource, renewal: Renewal): Promise<Outcome> {
-  const { settings } = source;
+async function renew(state: ClientState, renewal: Renewal): Promise<RenewalOutcome> {
+  const { settings } = state;
   const tell = (event: object) =>
     report(settings, {
       ...event,
@@ -108,12 +54,12 @@ async function renew(source: TokenSource, renewal: Renewal): Promise<Outcome> {
       'a renewal: check network, oauthTokenProvider and clientAuthentication',
       60_000,
       undefined,
-      (signal) => (settings.tokenProvider ? askProvider : makeExchange)(source, renewal, signal),
+      (signal) => (settings.tokenProvider ? askProvider : makeExchange)(state, renewal, signal),
     );
     // A token that comes late does not replace one that a later renewal has brought meanwhile.
-    const isLate = source.renewal !== renewal && source.held !== renewal.held;
-    const token = isLate ? given : remember(source, renewal, given);
-    if (!renewal.isCounted && !renewal.barredBy) source.failure = undefined;
+    const isLate = state.renewal !== renewal && state.held !== renewal.held;
+    const token = isLate ? given : remember(state, renewal, given);
+    if (!renewal.isCounted && !renewal.blockedBy) state.failure = undefined;
     tell({
       type: 'token_obtained',
       source: renewal.attempts ? 'exchange' : 'provider',
@@ -123,20 +69,20 @@ async function renew(source: TokenSource, renewal: Renewal): Promise<Outcome> {
   } catch (error) {
     // A provider that only passes on the last error, which it was told without a request, has not failed
     // anew.
-    if (renewal.isCounted || !renewal.barredBy || renewal.barredBy.error !== error) {
-      if (!renewal.isCounted) count(source, renewal, error, renewal.attempts ? EXCHANGE : PROVIDER);
+    if (renewal.isCounted || !renewal.blockedBy || renewal.blockedBy.error !== error) {
+      if (!renewal.isCounted) countFailure(state, renewal, error, renewal.attempts ? 'exchange' : 'provider');
       tell({ type: renewal.isAhead ? 'refresh_ahead_failed' : 'token_failed', ...describeFailure(error) });
     }
     return { error };
   } finally {
-    if (source.renewal === renewal) source.renewal = undefined;
+    if (state.renewal === renewal) state.renewal = undefined;
   }
 }
 
-function remember(source: TokenSource, { isReplacement }: Renewal, given: OAuthToken): OAuthToken {
-  const { settings } = source;
-  const held = holdNew(settings, given, source.held, isReplacement);
-  source.held = held;
+function remember(state: ClientState, { isReplacement }: Renewal, given: OAuthToken): OAuthToken {
+  const { settings } = state;
+  const held = holdNew(settings, given, state.held, isReplacement);
+  state.held = held;
   if (held.isNews) {
     void callHook(settings.onTokenUpdate, held.token, (error) =>
       report(settings, { type: 'token_update_failed', code: describeFailure(error).code }),
@@ -145,47 +91,43 @@ function remember(source: TokenSource, { isReplacement }: Renewal, given: OAuthT
   return held.token;
 }
 
-/**
- * Counts a failure. A failed exchange does not bar a provider: another process may have stored a token
- * meanwhile.
- */
-function count(source: TokenSource, renewal: Renewal, error: unknown, tried: Tried): void {
-  source.failure = createFailure(source.failure, error, renewal.isAhead ? AHEAD : tried);
+function countFailure(state: ClientState, renewal: Renewal, error: unknown, failed: Attempted): void {
+  state.failure = nextFailure(state.failure, error, renewal.isAhead ? 'refresh_ahead' : failed);
   renewal.isCounted = true;
 }
 
-async function makeExchange(source: TokenSource, renewal: Renewal, signal: AbortSignal): Promise<OAuthToken> {
-  const { settings } = source;
+async function makeExchange(state: ClientState, renewal: Renewal, signal: AbortSignal): Promise<OAuthToken> {
+  const { settings } = state;
   // A renewal whose time is over makes no request and counts nothing any more, whatever a provider still
   // does.
   signal.throwIfAborted();
-  renewal.barredBy = renewal.isForced
+  renewal.blockedBy = renewal.isForced
     ? undefined
-    : barring(source.failure, renewal.isAhead ? AHEAD : EXCHANGE);
-  if (renewal.barredBy) throw renewal.barredBy.error;
+    : blockingFailure(state.failure, renewal.isAhead ? 'refresh_ahead' : 'exchange');
+  if (renewal.blockedBy) throw renewal.blockedBy.error;
   try {
     return await withRetries(settings, signal, () => exchange(settings, signal, () => renewal.attempts++));
   } catch (error) {
-    if (!signal.aborted) count(source, renewal, error, EXCHANGE);
+    if (!signal.aborted) countFailure(state, renewal, error, 'exchange');
     throw error;
   }
 }
 
-async function askProvider(source: TokenSource, renewal: Renewal, signal: AbortSignal): Promise<OAuthToken> {
-  const { settings } = source;
+async function askProvider(state: ClientState, renewal: Renewal, signal: AbortSignal): Promise<OAuthToken> {
+  const { settings } = state;
   const { tokenUrl, clientId, scope, params, clockSkewSeconds: clockSkew, dpop } = settings;
-  const request: TokenRequest = Object.freeze({
+  const context: ProviderContext = Object.freeze({
     tokenUrl,
     clientId,
     scope,
     params,
     clockSkew,
     isForced: renewal.isForced,
-    fetchToken: () => makeExchange(source, renewal, signal),
+    fetchToken: () => makeExchange(state, renewal, signal),
     report: (event: ClientEvent) => report(settings, event),
     ...(dpop && { binding: await dpop.getThumbprint() }),
   });
-  const given = await settings.tokenProvider?.(renewal.held?.token, request);
+  const given = await settings.tokenProvider?.(renewal.held?.token, context);
   try {
     const token = assertUsable(createToken(given, Date.now()), dpop);
     // A token that an exchange has just brought serves those who waited for it, however short its life.

@@ -14,7 +14,7 @@ const MOST_BYTES = {
   storedToken: 1_300,
   redisStore: 450,
   fileStore: 1_300,
-  'clientSecretJwt, privateKeyJwt, importKey': 1_300,
+  'clientSecretJwt, privateKeyJwt, importKey': 1_320,
   createDpop: 1_200,
   discover: 600,
 };

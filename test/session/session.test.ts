@@ -732,8 +732,8 @@ test('makes one login with wrong credentials, ever, for 100 concurrent calls and
   assert.ok(!('cause' in later));
   assert.equal(server.calls.length, 0);
   assert.deepEqual(
-    events.filter(({ type }) => type.startsWith('session')),
-    [{ type: 'session_latched', code: 'session_refused', statusCode: 401 }],
+    events.filter(({ type }) => /^(session|logins)/.test(type)),
+    [{ type: 'logins_stopped', code: 'session_refused', statusCode: 401 }],
   );
 });
 
@@ -894,8 +894,8 @@ for (const [name, login] of Object.entries(unknown)) {
 
     assert.equal(server.logins.length, 2);
     assert.deepEqual(
-      events.map(({ type }) => type).filter((type) => type.startsWith('session')),
-      ['session_failed', 'session_failed', 'session_latched'],
+      events.map(({ type }) => type).filter((type) => /^(session|logins)/.test(type)),
+      ['session_failed', 'session_failed', 'logins_stopped'],
     );
   });
 }

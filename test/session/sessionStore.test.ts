@@ -44,7 +44,7 @@ async function startFleet(t: TestContext) {
   const stored = () => [...store.values.values()].map(({ value }) => JSON.parse(value));
   /** What is stored, without what differs from run to run. */
   const counts = () => stored().map(({ usedAtMs: _, countedAtMs: __, owner: ___, ...count }) => count);
-  const sessionEvents = () => events.filter(({ type }) => /^session|store/.test(type));
+  const sessionEvents = () => events.filter(({ type }) => /^(session|logins|store)/.test(type));
   return { server, store, events, startProcess, stored, counts, sessionEvents };
 }
 
@@ -284,7 +284,7 @@ test('stops the whole fleet after one refused login, in this process and the nex
   assert.equal(server.logins.length, 1);
   assert.equal(server.tokenRequests.length, requests);
   assert.deepEqual(counts(), [{ failures: 1, status: 401 }]);
-  assert.equal(sessionEvents().filter(({ type }) => type === 'session_latched').length, 18);
+  assert.equal(sessionEvents().filter(({ type }) => type === 'logins_stopped').length, 18);
 
   assert.equal((await startProcess('invented-password').call()).status, 200);
 });
@@ -404,7 +404,7 @@ test('does not delete the refusal that is written when an event handler resets t
   let resets = 0;
   const { authorizedFetch } = server.client(session, {
     onEvent: ({ type }) => {
-      if (type !== 'session_latched' || resets) return;
+      if (type !== 'logins_stopped' || resets) return;
       resets++;
       session.reset();
     },
@@ -460,7 +460,7 @@ test('has the refusal in the store before anything else goes on, however slow th
 
   assert.equal(isSettled, false);
   assert.deepEqual(
-    events.filter(({ type }) => /^session/.test(type)),
+    events.filter(({ type }) => /^(session|logins)/.test(type)),
     [],
   );
   slow.open();

@@ -8,7 +8,7 @@ import {
   type ClientEvent,
   createClient,
   type OAuthToken,
-  type TokenRequest,
+  type ProviderContext,
 } from 'thingspace-auth';
 import { type EncryptionKey, encryptedStore, storedToken, type TokenStore } from 'thingspace-auth/stores';
 import {
@@ -447,7 +447,7 @@ test('leaves a store that hangs alone for longer each time, too', async (t) => {
 });
 
 test('has written before it hands its token on, however slow that is', async (t) => {
-  const ways: [way: string, operation: 'set' | 'compareAndSet', parts: Partial<TokenRequest>][] = [
+  const ways: [way: string, operation: 'set' | 'compareAndSet', parts: Partial<ProviderContext>][] = [
     ['without the lease', 'set', { isForced: true }],
     ['with the lease, over what it has read', 'compareAndSet', {}],
     ['with the lease, where what it has read has ended since', 'compareAndSet', {}],
@@ -1144,7 +1144,7 @@ function failAt(
 }
 
 /** A call of a provider on a store that is in the middle of its exchange until that is finished. */
-function holdExchange(store: TokenStore, parts: Partial<TokenRequest> = {}) {
+function holdExchange(store: TokenStore, parts: Partial<ProviderContext> = {}) {
   let finish: ((token: OAuthToken) => void) | undefined;
   const fetchToken = () => new Promise<OAuthToken>((resolve) => (finish = resolve));
   return {
@@ -1187,7 +1187,7 @@ function clientOf(
 }
 
 /** What a provider is asked with. */
-function requestOf(parts: Partial<TokenRequest>): TokenRequest {
+function requestOf(parts: Partial<ProviderContext>): ProviderContext {
   return {
     fetchToken: () => Promise.reject(new Error('not now')),
     tokenUrl: 'https://example.com/token',
@@ -1203,7 +1203,7 @@ function requestOf(parts: Partial<TokenRequest>): TokenRequest {
 
 /** The keys under which the token and the lease lie. */
 async function keysOf(
-  parts: Partial<TokenRequest>,
+  parts: Partial<ProviderContext>,
 ): Promise<{ readonly key: string; readonly lease: string }> {
   const { store, asked } = createMemory();
   await assert.rejects(async () => storedToken(store)(undefined, requestOf(parts)), /not now/);

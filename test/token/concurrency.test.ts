@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createClient, type OAuthToken, type TokenRequest } from 'thingspace-auth';
+import { createClient, type OAuthToken, type ProviderContext } from 'thingspace-auth';
 import {
   bearerOf,
   fakeClock,
@@ -103,7 +103,7 @@ describe('one exchange at a time', () => {
 describe('fetchToken with a provider', () => {
   test('does not share what others have begun, since that may be served from a store', async (t) => {
     const server = await startServer(t);
-    const requests: TokenRequest[] = [];
+    const requests: ProviderContext[] = [];
     const gate = hold();
     const client = createClient(
       server.config(

@@ -8,7 +8,7 @@ import {
   createClient,
   type OAuthToken,
   type OAuthTokenProvider,
-  type TokenRequest,
+  type ProviderContext,
 } from 'thingspace-auth';
 import {
   fakeClock,
@@ -32,7 +32,7 @@ function bearer(accessToken: string, more: Partial<OAuthToken> = {}): OAuthToken
 describe('a token provider', () => {
   test('is asked in place of the exchange, with all that tells one token from another and nothing secret', async (t) => {
     const server = await startServer(t);
-    const asked: [OAuthToken | undefined, TokenRequest][] = [];
+    const asked: [OAuthToken | undefined, ProviderContext][] = [];
     const { client } = start(server, {
       oauthScopes: ['b', 'a'],
       oauthParams: { audience: 'x', resource: ['y', 'z'] },
@@ -46,7 +46,7 @@ describe('a token provider', () => {
 
     assert.equal(server.tokenRequests.length, 0);
     assert.equal(server.apiRequests[0]?.headers.authorization, 'Bearer brokered');
-    const [[lastToken, request]] = asked as [[OAuthToken | undefined, TokenRequest]];
+    const [[lastToken, request]] = asked as [[OAuthToken | undefined, ProviderContext]];
     assert.equal(lastToken, undefined);
     assert.ok(Object.isFrozen(request));
     assert.deepEqual(Object.keys(request).sort(), [

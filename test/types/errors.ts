@@ -9,7 +9,7 @@ import {
   type OAuthToken,
   type OauthScope,
   OauthScopeEnum,
-  type TokenRequest,
+  type ProviderContext,
 } from 'thingspace-auth';
 
 declare const anyScope: string;
@@ -95,7 +95,7 @@ void client.getToken({ timeout: 5 });
 void client.authorizedFetch(5);
 
 // Errors and events have what their code or type says, and no more.
-export function read(error: AnyApiError, event: ClientEvent, request: TokenRequest): unknown {
+export function read(error: AnyApiError, event: ClientEvent, request: ProviderContext): unknown {
   // THROWS Property 'errorDescription' does not exist on type
   if (error.code === 'network') return error.errorDescription;
   // THROWS Type '"other"' is not assignable to type 'ApiErrorCode'

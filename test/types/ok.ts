@@ -21,9 +21,9 @@ import {
   type OAuthTokenProvider,
   type OauthScope,
   OauthScopeEnum,
+  type ProviderContext,
   reviveToken,
   revokeToken,
-  type TokenRequest,
   type VariablesConfig,
 } from 'thingspace-auth';
 
@@ -129,7 +129,7 @@ const provider: OAuthTokenProvider = async (
 };
 const sdkProvider = (
   lastToken: OAuthToken | undefined,
-  authManager: Pick<TokenRequest, 'fetchToken'>,
+  authManager: Pick<ProviderContext, 'fetchToken'>,
 ): Promise<OAuthToken> => (lastToken ? Promise.resolve(lastToken) : authManager.fetchToken());
 const method: ClientAuthentication = async ({ body, clientId, headers }) => {
   body.set('client_id', clientId);
@@ -171,7 +171,7 @@ function describeEvent(event: ClientEvent): string | number | undefined {
       return event.operation;
     case 'session_obtained':
     case 'session_failed':
-    case 'session_latched':
+    case 'logins_stopped':
       return event.code;
     default:
       isTrue<Same<typeof event, never>>();

@@ -30,13 +30,13 @@ import {
   type OAuthTokenProvider,
   type OauthScope,
   OauthScopeEnum,
+  type ProviderContext,
   type Report,
   type RetryOptions,
   reviveToken,
   revokeToken,
   type SessionTokenSource,
   type TokenOptions,
-  type TokenRequest,
 } from 'thingspace-auth';
 import { type DiscoverOptions, discover } from 'thingspace-auth/discover';
 import {
@@ -149,7 +149,7 @@ export type ErrorFields = Has<ApiErrorFields, object>;
 export const report: Report = (event: ClientEvent) => {
   if (event.type === 'token_failed') ((code: EventCode): string => code)(event.code);
 };
-export const provider: OAuthTokenProvider = async (last: OAuthToken | undefined, request: TokenRequest) =>
+export const provider: OAuthTokenProvider = async (last: OAuthToken | undefined, request: ProviderContext) =>
   last ?? request.fetchToken();
 
 export const session: Session = createSession({

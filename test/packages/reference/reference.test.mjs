@@ -84,7 +84,7 @@ const CANNOT_FAIL = new Set([
   'ClientOptions.onEvent', // what it throws is told there, as ignored
   'isExpired',
   'Report',
-  'TokenRequest.report',
+  'ProviderContext.report',
   'Session.reset',
   'Session.current',
   'MockServer.advance',

@@ -1,0 +1,62 @@
+/**
+ * What one client knows: its settings, the token it holds, the renewal under way, its last failure. All
+ * clients share the functions that work on this record, since closures would treble a client's memory.
+ * @module
+ */
+import type { Settings } from '../config/settings.ts';
+import type { OAuthToken } from '../core/token.ts';
+import { type HeldToken, holdGiven } from './heldToken.ts';
+import type { Failure } from './outageGuard.ts';
+
+/** The state of one client. */
+export interface ClientState {
+  readonly settings: Settings;
+  held: HeldToken | undefined;
+  /** The renewal under way. */
+  renewal?: Renewal | undefined;
+  /** The last failure, until a success. */
+  failure?: Failure | undefined;
+  /**
+   * Ends the time limit of a call when nobody holds the answer's body any more. Absent until it is first
+   * needed.
+   */
+  openBodies?: FinalizationRegistry<() => void>;
+}
+
+/** A renewal under way. */
+export interface Renewal {
+  /** Whether it was begun by the caller's own `fetchToken`. */
+  readonly isForced: boolean;
+  readonly startedAtMs: number;
+  readonly outcome: Promise<RenewalOutcome>;
+  /** What was held when it began. */
+  readonly held: HeldToken | undefined;
+  /** Whether nobody waits for it yet: it refreshes ahead. */
+  isAhead: boolean;
+  /** Whether somebody wants its token because another one was rejected. */
+  isReplacement: boolean;
+  /**
+   * What all callers wait for that joined it and want the same: any valid token, whenever it comes. Absent
+   * until the first.
+   */
+  token?: Promise<OAuthToken>;
+  /** How many requests it has made. */
+  attempts: number;
+  /** Whether the failure of its exchange has been counted. */
+  isCounted?: boolean;
+  /** The failure because of which its exchange was not made. */
+  blockedBy?: Failure | undefined;
+}
+
+/**
+ * How a renewal ended. The promise for this always fulfils, so that a rejection can only come from the
+ * runtime.
+ */
+export type RenewalOutcome =
+  | { readonly token: OAuthToken; readonly error?: never }
+  | { readonly token?: never; readonly error: unknown };
+
+/** The state of a client that starts from a token, or from nothing. Reads no clock. */
+export function createClientState(settings: Settings, token: OAuthToken | undefined): ClientState {
+  return { settings, held: token && holdGiven(settings, token) };
+}
