@@ -8,7 +8,7 @@ import { transform } from 'esbuild';
 import { ApiError, type ClientConfig, createClient } from 'thingspace-auth';
 import { createMockServer } from 'thingspace-auth/testing';
 import { fakeClock, turn } from '../support/server.ts';
-import { runProgram, startStandIn } from '../support/standIn.ts';
+import { runProgram, runWithoutAccount, startStandIn } from '../support/standIn.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const folder = join(root, '.build/readme');
@@ -144,6 +144,8 @@ for (const { name, code } of snippets) {
     const env = {
       THINGSPACE_CLIENT_ID: 'invented-key',
       THINGSPACE_CLIENT_SECRET: 'invented-secret',
+      CLIENT_SECRET: 'invented-secret',
+      TOKEN_STORE_KEY: Buffer.alloc(32, 'invented').toString('base64'),
       THINGSPACE_USERNAME: 'invented-user',
       THINGSPACE_PASSWORD: 'invented-password',
     };
@@ -161,6 +163,15 @@ for (const { name, code } of snippets) {
     if (promised.length) assert.deepEqual(stdout.trimEnd().split('\n'), promised);
   });
 }
+
+test('the first program of the README runs without an account, as the next section says', async () => {
+  assert.match(readme, /^node --import thingspace-auth\/testing\/global try\.mjs$/m);
+
+  const { stdout, stderr, exitCode } = await runWithoutAccount(join(folder, 'snippet1.js'));
+
+  assert.match(stdout, /^200 \{[^]*mock-region-1/);
+  assert.deepEqual([stderr, exitCode], ['', 0]);
+});
 
 const INVENTED: ClientConfig = {
   clientCredentialsAuthCredentials: { oauthClientId: 'invented-key', oauthClientSecret: 'invented-secret' },
