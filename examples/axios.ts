@@ -8,7 +8,7 @@ const { authorizedFetch } = createClient(configFromEnvironment());
 
 const edge = axios.create({
   baseURL: 'https://5gedge.verizon.com/api/mec/eds',
-  adapter: 'fetch', // not the default one, which knows no fetch
+  adapter: 'fetch', // the default one does not use fetch
   env: { fetch: authorizedFetch },
 });
 

@@ -24,7 +24,7 @@ function connect() {
 
 let client = connect();
 
-// Everybody asks for the client of the moment.
+// Everybody uses the current client.
 async function countRegions(): Promise<void> {
   const response = await client.authorizedFetch('https://5gedge.verizon.com/api/mec/eds/regions');
   console.log('regions:', ((await response.json()) as { regions: unknown[] }).regions.length);

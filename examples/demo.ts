@@ -41,7 +41,7 @@ async function run(): Promise<void> {
       : `A mock ThingSpace runs at ${apiUrl}. Set THINGSPACE_CLIENT_ID and THINGSPACE_CLIENT_SECRET to use the real one.`,
   );
 
-  step('1. No token is stored yet: exchange key and secret for one, and save it');
+  step('1. No token is stored yet: get one with key and secret, and save it');
   const client = createClient({ ...config, fetch: tracedFetch });
   const token = await client.fetchToken();
   database.set('token', JSON.stringify(token));
@@ -54,12 +54,12 @@ async function run(): Promise<void> {
     console.log('  (No VZ-M2M-Token went along, since THINGSPACE_M2M_TOKEN is not set.)');
 
   step('3. The program starts again: it loads the saved token and needs no new one');
-  const exchanges = counted.token;
+  const before = counted.token;
   const restarted = createClient({ ...config, fetch: tracedFetch }).withToken(
     JSON.parse(database.get('token') ?? ''),
   );
   await call(restarted.authorizedFetch, '/api/mec/eds/regions');
-  console.log(`  Token requests in this step: ${counted.token - exchanges}.`);
+  console.log(`  Token requests in this step: ${counted.token - before}.`);
 
   step('4. With a wrong secret');
   await tryWrongSecret();

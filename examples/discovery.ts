@@ -1,4 +1,4 @@
-// Asks the server itself where its endpoints are: its issuer is all that needs to be configured, and who may
+// Asks the server itself where its endpoints are. Only its issuer needs to be configured, and which origins may
 // see the tokens.
 import { createClient } from 'thingspace-auth';
 import { discover } from 'thingspace-auth/discover';

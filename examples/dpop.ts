@@ -1,5 +1,5 @@
-// Binds the tokens to a key of this process (DPoP): one that is stolen from a log or a proxy is of no use
-// without it.
+// Binds the tokens to a key of this process (DPoP): a token that is stolen from a log or a proxy is useless
+// without that key.
 import { createClient } from 'thingspace-auth';
 import { createDpop } from 'thingspace-auth/dpop';
 

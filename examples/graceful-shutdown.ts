@@ -1,5 +1,5 @@
-// A server that stops in order: no new requests, the calls under way end or are cut off, then the session
-// ends. The client itself has no timer and no connection of its own: nothing of it keeps the process alive.
+// A server that shuts down cleanly: no new requests, calls under way end or are cut off, then the session ends.
+// The client itself keeps nothing alive: it has no timer and no connection of its own.
 import { createServer } from 'node:http';
 import { configFromEnvironment, createClient } from 'thingspace-auth';
 import { createSession } from 'thingspace-auth/session';

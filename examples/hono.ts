@@ -8,7 +8,7 @@ const { authorizedFetch } = createClient(configFromEnvironment());
 const app = new Hono();
 
 app.get('/regions', async (context) => {
-  // The caller's signal: who goes away ends the call, and nobody else's wait for a token.
+  // The caller's signal: a caller that goes away ends the call, but nobody else's wait for a token.
   const { status, body } = await authorizedFetch('https://5gedge.verizon.com/api/mec/eds/regions', {
     signal: context.req.raw.signal,
   });

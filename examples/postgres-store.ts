@@ -1,5 +1,5 @@
 /**
- * A token store of one's own in PostgreSQL, with the package `pg`. The table:
+ * Your own token store in PostgreSQL, with the package `pg`. The table:
  *
  * CREATE TABLE oauth_tokens (key text PRIMARY KEY, value text NOT NULL, ends timestamptz);
  */

@@ -1,5 +1,5 @@
 /**
- * A token store of one's own in SQLite (`node:sqlite`, Node 22.5 and later), shared by the processes of one
+ * Your own token store in SQLite (`node:sqlite`, Node 22.5 and later), shared by the processes of one
  * machine.
  *
  * createClient({ clientCredentialsAuthCredentials: { …, oauthTokenProvider:

@@ -56,6 +56,7 @@ for (const [version, platform, flags] of COMBINATIONS) {
 const EXAMPLES = [
   ['bun-server.ts', types('bun')],
   ['cloudflare-worker.ts', types('@cloudflare/workers-types')],
+  ['durable-object.ts', types('@cloudflare/workers-types')],
   ['service-worker.ts', ['--lib', 'es2022,webworker']],
 ];
 

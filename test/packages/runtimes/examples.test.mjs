@@ -95,6 +95,38 @@ test('cloudflare-worker.ts keeps one token for its requests, and leaves it in Wo
   assert.equal((await (await miniflare.getKVNamespace('TOKENS')).list()).keys.length, 1);
 });
 
+test('durable-object.ts deploys its class by its wrangler file, and keeps one token in it', async (t) => {
+  const mock = createMockServer();
+  const file = readFileSync(join(EXAMPLES, 'durable-object.wrangler.jsonc'), 'utf8');
+  const wrangler = JSON.parse(file.replace(/^\/\/.*$/gm, ''));
+  const [{ name, class_name: className }] = wrangler.durable_objects.bindings;
+  assert.equal(wrangler.main, 'durable-object.ts');
+  const miniflare = new Miniflare({
+    host: '127.0.0.1',
+    cf: false,
+    modules: true,
+    script: await bundle(copyOf(wrangler.main), { external: ['cloudflare:*'] }),
+    compatibilityDate: wrangler.compatibility_date,
+    durableObjects: {
+      [name]: { className, useSQLite: wrangler.migrations[0].new_sqlite_classes.includes(className) },
+    },
+    bindings: CREDENTIALS,
+    outboundService: async (request) => {
+      const answer = await mock.fetch(request);
+      return new MiniflareResponse(await answer.text(), {
+        status: answer.status,
+        headers: Object.fromEntries(answer.headers),
+      });
+    },
+  });
+  t.after(() => miniflare.dispose());
+
+  for (let request = 0; request < 2; request++)
+    assert.match(await (await miniflare.dispatchFetch('http://worker/')).text(), /mock-region-1/);
+
+  assert.deepEqual(seen(mock), ['token 200', 'regions 200', 'regions 200']);
+});
+
 test('aws-lambda.ts asks for a token when it is cold, and keeps it while it is warm', async (t) => {
   const { mock, preload } = await startStandIn(t);
   const module = join(COPIES, 'aws-lambda.mjs');
