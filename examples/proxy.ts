@@ -1,8 +1,7 @@
 // A corporate proxy. Most platforms need no code, only
 // HTTPS_PROXY=http://user:password@proxy.example.com:3128:
-//   Deno and Bun heed it as it is; Node from 22.21 and 24.5 on with NODE_USE_ENV_PROXY=1 beside it.
-// For an older Node (npm install undici@7), these two lines, which serve every fetch of the process:
-
+//   Deno and Bun use it as it is; Node from 22.21 and 24.5 on with NODE_USE_ENV_PROXY=1 beside it.
+// An older Node (npm install undici@7) wants the two lines with undici, which serve every fetch of the process.
 import { configFromEnvironment, createClient } from 'thingspace-auth';
 import { EnvHttpProxyAgent, setGlobalDispatcher } from 'undici';
 

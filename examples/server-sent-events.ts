@@ -1,5 +1,5 @@
-// Server-sent events: the EventSource of npm's eventsource takes a fetch, and connects again by itself, each
-// time with a token that is valid. `timeout` would count the whole stream, so this client has none.
+// Server-sent events: the EventSource of npm's eventsource takes a fetch, and reconnects by itself, each time
+// with a valid token. `timeout` would cover the whole stream, so this client has none.
 //   npm install thingspace-auth eventsource
 import { EventSource } from 'eventsource';
 import { createClient } from 'thingspace-auth';
