@@ -19,8 +19,10 @@ export async function serveMock({ port }: MockOrder): Promise<ExitStatus> {
   const mock = createMockServer();
   const server = createServer((incoming, outgoing) => void answer(mock, incoming, outgoing));
   const origin = await listenOnLoopback(server, port);
+  // Asked for before anything is printed: whoever reads that may end it at once.
+  const ended = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
   print(variablesFor(origin));
-  await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+  await ended;
   server.close();
   server.closeAllConnections();
   return 0;
