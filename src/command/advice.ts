@@ -97,7 +97,7 @@ const ADVICE_BY_REASON: readonly (readonly [reason: RegExp, advice: string])[] =
   [/\(407\)|proxy authentication|^fetch failed$/i, ADVICE_ON_407],
   [/ERR_ACCESS_DENIED|NotCapable|--allow-net/, 'Allow the runtime to use the network: --allow-net.'],
   [
-    /wrong.version.number|packet length too long|InvalidContentType|bad record type/i,
+    /wrong.version.number|packet length too long|InvalidContentType|bad record type|speak TLS/i,
     'This port does not speak TLS: use the port for https. Plain http:// is allowed for this machine only.',
   ],
   [/not yet valid|has expired|CERT_HAS_EXPIRED/i, ADVICE_ON_CLOCK],
@@ -116,21 +116,21 @@ const ADVICE_BY_REASON: readonly (readonly [reason: RegExp, advice: string])[] =
 function adviceOnNetwork(reason: string, env: Variables): string {
   const [, known] = ADVICE_BY_REASON.find(([pattern]) => pattern.test(reason)) ?? [];
   if (known) return known;
-  const what = /ECONNREFUSED/.test(reason)
+  const what = /ECONNREFUSED|connection refused/i.test(reason)
     ? 'Nothing listens there: check host and port.'
     : 'Check host, DNS and firewall.';
   return `${what} ${adviceOnProxy(env)}`;
 }
 
 function adviceOnProxy(env: Variables): string {
-  const versions = 'from 22.21 and 24.5 on';
   const names = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'];
   const proxy = names.find((name) => env[name]);
-  if (!proxy) return `Behind a proxy, set HTTPS_PROXY; Node also wants NODE_USE_ENV_PROXY=1, ${versions}.`;
-  const isUsed = env['NODE_USE_ENV_PROXY'] || process.versions['bun'] || process.versions['deno'];
-  return isUsed
-    ? `${proxy} is set.`
-    : `${proxy} is set, but Node uses it only with NODE_USE_ENV_PROXY=1, ${versions}.`;
+  // Bun and Deno use what is set.
+  const isNode = !process.versions['bun'] && !process.versions['deno'];
+  const wish = 'NODE_USE_ENV_PROXY=1, from 22.21 and 24.5 on';
+  if (!proxy) return `Behind a proxy, set HTTPS_PROXY${isNode ? `; Node also wants ${wish}` : ''}.`;
+  if (!isNode || env['NODE_USE_ENV_PROXY']) return `${proxy} is set.`;
+  return `${proxy} is set, but Node uses it only with ${wish}.`;
 }
 
 /** The innermost error behind one: platforms wrap what happened in a "fetch failed". */
@@ -141,12 +141,15 @@ export function reasonOf(error: unknown): string {
 }
 
 function inWords({ message, code, name }: NodeJS.ErrnoException): string {
-  const text = withoutOpenSsl(message) || (code ? name : '');
+  const text = theReasonIn(message) || (code ? name : '');
   return code && !text.includes(code) ? `${text} (${code})` : text;
 }
 
-/** Of OpenSSL's text only the reason: it also has numbers, functions, a source file and a line break. */
-function withoutOpenSsl(text: string): string {
+/**
+ * Of OpenSSL's text only the reason: it also has numbers, functions, a source file and a line break. Of Deno's
+ * text all but the URL, which stands before it.
+ */
+function theReasonIn(text: string): string {
   const [, reason] = /error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):/.exec(text) ?? [];
-  return reason ?? text;
+  return reason ?? text.replace(/^error sending request for url \(\S+\): /, '');
 }

@@ -173,6 +173,8 @@ test("check asks for no switch of Node's in Bun and Deno, which heed a proxy by 
       ...preloading(program),
     };
     assert.match((await runCommand(t, ['check'], { env })).stdout, /HTTPS_PROXY is set\.\n$/, runtime);
+    const { stdout } = await runCommand(t, ['check'], { env: { ...env, HTTPS_PROXY: '' } });
+    assert.match(stdout, / Behind a proxy, set HTTPS_PROXY\.\n$/, runtime);
   }
 });
 

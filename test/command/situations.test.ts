@@ -221,6 +221,23 @@ ${CLOCK}${TOKEN}`,
 `,
     fields: { endpoint: { url: 'HTTPS-ORIGIN/token', durationMs: 'N' } },
   },
+  'https spoken to a plain port, as Bun says it': {
+    env: rejecting('The TLS handshake failed. Does the server speak TLS on this port?', 'EPROTO'),
+    printed: `${VARIABLES}FAIL  endpoint   No answer from ORIGIN/api/ts/v1/oauth2/token: The TLS handshake failed. Does the server speak TLS on this port? (EPROTO)
+      next:      This port does not speak TLS: use the port for https. Plain http:// is allowed for this machine only.
+`,
+    fields: { endpoint: { url: TOKEN_URL, durationMs: 'N' } },
+  },
+  'nobody at that port, as Deno says it': {
+    env: rejecting(
+      'error sending request for url (https://auth.example.com/token): client error (Connect): Connection refused (os error 111)',
+      '',
+    ),
+    printed: `${VARIABLES}FAIL  endpoint   No answer from ORIGIN/api/ts/v1/oauth2/token: client error (Connect): Connection refused (os error 111)
+      next:      Nothing listens there: check host and port. Behind a proxy, set HTTPS_PROXY; Node also wants NODE_USE_ENV_PROXY=1, from 22.21 and 24.5 on.
+`,
+    fields: { endpoint: { url: TOKEN_URL, durationMs: 'N' } },
+  },
   'an authority that is not trusted': {
     env: rejecting('self-signed certificate in certificate chain', 'SELF_SIGNED_CERT_IN_CHAIN'),
     printed: `${VARIABLES}FAIL  endpoint   No answer from ORIGIN/api/ts/v1/oauth2/token: self-signed certificate in certificate chain (SELF_SIGNED_CERT_IN_CHAIN)

@@ -1,6 +1,7 @@
 // The command, as each platform starts it, from a project that has installed the package.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -88,5 +89,39 @@ for (const [name, [program, ...args]] of Object.entries(LAUNCHERS)) {
     );
     assert.deepEqual([refused.stdout, refused.exitCode], ['', 1]);
     assert.match(refused.stderr, /invalid_client/);
+
+    const wrong = await run(program, [...args, 'tokn'], env, project);
+    assert.deepEqual([wrong.stdout, wrong.exitCode], ['', 2]);
+  });
+
+  test(`${name} serves the mock until Ctrl-C`, async (t) => {
+    // A process group, since a terminal sends Ctrl-C to all of it.
+    const child = spawn(program, [...args, 'mock'], {
+      cwd: project,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    t.after(() => child.exitCode ?? child.signalCode ?? process.kill(-child.pid, 'SIGKILL'));
+    child.stdout.setEncoding('utf8');
+    let printed = '';
+    for await (const text of child.stdout.iterator({ destroyOnReturn: false })) {
+      printed += text;
+      if (printed.includes('THINGSPACE_PASSWORD=')) break;
+    }
+    const variables = Object.fromEntries(
+      printed
+        .trim()
+        .split('\n')
+        .map((line) => line.split('=')),
+    );
+    const url = `${variables.THINGSPACE_API_ORIGINS}/api/mec/eds/regions`;
+
+    const check = await run(program, [...args, 'check', url], variables, project);
+
+    assert.match(check.stdout, /call .*answered 200/, check.stderr);
+    const exit = once(child, 'exit');
+    process.kill(-child.pid, 'SIGINT');
+    await exit;
+    await assert.rejects(fetch(url));
   });
 }
