@@ -168,7 +168,7 @@ export function createSimulation({ onChange, onRow, onOutcome }: Observer, clock
       isNew = false;
     }
     if (event.type === 'request_replayed') counts.replays++;
-    const isBad = /failed|latched|waiting/.test(event.type);
+    const isBad = /failed|stopped|waiting/.test(event.type);
     push({ kind: 'note', label: describe(event, held), tone: isBad ? 'bad' : 'good', count: 1 });
   }
 

@@ -28,7 +28,7 @@ const TERMS: readonly (readonly [term: string, shownAs: RegExp, meaning: string]
   [
     'same token',
     /^same token/,
-    'The server handed out the token it had given before. ThingSpace does so until the token ends.',
+    'The server handed out the same token as before. ThingSpace does so until the token expires.',
   ],
   [
     'replay',
@@ -39,22 +39,22 @@ const TERMS: readonly (readonly [term: string, shownAs: RegExp, meaning: string]
   [
     'retry',
     /^retry/,
-    'The token endpoint failed in a way that may pass. The client waits a little and asks again, three times in all.',
+    'The token endpoint failed in a way that may pass by itself. The client waits a little and asks again, three times in all.',
   ],
   [
     'gateway_fault',
     /^gateway_fault/,
-    'The code of the error: the server, or a gateway before it, failed and did not say why in the words of OAuth. Here it answered 503.',
+    'The code of the error: the server, or a gateway in front of it, failed and gave no OAuth error. Here it answered 503.',
   ],
   [
     'token failed',
     /^token failed/,
-    'No token could be had. For a second and more, further calls fail at once and ask nothing: the outage guard.',
+    'There was no token to be had. For a second or more, further calls fail at once, without a request: the outage guard.',
   ],
   [
     'refresh ahead failed',
     /^refresh ahead failed/,
-    'The token is near its end and no other could be had. The call uses the one held, which is still valid.',
+    'The token is about to expire, and there was no other to be had. The call uses it, since it is still valid.',
   ],
   [
     'session',
@@ -62,9 +62,9 @@ const TERMS: readonly (readonly [term: string, shownAs: RegExp, meaning: string]
     'M2M calls want a session beside the token. The client logs in once and keeps it in use.',
   ],
   [
-    'session latched',
-    /^session latched/,
-    'The login was refused. The client sends no other one until it is told to: five wrong passwords lock the account.',
+    'logins stopped',
+    /^logins stopped/,
+    'The login was refused. The client sends no other until it is told to: five wrong passwords lock the account.',
   ],
   [
     'session_refused',

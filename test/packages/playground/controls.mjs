@@ -141,7 +141,7 @@ export async function testControls(name, launch) {
     await page.press('#wrongPassword');
     await page.press('#isDown');
     await page.press('#wrongPassword');
-    assert.ok((await terms()).includes('session latched'));
+    assert.ok((await terms()).includes('logins stopped'));
   });
 
   test(`${name}: one call fetches a token, the next one uses it`, async (t) => {
@@ -271,7 +271,7 @@ export async function testControls(name, launch) {
     await page.until({ calls: 5, logins: 1 });
 
     const drawn = await page.drawn();
-    assert.ok(drawn.includes('session latched'));
+    assert.ok(drawn.includes('logins stopped'));
     assert.equal(drawn.filter((text) => text === 'session_refused').length, 5);
     await page.press('#call');
     await page.until({ calls: 6, logins: 2 });
