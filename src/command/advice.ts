@@ -20,7 +20,7 @@ export function explain(error: unknown, env: Variables): Explanation {
 
 function adviceOn(error: unknown, reason: string, env: Variables): string {
   if (error instanceof ApiError) return adviceOnApiError(error, reason, env);
-  return reason ? adviceOnNetwork(reason, env) : ADVICE_ON_ORIGINS;
+  return reason ? adviceOnNetwork(reason, env) : 'Check the URL.';
 }
 
 /** The token goes nowhere else. */
@@ -140,8 +140,8 @@ export function reasonOf(error: unknown): string {
   return inner instanceof Error ? reasonOf(inner) || inWords(inner) : '';
 }
 
-function inWords({ message, code, name }: NodeJS.ErrnoException): string {
-  const text = theReasonIn(message) || (code ? name : '');
+function inWords({ message, code }: NodeJS.ErrnoException): string {
+  const text = theReasonIn(message);
   return code && !text.includes(code) ? `${text} (${code})` : text;
 }
 

@@ -66,13 +66,14 @@ THINGSPACE_PASSWORD=mock-password
 async function answer(mock: MockServer, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const { method = 'GET', url = '/' } = incoming;
   const response = await askMock(mock, incoming);
+  mock.requests.length = 0; // nobody looks at them here
   outgoing.writeHead(response.status, Object.fromEntries(response.headers));
   outgoing.end(Buffer.from(await response.arrayBuffer()));
   print(`${method} ${escapeControls(url.replace(/[?#].*/s, ''))} ${response.status}\n`);
 }
 
 /** What is no request to `fetch` either (TRACE, a host that cannot be) is a bad one. */
-async function askMock({ fetch, requests }: MockServer, incoming: IncomingMessage): Promise<Response> {
+async function askMock({ fetch }: MockServer, incoming: IncomingMessage): Promise<Response> {
   const { method = 'GET', url = '/', headers } = incoming;
   try {
     const body = await buffer(incoming);
@@ -81,7 +82,5 @@ async function askMock({ fetch, requests }: MockServer, incoming: IncomingMessag
     return await fetch(new Request(`http://${headers.host}${url}`, init));
   } catch {
     return new Response('The mock cannot read this request.\n', { status: 400 });
-  } finally {
-    requests.length = 0; // nobody looks at them here
   }
 }

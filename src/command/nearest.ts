@@ -12,6 +12,7 @@ export function nearest(word: string, words: readonly string[]): string {
 /** How many letters must be added, removed or replaced (Levenshtein). */
 export function countChanges(from: string, to: string): number {
   let above = Array.from({ length: to.length + 1 }, (_, index) => index);
+  let changes = to.length;
   for (const letter of from) {
     let [diagonal = 0, ...rest] = above;
     let left = diagonal + 1;
@@ -22,6 +23,7 @@ export function countChanges(from: string, to: string): number {
       row.push(left);
     }
     above = row;
+    changes = left;
   }
-  return above.at(-1) ?? 0;
+  return changes;
 }

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
-import { COMMAND, ownVariables, startCommand } from '../support/runCommand.ts';
+import { COMMAND, ownVariables, preloading, startCommand } from '../support/runCommand.ts';
 
 interface Serving {
   readonly child: ChildProcess;
@@ -16,12 +16,23 @@ interface Serving {
   readonly nextLine: () => Promise<string>;
 }
 
-async function serve(t: TestContext, ...args: string[]): Promise<Serving> {
+function serve(t: TestContext, ...args: string[]): Promise<Serving> {
+  return serveWith(t, {}, ...args);
+}
+
+async function serveWith(
+  t: TestContext,
+  env: Readonly<Record<string, string>>,
+  ...args: string[]
+): Promise<Serving> {
   const child = spawn(process.execPath, [COMMAND, 'mock', ...args], {
-    env: ownVariables(),
+    env: { ...ownVariables(), ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  t.after(() => child.kill('SIGKILL'));
+  t.after(async () => {
+    if (child.exitCode !== null || !child.kill('SIGINT')) return;
+    await once(child, 'exit');
+  });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const nextLine = async () => (await lines.next()).value;
   const variables: Record<string, string> = {};
@@ -95,6 +106,34 @@ test('it takes the port that it is given, and says if that is taken', async (t) 
   await once(blocker, 'close');
   assert.equal((await serve(t, '--port', String(port))).origin, `http://127.0.0.1:${port}`);
 });
+
+test('a machine without IPv4 gets it on ::1', async (t) => {
+  const { origin } = await serveWith(t, failingOn('127.0.0.1', 'EADDRNOTAVAIL'));
+
+  assert.match(origin, /^http:\/\/\[::1\]:\d+$/);
+  assert.equal((await fetch(`${origin}/api`)).status, 401);
+});
+
+test('it says why a port cannot be used', async () => {
+  const env = failingOn('127.0.0.1', 'EACCES');
+
+  assert.deepEqual(await startCommand(['mock', '--port', '80'], env), {
+    stdout: '',
+    stderr: 'Port 80 cannot be used (EACCES)\nChoose another one, or leave --port out for any free one.\n',
+    exitCode: 1,
+  });
+});
+
+/** What makes it fail to listen at one address. */
+function failingOn(host: string, code: string): Readonly<Record<string, string>> {
+  return preloading(`
+    import { Server } from 'node:net';
+    const { listen } = Server.prototype;
+    Server.prototype.listen = function (port, at, ...rest) {
+      if (at !== '${host}') return listen.call(this, port, at, ...rest);
+      setImmediate(() => this.emit('error', Object.assign(new Error('invented'), { code: '${code}' })));
+    };`);
+}
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   test(`${signal} ends it, with an open connection too`, async (t) => {

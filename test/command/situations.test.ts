@@ -238,6 +238,16 @@ ${CLOCK}${TOKEN}`,
 `,
     fields: { endpoint: { url: TOKEN_URL, durationMs: 'N' } },
   },
+  'nobody at any address of a host': {
+    env: preloading(`
+      const reasons = ['::1', '127.0.0.1'].map((address) => new Error('connect ECONNREFUSED ' + address + ':443'));
+      const cause = Object.assign(new AggregateError(reasons), { code: 'ECONNREFUSED' });
+      globalThis.fetch = async () => { throw new TypeError('fetch failed', { cause }); };`),
+    printed: `${VARIABLES}FAIL  endpoint   No answer from ORIGIN/api/ts/v1/oauth2/token: connect ECONNREFUSED ::1:443
+      next:      Nothing listens there: check host and port. Behind a proxy, set HTTPS_PROXY; Node also wants NODE_USE_ENV_PROXY=1, from 22.21 and 24.5 on.
+`,
+    fields: { endpoint: { url: TOKEN_URL, durationMs: 'N' } },
+  },
   'an authority that is not trusted': {
     env: rejecting('self-signed certificate in certificate chain', 'SELF_SIGNED_CERT_IN_CHAIN'),
     printed: `${VARIABLES}FAIL  endpoint   No answer from ORIGIN/api/ts/v1/oauth2/token: self-signed certificate in certificate chain (SELF_SIGNED_CERT_IN_CHAIN)
@@ -564,6 +574,15 @@ FAIL  login      M2M session: ORIGIN/api/m2m/v1/session/login answered 200; try 
       next:      The server throttles or is unavailable: wait, then try again.
 `,
     fields: { call: { url: 'ORIGIN/api', status: 500, durationMs: 'N' } },
+  },
+  'an API that redirects for ever': {
+    args: ['{origin}/api'],
+    script: ({ failNext }) =>
+      failNext('api', new Response(null, { status: 302, headers: { location: '/api' } }), Infinity),
+    printed: `${VARIABLES}${ENDPOINT}${CLOCK}${TOKEN}FAIL  call       The redirect of ORIGIN/api is refused: over 20, not safe, or against redirect or integrity
+      next:      Check the URL.
+`,
+    fields: { call: { url: 'ORIGIN/api' } },
   },
   'an API that cannot be reached': {
     args: ['http://127.0.0.1:65535/orders'],
