@@ -10,7 +10,7 @@ import type { Account } from './account.ts';
  *
  * @see RFC 8018 section 5.2
  */
-export async function deriveKey({ url, username, password }: Account): Promise<string> {
+export async function deriveAccountKey({ url, username, password }: Account): Promise<string> {
   const encoder = new TextEncoder();
   const salt = encoder.encode(JSON.stringify([url, username]));
   const secret = await crypto.subtle.importKey('raw', encoder.encode(password), 'PBKDF2', false, [
@@ -21,5 +21,5 @@ export async function deriveKey({ url, username, password }: Account): Promise<s
     secret,
     256,
   );
-  return `thingspace-auth:session:${btoa(String.fromCharCode(...new Uint8Array(bits)))}`;
+  return `thingspace-auth:session:1:${btoa(String.fromCharCode(...new Uint8Array(bits)))}`;
 }

@@ -1,9 +1,9 @@
 /**
- * The words in which the platform says that a session has ended, or that its gateway does not take a bearer.
+ * The words in which the platform says that a session has ended.
  * @module
  */
 import { asText } from '../core/token.ts';
-import { type Answer, readText } from '../platform/fetch.ts';
+import { readText } from '../platform/fetch.ts';
 import { waitFor } from '../platform/waiting.ts';
 import { parseBody } from '../token/answer.ts';
 
@@ -34,9 +34,4 @@ export function saysLapsed(text: string | undefined): boolean {
     (body['errorCode'] === 'INVALID_PARAMETER' && says('errorMessage', /UWS verification failure/)) ||
     (body['error'] === 'unauthorized' && says('error_description', /\bUWS\b/))
   );
-}
-
-/** Whether the gateway does not take the bearer. The request has then not reached the account. */
-export function isBearerFault({ response, text = '' }: Answer): boolean {
-  return response?.status === 401 && /^\s*{\s*"fault"|<am:fault/.test(text);
 }

@@ -4,175 +4,163 @@
  * is never reached.
  * @module
  */
+import type { ApiError } from '../core/errors.ts';
 import { report } from '../core/events.ts';
-import { asHeaderText, type OAuthToken } from '../core/token.ts';
-import { post } from '../platform/fetch.ts';
-import { sleep } from '../platform/waiting.ts';
-import { parseBody } from '../token/answer.ts';
+import type { OAuthToken } from '../core/token.ts';
+import { nameOf, sendOnce } from '../platform/fetch.ts';
+import { runWithin, sleep } from '../platform/waiting.ts';
 import { getToken } from '../token/getToken.ts';
-import { blockingFailure, nextFailure } from '../token/outageGuard.ts';
+import { blockingFailure } from '../token/outageGuard.ts';
 import { rejectToken, renewToken } from '../token/rejectedToken.ts';
-import { type Account, current, endpointOf, hold, learn } from './account.ts';
-import { failure, type Reply, refusal } from './failures.ts';
-import { isBearerFault } from './lapse.ts';
-import { MOST_FAILURES, SEND_WITHIN_MS, type SessionRecord, textOf } from './record.ts';
-import { type Stored, write } from './sharedRecord.ts';
+import { endpointOf, type UsedAccount } from './account.ts';
+import {
+  afterCount,
+  afterFailedCount,
+  afterLogin,
+  afterUnsentLogin,
+  type CountedLogin,
+  countNext,
+  LOGIN_LIMIT_MS,
+  type LoginFate,
+  SEND_WITHIN_MS,
+} from './belief.ts';
+import { loginFailed, sessionFailed, verdictOn } from './failures.ts';
+import { isBearerFault, judgeLogin, type SessionReply } from './fate.ts';
+import { recordOf } from './record.ts';
+import { look, storeFailed, writeRecord } from './storedRecord.ts';
 
 /** The search for a session, on behalf of all who wait for it. Times are in milliseconds of Unix time. */
-export interface Attempt {
+export interface SessionSearch {
   readonly startedAtMs: number;
   /** Since when it has tried in vain to count a login. */
   countingSinceMs?: number | undefined;
-  /** Whether it has already got another bearer, in the place of one that the gateway did not take. */
+  /** Whether it has already got another bearer, in place of one that the gateway did not take. */
   isRenewed?: boolean;
-}
-
-/** A login that has been counted. */
-interface Counted {
-  readonly record: SessionRecord;
-  /** What was known before. It is put back if the login turns out not to count. */
-  readonly before: SessionRecord;
-  /**
-   * Set if the store fails, so that the login is counted in this process only. It is the record that the
-   * session may be written over later: the count, if nobody knows whether that was written, or else an empty
-   * record.
-   */
-  readonly over?: SessionRecord;
 }
 
 /** How often the record is looked at while others write it. */
 export const LOOK_EVERY_MS = 200;
+/** For how long a search tries to count a login while others write the record all the time. */
+const COUNT_WITHIN_MS = 30_000;
 
 /**
- * Sends one login, if it can be counted, and returns the session token. `undefined`: the record is to be
- * looked at again.
+ * Sends one login, if it can be counted, and returns the session token. `undefined`: the record is to be looked at
+ * again.
  */
-export async function logIn(
-  account: Account,
-  attempt: Attempt,
-  stored: Stored | undefined,
-): Promise<string | undefined> {
-  const { username, password } = account;
+export async function logIn(account: UsedAccount, search: SessionSearch): Promise<string | undefined> {
+  const { username, password, belief } = account;
   const last = blockingFailure(account.failure, 'exchange');
   if (last) throw last.error;
   const bearer = await getToken(account.client);
-  const counted = await count(account, attempt, stored);
-  if (!counted) return undefined;
-  const reply = await send(account, '/login', bearer, JSON.stringify({ username, password }));
-  const { status = 0, ok } = reply.response ?? {};
-  const token = ok && asHeaderText(parseBody(reply.text)?.['sessionToken']);
-  if (token) return succeed(account, counted, token);
-  const isFault = isBearerFault(reply);
-  // A 408 is no refusal: the login was not read. A 429 is none either: the login was not looked at.
-  const isRefused = !isFault && /^4(?!08|29)/.test(`${status}`);
-  const isUnknown = !reply.response || (ok && reply.text === undefined);
-  await conclude(account, counted, isRefused ? { status } : isUnknown ? {} : undefined);
-  if (isRefused) throw refusal(account, status);
-  if (isFault && !attempt.isRenewed) {
-    attempt.isRenewed = true;
-    if (await renewBearer(account, bearer)) return undefined;
+  // What was decided upon may have changed while the bearer was fetched.
+  if (account.belief !== belief) return undefined;
+  const login = await countLogin(account, search);
+  if (!login) return undefined;
+  const reply = await postSession(account, '/login', bearer, JSON.stringify({ username, password }));
+  const fate = judgeLogin(reply, account.suspectBearers.includes(bearer.accessToken));
+  await conclude(account, login, fate);
+  if (fate.token) {
+    forgetFailures(account);
+    report(account.client.settings, { type: 'session_obtained' });
+    return fate.token;
   }
-  const error = failure(account, '/login', reply);
-  // After a 429, a 5xx or the like, the next login waits for as long as an exchange does after a failed one.
-  if (!isUnknown) account.failure = nextFailure(account.failure, error, 'exchange');
-  throw error;
+  if (fate.status) throw refusedLogin(account, login, fate.status);
+  const isRenewed = isBearerFault(reply) && (await replaceBearer(account, bearer));
+  if (isRenewed && !fate.isUnknown && !search.isRenewed) {
+    search.isRenewed = true;
+    return undefined;
+  }
+  throw loginFailed(account, reply, Boolean(fate.isUnknown));
+}
+
+/** There is a session: what failed before counts no more. */
+export function forgetFailures(account: UsedAccount): void {
+  account.failure = undefined;
+  account.suspectBearers = [];
 }
 
 /** Sends one request and returns what has come of it. Never rejects. */
-export async function send(
-  { client, url }: Account,
-  path: string,
+export async function postSession(
+  account: UsedAccount,
+  path: '/login' | '/logout',
   { accessToken }: OAuthToken,
   body: string,
   headers?: Readonly<Record<string, string>>,
-): Promise<Reply> {
-  const reply: Reply = {};
+): Promise<SessionReply> {
+  const reply: SessionReply = {};
+  const { settings } = account.client;
+  const url = endpointOf(account, path);
   const sent = { authorization: `Bearer ${accessToken}`, 'content-type': 'application/json', ...headers };
-  await post(client.settings, endpointOf(url, path), sent, body, reply).catch((cause: unknown) => {
+  // Whatever `timeout` says: where a login is cut short, nobody knows what became of it.
+  await runWithin(`${nameOf(url)}: check the network`, LOGIN_LIMIT_MS, undefined, (signal) =>
+    sendOnce(settings, url, sent, body, reply, signal),
+  ).catch((cause: unknown) => {
     reply.cause = cause;
   });
   return reply;
 }
 
-/** The time limit of a login, in milliseconds. */
-export function limitMs({ client }: Account): number {
-  return client.settings.timeoutMs || 30_000;
-}
-
-/** Gets another bearer in the place of one that the gateway did not take. `undefined`: there is none. */
-export async function renewBearer({ client }: Account, bearer: OAuthToken): Promise<OAuthToken | undefined> {
+/** Gets another bearer in place of one that the gateway did not take. `undefined`: there is none. */
+export async function renewBearer(
+  { client }: UsedAccount,
+  bearer: OAuthToken,
+): Promise<OAuthToken | undefined> {
   if (!rejectToken(client, bearer.accessToken, 'call')) return undefined;
   return renewToken(client, bearer).catch(() => undefined);
 }
 
-async function count(
-  account: Account,
-  attempt: Attempt,
-  stored: Stored | undefined,
-): Promise<Counted | undefined> {
-  // There was a reset after the record was read, which makes it void.
-  if (account.isReset && stored) return undefined;
-  const before = account.known;
+/** Counts a login. `undefined`: it must not be sent. */
+async function countLogin(account: UsedAccount, search: SessionSearch): Promise<CountedLogin | undefined> {
+  const before = account.belief;
   const countedAtMs = Date.now();
-  const failures = (before.failures ?? 0) + 1;
-  const record = { failures, owner: account.id, countedAtMs, limitMs: limitMs(account) };
-  const isWritten = stored && (await write(account, stored.text, record));
-  if (isWritten === undefined) {
-    // The store fails. This process may send one login, unless it knows of a login that may have failed.
-    if (before.failures) throw failure(account, 'the store fails, and another login may be under way');
-    learn(account, { failures: MOST_FAILURES }, true);
-    return { record, before, over: stored ? record : {} };
+  const login = countNext(before, countedAtMs, account.id, ++account.logins);
+  const { answer: isWritten, failure } = await writeRecord(account, before.over?.text, login);
+  const isUnchanged = account.belief === before;
+  if (failure) {
+    if (isUnchanged) account.belief = afterFailedCount(before);
+    throw storeFailed(account, failure);
+  }
+  if (isWritten && isUnchanged && Math.abs(Date.now() - countedAtMs) < SEND_WITHIN_MS) {
+    account.belief = afterCount(login);
+    return login;
   }
   if (isWritten) {
-    learn(account, record);
-    if (Math.abs(Date.now() - countedAtMs) < SEND_WITHIN_MS) return { record, before };
-    await conclude(account, { record, before });
+    // The moment to send is over, or there was a reset: the count is written over with what is believed.
+    account.belief = afterUnsentLogin(account.belief, login);
+    await look(account);
   }
-  attempt.countingSinceMs ??= Date.now();
-  if (Date.now() - attempt.countingSinceMs >= limitMs(account))
-    throw failure(account, 'the record keeps changing');
+  search.countingSinceMs ??= Date.now();
+  if (Date.now() - search.countingSinceMs >= COUNT_WITHIN_MS) {
+    throw sessionFailed(account, 'the record keeps changing; try again later');
+  }
   await sleep(LOOK_EVERY_MS);
   return undefined;
 }
 
-async function succeed(account: Account, { record, over }: Counted, token: string): Promise<string> {
-  const isReplacing = account.spent?.isLapse && !account.held;
-  // A count always has its time.
-  const session = {
-    token,
-    usedAtMs: record.countedAtMs!,
-    replacedAtMs: isReplacing ? Date.now() : undefined,
-  };
-  const held = hold(account, session);
-  const put = () => write(account, textOf(record), session);
-  // Tried twice: if the count stayed in the store, the next login would be one too many.
-  const isWritten = over ? undefined : ((await put()) ?? (await put()));
-  if (isWritten === undefined) held.over = over ?? record;
-  if (isWritten) account.isReset = false;
-  report(account.client.settings, { type: 'session_obtained' });
-  return token;
+/**
+ * Writes the result over the count, then believes it. Until then the login is under way, for a `reset()` too. A result
+ * that cannot be written is offered with the next looks.
+ */
+async function conclude(account: UsedAccount, login: CountedLogin, fate: LoginFate): Promise<void> {
+  const nowMs = Date.now();
+  const expected = afterLogin(account.belief, login, fate, nowMs);
+  if (expected === account.belief) return;
+  const result = recordOf(expected.record);
+  const { answer: isWritten, failure } = await writeRecord(account, login.text, result);
+  account.belief = afterLogin(account.belief, login, fate, nowMs, isWritten ? result.text : undefined);
+  // Another process has written over the count, or there was a `reset()` during the write.
+  if (!failure && account.belief.relation === 'untold') await look(account);
 }
 
-/**
- * Writes the result of the login over its count: a failure that counts, or, if there is none, what was there
- * before. It writes only if the count is still there. A refusal that cannot be written holds in this process.
- */
-async function conclude(
-  account: Account,
-  { record, before, over }: Counted,
-  failed?: Pick<SessionRecord, 'status'>,
-): Promise<void> {
-  // Logins that were counted before a reset count no more.
-  const { isReset } = account;
-  const failures = over ? MOST_FAILURES : isReset ? 1 : record.failures;
-  const next = failed ? { ...record, limitMs: undefined, failures, ...failed } : isReset ? {} : before;
-  if (!over && (await write(account, textOf(record), next))) {
-    account.isReset = false;
-    learn(account, next);
-  } else if (over || (failed?.status && !current(account))) {
-    learn(account, next, Boolean(failed));
-  } else if (isReset || account.known === record) {
-    // Otherwise another request has counted a login meanwhile, in the place of this one.
-    learn(account, next);
-  }
+function refusedLogin(account: UsedAccount, { count }: CountedLogin, status: number): ApiError {
+  const { record } = account.belief;
+  // On workerd, a session may have come meanwhile, which stands.
+  return verdictOn(account, record.state === 'refused' ? record : { ...count, state: 'refused', status });
+}
+
+/** Both are suspect until the next session: if one of them meets a fault, the bearer may not be its reason. */
+async function replaceBearer(account: UsedAccount, bearer: OAuthToken): Promise<boolean> {
+  const renewed = await renewBearer(account, bearer);
+  account.suspectBearers = [bearer, renewed ?? bearer].map(({ accessToken }) => accessToken);
+  return renewed !== undefined;
 }

@@ -1,23 +1,44 @@
 /**
- * How a call gets a session: it joins the login under way, or looks at the record and does what the record
- * says.
+ * How a call gets a session: it uses the one at hand, or joins the login under way, or looks at the record and does
+ * what the record says.
  * @module
  */
 import { callHook } from '../core/events.ts';
 import { isRequestBound } from '../platform/runtimes.ts';
 import { sleep, throwIfAborted, waitFor } from '../platform/waiting.ts';
-import { type Account, type Flight, hold, type Outcome, type StoredSession } from './account.ts';
-import { deriveKey } from './accountKey.ts';
-import { failure, refusal } from './failures.ts';
-import { use } from './heldSession.ts';
-import { type Attempt, LOOK_EVERY_MS, limitMs, logIn } from './login.ts';
-import { decide, waitMs } from './record.ts';
-import { look } from './sharedRecord.ts';
+import type { SessionFlight, SessionOutcome, UsedAccount } from './account.ts';
+import { deriveAccountKey } from './accountKey.ts';
+import { afterUse, decide, liveSession, WRITE_USE_AFTER_MS } from './belief.ts';
+import { sessionFailed, verdictOn } from './failures.ts';
+import { forgetFailures, LOOK_EVERY_MS, logIn, type SessionSearch } from './login.ts';
+import { look, lookBeside, storeFailed } from './storedRecord.ts';
 
 /** A login that another request has begun counts as lost when it gives no sign of life for this long. */
 const LOST_AFTER_MS = 5_000;
-/** A call waits for others at most this many times as long as others would wait for its own login. */
-const MOST_WAITS = 3;
+/** A call waits this long for the logins of others. */
+const WAIT_FOR_OTHERS_MS = 120_000;
+/** How often what the store did not take is offered again. */
+const OFFER_EVERY_MS = 1_000;
+
+/**
+ * The session token for a call that is about to be sent; `undefined` if there is none at hand. The last use is
+ * written to the store beside the call.
+ */
+export function useSession(account: UsedAccount): string | undefined {
+  const nowMs = Date.now();
+  const session = liveSession(account.belief, nowMs);
+  if (!session) return undefined;
+  const { relation, over } = account.belief;
+  account.belief = afterUse(account.belief, session, nowMs);
+  const stored = over?.record;
+  const writtenAtMs = stored?.state === 'session' ? stored.usedAtMs : 0;
+  const isUntold = relation === 'untold';
+  const isDue = isUntold || nowMs - writtenAtMs >= WRITE_USE_AFTER_MS;
+  if (isDue && nowMs - account.lookedAtMs >= (isUntold ? OFFER_EVERY_MS : WRITE_USE_AFTER_MS)) {
+    lookBeside(account);
+  }
+  return session.token;
+}
 
 /**
  * Joins the login under way, or begins one. The signal ends only this caller's wait. On workerd and edge
@@ -25,18 +46,18 @@ const MOST_WAITS = 3;
  * of the runtime. Such a login is lost, and stays counted. A login that is only slow keeps giving signs of
  * life: nobody begins a second one beside it, which would count too.
  */
-export async function obtain(account: Account, signal: AbortSignal | null | undefined): Promise<string> {
+export async function obtainSession(
+  account: UsedAccount,
+  signal: AbortSignal | null | undefined,
+): Promise<string> {
   for (;;) {
     throwIfAborted(signal);
-    const held = use(account);
-    if (held) return held;
+    const token = useSession(account);
+    if (token) return token;
     const joined = account.flight;
-    const flight = joined ?? begin(account);
-    const outcome = await waitFor(
-      flight.outcome,
-      signal,
-      joined && isRequestBound() ? LOST_AFTER_MS : undefined,
-    ).catch(() => {
+    const flight = joined ?? beginFlight(account);
+    const limitMs = joined && isRequestBound() ? LOST_AFTER_MS : undefined;
+    const outcome = await waitFor(flight.outcome, signal, limitMs).catch(() => {
       throwIfAborted(signal);
       flight.aliveAtMs = 0;
     });
@@ -46,15 +67,15 @@ export async function obtain(account: Account, signal: AbortSignal | null | unde
   }
 }
 
-function begin(account: Account): Flight {
+function beginFlight(account: UsedAccount): SessionFlight {
   const pulse = isRequestBound() ? setInterval(() => (flight.aliveAtMs = Date.now()), 1_000) : undefined;
   const outcome = findOrLogIn(account)
-    // Those who have waited for a session get it, even if it has been forgotten meanwhile.
     .then(
-      (token): Outcome =>
+      // Those who have waited for a session get it, even if it has been forgotten meanwhile.
+      (token): SessionOutcome =>
         () =>
-          use(account) ?? token,
-      (error): Outcome =>
+          useSession(account) ?? token,
+      (error): SessionOutcome =>
         () => {
           throw error;
         },
@@ -63,42 +84,46 @@ function begin(account: Account): Flight {
       clearInterval(pulse);
       if (account.flight === flight) account.flight = undefined;
     });
-  const flight: Flight = { outcome, aliveAtMs: Date.now() };
+  const flight: SessionFlight = { outcome, aliveAtMs: Date.now() };
   account.flight = flight;
   void callHook(account.client.settings.waitUntil, outcome);
   return flight;
 }
 
 /** Gets a session from the store or by one login, but sends none while another login is under way. */
-async function findOrLogIn(account: Account): Promise<string> {
-  // The rest runs after `begin` has returned. It may call code of the caller's that asks for the session,
+async function findOrLogIn(account: UsedAccount): Promise<string> {
+  // The rest runs after `beginFlight` has returned. It may call code of the caller's that asks for the session,
   // too, and that must find this login under way.
   await undefined;
-  const attempt: Attempt = { startedAtMs: Date.now() };
+  const search: SessionSearch = { startedAtMs: Date.now() };
   account.id ||= `${crypto.getRandomValues(new Uint32Array(4))}`;
-  account.key ||= await deriveKey(account);
+  account.key ||= await deriveAccountKey(account);
   for (;;) {
-    const token = await step(account, attempt);
+    const token = await step(account, search);
     if (token) return token;
   }
 }
 
 /**
- * Looks at the record and does what it says. Returns the session token, or `undefined` if the record
- * is to be looked at again.
+ * Looks at the record and does what it says. Returns the session token, or `undefined` if the record is to be
+ * looked at again.
  */
-async function step(account: Account, attempt: Attempt): Promise<string | undefined> {
-  const stored = await look(account);
-  const { known } = account;
-  const decision = decide(known, Date.now(), account);
-  if (decision === 'use') return hold(account, known as StoredSession).token;
-  if (decision === 'stop') throw refusal(account, known.status);
-  // While the store fails, nobody can tell when another login ends. If one may be under way, `logIn`
-  // then sends none of its own.
-  if (decision === 'login' || !stored) return logIn(account, attempt, stored);
-  attempt.countingSinceMs = undefined;
-  if (Date.now() - attempt.startedAtMs >= MOST_WAITS * waitMs(limitMs(account)))
-    throw failure(account, 'another login is under way');
+async function step(account: UsedAccount, search: SessionSearch): Promise<string | undefined> {
+  const failure = await look(account);
+  if (failure) throw storeFailed(account, failure);
+  const { belief, id } = account;
+  const nowMs = Date.now();
+  const decision = decide(belief, nowMs, id);
+  if (decision === 'login') return logIn(account, search);
+  if (decision === 'use') {
+    forgetFailures(account);
+    return useSession(account);
+  }
+  if (decision !== 'wait') throw verdictOn(account, belief.record);
+  search.countingSinceMs = undefined;
+  if (nowMs - search.startedAtMs >= WAIT_FOR_OTHERS_MS) {
+    throw sessionFailed(account, 'another login is under way; try again later');
+  }
   await sleep(LOOK_EVERY_MS);
   return undefined;
 }

@@ -1,99 +1,116 @@
 /**
- * The account's record, and what follows from it. It is the same in a store and in one session object alone.
- * ThingSpace locks an account after five failed logins. So each login is counted here right before it is
- * sent, and when two in a row have failed, or may have failed, no further one is sent. Nothing here waits,
- * sends or writes.
+ * The account's record, as it lies in a store. ThingSpace locks an account after five failed logins, so each
+ * login is counted here before it is sent. Here is what a record may say, and how it becomes text and comes
+ * back. Nothing here knows a process, a clock or a store.
  * @module
  */
-import { isWorthReplacing, type Rejections } from '../core/rejections.ts';
-import { asHeaderText } from '../core/token.ts';
+import type { Rejections } from '../core/rejections.ts';
+import { asHeaderText, asText } from '../core/token.ts';
 
-/**
- * A session with its last use; or logins counted; or nothing. JSON-safe. Times are in milliseconds of Unix
- * time.
- */
-export interface SessionRecord extends Rejections {
-  readonly token?: string;
-  readonly usedAtMs?: number;
-  /** Logins since the last success or reset that failed, may have failed, or are under way. */
-  readonly failures?: number | undefined;
-  /** Who counted the last one, and when. So no two counts have the same text. */
-  readonly owner?: string;
-  readonly countedAtMs?: number;
-  /** The time limit of the last one, while that is under way. */
-  readonly limitMs?: number | undefined;
-  /** The HTTP status with which a login was refused: no further one is sent. */
-  readonly status?: number;
+/** What all records have. JSON-safe. All times are in milliseconds of Unix time. */
+interface AnyRecord {
+  /** The version of this format. The key has it, too. */
+  readonly v: 1;
+  /** When this password last had a session. Absent: never. */
+  readonly acceptedAtMs?: number | undefined;
 }
 
-/** The session object that asks. */
-export interface Self {
-  /** Its name in counts. */
-  readonly id: string;
-  /** The session that it gave up last. The record may still hold that one. */
-  readonly spent?: { readonly token: string; readonly isLapse: boolean } | undefined;
+/** Nothing is known that speaks against a login. */
+export interface FreeRecord extends AnyRecord {
+  readonly state: 'free';
+  /** When the last session was found lapsed, if the next one replaces it. */
+  readonly replacedAtMs?: number | undefined;
 }
 
-/** What is to be done: use the session, wait for another's login, send none any more, or log in. */
-export type Decision = 'use' | 'wait' | 'stop' | 'login';
+/** A session that may be used. */
+export interface LiveRecord extends AnyRecord, Rejections {
+  readonly state: 'session';
+  readonly token: string;
+  readonly usedAtMs: number;
+}
+
+/** The last login that was counted. */
+interface AnyCount extends AnyRecord {
+  /** Logins in a row that failed, may have failed, or are under way. */
+  readonly failures: number;
+  /** Who counted the last one, which of its logins that was, and when. So no two counts have the same text. */
+  readonly owner: string;
+  readonly login: number;
+  readonly countedAtMs: number;
+  readonly replacedAtMs?: number | undefined;
+}
+
+/** A login that may still be under way (`counted`), or of which nobody knows what became (`failed`). */
+export interface CountRecord extends AnyCount {
+  readonly state: 'counted' | 'failed';
+}
+
+/** A login that was refused, with the HTTP status. */
+export interface RefusedRecord extends AnyCount {
+  readonly state: 'refused';
+  readonly status: number;
+}
+
+export type SessionRecord = FreeRecord | LiveRecord | CountRecord | RefusedRecord;
+
+/** What a store holds: a text, no text, or a text that is no record. */
+export interface Stored {
+  readonly text: string | undefined;
+  readonly record?: SessionRecord | undefined;
+}
 
 /** A session ends when it has not been used for this long. */
 export const IDLE_MS = 1_200_000;
-/** Failed logins in a row after which none is sent any more. */
-export const MOST_FAILURES = 2;
-/** A login must be sent within this time after it has been counted. */
-export const SEND_WITHIN_MS = 5_000;
-/** By how much clocks may differ. */
-const CLOCKS_DIFFER_MS = 5_000;
+/** A password that has had a session within this time is believed to be right, although logins fail. */
+export const TRUST_MS = 2_592_000_000;
 
-export function decide(record: SessionRecord, nowMs: number, self: Self): Decision {
-  if (isUsable(record, nowMs, self)) return 'use';
-  if (record.status) return 'stop';
-  // It never waits for a login of its own: one that still stands there was lost with the request that began
-  // it.
-  if (isUnderWay(record, nowMs) && record.owner !== self.id) return 'wait';
-  return (record.failures ?? 0) < MOST_FAILURES ? 'login' : 'stop';
+export function recordOf(record: SessionRecord): Stored & { readonly text: string } {
+  return { record, text: JSON.stringify(record) };
 }
 
-/** Whether the record holds a session that is alive and has not been given up. */
-export function isUsable(record: SessionRecord, nowMs: number, { spent }: Self): boolean {
-  // A spent session is used again only if another process has found that a new login in its place does not
-  // help.
-  if (record.token === spent?.token && (!spent?.isLapse || isWorthReplacing(record, 'call'))) return false;
-  return isAlive(record, nowMs);
+/** For how long a store keeps a record: refusals and counts for ever. */
+export function ttlSecondsOf({ state }: SessionRecord): number | undefined {
+  return state === 'session' || state === 'free' ? TRUST_MS / 1_000 : undefined;
 }
 
 /**
- * Whether the record holds a session that is not 20 minutes idle. Clocks of a fleet differ: a last use may
- * seem to lie in the future.
+ * Reads what a store holds, which is outside data. Clocks of a fleet differ: a time in the future counts as now.
+ * A refusal is left as it is, since it is written again byte for byte.
  */
-export function isAlive({ usedAtMs = -Infinity }: SessionRecord, nowMs: number): boolean {
-  return nowMs - usedAtMs < IDLE_MS;
+export function parseStored(text: string | undefined, nowMs: number): Stored {
+  const record = text === undefined ? undefined : parseJson(text);
+  if (!isRecord(record)) return { text };
+  if (record.state === 'refused') return { text, record };
+  const past = Object.entries(record).map(([name, value]) => [
+    name,
+    name.endsWith('AtMs') ? Math.min(value, nowMs) : value,
+  ]);
+  return { text, record: Object.fromEntries(past) };
 }
 
-/** Whether a login may still be about to be sent, on its way, or being answered. */
-export function isUnderWay({ countedAtMs, limitMs }: SessionRecord, nowMs: number): boolean {
-  return limitMs !== undefined && Math.abs(nowMs - countedAtMs!) < waitMs(limitMs);
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
-/** How long others wait for a login with this time limit. */
-export function waitMs(limitMs: number): number {
-  return limitMs + SEND_WITHIN_MS + CLOCKS_DIFFER_MS;
+function isRecord(value: unknown): value is SessionRecord {
+  const { v, state, token, usedAtMs, owner, failures, login, countedAtMs, status, ...times } = Object(value);
+  const isCount = asText(owner) && [failures, login, countedAtMs].every(isWhole);
+  const isGood = {
+    free: true,
+    session: asHeaderText(token) && isWhole(usedAtMs),
+    counted: isCount,
+    failed: isCount,
+    refused: isCount && isWhole(status) && `${status}`.length === 3,
+  };
+  return (
+    v === 1 && Object.values(times).every(isWhole) && Boolean(new Map(Object.entries(isGood)).get(state))
+  );
 }
 
-/** A record's text; `undefined` for a record that holds nothing. */
-export function textOf(record: SessionRecord): string | undefined {
-  return record.token || record.failures ? JSON.stringify(record) : undefined;
-}
-
-/**
- * Reads a record from its text, which is outside data. What is no record becomes an empty one. Throws for
- * what is no JSON.
- */
-export function parseRecord(text: string): SessionRecord {
-  const record = Object(JSON.parse(text));
-  const isValid = record.token
-    ? asHeaderText(record.token) && Number.isFinite(record.usedAtMs)
-    : record.failures > 0;
-  return isValid ? record : {};
+function isWhole(value: unknown): boolean {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
 }

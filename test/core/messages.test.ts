@@ -20,7 +20,7 @@ import {
 import { discover } from 'thingspace-auth/discover';
 import { createDpop } from 'thingspace-auth/dpop';
 import { clientSecretJwt, privateKeyJwt } from 'thingspace-auth/jwt';
-import { createSession } from 'thingspace-auth/session';
+import { createSession, sessionFromEnvironment } from 'thingspace-auth/session';
 import { encryptedStore, storedToken } from 'thingspace-auth/stores';
 import { fileStore } from 'thingspace-auth/stores/file';
 import { redisStore } from 'thingspace-auth/stores/redis';
@@ -563,17 +563,27 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
   [
     'a wrong password for the M2M login',
     () => logIn({ users: { 'invented-user': 'right' } }),
-    `ApiError session_refused: M2M session: ${LOGIN} refused the username and password (401). No further login is sent, since five failures lock the account: use the right password, or reset() to send this one again`,
+    `ApiError session_refused: M2M session: ${LOGIN} refused the username and password (401). No further login is sent, since five failures lock the account: use the right password, or reset() in one process to send this one again`,
   ],
   [
     'an M2M service that is down',
     () => logIn({}, text(503, 'text/plain', 'later')),
-    `ApiError session_failed: M2M session: ${LOGIN} answered 503; try again later`,
+    `ApiError session_failed: M2M session: ${LOGIN} answered 503; the next login is due at TIME`,
+  ],
+  [
+    'an M2M login at a URL that there is not',
+    () => logIn({}, text(404, 'text/plain', 'not found')),
+    `ApiError session_failed: M2M session: ${LOGIN} answered 404; check sessionUrl; the next login is due at TIME`,
+  ],
+  [
+    'an M2M login behind a gateway that takes too long',
+    () => logIn({}, text(504, 'text/plain', 'later')),
+    `ApiError session_failed: M2M session: ${LOGIN} answered 504; this may be a failed login; the next login is due at TIME`,
   ],
   [
     'an M2M login without an answer',
     () => logIn({}, () => Promise.reject(new TypeError('fetch failed'))),
-    `ApiError session_failed: M2M session: ${LOGIN} gave no answer; try again later (No answer from ${LOGIN} (TypeError): check URL, network and proxy)`,
+    `ApiError session_failed: M2M session: ${LOGIN} gave no answer; this may be a failed login; the next login is due at TIME (No answer from ${LOGIN} (TypeError): check URL, network and proxy)`,
   ],
   [
     'a misspelt option of a session',
@@ -583,7 +593,22 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
   [
     'a store for a session that cannot compare',
     () => createSession({ ...LOGIN_OF_A_USER, store: STORE } as never),
-    'TypeError: store must have compareAndSet',
+    'TypeError: store must have get, compareAndSet',
+  ],
+  [
+    'a user name that is not set',
+    () => sessionFromEnvironment({ env: {} }),
+    'TypeError: THINGSPACE_USERNAME must be set and not empty',
+  ],
+  [
+    'a password that is empty',
+    () => sessionFromEnvironment({ env: { THINGSPACE_USERNAME: 'invented-user', THINGSPACE_PASSWORD: ' ' } }),
+    'TypeError: THINGSPACE_PASSWORD must be set and not empty',
+  ],
+  [
+    'a misspelt option of a session from variables',
+    () => sessionFromEnvironment({ stor: STORE } as never),
+    'TypeError: stor is not store or env',
   ],
   ['a session token with a line break', () => make({}, { vZM2mToken: 'pasted\n' }), SESSION_RULE],
   ['the M2M login for a session', () => make({}, { vZM2mToken: LOGIN_OF_A_USER }), SESSION_RULE],
@@ -621,7 +646,8 @@ for (const [wrong, run, expected] of TABLE) {
       );
     const cause = error instanceof ApiError && error.cause ? ` (${(error.cause as Error).message})` : '';
 
-    assert.equal(`${error.name}${error.code ? ` ${error.code}` : ''}: ${error.message}${cause}`, expected);
+    const told = `${error.name}${error.code ? ` ${error.code}` : ''}: ${error.message}${cause}`;
+    assert.equal(told.replace(/\d{4}-\S+Z/, 'TIME'), expected);
   });
 }
 

@@ -14,9 +14,6 @@ import { listen, readBody, send, tokenAnswer } from '../support/server.ts';
 import { type Member, type Setting, startMember } from '../support/sessionMembers.ts';
 import { wrongPassword } from '../support/sessionServer.ts';
 
-/** Of a login. Others wait for it, and 10 s more. */
-const TIMEOUT_MS = 5_000;
-
 // As the processes do.
 deriveKeysQuickly();
 
@@ -57,7 +54,7 @@ async function begin(
   password: string,
   more: Partial<Setting>,
 ): Promise<void> {
-  await member.begin({ origin, folder, password, timeoutMs: TIMEOUT_MS, name: '', ...more });
+  await member.begin({ origin, folder, password, timeoutMs: 0, name: '', ...more });
 }
 
 /** A session that lives in this process, and shares nothing with others but the folder. */
@@ -67,7 +64,7 @@ function createMember(services: Services, password: string) {
     ...file,
     compareAndSet: async (key, expected, value, ttlSeconds) => {
       const isWritten = await file.compareAndSet!(key, expected, value, ttlSeconds);
-      if (isWritten && value?.includes('"limitMs"')) services.counts++;
+      if (isWritten && value?.includes('"counted"')) services.counts++;
       return isWritten;
     },
   };
@@ -76,7 +73,6 @@ function createMember(services: Services, password: string) {
     clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthClientSecret: 'invented-secret' },
     environment: { tokenUrl: `${services.origin}/token`, apiOrigins: [services.origin] },
     vZM2mToken: session,
-    timeout: TIMEOUT_MS,
   });
   const call = () =>
     authorizedFetch(`${services.origin}/devices`).then(
@@ -174,3 +170,41 @@ for (const step of ['before', 'within']) {
     assert.equal(services.logins, 2);
   });
 }
+
+test('sends one refused login in ten starts of a program that crashes, with a file store', {
+  timeout: 120_000,
+}, async (t) => {
+  const services = await startServices(t);
+  const outcomes: unknown[] = [];
+
+  for (let start = 0; start < 10; start++) {
+    const member = await startProcess(t, services, 'wrong-password', {});
+    outcomes.push(await member.call());
+    member.child.kill('SIGKILL');
+  }
+
+  assert.deepEqual(outcomes, Array(10).fill('session_refused'));
+  assert.equal(services.logins, 1);
+});
+
+test('sends two logins in ten starts of a program that is killed while it logs in', {
+  timeout: 300_000,
+}, async (t) => {
+  const services = await startServices(t);
+  const outcomes: unknown[] = [];
+
+  for (let start = 0; start < 10; start++) {
+    const member = await startProcess(t, services, 'wrong-password', {
+      stopAt: 'after login',
+      nowMs: Date.now() + start * 41_000,
+    });
+    const outcome = member.call();
+    const stopped = member.stopped().then(() => member.child.kill('SIGKILL'));
+    outcomes.push(await outcome);
+    if (outcomes.length < 3) await stopped;
+    member.child.kill('SIGKILL');
+  }
+
+  assert.deepEqual(outcomes, ['killed', 'killed', ...Array(8).fill('session_refused')]);
+  assert.equal(services.logins, 2);
+});

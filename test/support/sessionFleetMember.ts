@@ -62,8 +62,8 @@ function begin(setting: Setting): void {
 }
 
 function kindOf(record: string | undefined): string {
-  if (record?.includes('"limitMs"')) return 'count';
-  return record?.includes('"status"') ? 'refusal' : 'session';
+  if (record?.includes('"counted"')) return 'count';
+  return record?.includes('"refused"') ? 'refusal' : 'session';
 }
 
 function tracked(store: TokenStore): TokenStore {

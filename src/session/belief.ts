@@ -1,0 +1,366 @@
+/**
+ * What one session object believes about its account, and what follows from it. A belief is a record, and how that
+ * relates to the text in the store. Each event makes a new belief of it, and nothing else does. Nothing here
+ * waits, sends, reads or writes.
+ *
+ * | event | free | session | counted or failed | refused |
+ * | --- | --- | --- | --- | --- |
+ * | decide | login | alive: use; else login | another's, under 40 s old: wait; fewer than two failures: login; no session within 30 days: stop; else, within 5 min of the count: pause; else login | stop |
+ * | read: a text that this stands over, nothing, or junk | stands | stands, with the uses of others | stands | stands |
+ * | read: anything else | taken | taken, unless ours is alive and theirs is not: then ours stands, void | taken | taken, unless ours is untold, theirs is no refusal, and there was no session since our count |
+ * | counted | counted 1 | counted 1 | counted n + 1 | – |
+ * | the count failed, or its login was not sent | untold over the count, too | same | same | same |
+ * | accepted | session | session | session | session |
+ * | refused | refused | alive: stands; else refused | refused | refused |
+ * | unknown | stands | stands | its own count: failed n, since a reset at least 1; else stands | stands |
+ * | not judged | stands | stands | its own count: what was before, since a reset free; else stands | stands |
+ * | lapsed | – | free, void | – | – |
+ * | logged out | – | free, untold | – | – |
+ * | reset | free, void | free, void | under way: still waited for, void; else free, void; one failure remains of two or more | the same |
+ * | written | told | told | told | told |
+ *
+ * What a login brought is told if it was written, and else untold over its count.
+ * @module
+ */
+import { isWorthReplacing, type RejectedUse } from '../core/rejections.ts';
+import {
+  type CountRecord,
+  IDLE_MS,
+  type LiveRecord,
+  type RefusedRecord,
+  recordOf,
+  type SessionRecord,
+  type Stored,
+  TRUST_MS,
+} from './record.ts';
+
+/** What is believed. */
+export interface Belief {
+  readonly record: SessionRecord;
+  /**
+   * - `told`: the store holds this record.
+   * - `untold`: the record is to be written over what the store holds.
+   * - `void`: what the store holds does not count here. A session is used beside it; else the next count is written
+   *   over it.
+   */
+  readonly relation: 'told' | 'untold' | 'void';
+  /** What was last read or written: what the record is told in, or stands over. Absent: nothing has been read yet. */
+  readonly over?: Stored | undefined;
+  /** Grows with all that is learnt, uses apart: what was asked for before is no news then. */
+  readonly news: number;
+}
+
+/** A login that has been counted: its record as it stands in the store, and what was believed before. */
+export interface CountedLogin extends Stored {
+  readonly count: CountRecord;
+  readonly before: Belief;
+}
+
+/** What became of a login that was sent. With neither: the account has not looked at it. */
+export interface LoginFate {
+  /** It was accepted, with this session token. */
+  readonly token?: string;
+  /** It was refused, with this HTTP status. */
+  readonly status?: number;
+  /** Nobody knows whether the account has judged it. */
+  readonly isUnknown?: boolean;
+}
+
+/** Use the session, log in, wait for another's login, wait for the end of the pause, or send no login any more. */
+export type Decision = 'use' | 'login' | 'wait' | 'pause' | 'stop';
+
+/** Logins in a row of which nobody knows what became, after which there is a pause or an end. */
+const MOST_FAILURES = 2;
+/** The pause between two logins after that, for the whole fleet. */
+const PAUSE_MS = 300_000;
+/** The time limit of a login. */
+export const LOGIN_LIMIT_MS = 30_000;
+/** A login must be sent within this time after it has been counted. */
+export const SEND_WITHIN_MS = 5_000;
+/** How long others wait for a login: its limit, the time in which it must be sent, and 5 s by which clocks may differ. */
+const WAIT_MS = 40_000;
+/** The last use is written when the store's is this old. */
+export const WRITE_USE_AFTER_MS = 60_000;
+
+export function firstBelief(): Belief {
+  return { record: { v: 1, state: 'free' }, relation: 'told', news: 0 };
+}
+
+/** What a call that needs a session does. `self` is this object's name in counts. */
+export function decide({ record }: Belief, nowMs: number, self: string): Decision {
+  if (record.state === 'session') return isAlive(record, nowMs) ? 'use' : 'login';
+  // It never waits for a login of its own: one that still stands there was lost with the request that began it.
+  if (isUnderWay(record, nowMs) && record.owner !== self) return 'wait';
+  const dueAtMs = loginDueAtMs(record, nowMs);
+  if (dueAtMs === Infinity) return 'stop';
+  // A pause that is longer than it can be has no end to wait for: the clock was set back.
+  return dueAtMs > nowMs && dueAtMs - nowMs <= PAUSE_MS ? 'pause' : 'login';
+}
+
+/** When the record allows the next login: at once, at the end of a pause, or never. */
+export function loginDueAtMs(record: SessionRecord, nowMs: number): number {
+  if (record.state === 'refused') return Infinity;
+  if (!('failures' in record) || record.failures < MOST_FAILURES) return 0;
+  const { acceptedAtMs = -Infinity, countedAtMs } = record;
+  return nowMs - acceptedAtMs < TRUST_MS ? countedAtMs + PAUSE_MS : Infinity;
+}
+
+/** The session that may be used now. */
+export function liveSession({ record }: Belief, nowMs: number): LiveRecord | undefined {
+  return record.state === 'session' && isAlive(record, nowMs) ? record : undefined;
+}
+
+/** Whether the record is to be written now. A refusal waits until another's login has ended. */
+export function isToWrite({ record, relation, over }: Belief, nowMs: number): boolean {
+  if (relation !== 'untold') return false;
+  if (record.state !== 'refused' || !isUnderWay(over?.record, nowMs)) return true;
+  return isSameLogin(over.record, record);
+}
+
+/** The store holds this. */
+export function afterRead(belief: Belief, stored: Stored, nowMs: number, self: string): Belief {
+  const { record, relation, over } = belief;
+  const theirs = stored.record;
+  if (theirs?.state === 'session' && record.state === 'session' && theirs.token === record.token) {
+    return mergeUses(belief, record, stored, theirs);
+  }
+  if (!theirs || over?.text === stored.text) {
+    const hasEnded = theirs && isApart(belief) && !liveSession(belief, nowMs);
+    return hasEnded ? take(belief, stored, theirs) : standOver(belief, stored);
+  }
+  // A reset before anything was read.
+  if (relation === 'void' && !over) return afterReset(take(belief, stored, theirs), nowMs, self);
+  // A login is believed before it is sent. So this one was not sent.
+  if (theirs.state === 'counted' && theirs.owner === self) return afterUnsentLogin(belief, stored);
+  if (isGivenUp(belief, theirs)) return standOver(belief, stored);
+  if (isLive(record, nowMs) && !isLive(theirs, nowMs))
+    return learn(belief, { relation: 'void', over: stored });
+  return holdsRefusal(belief, theirs) ? standOver(belief, stored) : take(belief, stored, theirs);
+}
+
+/** The store holds what was written of `asked`. */
+export function afterWrite(belief: Belief, asked: Belief, written: Stored): Belief {
+  const isUnchanged = belief.news === asked.news;
+  const isStillOver = belief.over === asked.over;
+  return learn(belief, {
+    relation: isUnchanged ? 'told' : belief.relation,
+    over: isStillOver ? written : belief.over,
+  });
+}
+
+/** The record that counts the next login. */
+export function countNext(before: Belief, nowMs: number, self: string, login: number): CountedLogin {
+  const { record } = before;
+  const count: CountRecord = {
+    v: 1,
+    state: 'counted',
+    failures: failuresOf(record) + 1,
+    owner: self,
+    login,
+    countedAtMs: nowMs,
+    acceptedAtMs: acceptedAt(record),
+    replacedAtMs: record.state === 'session' ? undefined : record.replacedAtMs,
+  };
+  return { ...recordOf(count), count, before };
+}
+
+/** The store holds the count. */
+export function afterCount(login: CountedLogin): Belief {
+  return learn(login.before, { record: login.count, relation: 'told', over: login });
+}
+
+/** Nobody knows whether the count has been written. What is believed is offered over it. */
+export function afterFailedCount(belief: Belief): Belief {
+  return learn(belief, { relation: 'untold' });
+}
+
+/** The login was not sent although it had been counted. */
+export function afterUnsentLogin(belief: Belief, count: Stored): Belief {
+  return learn(belief, { relation: 'untold', over: count });
+}
+
+/**
+ * A login has ended. If the store holds `written`, a text that was written over its count, what is learnt is told, or
+ * else is to be written over that: there was a `reset()` meanwhile.
+ */
+export function afterLogin(
+  belief: Belief,
+  login: CountedLogin,
+  fate: LoginFate,
+  nowMs: number,
+  written?: string,
+): Belief {
+  const record = recordAfterLogin(belief, login, fate, nowMs);
+  if (!record) return belief;
+  const stored = recordOf(record);
+  if (stored.text === written) return learn(belief, { record, relation: 'told', over: stored });
+  return learn(belief, {
+    record,
+    relation: 'untold',
+    over: written === undefined ? login : { text: written },
+  });
+}
+
+/** The session was used. */
+export function afterUse(belief: Belief, record: LiveRecord, nowMs: number): Belief {
+  return { ...belief, record: { ...record, usedAtMs: nowMs } };
+}
+
+/**
+ * A call with the session token `sent` met a lapse. The session is given up, if another one may help. If a new one turned
+ * out not to help, that is noted.
+ */
+export function afterLapse(belief: Belief, sent: string, rejected: RejectedUse, nowMs: number): Belief {
+  const { record, relation } = belief;
+  if (record.state !== 'session' || record.token !== sent) return belief;
+  if (isWorthReplacing(record, rejected)) return giveUp(belief, 'void', nowMs);
+  if (rejected !== 'replay' || !isWorthReplacing(record, 'call')) return belief;
+  return learn(belief, {
+    record: { ...record, rejectedAgainAtMs: nowMs },
+    relation: relation === 'told' ? 'untold' : relation,
+  });
+}
+
+export function afterLogout(belief: Belief): Belief {
+  return giveUp(belief, 'untold');
+}
+
+/** The record that was last read or written counts for nothing any more. A login under way is still waited for. */
+export function afterReset(belief: Belief, nowMs: number, self: string): Belief {
+  const theirs = belief.over?.record;
+  const isTheirs = isUnderWay(theirs, nowMs) && theirs.owner !== self;
+  return learn(belief, {
+    record: resetRecord(isTheirs ? theirs : belief.record, nowMs, self),
+    relation: 'void',
+  });
+}
+
+/** Of two failures or more, one remains. So each reset allows one more login whose answer is lost. */
+function resetRecord(record: SessionRecord, nowMs: number, self: string): SessionRecord {
+  if (!('failures' in record)) return freeRecord(record);
+  const failures = record.failures < MOST_FAILURES ? 0 : 1;
+  const isAwaited = record.state === 'counted' && (record.owner === self || isUnderWay(record, nowMs));
+  if (isAwaited) return { ...record, failures };
+  return failures ? { ...record, failures, state: 'failed' } : freeRecord(record);
+}
+
+function recordAfterLogin(
+  belief: Belief,
+  { count, before }: CountedLogin,
+  fate: LoginFate,
+  nowMs: number,
+): SessionRecord | undefined {
+  const { record, relation } = belief;
+  const { token, status } = fate;
+  const { countedAtMs: usedAtMs, replacedAtMs } = count;
+  if (token) {
+    return {
+      v: 1,
+      state: 'session',
+      token,
+      usedAtMs,
+      acceptedAtMs: nowMs,
+      replacedAtMs: replacedAtMs && nowMs,
+    };
+  }
+  const isOwnCount = record.state === 'counted' && isSameLogin(record, count);
+  const failures = Math.max(isOwnCount ? record.failures : count.failures, 1);
+  if (status) return isLive(record, nowMs) ? undefined : { ...count, failures, state: 'refused', status };
+  if (!isOwnCount) return undefined;
+  if (fate.isUnknown) return { ...count, failures, state: 'failed' };
+  return relation === 'void' ? freeRecord(count) : before.record;
+}
+
+/** The session is over for this object. What it stood apart from counts again. */
+function giveUp(belief: Belief, relation: Belief['relation'], replacedAtMs?: number): Belief {
+  const { record, over } = belief;
+  if (isApart(belief) && over?.record) return take(belief, over, over.record);
+  return learn(belief, { record: freeRecord(record, replacedAtMs), relation });
+}
+
+function take(belief: Belief, over: Stored, theirs: SessionRecord): Belief {
+  // A refusal that was read is written once more, as it is: so it outlives a change of an encrypted store's keys.
+  if (theirs.state === 'refused') return learn(belief, { record: theirs, relation: 'untold', over });
+  const acceptedAtMs = later(acceptedAt(belief.record), theirs.acceptedAtMs);
+  return learn(belief, { record: { ...theirs, acceptedAtMs }, relation: 'told', over });
+}
+
+function standOver(belief: Belief, over: Stored): Belief {
+  return belief.over?.text === over.text && belief.over ? belief : learn(belief, { over });
+}
+
+/** The same session, with what others have written of it. */
+function mergeUses(belief: Belief, ours: LiveRecord, stored: Stored, theirs: LiveRecord): Belief {
+  const record = {
+    ...ours,
+    usedAtMs: Math.max(ours.usedAtMs, theirs.usedAtMs),
+    rejectedAgainAtMs: later(ours.rejectedAgainAtMs, theirs.rejectedAgainAtMs),
+  };
+  const isNews =
+    record.usedAtMs - theirs.usedAtMs >= WRITE_USE_AFTER_MS ||
+    record.rejectedAgainAtMs !== theirs.rejectedAgainAtMs;
+  return learn(belief, { record, relation: isNews ? 'untold' : 'told', over: stored });
+}
+
+/** Whether the store has only the session that this object has given up, unless another one would not help. */
+function isGivenUp({ record, over }: Belief, theirs: SessionRecord): boolean {
+  if (record.state !== 'free' || theirs.state !== 'session') return false;
+  if (over?.record?.state !== 'session' || over.record.token !== theirs.token) return false;
+  return !record.replacedAtMs || isWorthReplacing(theirs, 'call');
+}
+
+/** Whether a refusal of ours, which could not be written yet, holds although the store says something else. */
+function holdsRefusal({ record, relation, over }: Belief, theirs: SessionRecord): boolean {
+  if (record.state !== 'refused' || relation !== 'untold') return false;
+  // It was read, and is only to be written once more.
+  if (recordOf(record).text === over?.text) return false;
+  return theirs.state !== 'refused' && !((theirs.acceptedAtMs ?? 0) > record.countedAtMs);
+}
+
+function learn(belief: Belief, learnt: Partial<Pick<Belief, 'record' | 'relation' | 'over'>>): Belief {
+  return { ...belief, ...learnt, news: belief.news + 1 };
+}
+
+/** Whether a session is used beside what the store holds. */
+function isApart({ record, relation }: Belief): boolean {
+  return record.state === 'session' && relation === 'void';
+}
+
+function freeRecord(record: SessionRecord, replacedAtMs?: number): SessionRecord {
+  return { v: 1, state: 'free', acceptedAtMs: acceptedAt(record), replacedAtMs };
+}
+
+/** When the password of a record last had a session. */
+function acceptedAt(record: SessionRecord): number | undefined {
+  return later(record.acceptedAtMs, record.state === 'session' ? record.usedAtMs : 0);
+}
+
+function failuresOf(record: SessionRecord): number {
+  return 'failures' in record ? record.failures : 0;
+}
+
+function isAlive({ usedAtMs }: LiveRecord, nowMs: number): boolean {
+  return nowMs - usedAtMs < IDLE_MS;
+}
+
+function isLive(record: SessionRecord, nowMs: number): boolean {
+  return record.state === 'session' && isAlive(record, nowMs);
+}
+
+/** Whether a login may still be about to be sent, on its way, or being answered. */
+function isUnderWay(record: SessionRecord | undefined, nowMs: number): record is CountRecord {
+  return record?.state === 'counted' && isWithin(record.countedAtMs, nowMs, WAIT_MS);
+}
+
+function isSameLogin(one: CountRecord, other: CountRecord | RefusedRecord): boolean {
+  return one.owner === other.owner && one.login === other.login;
+}
+
+/** A time that lies far in the future is not within: the clock was set back. */
+function isWithin(atMs: number, nowMs: number, spanMs: number): boolean {
+  return Math.abs(nowMs - atMs) < spanMs;
+}
+
+function later(one: number | undefined, other: number | undefined): number | undefined {
+  return Math.max(one ?? 0, other ?? 0) || undefined;
+}
