@@ -72,7 +72,7 @@ async function answer(mock: MockServer, incoming: IncomingMessage, outgoing: Ser
   print(`${method} ${escapeControls(url.replace(/[?#].*/s, ''))} ${response.status}\n`);
 }
 
-/** What is no request to `fetch` either (TRACE, a host that cannot be) is a bad one. */
+/** What cannot be a request for `fetch` either (TRACE, an impossible host) is a bad request. */
 async function askMock({ fetch }: MockServer, incoming: IncomingMessage): Promise<Response> {
   const { method = 'GET', url = '/', headers } = incoming;
   try {

@@ -20,7 +20,7 @@ export interface Jws {
   readonly signature: Uint8Array;
 }
 
-/** Takes a signed token apart; `undefined` for what is no signed token in compact form. */
+/** Takes a signed token apart; `undefined` if it is not one in compact form. */
 export function parseJws(text: string): Jws | undefined {
   const parts = text.split('.');
   if (parts.length !== 3) return undefined;
