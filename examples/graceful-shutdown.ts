@@ -1,11 +1,14 @@
 // A server that shuts down cleanly: no new requests, calls under way end or are cut off, then the session ends.
 // The client itself keeps nothing alive: it has no timer and no connection of its own.
 import { createServer } from 'node:http';
+import { join } from 'node:path';
 import { configFromEnvironment, createClient } from 'thingspace-auth';
-import { createSession } from 'thingspace-auth/session';
+import { sessionFromEnvironment } from 'thingspace-auth/session';
+import { fileStore } from 'thingspace-auth/stores/file';
 
-const { THINGSPACE_USERNAME = '', THINGSPACE_PASSWORD = '' } = process.env;
-const session = createSession({ username: THINGSPACE_USERNAME, password: THINGSPACE_PASSWORD });
+// With a store, so that a server that is started again and again does not repeat a refused login.
+const store = fileStore(join(import.meta.dirname, '.thingspace-session'));
+const session = sessionFromEnvironment({ store });
 const { authorizedFetch } = createClient({ ...configFromEnvironment(), vZM2mToken: session });
 const cut = new AbortController();
 

@@ -1,12 +1,14 @@
-// The M2M APIs want a second token, for the account behind the devices: createSession logs in when it is
-// needed.
+// The M2M APIs want a second token, for the account behind the devices: a session logs in when it is needed, with
+// THINGSPACE_USERNAME and THINGSPACE_PASSWORD (the account's "UWS" credentials, not the portal's key).
+//   echo .thingspace-session >> .gitignore      (the session token is a secret)
+import { join } from 'node:path';
 import { ApiError, configFromEnvironment, createClient } from 'thingspace-auth';
-import { createSession } from 'thingspace-auth/session';
+import { sessionFromEnvironment } from 'thingspace-auth/session';
+import { fileStore } from 'thingspace-auth/stores/file';
 
-const session = createSession({
-  username: process.env.THINGSPACE_USERNAME ?? '', // the account's "UWS" credentials, not the portal's key
-  password: process.env.THINGSPACE_PASSWORD ?? '',
-});
+// Without a store, a restarted program sends a refused login again, and five of them lock the account.
+const store = fileStore(join(import.meta.dirname, '.thingspace-session'));
+const session = sessionFromEnvironment({ store });
 const { authorizedFetch } = createClient({ ...configFromEnvironment(), vZM2mToken: session });
 
 try {

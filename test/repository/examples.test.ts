@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash, sign } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -113,8 +113,8 @@ const WITHOUT_ACCOUNT: Readonly<Record<string, RegExp>> = {
 };
 
 for (const [name, printed] of Object.entries(WITHOUT_ACCOUNT)) {
-  test(`${name} runs without an account, as the list of recipes says`, async () => {
-    const { stdout, stderr, exitCode } = await runWithoutAccount(join(examples, `${name}.js`));
+  test(`${name} runs without an account, as the list of recipes says`, async (t) => {
+    const { stdout, stderr, exitCode } = await runWithoutAccount(copyOf(t, name));
 
     assert.match(stdout, printed);
     assert.deepEqual([stderr, exitCode], ['', 0]);
@@ -197,14 +197,12 @@ test('websocket-get-token connects three times with one token', async (t) => {
 
 test('m2m-devices logs in, lists the devices and logs out, and stops at a refused login', async (t) => {
   const users = { 'invented-user': 'invented-password' };
+  const program = copyOf(t, 'm2m-devices');
   const runWith = async (password: string): Promise<Outcome & { mock: Mock }> => {
     const mock = createMockServer({ users });
     const standIn = await startStandIn(t, mock);
     const account = { THINGSPACE_USERNAME: 'invented-user', THINGSPACE_PASSWORD: password };
-    return {
-      ...(await runProgram(join(examples, 'm2m-devices.js'), standIn, { ...CREDENTIALS, ...account })),
-      mock,
-    };
+    return { ...(await runProgram(program, standIn, { ...CREDENTIALS, ...account })), mock };
   };
 
   const { stdout, stderr, mock } = await runWith('invented-password');
@@ -224,7 +222,24 @@ test('m2m-devices logs in, lists the devices and logs out, and stops at a refuse
     /^M2M session: https:.*login refused the username and password \(401\).*five failures lock the account/,
   );
   assert.deepEqual(seen(refused.mock), [`${TOKEN} 200`, `${session}/login 401`]);
+
+  // Started again, as a supervisor does: the refusal is in the store.
+  const restarted = await runWith('wrong-password');
+  assert.equal(restarted.exitCode, 1);
+  assert.deepEqual(
+    seen(restarted.mock).filter((each) => each.includes('login')),
+    [],
+  );
 });
+
+/** In a folder of its own inside of the package, where it finds the package. */
+function copyOf(t: TestContext, name: string): string {
+  const folder = mkdtempSync(join(root, '.build/recipe-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const copy = join(folder, `${name}.js`);
+  copyFileSync(join(examples, `${name}.js`), copy);
+  return copy;
+}
 
 test('error-handling explains each failure by its code', async (t) => {
   const explain = async (options: MockServerOptions, script?: (mock: Mock) => void): Promise<string> => {

@@ -1,6 +1,7 @@
 // Runs a recipe as a process of its own, and the servers that it talks to.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -64,7 +65,16 @@ export function runRecipe(name, env, cwd) {
 
 /** Starts a recipe that goes on; resolves once it has printed something, which is `printed`. */
 export async function startRecipe(t, name, env, cwd = join(HERE, '.build')) {
-  return startProgram(t, [join(HERE, '.build', `${name}.js`)], { ...CREDENTIALS, ...env }, cwd);
+  return startProgram(t, [copyOf(t, name)], { ...CREDENTIALS, ...env }, cwd);
+}
+
+/** A recipe in a folder of its own, since some keep files beside themselves. */
+export function copyOf(t, name) {
+  const folder = mkdtempSync(join(HERE, '.build/copy-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const copy = join(folder, `${name}.js`);
+  copyFileSync(join(HERE, '.build', `${name}.js`), copy);
+  return copy;
 }
 
 /** The same of any program of Node's. */

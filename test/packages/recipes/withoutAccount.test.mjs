@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { createMockServer } from 'thingspace-auth/testing';
 import { RECIPES } from './prepare.mjs';
-import { run, startProgram, startStandIn } from './programs.mjs';
+import { copyOf, run, startProgram, startStandIn } from './programs.mjs';
 
 const HERE = import.meta.dirname;
 const GLOBAL = import.meta.resolve('thingspace-auth/testing/global');
@@ -72,7 +72,7 @@ for (const [name, printed] of Object.entries(PRINTED)) {
 
 for (const [name, path] of Object.entries(SERVING)) {
   test(`${name} serves without an account`, async (t) => {
-    const { printed } = await startProgram(t, ['--import', GLOBAL, programOf(name)], {});
+    const { printed } = await startProgram(t, ['--import', GLOBAL, copyOf(t, name)], {});
 
     const answer = await fetch(`http://127.0.0.1:${/\d{4,}/.exec(printed)[0]}${path}`);
 
