@@ -81,6 +81,27 @@ export class ApiError extends Error {
     Object.assign(this, withoutAbsent({ ...fields, headers: undefined, cause: undefined }));
     Object.defineProperty(this, 'headers', { value: fields.headers });
   }
+
+  /**
+   * Whether the same may succeed later, without a change: there was no answer, the server throttles or is
+   * unavailable (408, 429, 5xx), or the M2M login has to wait. `false` if something must be changed first; so it is
+   * with a permission that the runtime, the disk or a store denies.
+   */
+  get isTemporary(): boolean {
+    const { code, statusCode, cause } = this;
+    if (statusCode) return /^(408|429|5..)$/.test(`${statusCode}`);
+    if (code === 'timeout') return true;
+    return /^(network|session_failed)$/.test(code) && !DENIED.test(wordsOf(cause));
+  }
+}
+
+/** How Node, Deno, a disk, `encryptedStore` and Redis say that a permission is missing. */
+const DENIED = /\b(ERR_ACCESS_DENIED|NotCapable|EACCES|EPERM|EROFS|sealed|WRONGPASS|NOAUTH)\b/;
+
+/** The codes, the name and the message of an error. */
+function wordsOf(error: unknown): string {
+  const { code, cause } = Object(error);
+  return `${code} ${Object(cause).code} ${error}`;
 }
 
 /**

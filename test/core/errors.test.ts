@@ -1,0 +1,146 @@
+/** `error.isTemporary`: the one notion of what may pass by itself. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ApiError, createClient, type Fetch } from 'thingspace-auth';
+import { createSession } from 'thingspace-auth/session';
+import { createMockServer } from 'thingspace-auth/testing';
+import { rejectionOf } from '../support/server.ts';
+
+const REGIONS = 'https://5gedge.verizon.com/api/mec/eds/regions';
+const clientCredentialsAuthCredentials = {
+  oauthClientId: 'invented-key',
+  oauthClientSecret: 'invented-secret',
+};
+
+async function failing(fetch: Fetch): Promise<ApiError> {
+  const { getToken } = createClient({ clientCredentialsAuthCredentials, fetch, retry: { attempts: 1 } });
+  return rejectionOf(getToken());
+}
+
+function answering(status: number, body: string | null): Fetch {
+  return async () => new Response(body, { status });
+}
+
+const refused = JSON.stringify({ error: 'invalid_client' });
+const unavailable = JSON.stringify({ error: 'temporarily_unavailable' });
+
+describe('an answer', () => {
+  for (const [status, body, isTemporary] of [
+    [429, null, true],
+    [408, '', true],
+    [502, 'Bad gateway', true],
+    [503, '{"message":"down"}', true],
+    [503, unavailable, true],
+    [599, '<html>', true],
+    [400, unavailable, false],
+    [401, refused, false],
+    [404, '<html>', false],
+    [200, '<html>', false],
+    [200, '{}', false],
+  ] as const) {
+    test(`${status} ${body} ${isTemporary ? 'may pass' : 'stays'}`, async () => {
+      assert.equal((await failing(answering(status, body))).isTemporary, isTemporary);
+    });
+  }
+});
+
+describe('no answer', () => {
+  const rejecting = (cause: unknown): Fetch => {
+    return () => Promise.reject(new TypeError('fetch failed', { cause }));
+  };
+
+  for (const [code, isTemporary] of [
+    ['ECONNREFUSED', true],
+    ['ENOTFOUND', true],
+    ['ERR_ACCESS_DENIED', false],
+    ['EACCES', false],
+  ] as const) {
+    test(`${code} ${isTemporary ? 'may pass' : 'stays'}`, async () => {
+      const error = await failing(rejecting(Object.assign(new Error('invented'), { code })));
+
+      assert.deepEqual([error.code, error.isTemporary], ['network', isTemporary]);
+    });
+  }
+
+  test('a permission that Deno denies stays', async () => {
+    const denied = Object.assign(new Error('Requires net access'), { name: 'NotCapable' });
+
+    assert.equal((await failing(() => Promise.reject(denied))).isTemporary, false);
+  });
+
+  test('a time-out may pass', async () => {
+    const { getToken } = createClient({
+      clientCredentialsAuthCredentials,
+      timeout: 1,
+      fetch: () => new Promise(() => {}),
+    });
+
+    const error = await rejectionOf(getToken());
+    assert.deepEqual([error.code, error.isTemporary], ['timeout', true]);
+  });
+});
+
+test('nothing to get a token with stays', async () => {
+  const { getToken } = createClient({ clientCredentialsAuthCredentials: { oauthClientId: 'invented-key' } });
+
+  const error = await rejectionOf(getToken());
+  assert.deepEqual([error.code, error.isTemporary], ['no_credentials', false]);
+});
+
+describe('a session', () => {
+  const call = async (status: number | undefined, store?: object): Promise<ApiError> => {
+    const { fetch, failNext } = createMockServer();
+    if (status) failNext('login', status);
+    const login = { username: 'invented-user', password: 'invented-password' };
+    const vZM2mToken = createSession({ ...login, ...(store && { store: store as never }) });
+    const client = createClient({ clientCredentialsAuthCredentials, fetch, vZM2mToken });
+    return rejectionOf(client.authorizedFetch(REGIONS));
+  };
+  const storeFailingWith = (fields: object) => {
+    const fail = () => Promise.reject(Object.assign(new Error('invented'), fields));
+    return { get: fail, set: fail, delete: fail, compareAndSet: fail };
+  };
+
+  for (const [what, failed, code, isTemporary] of [
+    ['a login that is refused', () => call(400), 'session_refused', false],
+    ['a login without its endpoint', () => call(404), 'session_failed', false],
+    ['a login that is throttled', () => call(429), 'session_failed', true],
+    ['a login that is unavailable', () => call(503), 'session_failed', true],
+    [
+      'a store without a network',
+      () => call(undefined, storeFailingWith({ code: 'ECONNREFUSED' })),
+      'session_failed',
+      true,
+    ],
+    [
+      'a store without a permission',
+      () => call(undefined, storeFailingWith({ code: 'EACCES' })),
+      'session_failed',
+      false,
+    ],
+    [
+      'a store that another key has sealed',
+      () => call(undefined, storeFailingWith({ code: 'sealed' })),
+      'session_failed',
+      false,
+    ],
+    [
+      'a store that refuses the password',
+      () => call(undefined, storeFailingWith({ message: 'WRONGPASS invalid username-password pair' })),
+      'session_failed',
+      false,
+    ],
+  ] as const) {
+    test(`${what} ${isTemporary ? 'may pass' : 'stays'}`, async () => {
+      const error = await failed();
+
+      assert.deepEqual([error.code, error.isTemporary], [code, isTemporary]);
+    });
+  }
+});
+
+test('an error of your own is judged alike', () => {
+  const of = (statusCode: number) => new ApiError('invented', { code: 'gateway_fault', statusCode });
+
+  assert.deepEqual([of(503).isTemporary, of(404).isTemporary], [true, false]);
+});
