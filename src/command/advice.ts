@@ -32,7 +32,7 @@ function adviceOnApiError(error: ApiError, reason: string, env: Variables): stri
   const { code, statusCode } = error;
   if (code === 'session_refused') return ADVICE_ON_LOGIN;
   if (statusCode === 407) return ADVICE_ON_407;
-  if (isTemporary(error) && statusCode) return adviceToWait(error.headers);
+  if (error.isTemporary && statusCode) return adviceToWait(error.headers);
   if (error instanceof OAuthProviderError) return adviceOnOAuth(error.error);
   if (/^3/.test(String(statusCode))) return ADVICE_ON_REDIRECT;
   if (code === 'timeout') return 'Check the network, or raise THINGSPACE_TIMEOUT (milliseconds).';
@@ -52,18 +52,13 @@ const ADVICE_ON_LOGIN =
 const ADVICE_ON_407 =
   'A proxy asks for a user name and password (407): put them in front of the host in the URL of HTTPS_PROXY.';
 
-function isTemporary(error: ApiError): boolean {
-  const { statusCode = 0 } = error;
-  return statusCode === 408 || statusCode === 429 || statusCode >= 500;
-}
-
 const ADVICE_ON_REDIRECT =
   'A redirect of the token endpoint is never followed: name the endpoint itself in ' +
   'THINGSPACE_TOKEN_URL, or sign in where it leads.';
 
 /** Whether an API's answer may be another one later, without a change. */
 export function isTemporaryStatus(statusCode: number): boolean {
-  return isTemporary(new ApiError('', { code: 'gateway_fault', statusCode }));
+  return new ApiError('', { code: 'gateway_fault', statusCode }).isTemporary;
 }
 
 /** For a status that passes by itself. */

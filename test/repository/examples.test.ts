@@ -3,7 +3,7 @@ import { createHash, sign } from 'node:crypto';
 import { copyFileSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createMockServer, type MockServerOptions } from 'thingspace-auth/testing';
 import { jwkOf, keysFor } from '../support/keys.ts';
@@ -110,6 +110,7 @@ const WITHOUT_ACCOUNT: Readonly<Record<string, RegExp>> = {
   'console-events': /token_obtained source=exchange .*\n200\n$/,
   'error-handling': /mock-region-1/,
   'm2m-devices': /^mock-1\n$/,
+  'sdk-errors': /mock-region-1/,
 };
 
 for (const [name, printed] of Object.entries(WITHOUT_ACCOUNT)) {
@@ -136,18 +137,31 @@ test('complete-example says when the credentials are refused', async (t) => {
   assert.match(stderr, /The server refused the credentials: invalid_client/);
 });
 
-test('stored-token takes the token from the store in the second run', async (t) => {
+test('stored-token takes the token from the store in the second run, whatever folder it is started in', async (t) => {
   const mock = createMockServer();
   const standIn = await startStandIn(t, mock);
-  const folder = await mkdtemp(join(tmpdir(), 'thingspace-auth-'));
-  t.after(() => rm(folder, { recursive: true }));
+  const program = copyOf(t, 'stored-token');
 
-  const first = await runProgram(join(examples, 'stored-token.js'), standIn, CREDENTIALS, folder);
-  const second = await runProgram(join(examples, 'stored-token.js'), standIn, CREDENTIALS, folder);
+  const first = await runProgram(program, standIn, CREDENTIALS, tmpdir());
+  const second = await runProgram(program, standIn, CREDENTIALS, root);
 
   assert.match(first.stdout, /token from the server\n200/);
   assert.match(second.stdout, /token from the store\n200/);
   assert.deepEqual(seen(mock), [`${TOKEN} 200`, `${EDS_REGIONS} 200`, `${EDS_REGIONS} 200`]);
+});
+
+test('stored-token says if its folder cannot be used, and goes on', async (t) => {
+  const program = copyOf(t, 'stored-token');
+  await writeFile(join(dirname(program), '.thingspace-tokens'), 'a file');
+
+  const { stdout, stderr } = await runProgram(
+    program,
+    await startStandIn(t, createMockServer()),
+    CREDENTIALS,
+  );
+
+  assert.match(stderr, /^(The token is not kept: (EEXIST|ENOTDIR)\n)+$/);
+  assert.match(stdout, /token from the server\n200/);
 });
 
 test('custom-environment authenticates in the body, sends its parameters and keeps the token from other origins', async (t) => {
@@ -241,7 +255,7 @@ function copyOf(t: TestContext, name: string): string {
   return copy;
 }
 
-test('error-handling explains each failure by its code', async (t) => {
+test('error-handling says whether to try again, and what to do if not', async (t) => {
   const explain = async (options: MockServerOptions, script?: (mock: Mock) => void): Promise<string> => {
     const { stdout, stderr } = await run(t, 'error-handling', options, script);
     return stdout + stderr;
@@ -252,9 +266,44 @@ test('error-handling explains each failure by its code', async (t) => {
   assert.match(await explain({ clients: {} }), /^Check key and secret\./);
   assert.match(
     await explain({}, (mock) => mock.failNext('token', html, 3)),
-    /^Something else than the token endpoint answered \(status 200\)/,
+    /^Something other than the token endpoint answered \(status 200\)/,
   );
   assert.match(await explain({}, (mock) => mock.failNext('api', 503)), /the API answered 503/);
+});
+
+/** What a gateway, a proxy or the OAuth server itself says in an outage. */
+const OUTAGES: readonly Response[] = [
+  new Response(null, { status: 429 }),
+  new Response('Bad gateway', { status: 502 }),
+  Response.json({ message: 'down' }, { status: 503 }),
+  Response.json({ error: 'temporarily_unavailable' }, { status: 503 }),
+];
+
+for (const outage of OUTAGES) {
+  const what = `${outage.status} ${outage.headers.get('content-type') ?? 'without a body'}`;
+  test(`error-handling gives no wrong advice in an outage: ${what}`, async (t) => {
+    const { stderr, exitCode } = await run(t, 'error-handling', {}, (mock) =>
+      mock.failNext('token', outage, 3),
+    );
+
+    assert.match(stderr, /^The service is unavailable or throttles: try again later\. \[/);
+    assert.doesNotMatch(stderr, /key|secret|proxy|check/i);
+    assert.equal(exitCode, 1);
+  });
+}
+
+test('sdk-errors rejects for a status of the API, and says whether to try again', async (t) => {
+  const { stdout } = await run(t, 'sdk-errors');
+  assert.match(stdout, /mock-region-1/);
+
+  for (const [status, said] of [
+    [503, /^Try again later: The API answered 503/],
+    [404, /^Do not repeat this: The API answered 404/],
+  ] as const) {
+    const { stderr, exitCode } = await run(t, 'sdk-errors', {}, (mock) => mock.failNext('api', status));
+    assert.match(stderr, said);
+    assert.equal(exitCode, 1);
+  }
 });
 
 test('testing-your-code passes as a test file', async (t) => {
