@@ -14,7 +14,8 @@ import {
 const database = new Map<string, string>(); // stands for yours
 
 async function saveTokenToDatabase(token: OAuthToken): Promise<void> {
-  database.set('thingspace-token', JSON.stringify(token)); // a secret: see encryptedStore of thingspace-auth/stores
+  // A secret: see encryptedStore of thingspace-auth/stores.
+  database.set('thingspace-token', JSON.stringify(token));
 }
 
 async function loadTokenFromDatabase(): Promise<OAuthToken | undefined> {

@@ -38,7 +38,8 @@ async function run(): Promise<void> {
   console.log(
     isReal
       ? 'Talking to the real service, since THINGSPACE_CLIENT_ID is set.'
-      : `A mock ThingSpace runs at ${apiUrl}. Set THINGSPACE_CLIENT_ID and THINGSPACE_CLIENT_SECRET to use the real one.`,
+      : `A mock ThingSpace runs at ${apiUrl}. ` +
+          'Set THINGSPACE_CLIENT_ID and THINGSPACE_CLIENT_SECRET to use the real one.',
   );
 
   step('1. No token is stored yet: get one with key and secret, and save it');

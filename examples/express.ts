@@ -1,8 +1,7 @@
 // Express 5: routes that call the API. One client for the life of the server; what a route throws goes to the
 // error handler.
 //   npm install thingspace-auth express
-import type { NextFunction, Request, Response } from 'express';
-import express from 'express';
+import express, { type NextFunction, type Request, type Response } from 'express';
 import { ApiError, configFromEnvironment, createClient } from 'thingspace-auth';
 
 const { authorizedFetch } = createClient({ ...configFromEnvironment(), timeout: 10_000 });

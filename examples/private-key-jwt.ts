@@ -11,7 +11,8 @@ const { authorizedFetch } = createClient({
   clientCredentialsAuthCredentials: {
     oauthClientId: 'my-service',
     oauthScopes: ['orders:read'],
-    clientAuthentication: privateKeyJwt({ key, keyId: 'key-1' }), // the name under which the server knows the key, if it has one
+    // `keyId`: the name under which the server knows the key, if it has one.
+    clientAuthentication: privateKeyJwt({ key, keyId: 'key-1' }),
   },
   environment: { tokenUrl: 'https://auth.example.com/oauth2/token', apiOrigins: ['https://api.example.com'] },
 });

@@ -60,7 +60,9 @@ export function svgOf(
   width: number,
   attributes: Attributes = { 'aria-hidden': 'true', focusable: 'false' },
 ): string {
-  return `<svg${written({ xmlns: 'http://www.w3.org/2000/svg', width, height, viewBox: `0 0 ${width} ${height}`, ...attributes })}>${content}</svg>`;
+  const size = { width, height, viewBox: `0 0 ${width} ${height}` };
+  const all = written({ xmlns: 'http://www.w3.org/2000/svg', ...size, ...attributes });
+  return `<svg${all}>${content}</svg>`;
 }
 
 function drawRow(row: Row, y: number, plan: Plan): string {

@@ -260,11 +260,8 @@ export function createSimulation({ onChange, onRow, onOutcome }: Observer, clock
       const costs = used.flatMap(([count, what]) =>
         count ? [`${count} ${what}${count > 1 ? 's' : ''}`] : [],
       );
-      onOutcome(
-        outcomes
-          ? `${label}: ${tally(outcomes)}; ${costs.length ? `meanwhile ${costs.join(', ')}` : 'no token request'}.`
-          : `${label}.`,
-      );
+      const meanwhile = costs.length ? `meanwhile ${costs.join(', ')}` : 'no token request';
+      onOutcome(outcomes ? `${label}: ${tally(outcomes)}; ${meanwhile}.` : `${label}.`);
     };
   }
 

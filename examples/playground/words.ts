@@ -8,10 +8,14 @@ export function sentenceOf(row: Exclude<Row, { kind: 'step' }>): string {
   const { from, to, label, isReply } = row;
   if (from === 'app') return `Your program calls ${label}${times}.`;
   if (to === 'app')
-    return `${/^\D/.test(label) && label !== 'token' ? 'The call fails with' : 'Your program gets'} ${label}${times}.`;
+    return `${isFailure(label) ? 'The call fails with' : 'Your program gets'} ${label}${times}.`;
   return isReply
     ? `The ${NAMES[from]} answers ${label}${times}.`
     : `The client sends ${label} to the ${NAMES[to]}${times}.`;
+}
+
+function isFailure(label: string): boolean {
+  return /^\D/.test(label) && label !== 'token';
 }
 
 const NAMES: Readonly<Record<Party, string>> = {

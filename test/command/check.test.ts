@@ -87,7 +87,8 @@ test('check reads nothing of what an API answers', async (t) => {
   const program = `
     globalThis.fetch = async (input) => {
       const body = new ReadableStream({ cancel: () => void process.stderr.write('thrown away') });
-      return new Request(input).url.endsWith('/orders') ? new Response(body) : Response.json({ access_token: 'invented' });
+      if (new Request(input).url.endsWith('/orders')) return new Response(body);
+      return Response.json({ access_token: 'invented' });
     };`;
   const { stdout, stderr } = await runCommand(t, ['check', '{origin}/orders'], { env: preloading(program) });
 
@@ -166,7 +167,8 @@ test('check misses no scope where the server says none', async (t) => {
 
 test("check asks for no switch of Node's in Bun and Deno, which heed a proxy by themselves", async (t) => {
   for (const runtime of ['bun', 'deno']) {
-    const program = `Object.defineProperty(process, 'versions', { value: { ...process.versions, ${runtime}: '9.9.9' } });`;
+    const versions = `{ ...process.versions, ${runtime}: '9.9.9' }`;
+    const program = `Object.defineProperty(process, 'versions', { value: ${versions} });`;
     const env = {
       THINGSPACE_TOKEN_URL: 'http://127.0.0.1:65535/token',
       HTTPS_PROXY: 'http://127.0.0.1:65535',
@@ -238,9 +240,10 @@ test('check logs in to a named environment', async (t) => {
     THINGSPACE_USERNAME: 'invented-user',
     THINGSPACE_PASSWORD: 'invented-password',
   };
+  const module = join(import.meta.dirname, '../support/standInPreload.js');
   const preload = {
     STAND_IN: await startStandIn(t, mock),
-    NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=${join(import.meta.dirname, '../support/standInPreload.js')}`,
+    NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=${module}`,
   };
 
   const { stdout, exitCode } = await startCommand(['check', '--login'], { ...env, ...preload });

@@ -404,7 +404,8 @@ describe('a finished process', () => {
         // What remains are idle connections, which Node does not wait for; a process with a timer of ours
         // would.
         const timers = () => process.getActiveResourcesInfo().filter((each) => each === 'Timeout');
-        for (let turns = 0; turns < 200 && timers().length; turns++) await new Promise((resolve) => setTimeout(resolve, 50));
+        const pause = () => new Promise((resolve) => setTimeout(resolve, 50));
+        for (let turns = 0; turns < 200 && timers().length; turns++) await pause();
         console.log(JSON.stringify(timers()));
         process.on('exit', () => console.log('ended by itself'));`;
       const child = run(process.execPath, ['--input-type=module', '-e', code], {

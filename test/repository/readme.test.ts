@@ -295,7 +295,8 @@ test('version, file and floor in the install lines are those of the package', as
   assert.equal(version, npm.version);
   assert.deepEqual(Object.keys(await import(join(root, file!))), Object.keys(await import(npm.name)));
   assert.equal(`>=${/npm install .*# Node (\d+)/.exec(readme)![1]}`, npm.engines.node);
-  assert.ok(readme.includes(`deno add ${npm.name}@jsr:${JSON.parse(read('jsr.json')).name} `)); // the name that the snippets import
+  // The name that the snippets import.
+  assert.ok(readme.includes(`deno add ${npm.name}@jsr:${JSON.parse(read('jsr.json')).name} `));
   for (const [, built] of readme.matchAll(/`(dist\/[\w./-]+)`/g))
     assert.ok(existsSync(join(root, built!)), built);
 });

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { build } from 'esbuild';
 
 const root = join(import.meta.dirname, '../../..');
 
 /**
- * The folders in the order of imports: a file imports from its own folder and from those on a later line. The
- * entries and the client stand above all folders but the command's, which uses them as anybody does.
+ * The folders in the order of imports: a file imports from its own folder and from later ones. The entries
+ * and the client have none, and stand above all but the command, which is a user of them.
  */
 const FOLDERS = [
   'command',
@@ -22,6 +22,33 @@ const FOLDERS = [
   'platform',
   'core',
 ];
+
+/** Names of module level that still mean different things in different files. The list shall become empty. */
+const REPEATED = [
+  'adviceOn',
+  'run',
+  'Answer',
+  'Outcome',
+  'Reply',
+  'Stored',
+  'begin',
+  'check',
+  'count',
+  'exchange',
+  'isUsable',
+  'nameOf',
+  'read',
+  'reasonOf',
+  'send',
+];
+
+const MOST_COLUMNS = 110;
+
+/** Texts as they must be printed, one in a line. */
+const TABLES = ['test/command/situations.test.ts', 'test/core/messages.test.ts'];
+
+/** Folders and files with lines that are too long still. The list shall become empty. */
+const WIDE = ['src/'];
 
 describe('the sources', async () => {
   const files = await readGraph();
@@ -38,12 +65,10 @@ describe('the sources', async () => {
 
   for (const [name, { imports, types }] of files) {
     test(`${name} imports only from its own folder and those below it, types included`, () => {
-      for (const each of [...imports, ...types].filter((path) => !path.startsWith('node:'))) {
-        assert.ok(
-          FOLDERS.indexOf(folderOf(each)) >= FOLDERS.indexOf(folderOf(name)),
-          `${name} imports ${each}`,
-        );
-      }
+      const upwards = [...imports, ...types]
+        .filter((path) => !path.startsWith('node:'))
+        .filter((path) => FOLDERS.indexOf(folderOf(path)) < FOLDERS.indexOf(folderOf(name)));
+      assert.deepEqual(upwards, []);
     });
   }
 
@@ -89,27 +114,40 @@ describe('the sources', async () => {
     assert.deepEqual(others, ['stores/file']);
   });
 
-  test('import the command nowhere, and the command imports entries and itself only', () => {
-    for (const [name, { imports, types }] of files) {
-      const isCommand = folderOf(name) === 'command';
-      const ours = [...imports, ...types].filter((path) => !path.startsWith('node:'));
-      const foreign = ours.filter((path) => isCommand !== (folderOf(path) === 'command'));
-      const allowed = isCommand ? entries : [];
+  test('of the command import entries only, beside each other', () => {
+    const command = [...files].filter(([name]) => folderOf(name) === 'command');
+    assert.ok(command.length > 0);
+    for (const [name, { imports }] of command) {
+      const others = imports.filter((path) => !path.startsWith('node:') && folderOf(path) !== 'command');
       assert.deepEqual(
-        foreign.filter((path) => !allowed.includes(path)),
+        others.filter((path) => !entries.includes(path)),
         [],
         name,
       );
     }
   });
 
+  test('give a name of module level to one thing only, the mock apart', () => {
+    const filesOf = new Map<string, string[]>();
+    for (const [file, { text }] of files) {
+      if (folderOf(file) === 'testing') continue;
+      for (const name of new Set(namesOf(text))) filesOf.set(name, [...(filesOf.get(name) ?? []), file]);
+    }
+    const repeated = [...filesOf].filter(([name, { length }]) => length > 1 && !REPEATED.includes(name));
+    assert.deepEqual(
+      repeated.map(([name, where]) => `${name}: ${where.join(', ')}`),
+      [],
+    );
+  });
+
   test('keep no state at module level, but listeners under the caller’s own signals', () => {
     const found: string[] = [];
     for (const [name, { text }] of files) {
       for (const [line, constant] of text.matchAll(/^(?:export )?(?:let|var|const) (\w+).*$/gm)) {
-        const changes = new RegExp(
-          `(?<!type )\\b${constant}(?:\\.\\w+|\\[[^\\]]+\\])?(?:\\s*(?:[-+*/|&?]{0,2}=)[^=>]|\\+\\+|\\.(?:push|set|add|delete|clear|splice|sort)\\()`,
-        );
+        const member = String.raw`(?:\.\w+|\[[^\]]+\])?`;
+        const method = String.raw`\.(?:push|set|add|delete|clear|splice|sort)\(`;
+        const change = String.raw`(?:\s*[-+*/|&?]{0,2}=[^=>]|\+\+|${method})`;
+        const changes = new RegExp(String.raw`(?<!type )\b${constant}${member}${change}`);
         const isVariable = !/^(?:export )?const /.test(line);
         const isCollection = /\bnew (?:Weak)?(?:Map|Set)\b/.test(line);
         if (isVariable || isCollection || changes.test(text.replace(line, '')))
@@ -139,36 +177,55 @@ function readManifest(): any {
   return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 }
 
-describe('the map in CONTRIBUTING.md', () => {
-  const map =
-    readFileSync(join(root, '.github/CONTRIBUTING.md'), 'utf8')
-      .split('\n## What is tested where\n')[1]
-      ?.split('\n## ')[0] ?? '';
-  const [subjects = '', packages = ''] = map.split('Private packages');
-  const paths = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' });
-
-  test('names each file of tests once, and no other', () => {
-    const named = [...subjects.matchAll(/^\|.*\| (`.*`) \|$/gm)].flatMap(([, cell]) =>
-      cell!.replaceAll('`', '').split(', '),
-    );
-    const files = paths
-      .filter((path) => /^(?!packages).*\.test\.ts$/.test(path))
-      .map((path) => basename(path, '.test.ts'));
-    assert.deepEqual(named.sort(), files.sort());
-  });
-
-  test('names each private package once, and no other', () => {
-    const named = [...packages.matchAll(/^\| `(\w+)` \| .+ \|.*\|$/gm)].map(([, name]) => name!);
-    const folders = readdirSync(join(root, 'test/packages')).filter((name) => name !== 'lint');
-    assert.deepEqual(named.sort(), folders.sort());
-  });
-
-  test('names packages that CI runs, each of them', () => {
-    const [, list] = /^for package in (.*); do$/m.exec(readFileSync(join(root, '.ci/run'), 'utf8'))!;
-    const named = [...packages.matchAll(/^\| `(\w+)` /gm)].map(([, name]) => name!);
-    assert.deepEqual(list!.split(' ').sort(), named.sort());
-  });
+test('no line of code, comment or text is too long; a title of a test is one line, and so is one of data', () => {
+  const wide = sources().flatMap((path) =>
+    readFileSync(join(root, path), 'utf8')
+      .split('\n')
+      .flatMap((line, index) => (isTooLong(line, path) ? [`${path}:${index + 1}`] : [])),
+  );
+  assert.deepEqual(
+    wide.filter((place) => !WIDE.some((path) => place.startsWith(path))),
+    [],
+  );
 });
+
+test('a file imports from another in one statement', () => {
+  const doubled = sources().flatMap((path) => {
+    const text = readFileSync(join(root, path), 'utf8');
+    const from = [...text.matchAll(/^import [^;]*?(?<=from )('[^']+');$/gm)].map(([, module]) => module!);
+    return from
+      .filter((module, index) => from.indexOf(module) !== index)
+      .map((module) => `${path}: ${module}`);
+  });
+  assert.deepEqual(doubled, []);
+});
+
+test('CONTRIBUTING.md names each private package once, and CI runs them all', () => {
+  const map = readFileSync(join(root, '.github/CONTRIBUTING.md'), 'utf8').split('Private packages')[1]!;
+  const named = [...map.matchAll(/^\| `(\w+)` \| .+ \|.*\|$/gm)].map(([, name]) => name!);
+  const folders = readdirSync(join(root, 'test/packages')).filter((name) => name !== 'lint');
+  const [, run] = /^for package in (.*); do$/m.exec(readFileSync(join(root, '.ci/run'), 'utf8'))!;
+
+  assert.deepEqual(named.sort(), folders.sort());
+  assert.deepEqual(run!.split(' ').sort(), folders.sort());
+});
+
+/** What somebody writes by hand: all but what is built, and what belongs to other packages. */
+function sources(): string[] {
+  const below = ['src', 'test', 'examples'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((path) => join(folder, path)),
+  );
+  return ['build.mjs', ...below].filter(
+    (path) => /\.(ts|mjs)$/.test(path) && !/(^|\/)(node_modules|dist|\.build)\//.test(path),
+  );
+}
+
+/** An address cannot be broken. Beside the sources, a line that begins with a text is data, or a title. */
+function isTooLong(line: string, path: string): boolean {
+  if (line.length <= MOST_COLUMNS || /https?:\/\/\S{60}/.test(line)) return false;
+  if (TABLES.includes(path)) return false;
+  return path.startsWith('src/') || !/^\s*(?:test\(|describe\(|\[|\w+: |const [A-Z_]+ = )?['"`/]/.test(line);
+}
 
 interface Source {
   readonly text: string;
@@ -178,10 +235,16 @@ interface Source {
   readonly types: readonly string[];
 }
 
-/** The command and the mock are a file and a folder each. */
+/** The faces of command and mock lie beside the other entries, but are parts of these. */
 function folderOf(name: string): string {
   if (name === 'command' || name === 'testing') return name;
   return name.includes('/') ? name.split('/')[0]! : '';
+}
+
+/** What a module declares for itself or for others, overloads once. */
+function namesOf(text: string): string[] {
+  const declared = /^(?:export )?(?:async )?(?:function\*?|class|const|let|interface|type|enum) (\w+)/gm;
+  return [...text.matchAll(declared)].map(([, name]) => name!);
 }
 
 /** What esbuild says of each file's imports once the types are gone. */

@@ -275,7 +275,8 @@ test('keeps the old file when the new one does not fit on the disk, and leaves n
   const writer = startProcess(
     t,
     `
-    const error = await fileStore(${JSON.stringify(path)}).set('key', 'x'.repeat(20_000_000), 60).catch((error) => error);
+    const store = fileStore(${JSON.stringify(path)});
+    const error = await store.set('key', 'x'.repeat(20_000_000), 60).catch((error) => error);
     console.log(error?.code);
   `,
     'ulimit -f 20000;',
@@ -489,7 +490,8 @@ const STOPPING = (path: string) => `
       return real.apply(object, args);
     };
   };
-  for (const name of ['link', 'mkdir', 'open', 'readdir', 'readFile', 'rename', 'stat', 'unlink', 'writeFile']) stopBefore(fs.promises, name);
+  const steps = ['link', 'mkdir', 'open', 'readdir', 'readFile', 'rename', 'stat', 'unlink', 'writeFile'];
+  for (const name of steps) stopBefore(fs.promises, name);
   stopBefore(fs, 'fsync');
   syncBuiltinESMExports();
   const store = fileStore(${JSON.stringify(path)});

@@ -100,5 +100,6 @@ export function signToken(
   const input = [header, claims]
     .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
     .join('.');
-  return `${input}.${sign(hash, Buffer.from(input), { key: privatePem, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
+  const signature = sign(hash, Buffer.from(input), { key: privatePem, dsaEncoding: 'ieee-p1363' });
+  return `${input}.${signature.toString('base64url')}`;
 }

@@ -52,6 +52,13 @@ export function writeCharts(results) {
   ]);
 }
 
+/** In one line, as the charts have it. */
+const DARK = [
+  '@media (prefers-color-scheme: dark) {',
+  'text { fill: #e6edf3; } rect { fill: #6e7681; } rect.ours { fill: #3fb950; }',
+  '}',
+].join(' ');
+
 const bars = (rows, read) => rows.map(({ name }) => [name, read(name)]);
 const kilobytes = ({ gzip }) => Number((gzip / 1000).toFixed(1));
 
@@ -62,18 +69,20 @@ function draw(name, title, isLogarithmic, all) {
     const y = TOP + index * ROW;
     const width = ((WIDTH - LEFT - RIGHT) * scale(value)) / longest;
     const end = LEFT + Math.max(width, 1) + 6;
+    const bar = `x="${LEFT}" y="${y}" width="${Math.max(width, 1).toFixed(1)}" height="18" rx="2"`;
     return `<text x="${LEFT - 8}" y="${y + 13}" text-anchor="end">${label}</text>
-<rect x="${LEFT}" y="${y}" width="${Math.max(width, 1).toFixed(1)}" height="18" rx="2"${label === OURS.name ? ' class="ours"' : ''}/>
+<rect ${bar}${label === OURS.name ? ' class="ours"' : ''}/>
 <text x="${end.toFixed(1)}" y="${y + 13}">${value.toLocaleString('en')}</text>`;
   });
   const height = TOP + all.length * ROW + 8;
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="${title}">
+  const size = `viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}"`;
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" ${size} role="img" aria-label="${title}">
 <style>
 text { font: 13px system-ui, sans-serif; fill: #1f2328; }
 .title { font-weight: 600; }
 rect { fill: #8c959f; }
 rect.ours { fill: #1a7f37; }
-@media (prefers-color-scheme: dark) { text { fill: #e6edf3; } rect { fill: #6e7681; } rect.ours { fill: #3fb950; } }
+${DARK}
 </style>
 <text class="title" x="8" y="22">${title}</text>
 ${lines.join('\n')}

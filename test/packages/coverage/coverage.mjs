@@ -9,13 +9,13 @@ import { basename, join } from 'node:path';
 process.chdir(join(import.meta.dirname, '../../..'));
 
 /**
- * Tests of papers, types and bundles run nothing of the package, `uncaught` looks at the frames of the package
- * as it is published, and `differential` compares with the `fetch` of Node 20, which takes signals that later ones refuse.
- * Fleets run nothing that the others do not, and a process that is stopped never comes to write what it has
- * covered.
+ * Tests of papers, types and bundles run nothing of the package. `uncaught` looks at the frames of the
+ * package as it is published. `differential` compares with the `fetch` of Node 20, which takes signals
+ * that later ones refuse. Fleets run nothing that the others do not, and a process that is stopped never
+ * writes what it has covered.
  */
 const WITHOUT =
-  /^(types|size|structure|package|readme|pages|examples|uncaught|differential|sessionProcesses|sessionFleet)\./;
+  /^(types|size|structure|package|readme|pages|examples|uncaught|differential|session(Processes|Fleet))\./;
 
 /** What no root test can take on this Node: file, what stands in the line, and who takes it. */
 const ELSEWHERE = [

@@ -13,7 +13,8 @@ const FILE = 'thingspace-auth.min.js';
 
 const program = (url) => `
 import { createClient } from '${url}';
-const fetch = async (input) => Response.json(input.endsWith('/token') ? { access_token: 'invented-token' } : { answer: 'from the API' });
+const fetch = async (input) =>
+  Response.json(input.endsWith('/token') ? { access_token: 'invented-token' } : { answer: 'from the API' });
 const { authorizedFetch } = createClient({
   clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthClientSecret: 'invented-secret' },
   environment: { tokenUrl: 'https://auth.example.com/token', apiOrigins: ['https://api.example.com'] },
@@ -48,7 +49,8 @@ test('a page imports the single file by its URL', async (t) => {
   const shown = new Promise((resolve) => (show = resolve));
   const site = await serve(t, (path, body) => {
     if (path === '/shown') show(body);
-    const script = `${program(`${cdn}/${FILE}`)}await globalThis.fetch('/shown', { method: 'POST', body: answer });`;
+    const showing = "await globalThis.fetch('/shown', { method: 'POST', body: answer });";
+    const script = program(`${cdn}/${FILE}`) + showing;
     return { type: 'text/html', body: `<!doctype html><script type="module">${script}</script>` };
   });
 

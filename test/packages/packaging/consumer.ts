@@ -133,7 +133,8 @@ export async function call(config: ClientConfig, signal: AbortSignal): Promise<s
     signal,
   });
   const headers: Headers = (await other(new URL('https://api.example.com/'))).headers;
-  return `${(await authorizedFetch(new Request('https://api.example.com/'))).status} ${headers.get('x')} ${await response.text()}`;
+  const { status } = await authorizedFetch(new Request('https://api.example.com/'));
+  return `${status} ${headers.get('x')} ${await response.text()}`;
 }
 
 export function explain(error: unknown): string {
@@ -142,7 +143,8 @@ export function explain(error: unknown): string {
   if (!(error instanceof ApiError)) throw error;
   const { code } = error as AnyApiError;
   const known: ApiErrorCode = code;
-  return `${known} ${error.statusCode ?? ''} ${error.headers?.get('retry-after') ?? ''} ${String(error.cause)}`;
+  const retryAfter: string | null | undefined = error.headers?.get('retry-after');
+  return `${known} ${error.statusCode ?? ''} ${retryAfter ?? ''} ${String(error.cause)}`;
 }
 export type ErrorFields = Has<ApiErrorFields, object>;
 
@@ -179,7 +181,8 @@ export const makePair = async (): Promise<DpopKeyPair> =>
   ])) as DpopKeyPair;
 export const prove = async (request: ProofRequest): Promise<string> => {
   const dpop: Dpop = createDpop({ keyPair: await makePair() } satisfies DpopOptions);
-  return `${await dpop.createProof(request)} ${await dpop.getThumbprint()} ${dpop.noteNonce(request, new Response(null))}`;
+  const isNoted = dpop.noteNonce(request, new Response(null));
+  return `${await dpop.createProof(request)} ${await dpop.getThumbprint()} ${isNoted}`;
 };
 export const withDpop: ClientOptions = { dpop: createDpop() };
 export const found = (signal: AbortSignal): Promise<CustomEnvironment> =>

@@ -76,7 +76,9 @@ for (const [compiler, options] of COMPILERS) {
 test('require() gives what import gives, with one class of each error', () => {
   const program = `
     const { ApiError, createClient } = require('thingspace-auth');
-    import('thingspace-auth').then((module) => console.log(module.ApiError === ApiError, module.createClient === createClient));`;
+    import('thingspace-auth').then((module) => {
+      console.log(module.ApiError === ApiError, module.createClient === createClient);
+    });`;
 
   for (const node of [
     process.execPath,
@@ -115,7 +117,8 @@ test('a Node that cannot require() modules imports every entry, with one class o
       vZM2mToken: createSession({ username: 'invented-user', password: 'invented-password' }),
       fetch: createMockServer({ users: {} }).fetch,
     });
-    await authorizedFetch('https://thingspace.verizon.com/api/m2m/v1/accounts').catch((error) => console.log(error instanceof ApiError));`;
+    const call = authorizedFetch('https://thingspace.verizon.com/api/m2m/v1/accounts');
+    await call.catch((error) => console.log(error instanceof ApiError));`;
   const node = join(HERE, 'node_modules/node-22/bin/node');
 
   const output = execFileSync(

@@ -75,7 +75,8 @@ test('all entries share their errors, and each works', async () => {
     vZM2mToken: createSession({ username: 'invented-user', password: 'invented-password' }),
     fetch: mock.fetch,
   });
-  const refused = await authorizedFetch('https://thingspace.verizon.com/api/m2m/v1/accounts').catch((error) => error);
+  const call = authorizedFetch('https://thingspace.verizon.com/api/m2m/v1/accounts');
+  const refused = await call.catch((error) => error);
   expect(refused).toBeInstanceOf(ApiError);
   expect(refused.code).toBe('session_refused');
 });
@@ -84,7 +85,8 @@ test('all entries share their errors, and each works', async () => {
 const WITHOUT_FETCH = `
 
 test('a client can be made without a fetch', () => {
-  expect(Object.keys(createClient({ clientCredentialsAuthCredentials: { oauthClientId: 'any-key' } }))).toContain('getToken');
+  const client = createClient({ clientCredentialsAuthCredentials: { oauthClientId: 'any-key' } });
+  expect(Object.keys(client)).toContain('getToken');
 });
 `;
 

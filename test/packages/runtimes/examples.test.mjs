@@ -131,7 +131,9 @@ test('aws-lambda.ts asks for a token when it is cold, and keeps it while it is w
   const { mock, preload } = await startStandIn(t);
   const module = join(COPIES, 'aws-lambda.mjs');
   writeFileSync(module, await bundle(copyOf('aws-lambda.ts')));
-  const instance = `const { handler } = await import(${JSON.stringify(module)}); for (const event of [1, 2]) console.log(JSON.stringify(await handler({ event })));`;
+  const instance = `
+    const { handler } = await import(${JSON.stringify(module)});
+    for (const event of [1, 2]) console.log(JSON.stringify(await handler({ event })));`;
 
   for (const cold of [1, 2]) {
     const { output } = await runToEnd(process.execPath, [
@@ -232,7 +234,10 @@ test('service-worker.ts gives a page the regions, and keeps the token from it', 
   const backend = await startBackend(t, preload);
   const page = `
     await navigator.serviceWorker.register('/service-worker.js', { type: 'module' });
-    if (!navigator.serviceWorker.controller) await new Promise((resolve) => navigator.serviceWorker.addEventListener('controllerchange', resolve));
+    const isInControl = new Promise((resolve) => {
+      navigator.serviceWorker.addEventListener('controllerchange', resolve);
+    });
+    if (!navigator.serviceWorker.controller) await isInControl;
     const response = await fetch('https://5gedge.verizon.com/api/mec/eds/regions');
     await fetch('/shown', { method: 'POST', body: await response.text() });`;
   const site = await startSite(t, backend, {
@@ -324,7 +329,8 @@ async function startProgram(t, command, args, { env, cwd } = {}) {
   });
   const ended = once(program, 'close');
   const stop = async () => {
-    if (program.exitCode === null && program.signalCode === null) process.kill(-program.pid, 'SIGKILL'); // with what a launcher has started
+    // With what a launcher has started.
+    if (program.exitCode === null && program.signalCode === null) process.kill(-program.pid, 'SIGKILL');
     await ended;
   };
   t.after(stop);

@@ -43,7 +43,8 @@ export function tableOf(runs) {
   const lines = rows.map(
     ({ result, names, versions }) => `| ${names.join(', ')} | ${versions.join(', ')} | ${result} |\n`,
   );
-  return `| runtime | version | passed | failed | skipped |\n| --- | --- | --- | --- | --- |\n${lines.join('')}\n${NOT_RUN}`;
+  const head = '| runtime | version | passed | failed | skipped |\n| --- | --- | --- | --- | --- |\n';
+  return `${head}${lines.join('')}\n${NOT_RUN}`;
 }
 
 /** The table as it stands in the page. */
