@@ -31,27 +31,35 @@ export async function hunt({ folder, runs, mutants, pace, mostFiles, jobs, onSet
     return next?.run.isWhole ? selectTests(next.run, each.mutant.id, pace) : next;
   };
 
+  const turnOf = (each) => ({ each, id: each.mutant.id, selection: nextOf(each) });
+
   /** The first mutant that waits, with others that the same test file comes next for. */
   const takeBatch = () => {
-    for (const first of [...waiting]) {
-      if (atWork.has(first)) continue;
-      const selection = nextOf(first);
-      if (!selection) {
-        settle(first, undefined);
-        continue;
-      }
-      const batch = [{ each: first, id: first.mutant.id, selection }];
-      if (selection.isAlone) return batch;
-      for (const other of waiting) {
-        if (batch.length === MOST_IN_BATCH) break;
-        if (other === first || atWork.has(other)) continue;
-        const next = nextOf(other);
-        if (next?.run === selection.run && !next.isAlone)
-          batch.push({ each: other, id: other.mutant.id, selection: next });
-      }
-      return batch;
+    const first = takeFirst();
+    if (!first) return [];
+    return first.selection.isAlone ? [first] : [first, ...takeOthers(first)];
+  };
+
+  /** Those that no test is left for are settled on the way. */
+  const takeFirst = () => {
+    for (const each of [...waiting].filter((other) => !atWork.has(other))) {
+      const turn = turnOf(each);
+      if (turn.selection) return turn;
+      settle(each, undefined);
     }
     return undefined;
+  };
+
+  const takeOthers = (first) => {
+    const others = [];
+    for (const each of waiting) {
+      if (others.length === MOST_IN_BATCH - 1) break;
+      if (each === first.each || atWork.has(each)) continue;
+      const turn = turnOf(each);
+      const isWithFirst = turn.selection?.run === first.selection.run && !turn.selection.isAlone;
+      if (isWithFirst) others.push(turn);
+    }
+    return others;
   };
 
   const record = ({ each, selection }, failed) => {
@@ -69,18 +77,20 @@ export async function hunt({ folder, runs, mutants, pace, mostFiles, jobs, onSet
     return !selection.numbers.length;
   };
 
+  const runTogether = async (batch) => {
+    const { outcomes, passed } = await runBatch(folder, batch[0].selection.run, batch);
+    for (const turn of batch) {
+      const isThrough = leaveOut(turn, passed.get(turn.id) ?? []);
+      if (isThrough || outcomes.has(turn.id)) record(turn, outcomes.get(turn.id));
+    }
+  };
+
   const work = async () => {
-    for (let batch; (batch = takeBatch()); ) {
+    for (let batch = takeBatch(); batch.length; batch = takeBatch()) {
       batch.forEach(({ each }) => atWork.add(each));
-      const [{ selection }] = batch;
-      if (selection.isAlone) record(batch[0], await runAlone(folder, selection, batch[0].id));
-      else {
-        const { outcomes, passed } = await runBatch(folder, selection.run, batch);
-        for (const each of batch) {
-          const isThrough = leaveOut(each, passed.get(each.id) ?? []);
-          if (isThrough || outcomes.has(each.id)) record(each, outcomes.get(each.id));
-        }
-      }
+      const [first] = batch;
+      if (first.selection.isAlone) record(first, await runAlone(folder, first.selection, first.id));
+      else await runTogether(batch);
       batch.forEach(({ each }) => atWork.delete(each));
     }
   };

@@ -156,24 +156,33 @@ function runForEach(batch, run, number) {
     // Without any mutant: a test that leans on those before it can only be run in a file as a whole.
     if (await fails(context, run, undefined)) endProcess(`\nleans ${number}\n`);
     const tookMs = performance.now() - startedAt;
-    for (const mutant of left) {
-      writeSync(1, `\nbegin ${mutant.id} ${number}\n`);
-      turnOn(mutant.id, mutant.hitLimit);
-      Object.assign(process.env, { MUTATION_ACTIVE: mutant.id, MUTATION_HIT_LIMIT: mutant.hitLimit });
-      const failure = await fails(context, run, 2_000 + 10 * tookMs);
-      turnOn(undefined);
-      delete process.env.MUTATION_ACTIVE;
-      mutant.isNoticed = Boolean(failure);
-      if (failure)
-        writeSync(1, `\nnoticed ${mutant.id} ${failure === 'silence' ? failure : inOneLine(context.name)}\n`);
-      writeSync(1, '\nend\n');
-      if (
-        failure === 'silence' ||
-        (failure && (tookMs > MOST_CHECK_MS || (await fails(context, run, undefined))))
-      )
-        endProcess('\ndirty\n');
-    }
+    for (const mutant of left) await takeTurn(mutant, { context, run, number, tookMs });
   };
+}
+
+async function takeTurn(mutant, { context, run, number, tookMs }) {
+  writeSync(1, `\nbegin ${mutant.id} ${number}\n`);
+  const failure = await failsWith(mutant, context, run, 2_000 + 10 * tookMs);
+  const noticed = failure === 'silence' ? failure : inOneLine(context.name);
+  if (failure) writeSync(1, `\nnoticed ${mutant.id} ${noticed}\n`);
+  writeSync(1, '\nend\n');
+  if (failure && (await isLeftDirty(failure, context, run, tookMs))) endProcess('\ndirty\n');
+}
+
+async function failsWith(mutant, context, run, limitMs) {
+  turnOn(mutant.id, mutant.hitLimit);
+  Object.assign(process.env, { MUTATION_ACTIVE: mutant.id, MUTATION_HIT_LIMIT: mutant.hitLimit });
+  const failure = await fails(context, run, limitMs);
+  turnOn(undefined);
+  delete process.env.MUTATION_ACTIVE;
+  mutant.isNoticed = Boolean(failure);
+  return failure;
+}
+
+/** Whether a noticed mutant may have left something behind, so that the process cannot go on. */
+async function isLeftDirty(failure, context, run, tookMs) {
+  if (failure === 'silence' || tookMs > MOST_CHECK_MS) return true;
+  return Boolean(await fails(context, run, undefined));
 }
 
 /** Whether a test fails, in a context of its own, which its servers and clocks end with. */

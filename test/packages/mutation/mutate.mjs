@@ -5,17 +5,18 @@
 //   --list survivors.json   only the mutants of a list in the form of reviewed.json, such as --draft writes
 //   --quick      leaves out tests that take more than a second; what survives is then no verdict
 //   --nearest 5  shows a mutant to its five nearest test files only; what survives is then no verdict
-//   --without sessionFleet,examples   leaves out these test files
-//   --only config,token                only these test files
+//   --without sessionFleet,examples   leaves out these test files, by name or path
+//   --only config,call/redirects      only these test files
 //   --jobs 2     so many processes at a time; default: one for each core
 //   --reviewed   runs the mutants of the reviewed list too, and says which of them a test does notice
 //   --draft survivors.json   writes the survivors there, as entries for reviewed.json
 //   --told       prints what noticed each mutant
+//   --tidy       takes out of reviewed.json what matches no mutant any more, and runs nothing
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { hunt } from './hunt.mjs';
-import { readReviewed } from './reviewed.mjs';
+import { readReviewed, tidyReviewed } from './reviewed.mjs';
 import { drawSample } from './sample.mjs';
 import { explore } from './testRuns.mjs';
 import { prepare } from './workplace.mjs';
@@ -34,6 +35,7 @@ const { values: options, positionals } = parseArgs({
     reviewed: { type: 'boolean', default: false },
     draft: { type: 'string' },
     told: { type: 'boolean', default: false },
+    tidy: { type: 'boolean', default: false },
     least: { type: 'string', default: '100' },
   },
 });
@@ -48,12 +50,17 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 }
 
 const { folder, mutants, testFiles } = await prepare();
-const { entries, faults } = readReviewed(mutants);
+const { entries, faults, stale } = readReviewed(mutants);
+if (options.tidy) {
+  tidyReviewed(mutants);
+  console.log(`${stale.length} entries are out of date: what matched nothing is taken out`);
+  process.exit();
+}
 const chosen = choose(mutants);
 
 const runs = [];
-const isWanted = (name) =>
-  options.only ? options.only.split(',').includes(name) : !options.without.split(',').includes(name);
+const isNamed = (name, list) => list.split(',').some((each) => name === each || name.endsWith(`/${each}`));
+const isWanted = (name) => (options.only ? isNamed(name, options.only) : !isNamed(name, options.without));
 const wanted = testFiles.filter((name) => isWanted(name.replace('.test.js', '')));
 await inParallel(wanted, async (testFile) => void runs.push(await explore(folder, testFile, mutants.length)));
 // Beside others a test may fail by chance: such a file gets a second look, by itself.
@@ -144,16 +151,14 @@ function report() {
   const survivors = results
     .filter(({ noticed, reviewed }) => !noticed && !reviewed)
     .map(({ mutant }) => mutant);
-  if (survivors.length)
-    console.log(
-      `\nNo test notices:\n${survivors.map((each) => `${say(each)}${isReached(each) ? '' : ' (no test reaches it)'}`).join('\n')}`,
-    );
+  if (survivors.length) console.log(`\nNo test notices:\n${survivors.map(sayWithReach).join('\n')}`);
   if (options.draft) writeFileSync(options.draft, draft(survivors));
   const wronged = results.filter(({ noticed, reviewed }) => noticed && reviewed);
   wronged.forEach(({ mutant, noticed }) =>
     faults.push(`${say(mutant)} is noticed by ${noticed.testFile}: ${noticed.failed}`),
   );
   if (faults.length) console.log(`\nWrong in reviewed.json:\n${faults.join('\n')}`);
+  if (stale.length) console.log(`\nOut of date in reviewed.json:\n${stale.join('\n')}`);
   if (faults.length || scoreOf(results) < Number(options.least)) process.exitCode = 1;
 }
 
@@ -184,21 +189,27 @@ function say({ file, line, column, from, to }) {
   return `${file}:${line}:${column}  ${from}  →  ${to}`;
 }
 
+function sayWithReach(mutant) {
+  return `${say(mutant)}${isReached(mutant) ? '' : ' (no test reaches it)'}`;
+}
+
 function isReached({ id }) {
   return runs.some(({ reached }) => reached.has(id));
 }
 
 function draft(survivors) {
   const list = {};
-  for (const { file, text, from, to } of survivors)
-    (list[file] ??= []).push({ in: text, from, to, reason: '' });
+  for (const { file, in: name, from, to } of survivors) {
+    list[file] ??= [];
+    list[file].push({ in: name, from, to, reason: '' });
+  }
   return JSON.stringify(list, null, 2);
 }
 
 async function inParallel(items, run) {
   const queue = [...items];
   const work = async () => {
-    for (let item; (item = queue.shift()); ) await run(item);
+    while (queue.length) await run(queue.shift());
   };
   await Promise.all(Array.from({ length: Number(options.jobs) }, work));
 }

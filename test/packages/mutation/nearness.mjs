@@ -9,7 +9,7 @@ export function createNearness() {
   const knownOf = (mutant, selection) => known.get(pairOf(mutant, selection)) ?? { runs: 0, notices: 0 };
 
   const worthOf = (mutant, selection) => {
-    const isNamesake = selection.run.testFile === `${basename(mutant.file, '.ts')}.test.js`;
+    const isNamesake = basename(selection.run.testFile) === `${basename(mutant.file, '.ts')}.test.js`;
     const { runs, notices } = knownOf(mutant, selection);
     return (notices + (isNamesake ? 4 : 1)) / (runs + 4) / selection.costMs;
   };

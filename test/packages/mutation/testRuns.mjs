@@ -21,7 +21,7 @@ const TURN_MS = 10;
  *   whether any fails
  */
 export async function explore(folder, testFile, mutantCount) {
-  const log = join(folder, `${testFile}.log`);
+  const log = join(folder, '.build/test', `${testFile}.log`);
   rmSync(log, { force: true });
   const { code, isSilent, output, silenceMs } = await runTests(
     folder,

@@ -1,9 +1,18 @@
 // A copy of the repository whose dist/ holds every mutant, each asleep until a test's process turns it on.
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { basename, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { instrument } from './instrument.mjs';
 
 const root = join(import.meta.dirname, '../../..');
@@ -32,6 +41,7 @@ export async function prepare() {
   for (const [name, text] of files) {
     const { code } = transformSync(text, { loader: 'ts', format: 'esm', target: 'es2022' });
     const path = join(folder, name.replace(/^src/, 'dist').replace(/ts$/, 'js'));
+    mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, code.replace(/\b(from |import\(|import )"(\.[^"]+)\.ts"/g, '$1"$2.js"'));
   }
   const testFiles = readdirSync(join(folder, '.build/test'), { recursive: true }).filter(
