@@ -18,6 +18,7 @@ export const RECIPES = [
   'large-download',
   'mutual-tls',
   'openapi-fetch',
+  'opentelemetry',
   'proxy',
   'server-sent-events',
   'several-accounts',

@@ -24,7 +24,7 @@ const OLD = { thingspaceOauthCredentials: CREDENTIALS };
 const NEW = { clientCredentialsAuthCredentials: CREDENTIALS };
 
 const build = join(import.meta.dirname, '.build');
-const page = readFileSync(join(import.meta.dirname, '../../../examples/migration/README.md'), 'utf8');
+const page = readFileSync(join(import.meta.dirname, '../../../../examples/migration/README.md'), 'utf8');
 const blocks = [
   ...page.matchAll(/^## ([^\n]+)\n(?:(?!^## ).)*?```ts before\n(.*?)```\n\n```ts now\n(.*?)```/gms),
 ];
@@ -87,7 +87,7 @@ async function writePrograms() {
       );
     }
   }
-  cpSync(join(import.meta.dirname, '../../../examples/complete-example.ts'), join(build, 'complete-1.ts'));
+  cpSync(join(import.meta.dirname, '../../../../examples/complete-example.ts'), join(build, 'complete-1.ts'));
   const complete = await transform(readFileSync(join(build, 'complete-1.ts'), 'utf8'), {
     loader: 'ts',
     target: 'es2022',
@@ -146,7 +146,9 @@ test('the page has a pair for each part of the auth page and at most 150 lines',
 });
 
 test('the programs of the page type-check', () => {
-  execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.'], { stdio: 'inherit' });
+  execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'migration'], {
+    stdio: 'inherit',
+  });
 });
 
 for (const { title, name } of pairs.slice(1)) {
