@@ -224,19 +224,7 @@ describe('createClient on mistakes', () => {
         );
         assert.ok(message.startsWith(`${key} is no option; known are `), message);
       }
-      const own = Object.defineProperty({}, '__proto__', { value: MARKER, enumerable: true });
-      const config = configWith('', 'timeout', 0) as unknown as Record<string, object>;
-      const given = group
-        ? { ...config, [group]: { ...(group === 'environment' ? ENDPOINTS : config[group]), ...own } }
-        : { ...config, ...own };
-      if (group)
-        Object.defineProperty(given[group], '__proto__', {
-          value: MARKER,
-          enumerable: true,
-          configurable: true,
-        });
-      else Object.defineProperty(given, '__proto__', { value: MARKER, enumerable: true, configurable: true });
-      catchTypeError(() => createClient(given as unknown as ClientConfig), `${group} __proto__`);
+      catchTypeError(() => createClient(withOwnPrototype(group)), `${group} __proto__`);
     }
     catchTypeError(
       () => createClient(configWith('', 'environment', 'constructor')),
@@ -881,6 +869,16 @@ function catchTypeError(call: () => unknown, label: string): TypeError {
     return error;
   }
   assert.fail(`${label} was accepted`);
+}
+
+/** A configuration with an option of its own that is called `__proto__`, in itself or in one of its groups. */
+function withOwnPrototype(group: string): ClientConfig {
+  const config = configWith('', 'timeout', 0) as unknown as Record<string, object>;
+  const groups: Record<string, object> = { ...config, environment: ENDPOINTS };
+  const given = group ? { ...config, [group]: { ...groups[group] } } : { ...config };
+  const target = group ? (given[group] as object) : given;
+  Object.defineProperty(target, '__proto__', { value: MARKER, enumerable: true, configurable: true });
+  return given as unknown as ClientConfig;
 }
 
 function describeValue(value: unknown): string {

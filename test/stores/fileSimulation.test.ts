@@ -153,28 +153,42 @@ async function work(
   tally: { lost: number },
 ): Promise<void> {
   let read: string | undefined;
-  for (let count = 3 + Math.floor(world.random() * 5); count > 0; count--) {
-    const key = KEYS[world.random() < 0.8 ? 0 : 1]!;
-    const call = (process.call = { firstStep: world.step });
-    const value = `value ${call.firstStep} ${world.random()}`;
-    const kind = world.random();
-    if (kind < 0.4) {
+  const operations = {
+    async compareAndSet(key: string, call: Call, value: string) {
       const expected = world.random() < 0.8 ? read : undefined;
       const next = world.random() < 0.15 ? undefined : value;
       const isWritten = await store.compareAndSet!(key, expected, next, undefined);
       if (!isWritten) tally.lost++;
       judgeWrite(world, key, call, isWritten, expected);
       read = isWritten ? next : await get(world, store, process, key);
-    } else if (kind < 0.55) {
+    },
+    async set(key: string, call: Call, value: string) {
       await store.set(key, value, undefined);
       judgeWrite(world, key, call, true);
       read = value;
-    } else if (kind < 0.65) {
+    },
+    async delete(key: string, call: Call) {
       await store.delete(key);
       const isWritten = historyOf(world, key).some(({ by }) => by === call);
       if (!isWritten) judgeRead(world, key, call, undefined);
-    } else read = await get(world, store, process, key);
+    },
+    async get(key: string) {
+      read = await get(world, store, process, key);
+    },
+  };
+  for (let count = 3 + Math.floor(world.random() * 5); count > 0; count--) {
+    const key = KEYS[world.random() < 0.8 ? 0 : 1]!;
+    const call = (process.call = { firstStep: world.step });
+    const value = `value ${call.firstStep} ${world.random()}`;
+    await operations[drawOperation(world)](key, call, value);
   }
+}
+
+function drawOperation({ random }: World): 'compareAndSet' | 'set' | 'delete' | 'get' {
+  const kind = random();
+  if (kind < 0.4) return 'compareAndSet';
+  if (kind < 0.55) return 'set';
+  return kind < 0.65 ? 'delete' : 'get';
 }
 
 async function get(

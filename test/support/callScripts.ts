@@ -156,9 +156,7 @@ export function drawScript(seed: number): CallScript {
   const signal = chance(0.5) ? 'none' : pick(Object.keys(SIGNALS) as (keyof typeof SIGNALS)[]);
   const isRedirected = chance(0.6);
   const method = pick(['GET', 'GET', 'HEAD', 'POST', 'POST', 'PUT', 'DELETE', 'post', 'options']);
-  const options: Record<string, unknown> = { method };
-  for (const [name, values] of Object.entries(OPTIONS)) if (chance(0.25)) options[name] = pick(values);
-  if (chance(0.4)) options.redirect = pick(['follow', 'follow', 'manual', 'error']);
+  const options: Record<string, unknown> = { method, ...drawOptions(pick, chance) };
   // Node makes an answer without status or body of one from another origin, which none but browsers should.
   if (isRedirected && options.mode === 'no-cors') options.mode = 'cors';
   const status = pick(STATUSES);
@@ -183,6 +181,13 @@ export function drawScript(seed: number): CallScript {
     bad,
     hasDispatcher: chance(0.15),
   };
+}
+
+function drawOptions(pick: Random, chance: (part: number) => boolean): Record<string, unknown> {
+  const options: Record<string, unknown> = {};
+  for (const [name, values] of Object.entries(OPTIONS)) if (chance(0.25)) options[name] = pick(values);
+  if (chance(0.4)) options.redirect = pick(['follow', 'follow', 'manual', 'error']);
+  return options;
 }
 
 function withLaxPolicy({ referrer, referrerPolicy }: Readonly<Record<string, unknown>>): object {

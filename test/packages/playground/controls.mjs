@@ -31,6 +31,9 @@ const REPLAY = [
   '200',
 ];
 
+/** What is pressed where the focus stands on a control. */
+const PRESSED = { call: 'Enter', edge: 'ArrowDown', revoke: ' ', isSlow: ' ' };
+
 export async function testControls(name, launch) {
   const browser = await launch('light');
   after(() => browser.close());
@@ -374,9 +377,8 @@ export async function testControls(name, launch) {
       if (id === undefined) break; // beyond the last control
       assert.equal(outline, 'solid true', id);
       reached.add(id);
-      if (id === 'call') await page.raw.keyboard.press('Enter');
-      if (id === 'edge') await page.raw.keyboard.press('ArrowDown');
-      if (id === 'revoke' || id === 'isSlow') await page.raw.keyboard.press(' ');
+      const key = PRESSED[id];
+      if (key) await page.raw.keyboard.press(key);
     }
 
     const ids = [

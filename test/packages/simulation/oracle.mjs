@@ -193,21 +193,44 @@ export function createOracle(config, clock, isApiError) {
     );
   }
 
+  function isKnownError(caller, error) {
+    if (isApiError(error)) return API_ERROR_CODES.has(error.code);
+    return ownErrors.has(error) || (error !== undefined && error === caller.networkError);
+  }
+
+  /** Whether the token that is held could have served a caller. */
+  function servesHeld(caller) {
+    if (held === undefined || held !== heldBefore || held.isSpent || held.isDoubtful) return false;
+    return caller.rejectedToken !== held.accessToken && clock.wallMs() < held.endMs;
+  }
+
   function noteFailure(event) {
     const stepMs = isPlain ? Math.min(failure ? failure.stepMs * 2 : 1000, 30_000) : 1000;
     const mood = event.attempts ? lastAnswered.lastMood : undefined;
-    const askedMs = LEAST_ASKED_MS[mood] ?? 0;
     failure = {
       stepMs,
       atMs: clock.wallMs(),
       isAhead: event.type === 'refresh_ahead_failed',
       code: event.code,
-      leastMs: event.attempts ? Math.max(stepMs, askedMs > MAX_DELAY_MS ? askedMs : 0) : 0,
-      // What a server has asked for may double too.
-      mostMs: isPlain
-        ? Math.max(Math.min((failure?.mostMs ?? 500) * 2, 30_000), MOST_ASKED_MS[mood] ?? 0)
-        : 90_000,
+      leastMs: event.attempts ? leastBarredMs(stepMs, mood) : 0,
+      mostMs: isPlain ? mostBarredMs(failure, mood) : 90_000,
     };
+  }
+
+  function noteSuccess({ source, attempts }) {
+    if (source === 'exchange' || attempts === 0) failure = undefined;
+    // A provider has helped itself after an exchange in vain, of which no event tells.
+    else if (failure) failure.leastMs = Math.min(failure.leastMs, 1000);
+  }
+
+  function leastBarredMs(stepMs, mood) {
+    const askedMs = LEAST_ASKED_MS[mood] ?? 0;
+    return Math.max(stepMs, askedMs > MAX_DELAY_MS ? askedMs : 0);
+  }
+
+  /** What a server has asked for may double too. */
+  function mostBarredMs(before, mood) {
+    return Math.max(Math.min((before?.mostMs ?? 500) * 2, 30_000), MOST_ASKED_MS[mood] ?? 0);
   }
 
   function checkRetry(exchange) {
@@ -489,10 +512,8 @@ export function createOracle(config, clock, isApiError) {
         () => `${event.attempts} attempts told, ${lastAnswered.requests} made`,
       );
       if (isExact) lastAnswered.isOpen = false;
-      if (event.type !== 'token_obtained') noteFailure(event);
-      else if (event.source === 'exchange' || event.attempts === 0) failure = undefined;
-      // A provider has helped itself after an exchange in vain, of which no event tells.
-      else if (failure) failure.leastMs = Math.min(failure.leastMs, 1000);
+      if (event.type === 'token_obtained') noteSuccess(event);
+      else noteFailure(event);
     },
 
     // --- Callers.
@@ -546,23 +567,16 @@ export function createOracle(config, clock, isApiError) {
         check('ownReason', error === signal.reason, () => `an aborted ${caller.op} got ${error}`);
         return;
       }
-      const isKnown = isApiError(error)
-        ? API_ERROR_CODES.has(error.code)
-        : ownErrors.has(error) || (error !== undefined && error === caller.networkError);
-      check('ownReason', isKnown, () => `${caller.op} got ${error?.name}: ${error?.message}`);
+      check(
+        'ownReason',
+        isKnownError(caller, error),
+        () => `${caller.op} got ${error?.name}: ${error?.message}`,
+      );
       if (error === caller.networkError || (isApiError(error) && caller.sent.length && !caller.rejectedToken))
         return;
-      const isRejected = caller.rejectedToken !== undefined && caller.rejectedToken === held?.accessToken;
-      const serves =
-        held !== undefined &&
-        held === heldBefore &&
-        !held.isSpent &&
-        !held.isDoubtful &&
-        !isRejected &&
-        clock.wallMs() < held.endMs;
       check(
         'noFailureWithToken',
-        caller.op === 'fetchToken' || !serves,
+        caller.op === 'fetchToken' || !servesHeld(caller),
         () => `${caller.op} got ${error} while ${held.accessToken} lasts`,
       );
       if (caller.op !== 'fetchToken' && caller.atMs === clock.nowMs && !caller.rejectedToken)

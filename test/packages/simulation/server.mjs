@@ -66,19 +66,32 @@ export function createServer({ identity, lifetime, isMidHour, isBound, nonces },
     if (mood === 'hanging') return;
     const delayMs = { slow: SLOW_MS, slowError: VERY_SLOW_MS }[mood] ?? LATENCY_MS;
     after(clock, delayMs, () => {
-      if (request.isOver) return;
-      const fault = isBound && GRANTING.has(mood) ? server.judges.token.faultOf(request.proof) : undefined;
-      const granted = GRANTING.has(mood) && !fault ? grant() : undefined;
-      const answer = fault
-        ? json({ error: fault }, 400)
-        : TOKEN_ANSWERS[mood]({ granted, signal: request.signal, clock });
-      const isWhole = fault !== undefined || mood !== 'bodyHanging';
-      const told = isBound && isWhole && !(answer instanceof Error) ? server.judges.token.tell(fault) : {};
-      for (const name in told) answer.headers.set(name, told[name]);
-      const isChallenge = fault === 'use_dpop_nonce' && 'dpop-nonce' in told;
-      if (isWhole) oracle.requestAnswered(request, { mood: fault ?? mood, granted, isChallenge });
-      settle(answer);
+      if (!request.isOver) settle(judgeRequest(request, mood));
     });
+  }
+
+  function judgeRequest(request, mood) {
+    const isGranting = GRANTING.has(mood);
+    const fault = isBound && isGranting ? server.judges.token.faultOf(request.proof) : undefined;
+    if (fault) {
+      const refusal = json({ error: fault }, 400);
+      const told = tellNonce(refusal, fault);
+      const isChallenge = fault === 'use_dpop_nonce' && 'dpop-nonce' in told;
+      oracle.requestAnswered(request, { mood: fault, granted: undefined, isChallenge });
+      return refusal;
+    }
+    const granted = isGranting ? grant() : undefined;
+    const answer = TOKEN_ANSWERS[mood]({ granted, signal: request.signal, clock });
+    if (mood === 'bodyHanging') return answer;
+    if (isBound && !(answer instanceof Error)) tellNonce(answer);
+    oracle.requestAnswered(request, { mood, granted, isChallenge: false });
+    return answer;
+  }
+
+  function tellNonce(answer, fault) {
+    const told = server.judges.token.tell(fault);
+    for (const name in told) answer.headers.set(name, told[name]);
+    return told;
   }
 
   function tokenRequest({ signal, headers, method }) {
@@ -127,9 +140,7 @@ export function createServer({ identity, lifetime, isMidHour, isBound, nonces },
       return reject(caller.networkError);
     }
     const fault = proof && apiMood !== 'failing' ? server.judges.api.faultOf(proof) : undefined;
-    const isRejected = fault || apiMood === 'rejecting' || !isGood(bearer);
-    const accepted = apiMood === 'failing' ? 500 : 200;
-    const status = isRejected ? 401 : accepted;
+    const status = statusOf(fault, bearer);
     if (!fault) note(`api ${status === 401 ? 'rejecting' : apiMood}`);
     const headers = {
       ...(fault && { 'www-authenticate': `DPoP error="${fault}"` }),
@@ -137,6 +148,12 @@ export function createServer({ identity, lifetime, isMidHour, isBound, nonces },
     };
     oracle.apiAnswered(caller, bearer, status, fault === 'use_dpop_nonce' && 'dpop-nonce' in headers);
     resolve(new Response(null, { status, headers }));
+  }
+
+  function statusOf(fault, bearer) {
+    const { apiMood } = server;
+    if (fault || apiMood === 'rejecting' || !isGood(bearer)) return 401;
+    return apiMood === 'failing' ? 500 : 200;
   }
 
   /** Two seconds are forgiven, as servers do. */
