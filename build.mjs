@@ -1,5 +1,5 @@
-// Builds dist/ from src/: `core.js` with every source that the main entry needs or that several entries share,
-// `testing/mock.js` with what entries share of the mock, one file that imports them for each entry of
+// Builds dist/ from src/: `core.js` with every source that the main entry needs or that several entries
+// share, `testing/mock.js` with what entries share of the mock, one file that imports them for each entry of
 // package.json and for the command, declarations, and one self-contained file of the main entry for import by
 // URL. Only that one is minified: a minifier drops the notes that tell bundlers what they may leave out, and
 // what has no source map must be readable as it is.

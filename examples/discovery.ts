@@ -1,5 +1,5 @@
-// Asks the server itself where its endpoints are. Only its issuer needs to be configured, and which origins may
-// see the tokens.
+// Asks the server itself where its endpoints are. Only its issuer needs to be configured, and which origins
+// may see the tokens.
 import { createClient } from 'thingspace-auth';
 import { discover } from 'thingspace-auth/discover';
 

@@ -24,11 +24,17 @@ function explain(error: AnyApiError): string {
     case 'no_credentials':
       return 'Set THINGSPACE_CLIENT_SECRET.';
     case 'session_refused':
-      return 'Check user name and password of the M2M login. Do not repeat it: five failures lock the account.';
+      return (
+        'Check user name and password of the M2M login. ' +
+        'Do not repeat it: five failures lock the account.'
+      );
     case 'gateway_fault':
     case 'invalid_response':
     case 'response_too_large':
-      return `Something other than the token endpoint answered (status ${error.statusCode}): a proxy, or a wrong tokenUrl.`;
+      return (
+        `Something other than the token endpoint answered (status ${error.statusCode}): ` +
+        'a proxy, or a wrong tokenUrl.'
+      );
     case 'network':
     case 'timeout':
     case 'session_failed':

@@ -1,5 +1,5 @@
-// A server that shuts down cleanly: no new requests, calls under way end or are cut off, then the session ends.
-// The client itself keeps nothing alive: it has no timer and no connection of its own.
+// A server that shuts down cleanly: no new requests, calls under way end or are cut off, then the session
+// ends. The client itself keeps nothing alive: it has no timer and no connection of its own.
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { configFromEnvironment, createClient } from 'thingspace-auth';

@@ -1,5 +1,5 @@
-// ky 2 (Node 22 or later) on top of authorizedFetch: it retries API calls, which thingspace-auth leaves to you,
-// and reads JSON. On Node 20, npm would bring ky 1.14, which has no `prefix`.
+// ky 2 (Node 22 or later) on top of authorizedFetch: it retries API calls, which thingspace-auth leaves to
+// you, and reads JSON. On Node 20, npm would bring ky 1.14, which has no `prefix`.
 //   npm install thingspace-auth ky@2
 import ky from 'ky';
 import { configFromEnvironment, createClient } from 'thingspace-auth';

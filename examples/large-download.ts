@@ -1,5 +1,5 @@
-// A large download goes to a file piece by piece. `timeout` would cover the whole body, so this client has none.
-// Instead, the call has a limit on the silence between two pieces.
+// A large download goes to a file piece by piece. `timeout` would cover the whole body, so this client has
+// none. Instead, the call has a limit on the silence between two pieces.
 import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { configFromEnvironment, createClient } from 'thingspace-auth';

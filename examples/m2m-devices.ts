@@ -1,5 +1,5 @@
-// The M2M APIs want a second token, for the account behind the devices: a session logs in when it is needed, with
-// THINGSPACE_USERNAME and THINGSPACE_PASSWORD (the account's "UWS" credentials, not the portal's key).
+// The M2M APIs want a second token, for the account behind the devices: a session logs in when it is needed,
+// with THINGSPACE_USERNAME and THINGSPACE_PASSWORD (the account's "UWS" credentials, not the portal's key).
 //   echo .thingspace-session >> .gitignore      (the session token is a secret)
 import { join } from 'node:path';
 import { ApiError, configFromEnvironment, createClient } from 'thingspace-auth';

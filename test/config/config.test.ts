@@ -871,7 +871,9 @@ function catchTypeError(call: () => unknown, label: string): TypeError {
   assert.fail(`${label} was accepted`);
 }
 
-/** A configuration with an option of its own that is called `__proto__`, in itself or in one of its groups. */
+/**
+ * A configuration with an option of its own that is called `__proto__`, in itself or in one of its groups.
+ */
 function withOwnPrototype(group: string): ClientConfig {
   const config = configWith('', 'timeout', 0) as unknown as Record<string, object>;
   const groups: Record<string, object> = { ...config, environment: ENDPOINTS };

@@ -1,13 +1,17 @@
-// The two promises of a session, on random schedules of a made-up world with the real session code in it: up to 16
-// processes whose clocks differ, stops and kills before each event, restart loops, networks that refuse, lose, delay and
-// answer for the account, stores that fail, hang, lose replies and write late, passwords changed and changed back, resets
-// by one, by all and by fresh processes, logouts, idle gaps of 20 minutes to 40 days. However that falls:
-// - No lock: two logins in a row are judged and refused at most, and one more for each reset, however many processes that
-//   had seen one record call it. The password that is changed within 30 days of its last session is left out.
-// - No standstill: a right password that has had a session within 30 days gets one with every call that is made five
-//   minutes after the last outage, with nobody's help.
-// - Each login is counted before it is sent, within 5 s. After two failures there are five minutes between two counts.
-// - No refusal leaves the store but by a reset of one who had read it, and no login is counted over another under way.
+// The two promises of a session, on random schedules of a made-up world with the real session code in it: up
+// to 16 processes whose clocks differ, stops and kills before each event, restart loops, networks that
+// refuse, lose, delay and answer for the account, stores that fail, hang, lose replies and write late,
+// passwords changed and changed back, resets by one, by all and by fresh processes, logouts, idle gaps of 20
+// minutes to 40 days. However that falls:
+// - No lock: two logins in a row are judged and refused at most, and one more for each reset, however many
+//   processes that had seen one record call it. The password that is changed within 30 days of its last
+//   session is left out.
+// - No standstill: a right password that has had a session within 30 days gets one with every call that is
+//   made five minutes after the last outage, with nobody's help.
+// - Each login is counted before it is sent, within 5 s. After two failures there are five minutes between
+//   two counts.
+// - No refusal leaves the store but by a reset of one who had read it, and no login is counted over another
+//   under way.
 // - One lapse, one login. No call lasts more than 300 s.
 // SESSION_SCHEDULES says how many schedules (default 60), SESSION_SEED where to begin.
 import assert from 'node:assert/strict';

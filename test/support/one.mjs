@@ -1,4 +1,5 @@
-// Runs the tests of the subjects named, as they have been built: `npm run test:one -- origins call/redirects`.
+// Runs the tests of the subjects named, as they have been built: `npm run test:one -- origins
+// call/redirects`.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';

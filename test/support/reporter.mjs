@@ -16,12 +16,15 @@ async function* report(events) {
   }
 }
 
-/** A file fails because of its tests, which have been told; or by itself, and then what it printed says why. */
+/**
+ * A file fails because of its tests, which have been told; or by itself, and then what it printed says why.
+ */
 function describeFailure({ name, file, line, details: { error } }, output = '') {
   if (error.failureType === 'subtestsFailed') return '';
   const where = file ? `  at ${file}${line ? `:${line}` : ''}\n` : '';
   const printed = error.exitCode === undefined ? '' : output;
-  return `not ok - ${name}\n${where}${indent(inspect(error.cause ?? error))}\n${printed && indent(printed)}\n`;
+  const told = indent(inspect(error.cause ?? error));
+  return `not ok - ${name}\n${where}${told}\n${printed && indent(printed)}\n`;
 }
 
 function indent(text) {

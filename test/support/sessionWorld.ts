@@ -1,8 +1,8 @@
 /**
- * A made-up world for `sessionSimulation.test.ts`: one account, one store, processes with the real session code in each,
- * and everything around them invented: clocks, timers, network, store. All that a process waits for comes as an event, in
- * an order drawn from a seed. Before each event the process may be stopped for a while or killed. Rules that must hold
- * whatever happens are checked where it happens.
+ * A made-up world for `sessionSimulation.test.ts`: one account, one store, processes with the real session
+ * code in each, and everything around them invented: clocks, timers, network, store. All that a process waits
+ * for comes as an event, in an order drawn from a seed. Before each event the process may be stopped for a
+ * while or killed. Rules that must hold whatever happens are checked where it happens.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { TestContext } from 'node:test';
@@ -53,7 +53,9 @@ export interface World {
   lastSessionAtMs: number;
   /** When a session was last used, as the store has been told. */
   broughtAtMs: number;
-  /** Logins that were judged and refused since the last accepted one, and what resets since then have voided. */
+  /**
+   * Logins that were judged and refused since the last accepted one, and what resets since then have voided.
+   */
   refusedInARow: number;
   voided: Set<string>;
   readonly seen: Record<'logins' | 'accepted' | 'refused' | 'resets' | 'stops' | 'events', number>;
@@ -256,7 +258,10 @@ export function startProcess(world: World): Process {
   return Object.assign(process, { session, client });
 }
 
-/** What the next login may be refused for: what this process has read last, or, if nothing, what it reads first. */
+/**
+ * What the next login may be refused for: what this process has read last, or, if nothing, what it reads
+ * first.
+ */
 export function reset(world: World, mine: Process): void {
   note(world, mine, 'reset');
   world.seen.resets++;
@@ -304,7 +309,10 @@ function breakRule({ trace }: World, what: string): void {
   trace.push(`BROKEN: ${what}`);
 }
 
-/** Each process reaches the store over a wire of its own, which may fail before or after the store has been reached. */
+/**
+ * Each process reaches the store over a wire of its own, which may fail before or after the store has been
+ * reached.
+ */
 function createStore(world: World, mine: Process): TokenStore {
   const { random } = world;
   async function act<T>(operate: () => T, deliver: (result: T, isLate: boolean) => void): Promise<T> {
