@@ -143,8 +143,8 @@ export function privateKeyJwt(options: PrivateKeyJwtOptions | SignerJwtOptions):
 export async function importKey(text: string, algorithm?: SigningAlgorithm): Promise<SigningKey> {
   try {
     const [format, key, curve, alg] = readKey(text);
-    // RSA has no curve, and nothing has that name.
-    const usual = CURVES[curve!]?.[1] ?? 'RS256';
+    // RSA has no curve.
+    const usual = CURVES[curve ?? '']?.[1] ?? 'RS256';
     const chosen = algorithm ?? alg ?? usual;
     // No platform is asked to import a key for an algorithm with another curve: workerd takes it for a key of
     // that curve, and Deno 2.0 crashes.
@@ -184,7 +184,8 @@ function readKey(text: string): KeyText {
   const bytes = Uint8Array.from(der, (character) => character.charCodeAt(0));
   // The first bytes say what kind of key it is; the key itself comes behind them.
   const kind = der.slice(0, 30);
-  return ['pkcs8', bytes, Object.keys(CURVES).find((each) => kind.includes(CURVES[each]![0]))];
+  const [curve] = Object.entries(CURVES).find(([, [objectId]]) => kind.includes(objectId)) ?? [];
+  return ['pkcs8', bytes, curve];
 }
 
 /**

@@ -138,7 +138,9 @@ export function isTexts(value: unknown): value is string[] {
 
 /** The token type, which servers write in any case; `undefined` for a type that is not known. */
 function asTokenType(value: unknown): string | undefined {
-  return /^bearer$/i.test(String(value)) ? 'Bearer' : /^dpop$/i.test(String(value)) ? 'DPoP' : undefined;
+  const type = String(value);
+  if (/^bearer$/i.test(type)) return 'Bearer';
+  return /^dpop$/i.test(type) ? 'DPoP' : undefined;
 }
 
 /**

@@ -67,7 +67,8 @@ export function canSign(key: any): boolean {
 
 /** A function that signs with a key that may sign. */
 export function signerOf(key: SigningKey): Signer {
-  const algorithm = ALGORITHMS[algorithmOf(key)!]; // canSign has looked
+  // biome-ignore lint/style/noNonNullAssertion: `canSign` has looked
+  const algorithm = ALGORITHMS[algorithmOf(key)!];
   return (input) => crypto.subtle.sign(algorithm, key, input as BufferSource);
 }
 

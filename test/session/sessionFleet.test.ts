@@ -43,12 +43,16 @@ async function startServices(t: TestContext) {
       const held = values.get(key);
       if (operation === 'get' && held?.includes('"counted"')) state.waiting.add(name);
       const isWritten = operation === 'compareAndSet' && held === expected;
-      if (isWritten && value === undefined) values.delete(key);
-      else if (isWritten) values.set(key, value);
+      if (isWritten) write(values, key, value);
       send(response, { body: { value: held ?? null, isWritten } });
     }
   });
   return Object.assign(state, { origin });
+}
+
+function write(values: Map<string, string>, key: string, value: string | undefined): void {
+  if (value === undefined) values.delete(key);
+  else values.set(key, value);
 }
 
 /** The processes, which begin anew for each test, with clocks that stand still until they are moved. */
