@@ -224,8 +224,7 @@ export const wrongScope: ClientConfig = {
   clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthScopes: ['reed'] },
 };
 // @ts-expect-error a response has a numeric status
-export const wrongStatus = async (): Promise<string> =>
-  (await server.fetch('https://api.example.com/')).status;
+export const wrongStatus = ({ status }: Awaited<ReturnType<typeof server.fetch>>): string => status;
 // @ts-expect-error a token has no field of that name
 export const wrongToken = (token: OAuthToken): unknown => token.access_token;
 // @ts-expect-error a store key is a CryptoKey
