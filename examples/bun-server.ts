@@ -6,14 +6,10 @@ import { configFromEnvironment, createClient } from 'thingspace-auth';
 import { storedToken } from 'thingspace-auth/stores';
 import { fileStore } from 'thingspace-auth/stores/file';
 
-const config = configFromEnvironment(Bun.env);
-const { authorizedFetch } = createClient({
-  ...config,
-  clientCredentialsAuthCredentials: {
-    ...config.clientCredentialsAuthCredentials,
-    oauthTokenProvider: storedToken(fileStore('.thingspace-tokens')),
-  },
-});
+const store = fileStore(`${import.meta.dir}/.thingspace-tokens`); // a line for .gitignore
+const { authorizedFetch } = createClient(
+  configFromEnvironment({ env: Bun.env, oauthTokenProvider: storedToken(store) }),
+);
 
 const server = Bun.serve({
   hostname: '127.0.0.1',

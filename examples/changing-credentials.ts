@@ -6,20 +6,12 @@ import { configFromEnvironment, createClient, type OAuthToken } from 'thingspace
 let token: OAuthToken | undefined;
 
 function connect() {
-  const THINGSPACE_CLIENT_SECRET = readFileSync('secret.txt', 'utf8');
-  const { clientCredentialsAuthCredentials, ...config } = configFromEnvironment({
-    ...process.env,
-    THINGSPACE_CLIENT_SECRET,
+  const config = configFromEnvironment({
+    oauthClientSecret: readFileSync('secret.txt', 'utf8').trim(),
+    oauthToken: token,
+    oauthOnTokenUpdate: (latest) => (token = latest),
   });
-  const oauthOnTokenUpdate = (latest: OAuthToken) => (token = latest);
-  return createClient({
-    ...config,
-    clientCredentialsAuthCredentials: {
-      ...clientCredentialsAuthCredentials,
-      oauthToken: token,
-      oauthOnTokenUpdate,
-    },
-  });
+  return createClient(config);
 }
 
 let client = connect();

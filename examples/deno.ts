@@ -6,14 +6,10 @@ import { configFromEnvironment, createClient } from 'thingspace-auth';
 import { storedToken } from 'thingspace-auth/stores';
 import { kvStore } from 'thingspace-auth/stores/kv';
 
-const config = configFromEnvironment(Deno.env.toObject());
-const { authorizedFetch } = createClient({
-  ...config,
-  clientCredentialsAuthCredentials: {
-    ...config.clientCredentialsAuthCredentials,
-    oauthTokenProvider: storedToken(kvStore(await Deno.openKv())),
-  },
-});
+const store = kvStore(await Deno.openKv());
+const { authorizedFetch } = createClient(
+  configFromEnvironment({ env: Deno.env.toObject(), oauthTokenProvider: storedToken(store) }),
+);
 
 Deno.serve({ hostname: '127.0.0.1', port: Number(Deno.env.get('PORT') ?? 8000) }, async () => {
   const response = await authorizedFetch('https://5gedge.verizon.com/api/mec/eds/regions');

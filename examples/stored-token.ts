@@ -7,13 +7,8 @@ import { fileStore } from 'thingspace-auth/stores/file';
 
 // Beside this file, since cron starts programs in another folder.
 const store = fileStore(join(import.meta.dirname, '.thingspace-tokens'));
-const { clientCredentialsAuthCredentials, ...config } = configFromEnvironment();
 const { authorizedFetch } = createClient({
-  ...config,
-  clientCredentialsAuthCredentials: {
-    ...clientCredentialsAuthCredentials,
-    oauthTokenProvider: storedToken(store),
-  },
+  ...configFromEnvironment({ oauthTokenProvider: storedToken(store) }),
   onEvent: (event) => {
     if (event.type === 'token_obtained')
       console.log(event.attempts === 0 ? 'token from the store' : 'token from the server');

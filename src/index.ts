@@ -28,7 +28,7 @@ export type {
 } from './config/config.ts';
 export type { CustomEnvironment } from './config/environments.ts';
 export { Environment } from './config/environments.ts';
-export { configFromEnvironment } from './config/environmentVariables.ts';
+export { configFromEnvironment, type EnvironmentOptions } from './config/environmentVariables.ts';
 export type { OauthScope } from './config/scopes.ts';
 export { OauthScopeEnum } from './config/scopes.ts';
 export type { AnyApiError, ApiErrorCode, ApiErrorFields } from './core/errors.ts';

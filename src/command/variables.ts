@@ -67,7 +67,7 @@ export function warnOfUnknown(env: Variables): string[] | undefined {
 /** Throws a {@link Stop} that says what is wrong with the variables. */
 export function readConfig(env: Variables): VariablesConfig {
   try {
-    const config = configFromEnvironment(env);
+    const config = configFromEnvironment({ env });
     createClient(config); // its rules
     return config;
   } catch (error) {

@@ -2,54 +2,84 @@
  * A configuration from environment variables.
  * @module
  */
-import type { VariablesConfig } from './config.ts';
+import type { ClientCredentials, VariablesConfig } from './config.ts';
 import { type CustomEnvironment, Environment } from './environments.ts';
 import type { OauthScope } from './scopes.ts';
+import { isOrigin, safeOrigin } from './settings.ts';
+
+/** What {@link configFromEnvironment} takes: where the variables are, and what wins over them. */
+export interface EnvironmentOptions extends Partial<ClientCredentials<OauthScope>> {
+  /** The variables. Default `process.env`, and none where there is no `process`. */
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+}
 
 /** Reads one variable, named without its `THINGSPACE_`; one that is empty is absent. */
 type Read = (name: string) => string | undefined;
 
 /**
- * Makes a configuration from `THINGSPACE_CLIENT_ID`, `THINGSPACE_CLIENT_SECRET`, `THINGSPACE_SCOPES`
- * (separated by spaces), `THINGSPACE_M2M_TOKEN`, `THINGSPACE_ENVIRONMENT` and `THINGSPACE_TIMEOUT`
- * (milliseconds). In the place of `THINGSPACE_ENVIRONMENT`, another server has `THINGSPACE_TOKEN_URL` and
- * `THINGSPACE_API_ORIGINS` (separated by spaces). An empty variable is absent. Touches no network.
+ * Makes a configuration from `THINGSPACE_CLIENT_ID`, `THINGSPACE_CLIENT_SECRET`, `THINGSPACE_SCOPES` (separated by
+ * spaces), `THINGSPACE_M2M_TOKEN`, `THINGSPACE_ENVIRONMENT` and `THINGSPACE_TIMEOUT` (milliseconds). For another
+ * server, set `THINGSPACE_TOKEN_URL` and `THINGSPACE_API_ORIGINS` (separated by spaces) instead of
+ * `THINGSPACE_ENVIRONMENT`. An empty variable is absent. Touches no network.
  *
- * @param env the variables; default `process.env`, and none where there is no `process`
- * @throws `TypeError` that names the variable: for a missing id, for a timeout that is no number, for an
- *   unknown environment, for one of the two variables of another server without the other, and for
- *   `THINGSPACE_ENVIRONMENT` beside them
+ * Further members are options of `clientCredentialsAuthCredentials`. One that is given wins over its variable, which
+ * may then be absent.
+ *
+ * @throws `TypeError` that names the variable, and says what to write: for a missing id, for a timeout that is not a
+ *   number, for an unknown environment, for commas in a list, for a URL without `https://`, for one of the two
+ *   variables of another server without the other, and for `THINGSPACE_ENVIRONMENT` beside them
+ * @example
+ * ```ts
+ * import { configFromEnvironment, createClient } from 'thingspace-auth';
+ * import { storedToken } from 'thingspace-auth/stores';
+ * import { fileStore } from 'thingspace-auth/stores/file';
+ *
+ * const oauthTokenProvider = storedToken(fileStore('/var/lib/my-service'));
+ * const client = createClient(configFromEnvironment({ oauthTokenProvider }));
+ * ```
  */
-export function configFromEnvironment(
-  env: Readonly<Record<string, string | undefined>> = processEnv(),
-): VariablesConfig {
+export function configFromEnvironment({
+  env = processEnv(),
+  ...given
+}: EnvironmentOptions = {}): VariablesConfig {
   const read: Read = (name) => env[`THINGSPACE_${name}`]?.trim() || undefined;
-  const oauthClientId = read('CLIENT_ID');
+  const oauthClientId = given.oauthClientId ?? read('CLIENT_ID');
   if (!oauthClientId) throw new TypeError('THINGSPACE_CLIENT_ID must be set to the client id');
+  const oauthClientSecret = given.oauthClientSecret ?? read('CLIENT_SECRET');
+  const oauthScopes = given.oauthScopes ?? (readList(read, 'SCOPES') as OauthScope[] | undefined);
   const timeout = Number(read('TIMEOUT') ?? 0);
   if (!(timeout >= 0 && timeout < Infinity))
     throw new TypeError('THINGSPACE_TIMEOUT must be a number of milliseconds, 0 or more');
   return {
-    clientCredentialsAuthCredentials: {
-      oauthClientId,
-      oauthClientSecret: read('CLIENT_SECRET'),
-      oauthScopes: read('SCOPES')?.split(/\s+/) as OauthScope[] | undefined,
-    },
+    clientCredentialsAuthCredentials: { ...given, oauthClientId, oauthClientSecret, oauthScopes },
     vZM2mToken: read('M2M_TOKEN'),
     environment: readCustomEnvironment(read) ?? readNamedEnvironment(read),
     timeout,
   };
 }
 
+function readList(read: Read, name: string): string[] | undefined {
+  const text = read(name);
+  if (text?.includes(','))
+    throw new TypeError(`THINGSPACE_${name} must be separated by spaces, not by commas`);
+  return text?.split(/\s+/);
+}
+
 function readCustomEnvironment(read: Read): CustomEnvironment | undefined {
   const tokenUrl = read('TOKEN_URL');
-  const apiOrigins = read('API_ORIGINS')?.split(/\s+/);
+  const apiOrigins = readList(read, 'API_ORIGINS');
   if (!tokenUrl && !apiOrigins) return undefined;
   if (!tokenUrl || !apiOrigins || read('ENVIRONMENT')) {
     throw new TypeError(
       'THINGSPACE_TOKEN_URL and THINGSPACE_API_ORIGINS must be set together, and without THINGSPACE_ENVIRONMENT',
     );
   }
+  if (!safeOrigin(tokenUrl, {}))
+    throw new TypeError('THINGSPACE_TOKEN_URL must be a URL like https://auth.example.com/token');
+  if (!apiOrigins.every((origin) => origin === '*' || isOrigin(origin, {})))
+    throw new TypeError(
+      'THINGSPACE_API_ORIGINS must be origins like https://api.example.com, without a path',
+    );
   return { tokenUrl, apiOrigins };
 }
 

@@ -271,7 +271,7 @@ export function safeOrigin(
  * Whether an entry is an origin, as `URL` writes it. A leading `*.` is taken off first, since Chromium would
  * escape it: it stands for all that comes before the first dot. No other `*` is allowed.
  */
-function isOrigin(entry: string, environment: Partial<CustomEnvironment>): boolean {
+export function isOrigin(entry: string, environment: Partial<CustomEnvironment>): boolean {
   const origin = entry.replace('//*.', '//');
   return safeOrigin(origin, environment) === origin && !origin.includes('*');
 }

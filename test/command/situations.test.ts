@@ -84,7 +84,7 @@ const SITUATIONS: Readonly<Record<string, Situation>> = {
   },
   'a token URL with http': {
     env: { THINGSPACE_TOKEN_URL: 'http://auth.example.com/token' },
-    printed: `FAIL  variables  tokenUrl must be an https URL without credentials; http needs a loopback host or allowInsecureRequests; set: THINGSPACE_API_ORIGINS, THINGSPACE_CLIENT_ID, THINGSPACE_CLIENT_SECRET, THINGSPACE_TOKEN_URL
+    printed: `FAIL  variables  THINGSPACE_TOKEN_URL must be a URL like https://auth.example.com/token; set: THINGSPACE_API_ORIGINS, THINGSPACE_CLIENT_ID, THINGSPACE_CLIENT_SECRET, THINGSPACE_TOKEN_URL
       next:      Set or correct the variable: npx thingspace-auth --help lists all.
 `,
   },

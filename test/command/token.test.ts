@@ -79,12 +79,8 @@ test('with --store it keeps the token, and shares it with programs', async (t) =
 
   const first = await startCommand(['token', '--store', folder], env);
   const second = await startCommand(['token', '--json', '--store', folder], env);
-  const { clientCredentialsAuthCredentials, ...config } = configFromEnvironment(env);
   const oauthTokenProvider = storedToken(fileStore(folder));
-  const program = createClient({
-    ...config,
-    clientCredentialsAuthCredentials: { ...clientCredentialsAuthCredentials, oauthTokenProvider },
-  });
+  const program = createClient(configFromEnvironment({ env, oauthTokenProvider }));
 
   assert.deepEqual([first.stderr, second.stderr], ['', '']);
   assert.equal(JSON.parse(second.stdout).accessToken, first.stdout.trim());

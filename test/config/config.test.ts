@@ -734,12 +734,14 @@ describe('environments', () => {
 describe('configFromEnvironment', () => {
   test('reads every documented variable', () => {
     const config = configFromEnvironment({
-      THINGSPACE_CLIENT_ID: 'invented-id',
-      THINGSPACE_CLIENT_SECRET: 'invented-secret',
-      THINGSPACE_SCOPES: ' discovery:read  serviceprofile:read ',
-      THINGSPACE_M2M_TOKEN: 'invented-session',
-      THINGSPACE_ENVIRONMENT: 'Staging',
-      THINGSPACE_TIMEOUT: '2500',
+      env: {
+        THINGSPACE_CLIENT_ID: 'invented-id',
+        THINGSPACE_CLIENT_SECRET: 'invented-secret',
+        THINGSPACE_SCOPES: ' discovery:read  serviceprofile:read ',
+        THINGSPACE_M2M_TOKEN: 'invented-session',
+        THINGSPACE_ENVIRONMENT: 'Staging',
+        THINGSPACE_TIMEOUT: '2500',
+      },
     });
     assert.deepEqual(config, {
       clientCredentialsAuthCredentials: {
@@ -756,10 +758,12 @@ describe('configFromEnvironment', () => {
 
   test('reads a custom environment', () => {
     const config = configFromEnvironment({
-      THINGSPACE_CLIENT_ID: 'invented-id',
-      THINGSPACE_TOKEN_URL: 'https://auth.example.com/token',
-      THINGSPACE_API_ORIGINS: ' https://api.example.com  https://*.eu.example.com ',
-      THINGSPACE_ENVIRONMENT: '',
+      env: {
+        THINGSPACE_CLIENT_ID: 'invented-id',
+        THINGSPACE_TOKEN_URL: 'https://auth.example.com/token',
+        THINGSPACE_API_ORIGINS: ' https://api.example.com  https://*.eu.example.com ',
+        THINGSPACE_ENVIRONMENT: '',
+      },
     });
     const apiOrigins = ['https://api.example.com', 'https://*.eu.example.com'];
     assert.deepEqual(config.environment, { tokenUrl: 'https://auth.example.com/token', apiOrigins });
@@ -775,7 +779,7 @@ describe('configFromEnvironment', () => {
     const both = { THINGSPACE_TOKEN_URL, THINGSPACE_API_ORIGINS, THINGSPACE_ENVIRONMENT: 'Staging' };
     for (const wrong of [{ THINGSPACE_TOKEN_URL }, { THINGSPACE_API_ORIGINS }, both]) {
       const { message } = catchTypeError(
-        () => configFromEnvironment({ THINGSPACE_CLIENT_ID, ...wrong }),
+        () => configFromEnvironment({ env: { THINGSPACE_CLIENT_ID, ...wrong } }),
         MARKER,
       );
       assert.equal(
@@ -785,14 +789,66 @@ describe('configFromEnvironment', () => {
     }
   });
 
+  test('takes options of the credentials, which win over their variables', () => {
+    const oauthTokenProvider = () => ({ accessToken: 'invented', tokenType: 'Bearer' }) as const;
+    const given = { oauthClientId: 'given-id', oauthScopes: ['read'], oauthTokenProvider } as const;
+
+    const alone = configFromEnvironment({ env: {}, ...given });
+    const beside = configFromEnvironment({
+      env: {
+        THINGSPACE_CLIENT_ID: 'invented-id',
+        THINGSPACE_CLIENT_SECRET: 'invented-secret',
+        THINGSPACE_SCOPES: 'a,b',
+      },
+      ...given,
+      oauthClientSecret: undefined,
+    });
+
+    const { oauthClientSecret, ...credentials } = beside.clientCredentialsAuthCredentials;
+    assert.equal(oauthClientSecret, 'invented-secret');
+    assert.deepEqual(credentials, given);
+    for (const config of [alone, beside]) createClient(config);
+  });
+
+  test('says what to write in a list and in a URL', () => {
+    const at = (more: object) => {
+      const other = {
+        THINGSPACE_TOKEN_URL: 'https://auth.example.com/token',
+        THINGSPACE_API_ORIGINS: 'https://api.example.com',
+      };
+      const env = { THINGSPACE_CLIENT_ID: 'invented-id', ...other, ...more };
+      return catchTypeError(() => configFromEnvironment({ env }), MARKER).message;
+    };
+    const url = 'THINGSPACE_TOKEN_URL must be a URL like https://auth.example.com/token';
+    const origins = 'THINGSPACE_API_ORIGINS must be origins like https://api.example.com, without a path';
+
+    for (const THINGSPACE_TOKEN_URL of [`${MARKER}.example/token`, `http://${MARKER}.example/token`])
+      assert.equal(at({ THINGSPACE_TOKEN_URL }), url);
+    for (const THINGSPACE_API_ORIGINS of [`${MARKER}.example`, `https://${MARKER}.example/path`])
+      assert.equal(at({ THINGSPACE_API_ORIGINS }), origins);
+    for (const name of ['THINGSPACE_SCOPES', 'THINGSPACE_API_ORIGINS']) {
+      const list = `https://${MARKER}.example,https://${MARKER}.example`;
+      assert.equal(at({ [name]: list }), `${name} must be separated by spaces, not by commas`);
+    }
+  });
+
+  test('takes every origin, subdomains, and plain http to this machine', () => {
+    for (const THINGSPACE_API_ORIGINS of ['*', 'https://*.example.com http://127.0.0.1:8080']) {
+      const other = { THINGSPACE_TOKEN_URL: 'http://localhost:8080/token', THINGSPACE_API_ORIGINS };
+      createClient(configFromEnvironment({ env: { THINGSPACE_CLIENT_ID: 'invented-id', ...other } }));
+    }
+  });
+
   test('takes an empty variable for an absent one', async () => {
     const config = configFromEnvironment({
-      THINGSPACE_CLIENT_ID: 'invented-id',
-      THINGSPACE_CLIENT_SECRET: '',
-      THINGSPACE_SCOPES: '',
-      THINGSPACE_M2M_TOKEN: '',
-      THINGSPACE_ENVIRONMENT: '',
-      THINGSPACE_TIMEOUT: '',
+      env: {
+        THINGSPACE_CLIENT_ID: 'invented-id',
+        THINGSPACE_CLIENT_SECRET: '',
+        THINGSPACE_SCOPES: '',
+        THINGSPACE_M2M_TOKEN: '',
+        THINGSPACE_ENVIRONMENT: '',
+        THINGSPACE_TIMEOUT: '',
+      },
     });
     assert.deepEqual(JSON.parse(JSON.stringify(config)), {
       clientCredentialsAuthCredentials: { oauthClientId: 'invented-id' },
@@ -804,19 +860,19 @@ describe('configFromEnvironment', () => {
   test('names the variable that is missing or wrong, and never its value', () => {
     for (const env of [{}, { THINGSPACE_CLIENT_ID: '' }]) {
       assert.match(
-        catchTypeError(() => configFromEnvironment(env), 'id').message,
+        catchTypeError(() => configFromEnvironment({ env }), 'id').message,
         /^THINGSPACE_CLIENT_ID must/,
       );
     }
     for (const THINGSPACE_TIMEOUT of [MARKER, '-1', 'Infinity', 'NaN']) {
       const env = { THINGSPACE_CLIENT_ID: 'invented-id', THINGSPACE_TIMEOUT };
-      const { message } = catchTypeError(() => configFromEnvironment(env), THINGSPACE_TIMEOUT);
+      const { message } = catchTypeError(() => configFromEnvironment({ env }), THINGSPACE_TIMEOUT);
       assert.match(message, /^THINGSPACE_TIMEOUT must/);
       assert.ok(!message.includes(THINGSPACE_TIMEOUT));
     }
     for (const THINGSPACE_ENVIRONMENT of [MARKER, 'production', 'toString']) {
       const env = { THINGSPACE_CLIENT_ID: 'invented-id', THINGSPACE_ENVIRONMENT };
-      const { message } = catchTypeError(() => configFromEnvironment(env), THINGSPACE_ENVIRONMENT);
+      const { message } = catchTypeError(() => configFromEnvironment({ env }), THINGSPACE_ENVIRONMENT);
       assert.equal(
         message,
         'THINGSPACE_ENVIRONMENT must be one of Production, MockServerForLimitedAvailabilitySeeQuickStart, Staging',

@@ -354,25 +354,50 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
   // Variables
   [
     'no variable at all',
-    () => configFromEnvironment({}),
+    () => configFromEnvironment({ env: {} }),
     'TypeError: THINGSPACE_CLIENT_ID must be set to the client id',
   ],
   [
     'a time limit with its unit',
-    () => configFromEnvironment({ THINGSPACE_CLIENT_ID: 'invented-key', THINGSPACE_TIMEOUT: '30s' }),
+    () => configFromEnvironment({ env: { THINGSPACE_CLIENT_ID: 'invented-key', THINGSPACE_TIMEOUT: '30s' } }),
     'TypeError: THINGSPACE_TIMEOUT must be a number of milliseconds, 0 or more',
   ],
   [
     'an environment in lower case, by variable',
     () =>
-      configFromEnvironment({ THINGSPACE_CLIENT_ID: 'invented-key', THINGSPACE_ENVIRONMENT: 'production' }),
+      configFromEnvironment({
+        env: { THINGSPACE_CLIENT_ID: 'invented-key', THINGSPACE_ENVIRONMENT: 'production' },
+      }),
     'TypeError: THINGSPACE_ENVIRONMENT must be one of Production, MockServerForLimitedAvailabilitySeeQuickStart, Staging',
   ],
   [
     "half an environment of one's own",
     () =>
-      configFromEnvironment({ THINGSPACE_CLIENT_ID: 'invented-key', THINGSPACE_TOKEN_URL: CUSTOM.tokenUrl }),
+      configFromEnvironment({
+        env: { THINGSPACE_CLIENT_ID: 'invented-key', THINGSPACE_TOKEN_URL: CUSTOM.tokenUrl },
+      }),
     'TypeError: THINGSPACE_TOKEN_URL and THINGSPACE_API_ORIGINS must be set together, and without THINGSPACE_ENVIRONMENT',
+  ],
+
+  [
+    'scopes with commas between them',
+    () =>
+      configFromEnvironment({
+        env: { THINGSPACE_CLIENT_ID: 'invented-key', THINGSPACE_SCOPES: 'discovery:read,read' },
+      }),
+    'TypeError: THINGSPACE_SCOPES must be separated by spaces, not by commas',
+  ],
+  [
+    'a token URL without https://',
+    () =>
+      configFromEnvironment({
+        env: {
+          THINGSPACE_CLIENT_ID: 'invented-key',
+          THINGSPACE_TOKEN_URL: 'auth.example.com/token',
+          THINGSPACE_API_ORIGINS: 'https://api.example.com',
+        },
+      }),
+    'TypeError: THINGSPACE_TOKEN_URL must be a URL like https://auth.example.com/token',
   ],
 
   // The shape of the configuration

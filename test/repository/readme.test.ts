@@ -204,9 +204,9 @@ test('the options of a custom environment and the environment variables are thos
 
   for (const [, option] of source.matchAll(/readonly (\w+)\??:/g))
     assert.ok(section('Any other OAuth 2 server').includes(`\`${option}\``), option);
-  const variables = [...read('src/config/environmentVariables.ts').matchAll(/read\('(\w+)'\)/g)].map(
-    ([, name]) => `THINGSPACE_${name}`,
-  );
+  const variables = [
+    ...read('src/config/environmentVariables.ts').matchAll(/read(?:List\(read, |\()'(\w+)'\)/g),
+  ].map(([, name]) => `THINGSPACE_${name}`);
   const ofLogin = read('src/command/check.ts').match(/\bTHINGSPACE_(USERNAME|PASSWORD)\b/g)!;
   assert.deepEqual(new Set(readme.match(/\bTHINGSPACE_\w+/g)), new Set([...variables, ...ofLogin]));
 });

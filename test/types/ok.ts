@@ -80,7 +80,7 @@ const frozen = {
 } as const;
 createClient(frozen);
 createClient(configFromEnvironment());
-createClient(configFromEnvironment({ THINGSPACE_CLIENT_ID: 'a' }));
+createClient(configFromEnvironment({ env: { THINGSPACE_CLIENT_ID: 'a' }, oauthClockSkew: 5 }));
 isTrue<Same<ReturnType<typeof configFromEnvironment>, VariablesConfig>>();
 isTrue<Same<ClientConfig, NamedEnvironmentConfig | CustomEnvironmentConfig | VariablesConfig>>();
 const { clientCredentialsAuthCredentials: fromVariables, ...others } = configFromEnvironment();

@@ -102,7 +102,7 @@ export const custom: CustomEnvironmentConfig = {
 export const configs: readonly ClientConfig[] = [
   named,
   custom,
-  configFromEnvironment({}),
+  configFromEnvironment({ env: {} }),
   configFromEnvironment(),
 ];
 export const authentications: readonly ClientAuthentication[] = [
