@@ -14,7 +14,7 @@ test('5,000 calls drawn at random end as those of fetch', async () => {
     '--test',
     '--test-reporter=tap',
     '--test-name-pattern=drawn at random',
-    '.build/test/differential.test.js',
+    '.build/test/call/differential.test.js',
   ];
 
   const { stdout } = await promisify(execFile)(process.execPath, args, {
