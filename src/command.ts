@@ -7,4 +7,7 @@
 import process from 'node:process';
 import { main } from './command/main.ts';
 
-process.exitCode = await main(process.argv.slice(2), new URL('../package.json', import.meta.url));
+// No `await` at the top: tools that bundle for older targets refuse it.
+void main(process.argv.slice(2), new URL('../package.json', import.meta.url)).then((status) => {
+  process.exitCode = status;
+});

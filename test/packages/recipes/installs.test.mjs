@@ -35,6 +35,7 @@ function nameIn(entry) {
     'thingspace-auth': 'createClient',
     'thingspace-auth/session': 'createSession',
     'thingspace-auth/stores': 'storedToken',
+    'thingspace-auth/testing': 'createMockServer',
   };
   const declared = readFileSync(join(PACKAGE, exports[entry.replace('thingspace-auth', '.')].types), 'utf8');
   return known[entry] ?? /export declare (?:function|const) (\w+)/.exec(declared)[1];

@@ -58,7 +58,7 @@ function run(folder, args) {
 }
 
 const ENTRIES = `
-import { ApiError, createClient, createClient } from 'thingspace-auth';
+import { ApiError, createClient } from 'thingspace-auth';
 import { createSession } from 'thingspace-auth/session';
 import { storedToken } from 'thingspace-auth/stores';
 import { webStore } from 'thingspace-auth/stores/web';
@@ -83,6 +83,7 @@ test('all entries share their errors, and each works', async () => {
 `;
 
 const WITHOUT_FETCH = `
+import { createClient } from 'thingspace-auth';
 
 test('a client can be made without a fetch', () => {
   const client = createClient({ clientCredentialsAuthCredentials: { oauthClientId: 'any-key' } });

@@ -37,6 +37,9 @@ const LASTING = 'changing-credentials';
 /** It has a test of its own, for the certificates: `network.test.mjs`. */
 const WITH_CERTIFICATES = 'mutual-tls';
 
+/** It has a test of its own, with the real SDKs: `telemetry.test.mjs`. */
+const WITH_COLLECTOR = 'opentelemetry';
+
 function folderOf(t) {
   const folder = mkdtempSync(join(tmpdir(), 'thingspace-auth-'));
   t.after(() => rmSync(folder, { recursive: true }));
@@ -48,7 +51,8 @@ function folderOf(t) {
 const programOf = (name) => join(HERE, '.build', `${name}.js`);
 
 test('each recipe that needs a library is run', () => {
-  const run = [...Object.keys(PRINTED), ...Object.keys(SERVING), ...FOR_OTHERS, LASTING, WITH_CERTIFICATES];
+  const byName = [...Object.keys(PRINTED), ...Object.keys(SERVING), ...FOR_OTHERS];
+  const run = [...byName, LASTING, WITH_CERTIFICATES, WITH_COLLECTOR];
 
   assert.deepEqual(run.sort(), [...RECIPES].sort());
 });
