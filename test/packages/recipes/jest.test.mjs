@@ -83,7 +83,7 @@ test('all entries share their errors, and each works', async () => {
 `;
 
 const WITHOUT_FETCH = `
-import { createClient } from 'thingspace-auth';
+import { createClient } from "thingspace-auth";
 
 test('a client can be made without a fetch', () => {
   const client = createClient({ clientCredentialsAuthCredentials: { oauthClientId: 'any-key' } });
