@@ -41,20 +41,6 @@ export function limited(url: string): string {
   return `${nameOf(url)}: check the network, or raise timeout`;
 }
 
-/** {@link sendOnce}, within the time of one request. */
-export function post(
-  transport: Transport,
-  url: string,
-  headers: Headers | Record<string, string>,
-  body: string,
-  answer: Answer,
-  signal?: AbortSignal | null,
-): Promise<Answer> {
-  return withinLimit(transport, url, signal, (within) =>
-    sendOnce(transport, url, headers, body, answer, within),
-  );
-}
-
 /**
  * Posts a secret once, and follows no redirect. It fills `answer` and returns it; what has come stands there
  * even if this rejects. Rejects with an `ApiError` (`network`), or with a `TypeError` if `fetch` is missing
