@@ -24,12 +24,14 @@ export interface Account {
   id: string;
   logins: number;
   belief: Belief;
-  /** When the store was last asked, or the asking was begun. */
+  /** Why the store gave no answer the last time that it gave none. */
+  storeFailure?: { readonly cause: unknown } | undefined;
+  /** When the record was last looked at. */
   lookedAtMs: number;
   /** The last login that was not accepted. The next one has to wait because of it. */
   failure?: Failure | undefined;
-  /** Bearers that a gateway did not take, or that came in the place of one, since the last session. */
-  suspectBearers: readonly string[];
+  /** A bearer that a gateway did not take, or the one that came in its place, until the next session. */
+  suspectBearer?: string | undefined;
   /** The error that calls get as long as this record is believed. */
   verdict?: { readonly record: SessionRecord; readonly error: ApiError } | undefined;
   flight?: SessionFlight | undefined;
@@ -50,8 +52,11 @@ export interface SessionFlight {
   aliveAtMs: number;
 }
 
-/** How a login ended, for those who waited for it: returns the session token, or throws. */
-export type SessionOutcome = () => string;
+/** How a login ended, for those who waited for it. */
+export interface SessionOutcome {
+  readonly token?: string;
+  readonly error?: unknown;
+}
 
 /** The URL of the login or the logout: below the session endpoint, which may have a query. */
 export function endpointOf({ url }: Account, path: '/login' | '/logout'): string {

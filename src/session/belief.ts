@@ -27,7 +27,6 @@ import {
   type CountRecord,
   IDLE_MS,
   type LiveRecord,
-  type RefusedRecord,
   recordOf,
   type SessionRecord,
   type Stored,
@@ -46,8 +45,6 @@ export interface Belief {
   readonly relation: 'told' | 'untold' | 'void';
   /** What was last read or written: what the record is told in, or stands over. Absent: nothing has been read yet. */
   readonly over?: Stored | undefined;
-  /** Grows with all that is learnt, uses apart: what was asked for before is no news then. */
-  readonly news: number;
 }
 
 /** A login that has been counted: its record as it stands in the store, and what was believed before. */
@@ -82,15 +79,14 @@ const WAIT_MS = 40_000;
 /** The last use is written when the store's is this old. */
 export const WRITE_USE_AFTER_MS = 60_000;
 
-export function firstBelief(): Belief {
-  return { record: { v: 1, state: 'free' }, relation: 'told', news: 0 };
-}
+/** What is believed before anything is known. */
+export const FIRST_BELIEF: Belief = { record: { v: 1, state: 'free' }, relation: 'told' };
 
 /** What a call that needs a session does. `self` is this object's name in counts. */
 export function decide({ record }: Belief, nowMs: number, self: string): Decision {
-  if (record.state === 'session') return isAlive(record, nowMs) ? 'use' : 'login';
+  if (liveSession(record, nowMs)) return 'use';
   // It never waits for a login of its own: one that still stands there was lost with the request that began it.
-  if (isUnderWay(record, nowMs) && record.owner !== self) return 'wait';
+  if (isUnderWay(record, nowMs) && !isOwn(record, self)) return 'wait';
   const dueAtMs = loginDueAtMs(record, nowMs);
   if (dueAtMs === Infinity) return 'stop';
   // A pause that is longer than it can be has no end to wait for: the clock was set back.
@@ -100,52 +96,46 @@ export function decide({ record }: Belief, nowMs: number, self: string): Decisio
 /** When the record allows the next login: at once, at the end of a pause, or never. */
 export function loginDueAtMs(record: SessionRecord, nowMs: number): number {
   if (record.state === 'refused') return Infinity;
-  if (!('failures' in record) || record.failures < MOST_FAILURES) return 0;
+  if (!record.failures || record.failures < MOST_FAILURES) return 0;
   const { acceptedAtMs = -Infinity, countedAtMs } = record;
   return nowMs - acceptedAtMs < TRUST_MS ? countedAtMs + PAUSE_MS : Infinity;
 }
 
 /** The session that may be used now. */
-export function liveSession({ record }: Belief, nowMs: number): LiveRecord | undefined {
-  return record.state === 'session' && isAlive(record, nowMs) ? record : undefined;
+export function liveSession(record: SessionRecord, nowMs: number): LiveRecord | undefined {
+  return record.token && nowMs - record.usedAtMs < IDLE_MS ? record : undefined;
 }
 
 /** Whether the record is to be written now. A refusal waits until another's login has ended. */
 export function isToWrite({ record, relation, over }: Belief, nowMs: number): boolean {
-  if (relation !== 'untold') return false;
-  if (record.state !== 'refused' || !isUnderWay(over?.record, nowMs)) return true;
-  return isSameLogin(over.record, record);
+  return relation === 'untold' && !(record.state === 'refused' && isUnderWay(over?.record, nowMs));
 }
 
 /** The store holds this. */
 export function afterRead(belief: Belief, stored: Stored, nowMs: number, self: string): Belief {
   const { record, relation, over } = belief;
   const theirs = stored.record;
-  if (theirs?.state === 'session' && record.state === 'session' && theirs.token === record.token) {
+  if (theirs?.token && record.token && theirs.token === record.token) {
     return mergeUses(belief, record, stored, theirs);
   }
   if (!theirs || over?.text === stored.text) {
-    const hasEnded = theirs && isApart(belief) && !liveSession(belief, nowMs);
-    return hasEnded ? take(belief, stored, theirs) : standOver(belief, stored);
+    // A session that was used beside it has ended.
+    const hasEnded = record.token && relation === 'void' && !liveSession(record, nowMs);
+    return theirs && hasEnded ? take(belief, stored, theirs) : standOver(belief, stored);
   }
   // A reset before anything was read.
   if (relation === 'void' && !over) return afterReset(take(belief, stored, theirs), nowMs, self);
-  // A login is believed before it is sent. So this one was not sent.
-  if (theirs.state === 'counted' && theirs.owner === self) return afterUnsentLogin(belief, stored);
-  if (isGivenUp(belief, theirs)) return standOver(belief, stored);
-  if (isLive(record, nowMs) && !isLive(theirs, nowMs))
-    return learn(belief, { relation: 'void', over: stored });
-  return holdsRefusal(belief, theirs) ? standOver(belief, stored) : take(belief, stored, theirs);
+  // A login is believed before it is sent. So one of our own was not sent.
+  if (isOwn(theirs, self)) return afterUnsentLogin(belief, stored);
+  if (isGivenUp(belief, theirs) || holdsRefusal(belief, theirs)) return standOver(belief, stored);
+  const isBeside = liveSession(record, nowMs) && !liveSession(theirs, nowMs);
+  return isBeside ? learn(belief, 'void', record, stored) : take(belief, stored, theirs);
 }
 
 /** The store holds what was written of `asked`. */
 export function afterWrite(belief: Belief, asked: Belief, written: Stored): Belief {
-  const isUnchanged = belief.news === asked.news;
-  const isStillOver = belief.over === asked.over;
-  return learn(belief, {
-    relation: isUnchanged ? 'told' : belief.relation,
-    over: isStillOver ? written : belief.over,
-  });
+  if (belief === asked) return learn(belief, 'told', belief.record, written);
+  return belief.over === asked.over ? learn(belief, belief.relation, belief.record, written) : belief;
 }
 
 /** The record that counts the next login. */
@@ -154,29 +144,28 @@ export function countNext(before: Belief, nowMs: number, self: string, login: nu
   const count: CountRecord = {
     v: 1,
     state: 'counted',
-    failures: failuresOf(record) + 1,
-    owner: self,
-    login,
+    failures: (record.failures ?? 0) + 1,
+    login: `${self} ${login}`,
     countedAtMs: nowMs,
     acceptedAtMs: acceptedAt(record),
-    replacedAtMs: record.state === 'session' ? undefined : record.replacedAtMs,
+    replacedAtMs: record.token ? undefined : record.replacedAtMs,
   };
   return { ...recordOf(count), count, before };
 }
 
 /** The store holds the count. */
 export function afterCount(login: CountedLogin): Belief {
-  return learn(login.before, { record: login.count, relation: 'told', over: login });
+  return learn(login.before, 'told', login.count, login);
 }
 
 /** Nobody knows whether the count has been written. What is believed is offered over it. */
 export function afterFailedCount(belief: Belief): Belief {
-  return learn(belief, { relation: 'untold' });
+  return learn(belief, 'untold');
 }
 
 /** The login was not sent although it had been counted. */
 export function afterUnsentLogin(belief: Belief, count: Stored): Belief {
-  return learn(belief, { relation: 'untold', over: count });
+  return learn(belief, 'untold', belief.record, count);
 }
 
 /**
@@ -193,17 +182,8 @@ export function afterLogin(
   const record = recordAfterLogin(belief, login, fate, nowMs);
   if (!record) return belief;
   const stored = recordOf(record);
-  if (stored.text === written) return learn(belief, { record, relation: 'told', over: stored });
-  return learn(belief, {
-    record,
-    relation: 'untold',
-    over: written === undefined ? login : { text: written },
-  });
-}
-
-/** The session was used. */
-export function afterUse(belief: Belief, record: LiveRecord, nowMs: number): Belief {
-  return { ...belief, record: { ...record, usedAtMs: nowMs } };
+  if (stored.text === written) return learn(belief, 'told', record, stored);
+  return learn(belief, 'untold', record, { text: written ?? login.text });
 }
 
 /**
@@ -212,13 +192,11 @@ export function afterUse(belief: Belief, record: LiveRecord, nowMs: number): Bel
  */
 export function afterLapse(belief: Belief, sent: string, rejected: RejectedUse, nowMs: number): Belief {
   const { record, relation } = belief;
-  if (record.state !== 'session' || record.token !== sent) return belief;
+  if (!record.token || record.token !== sent) return belief;
   if (isWorthReplacing(record, rejected)) return giveUp(belief, 'void', nowMs);
   if (rejected !== 'replay' || !isWorthReplacing(record, 'call')) return belief;
-  return learn(belief, {
-    record: { ...record, rejectedAgainAtMs: nowMs },
-    relation: relation === 'told' ? 'untold' : relation,
-  });
+  const again = { ...record, rejectedAgainAtMs: nowMs };
+  return learn(belief, relation === 'told' ? 'untold' : relation, again);
 }
 
 export function afterLogout(belief: Belief): Belief {
@@ -228,20 +206,17 @@ export function afterLogout(belief: Belief): Belief {
 /** The record that was last read or written counts for nothing any more. A login under way is still waited for. */
 export function afterReset(belief: Belief, nowMs: number, self: string): Belief {
   const theirs = belief.over?.record;
-  const isTheirs = isUnderWay(theirs, nowMs) && theirs.owner !== self;
-  return learn(belief, {
-    record: resetRecord(isTheirs ? theirs : belief.record, nowMs, self),
-    relation: 'void',
-  });
+  const isTheirs = isUnderWay(theirs, nowMs) && !isOwn(theirs, self);
+  return learn(belief, 'void', resetRecord(isTheirs ? theirs : belief.record, nowMs, self));
 }
 
 /** Of two failures or more, one remains. So each reset allows one more login whose answer is lost. */
 function resetRecord(record: SessionRecord, nowMs: number, self: string): SessionRecord {
-  if (!('failures' in record)) return freeRecord(record);
+  if (record.failures === undefined) return freeRecord(record);
   const failures = record.failures < MOST_FAILURES ? 0 : 1;
-  const isAwaited = record.state === 'counted' && (record.owner === self || isUnderWay(record, nowMs));
+  const isAwaited = isOwn(record, self) || isUnderWay(record, nowMs);
   if (isAwaited) return { ...record, failures };
-  return failures ? { ...record, failures, state: 'failed' } : freeRecord(record);
+  return failures ? { ...record, failures, state: 'failed', status: undefined } : freeRecord(record);
 }
 
 function recordAfterLogin(
@@ -263,9 +238,10 @@ function recordAfterLogin(
       replacedAtMs: replacedAtMs && nowMs,
     };
   }
-  const isOwnCount = record.state === 'counted' && isSameLogin(record, count);
+  const isOwnCount = record.state === 'counted' && record.login === count.login;
   const failures = Math.max(isOwnCount ? record.failures : count.failures, 1);
-  if (status) return isLive(record, nowMs) ? undefined : { ...count, failures, state: 'refused', status };
+  if (status)
+    return liveSession(record, nowMs) ? undefined : { ...count, failures, state: 'refused', status };
   if (!isOwnCount) return undefined;
   if (fate.isUnknown) return { ...count, failures, state: 'failed' };
   return relation === 'void' ? freeRecord(count) : before.record;
@@ -274,19 +250,22 @@ function recordAfterLogin(
 /** The session is over for this object. What it stood apart from counts again. */
 function giveUp(belief: Belief, relation: Belief['relation'], replacedAtMs?: number): Belief {
   const { record, over } = belief;
-  if (isApart(belief) && over?.record) return take(belief, over, over.record);
-  return learn(belief, { record: freeRecord(record, replacedAtMs), relation });
+  // It was used beside what the store holds.
+  if (belief.relation === 'void' && over?.record) return take(belief, over, over.record);
+  return learn(belief, relation, freeRecord(record, replacedAtMs));
 }
 
 function take(belief: Belief, over: Stored, theirs: SessionRecord): Belief {
   // A refusal that was read is written once more, as it is: so it outlives a change of an encrypted store's keys.
-  if (theirs.state === 'refused') return learn(belief, { record: theirs, relation: 'untold', over });
+  if (theirs.state === 'refused') return learn(belief, 'untold', theirs, over);
   const acceptedAtMs = later(acceptedAt(belief.record), theirs.acceptedAtMs);
-  return learn(belief, { record: { ...theirs, acceptedAtMs }, relation: 'told', over });
+  return learn(belief, 'told', { ...theirs, acceptedAtMs }, over);
 }
 
 function standOver(belief: Belief, over: Stored): Belief {
-  return belief.over?.text === over.text && belief.over ? belief : learn(belief, { over });
+  return belief.over?.text === over.text && belief.over
+    ? belief
+    : learn(belief, belief.relation, belief.record, over);
 }
 
 /** The same session, with what others have written of it. */
@@ -299,13 +278,12 @@ function mergeUses(belief: Belief, ours: LiveRecord, stored: Stored, theirs: Liv
   const isNews =
     record.usedAtMs - theirs.usedAtMs >= WRITE_USE_AFTER_MS ||
     record.rejectedAgainAtMs !== theirs.rejectedAgainAtMs;
-  return learn(belief, { record, relation: isNews ? 'untold' : 'told', over: stored });
+  return learn(belief, isNews ? 'untold' : 'told', record, stored);
 }
 
 /** Whether the store has only the session that this object has given up, unless another one would not help. */
 function isGivenUp({ record, over }: Belief, theirs: SessionRecord): boolean {
-  if (record.state !== 'free' || theirs.state !== 'session') return false;
-  if (over?.record?.state !== 'session' || over.record.token !== theirs.token) return false;
+  if (record.state !== 'free' || !theirs.token || theirs.token !== over?.record?.token) return false;
   return !record.replacedAtMs || isWorthReplacing(theirs, 'call');
 }
 
@@ -313,17 +291,17 @@ function isGivenUp({ record, over }: Belief, theirs: SessionRecord): boolean {
 function holdsRefusal({ record, relation, over }: Belief, theirs: SessionRecord): boolean {
   if (record.state !== 'refused' || relation !== 'untold') return false;
   // It was read, and is only to be written once more.
-  if (recordOf(record).text === over?.text) return false;
+  if (record === over?.record) return false;
   return theirs.state !== 'refused' && !((theirs.acceptedAtMs ?? 0) > record.countedAtMs);
 }
 
-function learn(belief: Belief, learnt: Partial<Pick<Belief, 'record' | 'relation' | 'over'>>): Belief {
-  return { ...belief, ...learnt, news: belief.news + 1 };
-}
-
-/** Whether a session is used beside what the store holds. */
-function isApart({ record, relation }: Belief): boolean {
-  return record.state === 'session' && relation === 'void';
+function learn(
+  belief: Belief,
+  relation: Belief['relation'],
+  record = belief.record,
+  over = belief.over,
+): Belief {
+  return { record, relation, over };
 }
 
 function freeRecord(record: SessionRecord, replacedAtMs?: number): SessionRecord {
@@ -332,33 +310,17 @@ function freeRecord(record: SessionRecord, replacedAtMs?: number): SessionRecord
 
 /** When the password of a record last had a session. */
 function acceptedAt(record: SessionRecord): number | undefined {
-  return later(record.acceptedAtMs, record.state === 'session' ? record.usedAtMs : 0);
-}
-
-function failuresOf(record: SessionRecord): number {
-  return 'failures' in record ? record.failures : 0;
-}
-
-function isAlive({ usedAtMs }: LiveRecord, nowMs: number): boolean {
-  return nowMs - usedAtMs < IDLE_MS;
-}
-
-function isLive(record: SessionRecord, nowMs: number): boolean {
-  return record.state === 'session' && isAlive(record, nowMs);
+  return later(record.acceptedAtMs, record.usedAtMs);
 }
 
 /** Whether a login may still be about to be sent, on its way, or being answered. */
 function isUnderWay(record: SessionRecord | undefined, nowMs: number): record is CountRecord {
-  return record?.state === 'counted' && isWithin(record.countedAtMs, nowMs, WAIT_MS);
+  return record?.state === 'counted' && Math.abs(nowMs - record.countedAtMs) < WAIT_MS;
 }
 
-function isSameLogin(one: CountRecord, other: CountRecord | RefusedRecord): boolean {
-  return one.owner === other.owner && one.login === other.login;
-}
-
-/** A time that lies far in the future is not within: the clock was set back. */
-function isWithin(atMs: number, nowMs: number, spanMs: number): boolean {
-  return Math.abs(nowMs - atMs) < spanMs;
+/** Whether the record is a count of this object's. */
+function isOwn(record: SessionRecord, self: string): boolean {
+  return record.state === 'counted' && record.login.startsWith(self);
 }
 
 function later(one: number | undefined, other: number | undefined): number | undefined {

@@ -3,18 +3,17 @@
  * @module
  */
 import type { SessionTokenSource } from '../config/config.ts';
-import type { RejectedUse } from '../core/rejections.ts';
 import { asText, type OAuthToken } from '../core/token.ts';
 import { requireMethods } from '../stores/storeFailure.ts';
 import type { TokenStore } from '../stores/tokenStore.ts';
 import type { ClientState } from '../token/clientState.ts';
 import { getToken } from '../token/getToken.ts';
 import type { Account, UsedAccount } from './account.ts';
-import { afterLapse, afterLogout, afterReset, firstBelief, liveSession } from './belief.ts';
+import { afterLapse, afterLogout, afterReset, FIRST_BELIEF, liveSession } from './belief.ts';
 import { requestFailed } from './failures.ts';
 import { isBearerFault } from './fate.ts';
 import { isLapse, saysLapsed } from './lapse.ts';
-import { postSession, renewBearer } from './login.ts';
+import { postSession, replaceBearer } from './login.ts';
 import { obtainSession, useSession } from './obtain.ts';
 import { look, lookBeside, memoryStore } from './storedRecord.ts';
 
@@ -97,10 +96,17 @@ export function createSession(options: SessionOptions): Session {
       return useSession(used) ?? obtainSession(used, signal);
     },
     isLapse,
-    giveUp: (sent, rejected) => giveUpSession(account, sent, rejected),
+    giveUp(sent, rejected) {
+      account.belief = afterLapse(account.belief, sent, rejected, Date.now());
+      if (account.belief.relation === 'untold' && hasClient(account)) lookBeside(account);
+      return account.belief.record.token !== sent;
+    },
     logout: () => logOut(account),
-    reset: () => resetSession(account),
-    current: () => liveSession(account.belief, Date.now())?.token,
+    reset() {
+      account.belief = afterReset(account.belief, Date.now(), account.id);
+      account.failure = undefined;
+    },
+    current: () => liveSession(account.belief.record, Date.now())?.token,
   });
 }
 
@@ -120,8 +126,7 @@ function createAccount(options: SessionOptions): Account {
     url: '',
     logins: 0,
     lookedAtMs: 0,
-    suspectBearers: [],
-    belief: firstBelief(),
+    belief: FIRST_BELIEF,
   };
 }
 
@@ -131,9 +136,9 @@ function createAccount(options: SessionOptions): Account {
  */
 function attachClient(account: Account, client: ClientState): UsedAccount {
   if (hasClient(account) && account.client === client) return account;
-  const { sessionUrl = new URL('/api/m2m/v1/session', client.settings.tokenUrl) } = client.settings;
+  const { tokenUrl, sessionUrl = '/api/m2m/v1/session' } = client.settings;
   // In its normal form: a record for each spelling would be a count for each.
-  const url = new URL(sessionUrl).href.replace(/\/+$/, '');
+  const url = new URL(sessionUrl, tokenUrl).href.replace(/\/+$/, '');
   account.url ||= url;
   if (account.url !== url) throw new TypeError('sessionUrl must be the same for all clients');
   // A login under way keeps the client that began it.
@@ -141,24 +146,11 @@ function attachClient(account: Account, client: ClientState): UsedAccount {
 }
 
 function hasClient(account: Account): account is UsedAccount {
-  return account.client !== undefined;
-}
-
-/** Returns `true` if the next call for a session brings another one. */
-function giveUpSession(account: Account, sent: string, rejected: RejectedUse): boolean {
-  account.belief = afterLapse(account.belief, sent, rejected, Date.now());
-  if (account.belief.relation === 'untold' && hasClient(account)) lookBeside(account);
-  const { record } = account.belief;
-  return record.state !== 'session' || record.token !== sent;
-}
-
-function resetSession(account: Account): void {
-  account.belief = afterReset(account.belief, Date.now(), account.id);
-  account.failure = undefined;
+  return Boolean(account.client);
 }
 
 async function logOut(account: Account): Promise<void> {
-  const session = liveSession(account.belief, Date.now());
+  const session = liveSession(account.belief.record, Date.now());
   if (!session || !hasClient(account)) return;
   account.belief = afterLogout(account.belief);
   const end = (bearer: OAuthToken) =>
@@ -166,7 +158,7 @@ async function logOut(account: Account): Promise<void> {
   const bearer = await getToken(account.client);
   await look(account);
   let reply = await end(bearer);
-  const renewed = isBearerFault(reply) && (await renewBearer(account, bearer));
+  const renewed = isBearerFault(reply) && (await replaceBearer(account, bearer));
   if (renewed) reply = await end(renewed);
   if (reply.response?.ok || saysLapsed(reply.text)) return;
   throw requestFailed(account, '/logout', reply, 'try again later');

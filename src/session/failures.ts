@@ -12,14 +12,16 @@ import { loginDueAtMs } from './belief.ts';
 import type { SessionReply } from './fate.ts';
 import type { SessionRecord } from './record.ts';
 
-/** The error of a call that gets no session this time. */
-export function sessionFailed(
-  account: UsedAccount,
-  what: string,
-  fields?: Omit<ApiErrorFields, 'code'>,
-): ApiError {
-  return tell(account, 'session_failed', what, { ...fields, code: 'session_failed' });
+/** The error of a call that gets no session. Unless `fields` says so, it is for this time only. */
+export function sessionError(account: UsedAccount, what: string, fields?: Partial<ApiErrorFields>): ApiError {
+  const error = new ApiError(`M2M session: ${what}`, { code: 'session_failed', ...fields });
+  const type = error.code === 'session_refused' ? 'logins_stopped' : 'session_failed';
+  report(account.client.settings, { type, ...describeFailure(error) });
+  return error;
 }
+
+/** What a call is told for which the store could not be asked. */
+export const STORE_FAILED = 'the store failed, so no login is sent: check it';
 
 /** The error of a login or logout whose answer is not the one that was hoped for. */
 export function requestFailed(
@@ -31,19 +33,16 @@ export function requestFailed(
   const { status: statusCode, headers } = response ?? {};
   const answered = statusCode ? `answered ${statusCode}` : 'gave no answer';
   const what = `${nameOf(endpointOf(account, path))} ${answered}; ${advice}`;
-  return sessionFailed(account, what, { ...cause, statusCode, headers });
+  return sessionError(account, what, { ...cause, statusCode, headers });
 }
 
-/** Notes a login that was not accepted, so that the next one waits, and makes its error. */
-export function loginFailed(account: UsedAccount, reply: SessionReply, isCounted: boolean): ApiError {
-  const { headers, status } = reply.response ?? {};
-  const seen = new ApiError('', { code: 'session_failed', headers });
-  const failure = nextFailure(account.failure, seen, 'exchange');
-  const counts = isCounted ? 'this may be a failed login; ' : '';
-  const check = /40[45]|41[35]/.test(`${status}`) ? 'check sessionUrl; ' : '';
-  const next = sayNext(account.belief.record, failure.atMs + failure.delayMs);
-  const error = requestFailed(account, '/login', reply, counts + check + next);
-  account.failure = { ...failure, error };
+/** Makes the error of a login that was not accepted, and notes it, so that the next login waits. */
+export function loginFailed(account: UsedAccount, reply: SessionReply): ApiError {
+  const check = /40[45]|41[35]/.test(`${reply.response?.status}`) ? 'check sessionUrl; ' : '';
+  const error = requestFailed(account, '/login', reply, check);
+  account.failure = nextFailure(account.failure, error, 'exchange');
+  // How long the next login waits follows from the error, whose answer may ask for more.
+  error.message += sayNext(account.belief.record, account.failure.atMs + account.failure.delayMs);
   return error;
 }
 
@@ -54,38 +53,21 @@ export function verdictOn(account: UsedAccount, record: SessionRecord): ApiError
 }
 
 function createVerdict(account: UsedAccount, record: SessionRecord): ApiError {
-  const statusCode = record.state === 'refused' ? record.status : undefined;
+  const { status: statusCode } = record;
   const seen = statusCode
     ? `refused the username and password (${statusCode})`
     : 'gave no clear answer twice';
-  const what = `${nameOf(endpointOf(account, '/login'))} ${seen}`;
-  const fields = { ...(account.failure && { cause: account.failure.error }), statusCode };
-  if (loginDueAtMs(record, Date.now()) < Infinity) {
-    return sessionFailed(account, `${what}; ${sayNext(record, 0)}`, fields);
-  }
-  const how = 'use the right password, or reset() in one process to send this one again';
-  return tell(
-    account,
-    'logins_stopped',
-    `${what}. No further login is sent, since five failures lock the account: ${how}`,
-    { ...fields, code: 'session_refused' },
-  );
+  const isOver = loginDueAtMs(record, Date.now()) === Infinity;
+  return sessionError(account, `${nameOf(endpointOf(account, '/login'))} ${seen}; ${sayNext(record)}`, {
+    code: isOver ? 'session_refused' : 'session_failed',
+    statusCode,
+    ...(account.failure && { cause: account.failure.error }),
+  });
 }
 
 /** Says when the next login is due: not before `spacedUntilMs`, and not before the end of a pause. */
-function sayNext(record: SessionRecord, spacedUntilMs: number): string {
+function sayNext(record: SessionRecord, spacedUntilMs = 0): string {
   const dueAtMs = Math.max(spacedUntilMs, loginDueAtMs(record, Date.now()));
-  if (dueAtMs === Infinity) return 'no further login is sent';
-  return `the next login is due at ${new Date(dueAtMs).toISOString()}`;
-}
-
-function tell(
-  { client }: UsedAccount,
-  type: 'session_failed' | 'logins_stopped',
-  what: string,
-  fields: ApiErrorFields,
-): ApiError {
-  const error = new ApiError(`M2M session: ${what}`, fields);
-  report(client.settings, { type, ...describeFailure(error) });
-  return error;
+  if (dueAtMs < Infinity) return `next login: ${new Date(dueAtMs).toISOString()}`;
+  return 'no further login is sent, since five failures lock the account: use the right password, or reset() in one process';
 }

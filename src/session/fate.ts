@@ -14,7 +14,7 @@ export interface SessionReply extends Answer {
 }
 
 /** Statuses that say that nobody has looked at the user name and password. */
-const NOT_JUDGED = /^(404|405|408|413|415|429|503)$/;
+const NOT_JUDGED = /^(40[458]|41[35]|429|503)$/;
 
 /** Judges a login. A suspect bearer has met a fault before: this one may not be the gateway's. */
 export function judgeLogin(reply: SessionReply, isSuspectBearer: boolean): LoginFate {
@@ -33,24 +33,21 @@ export function judgeLogin(reply: SessionReply, isSuspectBearer: boolean): Login
  * JSON, WSO2 with XML of several prefixes (`<am:fault>`, `<ams:fault>`). The `<soap:Fault>` of an account is none.
  */
 export function isBearerFault({ response, text = '' }: Answer): boolean {
-  if (response?.status !== 401 && response?.status !== 403) return false;
-  return /^\s*{/.test(text) ? parseBody(text)?.['fault'] !== undefined : /<([\w.-]+:)?fault\b/.test(text);
+  if (!/^40[13]$/.test(`${response?.status}`)) return false;
+  return parseBody(text)?.['fault'] !== undefined || /^\s*<([\s\S]*<)?([\w.-]+:)?fault\b/.test(text);
 }
 
-/** How runtimes say that there is no connection, or that none is allowed. */
+/** How Node, Bun and Deno say that there is no connection, or that none is allowed. */
 const NO_CONNECTION =
-  /^(E?Conn(ection)?Refused|ENOTFOUND|EAI_|FailedToOpen|E(HOST|NET)UNREACH|UND_ERR_CONNECT|ERR_ACCESS|NotCapable)/i;
+  /^(E?Conn(ection)?Refused|ENOTFOUND|EAI_|FailedToOpen|E(HOST|NET)UNREACH|UND_ERR_CONNECT|ERR_ACCESS|NotCapable)|\(Connect\)/i;
 /** How OpenSSL says that a certificate is not accepted. An alert (`ERR_SSL_…`) may come after the request. */
-const NO_CERTIFICATE =
-  /^((?!ERR_SSL).*(CERT|CRL_)|UNABLE_TO|INVALID_(CA|PURPOSE)|PATH_LENGTH|HOSTNAME|OUT_OF_MEM)/;
+const NO_CERTIFICATE = /^((?!ERR_SSL)[A-Z_]*(CERT|CRL_)|UNABLE_TO|INVALID_[CP]|PATH_LEN|HOSTNAME)/;
 
 /** Whether the platform says that nothing was sent: the error itself, or one behind it. */
 function isUnsent(error: unknown, depth = 4): boolean {
   const { code, name, message, syscall, cause } = Object(error) as Readonly<Record<string, unknown>>;
   // A connection that was open may break for the same reasons.
   if (syscall === 'read' || syscall === 'write') return false;
-  const word = `${code ?? name}`;
-  if (NO_CONNECTION.test(word) || NO_CERTIFICATE.test(word)) return true;
-  // Deno has no codes. Its message says in which step the client failed.
-  return /client error \(Connect\)/.test(`${message}`) || (depth > 0 && isUnsent(cause, depth - 1));
+  const words = `${code ?? name} ${message}`;
+  return NO_CONNECTION.test(words) || NO_CERTIFICATE.test(words) || (depth > 0 && isUnsent(cause, depth - 1));
 }

@@ -24,18 +24,16 @@ import {
   type LoginFate,
   SEND_WITHIN_MS,
 } from './belief.ts';
-import { loginFailed, sessionFailed, verdictOn } from './failures.ts';
+import { loginFailed, STORE_FAILED, sessionError, verdictOn } from './failures.ts';
 import { isBearerFault, judgeLogin, type SessionReply } from './fate.ts';
 import { recordOf } from './record.ts';
-import { look, storeFailed, writeRecord } from './storedRecord.ts';
+import { look, writeRecord } from './storedRecord.ts';
 
 /** The search for a session, on behalf of all who wait for it. Times are in milliseconds of Unix time. */
 export interface SessionSearch {
   readonly startedAtMs: number;
   /** Since when it has tried in vain to count a login. */
   countingSinceMs?: number | undefined;
-  /** Whether it has already got another bearer, in place of one that the gateway did not take. */
-  isRenewed?: boolean;
 }
 
 /** How often the record is looked at while others write it. */
@@ -57,7 +55,7 @@ export async function logIn(account: UsedAccount, search: SessionSearch): Promis
   const login = await countLogin(account, search);
   if (!login) return undefined;
   const reply = await postSession(account, '/login', bearer, JSON.stringify({ username, password }));
-  const fate = judgeLogin(reply, account.suspectBearers.includes(bearer.accessToken));
+  const fate = judgeLogin(reply, account.suspectBearer === bearer.accessToken);
   await conclude(account, login, fate);
   if (fate.token) {
     forgetFailures(account);
@@ -65,18 +63,16 @@ export async function logIn(account: UsedAccount, search: SessionSearch): Promis
     return fate.token;
   }
   if (fate.status) throw refusedLogin(account, login, fate.status);
-  const isRenewed = isBearerFault(reply) && (await replaceBearer(account, bearer));
-  if (isRenewed && !fate.isUnknown && !search.isRenewed) {
-    search.isRenewed = true;
-    return undefined;
-  }
-  throw loginFailed(account, reply, Boolean(fate.isUnknown));
+  const renewed = isBearerFault(reply) && (await replaceBearer(account, bearer));
+  // The other bearer is suspect by now: if it meets a fault, too, that is unknown.
+  if (renewed && !fate.isUnknown) return undefined;
+  throw loginFailed(account, reply);
 }
 
 /** There is a session: what failed before counts no more. */
 export function forgetFailures(account: UsedAccount): void {
   account.failure = undefined;
-  account.suspectBearers = [];
+  account.suspectBearer = undefined;
 }
 
 /** Sends one request and returns what has come of it. Never rejects. */
@@ -92,7 +88,7 @@ export async function postSession(
   const url = endpointOf(account, path);
   const sent = { authorization: `Bearer ${accessToken}`, 'content-type': 'application/json', ...headers };
   // Whatever `timeout` says: where a login is cut short, nobody knows what became of it.
-  await runWithin(`${nameOf(url)}: check the network`, LOGIN_LIMIT_MS, undefined, (signal) =>
+  await runWithin(nameOf(url), LOGIN_LIMIT_MS, undefined, (signal) =>
     sendOnce(settings, url, sent, body, reply, signal),
   ).catch((cause: unknown) => {
     reply.cause = cause;
@@ -100,38 +96,42 @@ export async function postSession(
   return reply;
 }
 
-/** Gets another bearer in place of one that the gateway did not take. `undefined`: there is none. */
-export async function renewBearer(
-  { client }: UsedAccount,
+/**
+ * Gets another bearer in place of one that the gateway did not take. `undefined`: there is none. The bearer that is used
+ * from now on is suspect until the next session: if it meets a fault, too, the bearer may not be the reason.
+ */
+export async function replaceBearer(
+  account: UsedAccount,
   bearer: OAuthToken,
 ): Promise<OAuthToken | undefined> {
-  if (!rejectToken(client, bearer.accessToken, 'call')) return undefined;
-  return renewToken(client, bearer).catch(() => undefined);
+  const { client } = account;
+  const isToRenew = rejectToken(client, bearer.accessToken, 'call');
+  const renewed = isToRenew ? await renewToken(client, bearer).catch(() => undefined) : undefined;
+  account.suspectBearer = (renewed ?? bearer).accessToken;
+  return renewed;
 }
 
 /** Counts a login. `undefined`: it must not be sent. */
 async function countLogin(account: UsedAccount, search: SessionSearch): Promise<CountedLogin | undefined> {
   const before = account.belief;
-  const countedAtMs = Date.now();
-  const login = countNext(before, countedAtMs, account.id, ++account.logins);
-  const { answer: isWritten, failure } = await writeRecord(account, before.over?.text, login);
+  const login = countNext(before, Date.now(), account.id, ++account.logins);
+  const write = await writeRecord(account, before.over?.text, login);
   const isUnchanged = account.belief === before;
-  if (failure) {
+  if (!write) {
     if (isUnchanged) account.belief = afterFailedCount(before);
-    throw storeFailed(account, failure);
+    throw sessionError(account, STORE_FAILED, account.storeFailure);
   }
-  if (isWritten && isUnchanged && Math.abs(Date.now() - countedAtMs) < SEND_WITHIN_MS) {
+  if (write.answer && isUnchanged && Math.abs(Date.now() - login.count.countedAtMs) < SEND_WITHIN_MS) {
     account.belief = afterCount(login);
     return login;
   }
-  if (isWritten) {
+  if (write.answer) {
     // The moment to send is over, or there was a reset: the count is written over with what is believed.
     account.belief = afterUnsentLogin(account.belief, login);
     await look(account);
   }
-  search.countingSinceMs ??= Date.now();
-  if (Date.now() - search.countingSinceMs >= COUNT_WITHIN_MS) {
-    throw sessionFailed(account, 'the record keeps changing; try again later');
+  if (Date.now() - (search.countingSinceMs ??= Date.now()) >= COUNT_WITHIN_MS) {
+    throw sessionError(account, 'the record keeps changing; try again later');
   }
   await sleep(LOOK_EVERY_MS);
   return undefined;
@@ -146,21 +146,17 @@ async function conclude(account: UsedAccount, login: CountedLogin, fate: LoginFa
   const expected = afterLogin(account.belief, login, fate, nowMs);
   if (expected === account.belief) return;
   const result = recordOf(expected.record);
-  const { answer: isWritten, failure } = await writeRecord(account, login.text, result);
-  account.belief = afterLogin(account.belief, login, fate, nowMs, isWritten ? result.text : undefined);
+  const write = await writeRecord(account, login.text, result);
+  const written = write?.answer ? result.text : undefined;
+  account.belief = afterLogin(account.belief, login, fate, nowMs, written);
+  // It is offered with the next use.
+  if (!write) account.lookedAtMs = 0;
   // Another process has written over the count, or there was a `reset()` during the write.
-  if (!failure && account.belief.relation === 'untold') await look(account);
+  else if (account.belief.relation === 'untold') await look(account);
 }
 
 function refusedLogin(account: UsedAccount, { count }: CountedLogin, status: number): ApiError {
   const { record } = account.belief;
   // On workerd, a session may have come meanwhile, which stands.
   return verdictOn(account, record.state === 'refused' ? record : { ...count, state: 'refused', status });
-}
-
-/** Both are suspect until the next session: if one of them meets a fault, the bearer may not be its reason. */
-async function replaceBearer(account: UsedAccount, bearer: OAuthToken): Promise<boolean> {
-  const renewed = await renewBearer(account, bearer);
-  account.suspectBearers = [bearer, renewed ?? bearer].map(({ accessToken }) => accessToken);
-  return renewed !== undefined;
 }

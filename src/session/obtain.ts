@@ -8,10 +8,10 @@ import { isRequestBound } from '../platform/runtimes.ts';
 import { sleep, throwIfAborted, waitFor } from '../platform/waiting.ts';
 import type { SessionFlight, SessionOutcome, UsedAccount } from './account.ts';
 import { deriveAccountKey } from './accountKey.ts';
-import { afterUse, decide, liveSession, WRITE_USE_AFTER_MS } from './belief.ts';
-import { sessionFailed, verdictOn } from './failures.ts';
+import { decide, liveSession, WRITE_USE_AFTER_MS } from './belief.ts';
+import { STORE_FAILED, sessionError, verdictOn } from './failures.ts';
 import { forgetFailures, LOOK_EVERY_MS, logIn, type SessionSearch } from './login.ts';
-import { look, lookBeside, storeFailed } from './storedRecord.ts';
+import { look, lookBeside } from './storedRecord.ts';
 
 /** A login that another request has begun counts as lost when it gives no sign of life for this long. */
 const LOST_AFTER_MS = 5_000;
@@ -26,17 +26,11 @@ const OFFER_EVERY_MS = 1_000;
  */
 export function useSession(account: UsedAccount): string | undefined {
   const nowMs = Date.now();
-  const session = liveSession(account.belief, nowMs);
+  const session = liveSession(account.belief.record, nowMs);
   if (!session) return undefined;
-  const { relation, over } = account.belief;
-  account.belief = afterUse(account.belief, session, nowMs);
-  const stored = over?.record;
-  const writtenAtMs = stored?.state === 'session' ? stored.usedAtMs : 0;
-  const isUntold = relation === 'untold';
-  const isDue = isUntold || nowMs - writtenAtMs >= WRITE_USE_AFTER_MS;
-  if (isDue && nowMs - account.lookedAtMs >= (isUntold ? OFFER_EVERY_MS : WRITE_USE_AFTER_MS)) {
-    lookBeside(account);
-  }
+  session.usedAtMs = nowMs;
+  const everyMs = account.belief.relation === 'untold' ? OFFER_EVERY_MS : WRITE_USE_AFTER_MS;
+  if (nowMs - account.lookedAtMs >= everyMs) lookBeside(account);
   return session.token;
 }
 
@@ -61,7 +55,9 @@ export async function obtainSession(
       throwIfAborted(signal);
       flight.aliveAtMs = 0;
     });
-    if (outcome) return outcome();
+    // Those who have waited for a session get it, even if it has been forgotten meanwhile.
+    if (outcome?.token) return useSession(account) ?? outcome.token;
+    if (outcome) throw outcome.error;
     if (account.flight === flight && Date.now() - flight.aliveAtMs >= LOST_AFTER_MS)
       account.flight = undefined;
   }
@@ -71,14 +67,8 @@ function beginFlight(account: UsedAccount): SessionFlight {
   const pulse = isRequestBound() ? setInterval(() => (flight.aliveAtMs = Date.now()), 1_000) : undefined;
   const outcome = findOrLogIn(account)
     .then(
-      // Those who have waited for a session get it, even if it has been forgotten meanwhile.
-      (token): SessionOutcome =>
-        () =>
-          useSession(account) ?? token,
-      (error): SessionOutcome =>
-        () => {
-          throw error;
-        },
+      (token): SessionOutcome => ({ token }),
+      (error): SessionOutcome => ({ error }),
     )
     .finally(() => {
       clearInterval(pulse);
@@ -109,20 +99,21 @@ async function findOrLogIn(account: UsedAccount): Promise<string> {
  * looked at again.
  */
 async function step(account: UsedAccount, search: SessionSearch): Promise<string | undefined> {
-  const failure = await look(account);
-  if (failure) throw storeFailed(account, failure);
+  if (!(await look(account))) throw sessionError(account, STORE_FAILED, account.storeFailure);
   const { belief, id } = account;
   const nowMs = Date.now();
   const decision = decide(belief, nowMs, id);
   if (decision === 'login') return logIn(account, search);
   if (decision === 'use') {
     forgetFailures(account);
+    // If its last use is a while ago, the others learn at once that it is used.
+    account.lookedAtMs = liveSession(belief.record, nowMs)?.usedAtMs ?? 0;
     return useSession(account);
   }
   if (decision !== 'wait') throw verdictOn(account, belief.record);
   search.countingSinceMs = undefined;
   if (nowMs - search.startedAtMs >= WAIT_FOR_OTHERS_MS) {
-    throw sessionFailed(account, 'another login is under way; try again later');
+    throw sessionError(account, 'another login is under way; try again later');
   }
   await sleep(LOOK_EVERY_MS);
   return undefined;

@@ -7,42 +7,55 @@
 import type { Rejections } from '../core/rejections.ts';
 import { asHeaderText, asText } from '../core/token.ts';
 
-/** What all records have. JSON-safe. All times are in milliseconds of Unix time. */
+/** What a record may have. JSON-safe. All times are in milliseconds of Unix time. */
 interface AnyRecord {
   /** The version of this format. The key has it, too. */
   readonly v: 1;
+  readonly state: 'free' | 'session' | 'counted' | 'failed' | 'refused';
   /** When this password last had a session. Absent: never. */
   readonly acceptedAtMs?: number | undefined;
+  /** When a session was found lapsed, if the next one replaces it, or when this one replaced one. */
+  readonly replacedAtMs?: number | undefined;
+  readonly token?: string;
+  usedAtMs?: number;
+  readonly failures?: number;
+  readonly status?: number | undefined;
 }
 
 /** Nothing is known that speaks against a login. */
 export interface FreeRecord extends AnyRecord {
   readonly state: 'free';
-  /** When the last session was found lapsed, if the next one replaces it. */
-  readonly replacedAtMs?: number | undefined;
+  readonly token?: never;
+  usedAtMs?: never;
+  readonly failures?: never;
+  readonly status?: never;
 }
 
 /** A session that may be used. */
 export interface LiveRecord extends AnyRecord, Rejections {
   readonly state: 'session';
   readonly token: string;
-  readonly usedAtMs: number;
+  /** The last use. Each call changes it in place: it is no news that would make a new record. */
+  usedAtMs: number;
+  readonly failures?: never;
+  readonly status?: never;
 }
 
 /** The last login that was counted. */
 interface AnyCount extends AnyRecord {
+  readonly token?: never;
+  usedAtMs?: never;
   /** Logins in a row that failed, may have failed, or are under way. */
   readonly failures: number;
-  /** Who counted the last one, which of its logins that was, and when. So no two counts have the same text. */
-  readonly owner: string;
-  readonly login: number;
+  /** The last one: the name of who counted it, and its own number. No two counts have the same. */
+  readonly login: string;
   readonly countedAtMs: number;
-  readonly replacedAtMs?: number | undefined;
 }
 
 /** A login that may still be under way (`counted`), or of which nobody knows what became (`failed`). */
 export interface CountRecord extends AnyCount {
   readonly state: 'counted' | 'failed';
+  readonly status?: undefined;
 }
 
 /** A login that was refused, with the HTTP status. */
@@ -68,47 +81,33 @@ export function recordOf(record: SessionRecord): Stored & { readonly text: strin
   return { record, text: JSON.stringify(record) };
 }
 
-/** For how long a store keeps a record: refusals and counts for ever. */
-export function ttlSecondsOf({ state }: SessionRecord): number | undefined {
-  return state === 'session' || state === 'free' ? TRUST_MS / 1_000 : undefined;
-}
-
 /**
  * Reads what a store holds, which is outside data. Clocks of a fleet differ: a time in the future counts as now.
  * A refusal is left as it is, since it is written again byte for byte.
  */
 export function parseStored(text: string | undefined, nowMs: number): Stored {
-  const record = text === undefined ? undefined : parseJson(text);
-  if (!isRecord(record)) return { text };
-  if (record.state === 'refused') return { text, record };
-  const past = Object.entries(record).map(([name, value]) => [
-    name,
-    name.endsWith('AtMs') ? Math.min(value, nowMs) : value,
-  ]);
-  return { text, record: Object.fromEntries(past) };
-}
-
-function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    const record = JSON.parse(`${text}`);
+    if (!isRecord(record)) return { text };
+    if (record.status) return { text, record };
+    const past = Object.entries(record).map(([name, value]) => [
+      name,
+      /AtMs$/.test(name) ? Math.min(value, nowMs) : value,
+    ]);
+    return { text, record: Object.fromEntries(past) };
   } catch {
-    return undefined;
+    return { text };
   }
 }
 
 function isRecord(value: unknown): value is SessionRecord {
-  const { v, state, token, usedAtMs, owner, failures, login, countedAtMs, status, ...times } = Object(value);
-  const isCount = asText(owner) && [failures, login, countedAtMs].every(isWhole);
-  const isGood = {
-    free: true,
-    session: asHeaderText(token) && isWhole(usedAtMs),
-    counted: isCount,
-    failed: isCount,
-    refused: isCount && isWhole(status) && `${status}`.length === 3,
-  };
-  return (
-    v === 1 && Object.values(times).every(isWhole) && Boolean(new Map(Object.entries(isGood)).get(state))
-  );
+  const { state, token, login, ...numbers } = Object(value);
+  const { v, usedAtMs, failures, countedAtMs, status } = numbers;
+  if (v !== 1 || !Object.values(numbers).every(isWhole)) return false;
+  if (state === 'free') return true;
+  if (state === 'session') return Boolean(asHeaderText(token)) && usedAtMs >= 0;
+  if (!asText(login) || !(failures >= 0 && countedAtMs >= 0)) return false;
+  return state === 'refused' ? status > 99 && status < 1_000 : /^(counted|failed)$/.test(state);
 }
 
 function isWhole(value: unknown): boolean {

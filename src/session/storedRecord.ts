@@ -9,20 +9,13 @@ import { waitFor } from '../platform/waiting.ts';
 import { storeFailureReason } from '../stores/storeFailure.ts';
 import type { SessionStore, UsedAccount } from './account.ts';
 import { afterRead, afterWrite, isToWrite } from './belief.ts';
-import { sessionFailed } from './failures.ts';
-import { parseStored, recordOf, type Stored, ttlSecondsOf } from './record.ts';
+import { parseStored, recordOf, type Stored, TRUST_MS } from './record.ts';
 
 /** How often the record is read and written anew where it has changed in between. */
 const MOST_TRIES = 3;
 
-/** Why the store gave no answer. */
-export interface StoreFailure {
-  readonly cause: unknown;
-}
-
-type StoreAnswer<T> =
-  | { readonly answer: T; readonly failure?: never }
-  | { readonly answer?: never; readonly failure: StoreFailure };
+/** What the store answered. `undefined`: it failed, and the account has its error. */
+type StoreAnswer<T> = { readonly answer: T } | undefined;
 
 /** A store for one session object alone: one text. */
 export function memoryStore(): SessionStore {
@@ -39,28 +32,34 @@ export function memoryStore(): SessionStore {
 
 /** Looks at the record beside a call, which does not wait for it. */
 export function lookBeside(account: UsedAccount): void {
-  account.lookedAtMs = Date.now();
   void callHook(account.client.settings.waitUntil, look(account));
 }
 
-/** Looks at the record. Returns the store's failure if it cannot be read. */
-export async function look(account: UsedAccount): Promise<StoreFailure | undefined> {
+/** Looks at the record. `false`: the store cannot be read. */
+export async function look(account: UsedAccount): Promise<boolean> {
   for (let tries = MOST_TRIES; tries > 0; tries--) {
-    const { news } = account.belief;
-    const read = await askStore(account, 'get', async (store) => store.get(account.key));
-    if (read.failure) return read.failure;
+    account.lookedAtMs = Date.now();
+    const { belief } = account;
+    const read = await askStore(account, 'get', () => account.store.get(account.key));
+    if (!read) return false;
     // Something newer was learnt meanwhile, so this is no news. An event's handler may have reset the session.
-    if (account.belief.news !== news) continue;
-    learnStored(account, read.answer ?? undefined);
-    const asked = account.belief;
-    if (!isToWrite(asked, Date.now())) return undefined;
+    if (account.belief !== belief) continue;
+    const nowMs = Date.now();
+    const stored = parseStored(read.answer ?? undefined, nowMs);
+    if (stored.text !== undefined && !stored.record) reportStoreFailure(account, 'get', 'junk');
+    const asked = afterRead(belief, stored, nowMs, account.id);
+    account.belief = asked;
+    if (!isToWrite(asked, nowMs)) return true;
     const written = recordOf(asked.record);
-    const { answer } = await writeRecord(account, asked.over?.text, written);
-    if (answer) account.belief = afterWrite(account.belief, asked, written);
+    const write = await writeRecord(account, asked.over?.text, written);
     // If the store fails, it is told with the next look.
-    if (answer !== false) return undefined;
+    if (!write) return true;
+    if (write.answer) {
+      account.belief = afterWrite(account.belief, asked, written);
+      return true;
+    }
   }
-  return undefined;
+  return true;
 }
 
 /** Writes a record, if the store still holds the text `expected`. */
@@ -69,41 +68,31 @@ export function writeRecord(
   expected: string | undefined,
   { text, record }: Stored,
 ): Promise<StoreAnswer<boolean>> {
-  const ttlSeconds = record && ttlSecondsOf(record);
-  return askStore(account, 'compareAndSet', async (store) =>
-    Boolean(await store.compareAndSet(account.key, expected, text, ttlSeconds)),
+  // Refusals and counts are kept for ever.
+  const ttlSeconds = record?.failures ? undefined : TRUST_MS / 1_000;
+  return askStore(account, 'compareAndSet', () =>
+    account.store.compareAndSet(account.key, expected, text, ttlSeconds),
   );
-}
-
-/** The error of a call for which the store could not be asked. */
-export function storeFailed(account: UsedAccount, { cause }: StoreFailure): ApiError {
-  return sessionFailed(account, 'the store failed, so no login is sent: check the store', { cause });
-}
-
-function learnStored(account: UsedAccount, text: string | undefined): void {
-  const nowMs = Date.now();
-  const stored = parseStored(text, nowMs);
-  if (text !== undefined && !stored.record) reportStoreFailure(account, 'get', 'junk');
-  account.belief = afterRead(account.belief, stored, nowMs, account.id);
 }
 
 async function askStore<T>(
   account: UsedAccount,
   operation: keyof SessionStore,
-  act: (store: SessionStore) => Promise<T>,
+  act: () => Promise<T> | T,
 ): Promise<StoreAnswer<T>> {
   try {
-    const asked = act(account.store).then((answer) => ({ answer }));
+    const asked = (async () => ({ answer: await act() }))();
     // In slices of a second: when a process gets no time to run for a while, its timers come before an answer
     // that has arrived meanwhile. The next slice then finds the answer.
     for (let slices = 5; slices > 0; slices--) {
       const answered = await waitFor(asked, undefined, 1_000);
       if (answered) return answered;
     }
-    throw new ApiError('the store gave no answer within 5 s', { code: 'timeout' });
+    throw new ApiError('no answer within 5 s', { code: 'timeout' });
   } catch (cause) {
     reportStoreFailure(account, operation, storeFailureReason(cause));
-    return { failure: { cause } };
+    account.storeFailure = { cause };
+    return undefined;
   }
 }
 

@@ -487,7 +487,7 @@ FAIL  login      ORIGIN/api/m2m/v1/session/login refused the user name and passw
     script: ({ failNext }) => failNext('login', 503),
     printed: `ok    variables  set: THINGSPACE_API_ORIGINS, THINGSPACE_CLIENT_ID, THINGSPACE_CLIENT_SECRET, THINGSPACE_PASSWORD, THINGSPACE_TOKEN_URL, THINGSPACE_USERNAME
 ${ENDPOINT}${CLOCK}${TOKEN}ok    notice     one M2M login follows; if it fails it counts, and five in a row lock the account
-FAIL  login      M2M session: ORIGIN/api/m2m/v1/session/login answered 503; the next login is due at TIME
+FAIL  login      M2M session: ORIGIN/api/m2m/v1/session/login answered 503; next login: TIME
       next:      The server throttles or is unavailable: wait, then try again.
 `,
     fields: {
@@ -510,7 +510,7 @@ FAIL  login      M2M session: ORIGIN/api/m2m/v1/session/login answered 503; the 
     script: ({ failNext }) => failNext('login', Response.json({})),
     printed: `ok    variables  set: THINGSPACE_API_ORIGINS, THINGSPACE_CLIENT_ID, THINGSPACE_CLIENT_SECRET, THINGSPACE_PASSWORD, THINGSPACE_TOKEN_URL, THINGSPACE_USERNAME
 ${ENDPOINT}${CLOCK}${TOKEN}ok    notice     one M2M login follows; if it fails it counts, and five in a row lock the account
-FAIL  login      M2M session: ORIGIN/api/m2m/v1/session/login answered 200; this may be a failed login; the next login is due at TIME
+FAIL  login      M2M session: ORIGIN/api/m2m/v1/session/login answered 200; next login: TIME
       next:      Wait, then try again.
 `,
     fields: {
@@ -629,7 +629,7 @@ function sameEverywhere(text: string, { origin }: Run): string {
     .replaceAll(origin, 'ORIGIN')
     .replaceAll(origin.replace('http:', 'https:'), 'HTTPS-ORIGIN')
     .replace(/\d+(?= ms)/g, 'N')
-    .replace(/due at [\w:.-]+/g, 'due at TIME')
+    .replace(/next login: [\w:.-]+/g, 'next login: TIME')
     .replace(/("durationMs": )\d+/g, '$1"N"')
     .replace(/clock is [01] s (ahead of|behind)/, 'clock is 0 s ahead of')
     .replace(/clock is (599|600|601) s/, 'clock is 600 s')

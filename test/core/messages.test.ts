@@ -588,27 +588,27 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
   [
     'a wrong password for the M2M login',
     () => logIn({ users: { 'invented-user': 'right' } }),
-    `ApiError session_refused: M2M session: ${LOGIN} refused the username and password (401). No further login is sent, since five failures lock the account: use the right password, or reset() in one process to send this one again`,
+    `ApiError session_refused: M2M session: ${LOGIN} refused the username and password (401); no further login is sent, since five failures lock the account: use the right password, or reset() in one process`,
   ],
   [
     'an M2M service that is down',
     () => logIn({}, text(503, 'text/plain', 'later')),
-    `ApiError session_failed: M2M session: ${LOGIN} answered 503; the next login is due at TIME`,
+    `ApiError session_failed: M2M session: ${LOGIN} answered 503; next login: TIME`,
   ],
   [
     'an M2M login at a URL that there is not',
     () => logIn({}, text(404, 'text/plain', 'not found')),
-    `ApiError session_failed: M2M session: ${LOGIN} answered 404; check sessionUrl; the next login is due at TIME`,
+    `ApiError session_failed: M2M session: ${LOGIN} answered 404; check sessionUrl; next login: TIME`,
   ],
   [
     'an M2M login behind a gateway that takes too long',
     () => logIn({}, text(504, 'text/plain', 'later')),
-    `ApiError session_failed: M2M session: ${LOGIN} answered 504; this may be a failed login; the next login is due at TIME`,
+    `ApiError session_failed: M2M session: ${LOGIN} answered 504; next login: TIME`,
   ],
   [
     'an M2M login without an answer',
     () => logIn({}, () => Promise.reject(new TypeError('fetch failed'))),
-    `ApiError session_failed: M2M session: ${LOGIN} gave no answer; this may be a failed login; the next login is due at TIME (No answer from ${LOGIN} (TypeError): check URL, network and proxy)`,
+    `ApiError session_failed: M2M session: ${LOGIN} gave no answer; next login: TIME (No answer from ${LOGIN} (TypeError): check URL, network and proxy)`,
   ],
   [
     'a misspelt option of a session',

@@ -10,7 +10,7 @@ const MOST_BYTES = {
   // About 1,000 bytes are messages that say what to do, 1,400 what keeps secrets, redirects and settings as
   // `fetch` has them.
   createClient: 9_800,
-  createSession: 5_250,
+  createSession: 4_800,
   storedToken: 1_300,
   redisStore: 450,
   fileStore: 1_300,

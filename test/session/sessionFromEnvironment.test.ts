@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { createClient } from 'thingspace-auth';
 import { sessionFromEnvironment } from 'thingspace-auth/session';
 import { createMockServer } from 'thingspace-auth/testing';
+import { DEVICES_PATH, startSessionServer } from '../support/sessionServer.ts';
 
 const env = { THINGSPACE_USERNAME: 'invented-name', THINGSPACE_PASSWORD: 'invented-password' };
 
@@ -57,3 +58,35 @@ test('names an unknown option', () => {
     message: 'stor is not store or env',
   });
 });
+
+test('makes a session from variables, without the white space around them', async (t) => {
+  const server = await startSessionServer(t);
+  const env = { THINGSPACE_USERNAME: ' invented-user', THINGSPACE_PASSWORD: 'invented-password\n' };
+  const session = sessionFromEnvironment({ env });
+
+  await server.client(session).authorizedFetch(server.origin + DEVICES_PATH);
+
+  assert.deepEqual(JSON.parse(server.logins[0]?.body ?? ''), {
+    username: 'invented-user',
+    password: 'invented-password',
+  });
+});
+
+for (const [name, options, message] of [
+  ['a user name that is missing', { env: { THINGSPACE_PASSWORD: 'x' } }, /THINGSPACE_USERNAME/],
+  [
+    'a password that is empty',
+    { env: { THINGSPACE_USERNAME: 'x', THINGSPACE_PASSWORD: '' } },
+    /THINGSPACE_PASSWORD/,
+  ],
+  ['an unknown option', { stor: {} }, /^stor is not store or env$/],
+  [
+    'no store',
+    { env: { THINGSPACE_USERNAME: 'x', THINGSPACE_PASSWORD: 'y' }, store: null },
+    /^store must have/,
+  ],
+] as const) {
+  test(`refuses at once ${name} for a session from variables`, () => {
+    assert.throws(() => sessionFromEnvironment(options as never), { name: 'TypeError', message });
+  });
+}

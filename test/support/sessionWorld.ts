@@ -376,8 +376,7 @@ function checkWrite(world: World, mine: Process, value: string | undefined): voi
   if (isTheirs && world.nowMs - before.countedAtMs < 35_000 && !mine.voids.includes(`${world.stored}`)) {
     breakRule(world, `process ${mine.name} wrote ${value} over a login under way`);
   }
-  const isSameLogin = next.owner === before.owner && next.login === before.login;
-  if (before.state === 'counted' && !isSameLogin) world.sentAtMs = mine.sentBeforeAtMs;
+  if (before.state === 'counted' && next.login !== before.login) world.sentAtMs = mine.sentBeforeAtMs;
   if (next.state !== 'counted') return;
   mine.countedAtMs = world.nowMs;
   mine.pausedForMs = next.failures > 2 ? world.nowMs - world.sentAtMs : Infinity;

@@ -32,7 +32,6 @@ const ELSEWHERE = [
     'hasEnded ? take(',
     'a session that ended while its store failed (sessionSimulation)',
   ],
-  ['session/belief.js', '{ text: written }', 'another text won during a login (sessionSimulation)'],
   ['session/belief.js', 'relation === "told"', 'a second lapse with nothing written (sessionSimulation)'],
   ['session/login.js', 'account.belief !== belief', 'news while the bearer was had (sessionSimulation)'],
   ['token/answer.js', '"a redirect"', 'browsers, which hide the status (test/packages/runtimes)'],
