@@ -28,50 +28,53 @@ import { createEntry, valueOf } from './entry.ts';
 import type { TokenStore } from './tokenStore.ts';
 
 /**
- * A store that keeps each key in a file of its own in `folder`, for Node, Deno and Bun. The files hold JSON
- * and have mode 0600; their names show nothing of the keys. A write goes to a separate file, then to the disk
- * (`fsync`), and then into place by a hard link. So neither a reader nor a crash ever meets half a file, and
- * a writer that was stopped or slow never overwrites what others have written meanwhile. Files that killed
- * writers left behind are removed by later writes, once the files are more than a minute old. A key that was
- * written more than once has an empty file beside its own. A deleted key keeps a small file without a value.
- * A value whose time is over stays on the disk until its key is written again.
+ * A store that keeps each key in a file of its own in `folder`, for the processes of one machine (Node, Deno,
+ * Bun). Neither a reader nor a crash meets half a value, and a slow writer never overwrites what others wrote
+ * meanwhile. What killed writers leave behind is removed after a minute. A deleted key may leave empty files.
  *
- * The folder is made (mode 0700) if it is missing. Nobody else should be able to write to it. It may be a
- * symbolic link. If a file in it is a symbolic link, it is read, but what it leads to is never changed: the
- * next write makes a file of its own in the folder. If several machines share the file system, take another
- * store.
+ * The folder is made (mode 0700, files 0600) if it is missing. It must be writable for your processes only, and
+ * may be a symbolic link. Each operation lists it several times: it is made for some hundred keys.
  *
- * Rejects with what the file system says (`EACCES`, `ENOSPC`, …), and with an error that says so if the file
- * system has no hard links. Rejects with a `SyntaxError` if it reads a file that is no JSON; a `set` replaces
- * such a file.
+ * Rejects with what the file system says (`EACCES`, `ENOSPC`, …); the error says whose file it is if another
+ * user wrote it, which `set` replaces. Without hard links, the code is `no_hard_links`. A broken file counts as
+ * no value.
  *
- * @param folder the path of the folder; a relative path is looked up at each operation
- * @throws `TypeError` for what is no path
+ * @param folder a path; a relative one is looked up at each operation
+ * @throws `TypeError` for anything else
+ *
+ * @example
+ * ```ts
+ * import { storedToken } from 'thingspace-auth/stores';
+ * import { fileStore } from 'thingspace-auth/stores/file';
+ *
+ * const provider = storedToken(fileStore('/var/lib/my-service'));
+ * ```
  */
 export function fileStore(folder: string): TokenStore {
   if (typeof folder !== 'string' || !folder)
     throw new TypeError('fileStore(folder) must be the path of a folder');
   return {
-    get: async (key) => valueIn((await findLatest(folder, digestOf(key))).text),
+    get: async (key) => valueIn((await findLatest(folder, digestOf(key), 'text')).text),
     set: (key, value, ttlSeconds) =>
-      writeVersion(folder, digestOf(key), () => true, createEntry(value, ttlSeconds)),
-    delete: (key) => writeVersion(folder, digestOf(key), (text = DELETED) => text !== DELETED, {}),
+      writeVersion(folder, digestOf(key), undefined, textOfEntry(value, ttlSeconds)),
+    delete: (key) => writeVersion(folder, digestOf(key), (text = DELETED) => text !== DELETED, DELETED),
     compareAndSet: async (key, expected, value, ttlSeconds) => {
-      const entry = value === undefined ? {} : createEntry(value, ttlSeconds);
+      const entry = value === undefined ? DELETED : textOfEntry(value, ttlSeconds);
       return writeVersion(folder, digestOf(key), (text) => valueIn(text) === expected, entry);
     },
   };
 }
 
-/** The text of a version without a value. */
-const DELETED = '{}';
+/** The text of a version without a value: a full disk still takes an empty file. */
+const DELETED = '';
 const ABANDONED_AFTER_MS = 60_000;
 const MOST_LOOKS = 100;
 
 /**
  * Says by the text of the latest version whether the next one may be written. No text: there is no version.
+ * `undefined`: it may, whatever there is, so that nothing needs to be read.
  */
-type MayFollow = (text?: string) => boolean;
+type MayFollow = ((text?: string) => boolean) | undefined;
 
 /**
  * A file name that all disks accept, whatever text the key is. Hashed as UTF-16: in UTF-8, lone halves of
@@ -81,14 +84,27 @@ function digestOf(key: string): string {
   return createHash('sha256').update(key, 'utf16le').digest('hex');
 }
 
-function valueIn(text: string | undefined): string | undefined {
-  return text === undefined ? undefined : valueOf(JSON.parse(text));
+function textOfEntry(value: string, ttlSeconds: number | undefined): string {
+  return JSON.stringify(createEntry(value, ttlSeconds));
 }
 
-/** A key's highest version and its text; version 0 if there is none. */
+/** A file that is broken holds no value, and the next write replaces it. */
+function valueIn(text: string | undefined): string | undefined {
+  try {
+    return valueOf(JSON.parse(text ?? ''));
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * A key's highest version and its text; version 0 if there is none. Who wants the version only also gets that
+ * of a file which this process may not read.
+ */
 async function findLatest(
   folder: string,
   digest: string,
+  wanted: 'text' | 'version',
 ): Promise<{ readonly version: number; readonly text?: string }> {
   let seen: number | undefined;
   for (let looks = 1; ; looks++) {
@@ -98,9 +114,14 @@ async function findLatest(
     // there was none at the time of the first one. If there must be a version, and many listings show none,
     // somebody has removed it by hand.
     if (!version && (hasHadOne ? looks >= MOST_LOOKS : seen === 0)) return { version };
+    const path = join(folder, `${digest}.${version}`);
     try {
-      if (version) return { version, text: await readFile(join(folder, `${digest}.${version}`), 'utf8') };
+      if (version) return { version, text: await readFile(path, 'utf8') };
     } catch (error) {
+      if (codeOf(error) === 'EACCES') {
+        if (wanted === 'version') return { version };
+        await explainDenial(path, error as Error);
+      }
       // No name is used twice. If a name is listed again and still cannot be read, it is a
       // symbolic link that leads nowhere.
       if (codeOf(error) !== 'ENOENT' || version === seen) throw error;
@@ -109,23 +130,41 @@ async function findLatest(
   }
 }
 
+/** Says whose file it is: one run as another user (root) leaves files that a service cannot read. */
+async function explainDenial(path: string, error: Error): Promise<void> {
+  const { uid } = await stat(path);
+  error.message += ` of user ${uid}: change its owner, or remove it`;
+}
+
 /** Writes the next version, if the latest one may be followed by it, and says whether it did. */
 async function writeVersion(
   folder: string,
   digest: string,
   mayFollow: MayFollow,
-  entry: object,
+  entry: string,
 ): Promise<boolean> {
   for (;;) {
-    if (!mayFollow((await findLatest(folder, digest)).text)) return false;
+    if ((await findFollowed(folder, digest, mayFollow)) === undefined) return false;
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const aside = join(folder, `${digest}.${randomUUID()}`);
-    await writeAside(aside, JSON.stringify(entry));
+    await writeAside(aside, entry);
     const isLinked = await linkNext(folder, digest, aside, mayFollow);
     // The write itself is done. What cannot be removed now is tried again after the next write.
     if (isLinked) await tidy(folder, digest).catch(() => undefined);
     if (isLinked !== undefined) return isLinked;
   }
+}
+
+/** The latest version; `undefined` if it may not be followed. */
+async function findFollowed(
+  folder: string,
+  digest: string,
+  mayFollow: MayFollow,
+): Promise<number | undefined> {
+  const { version, text } = await findLatest(folder, digest, mayFollow ? 'text' : 'version');
+  // No writer comes as far. The names of the versions after it would be too long for `listVersions`.
+  if (version > 9e14) throw new RangeError(`remove ${digest}.${version}`);
+  return !mayFollow || mayFollow(text) ? version : undefined;
 }
 
 async function writeAside(path: string, text: string): Promise<void> {
@@ -155,12 +194,12 @@ async function linkNext(
   let aside = written;
   try {
     for (;;) {
-      const { version, text } = await findLatest(folder, digest);
-      if (!mayFollow(text)) return false;
+      const version = await findFollowed(folder, digest, mayFollow);
+      if (version === undefined) return false;
       const numbered = join(folder, `${digest}.${version}.${randomUUID()}`);
       await rename(aside, numbered);
       aside = numbered;
-      const isLatest = (await findLatest(folder, digest)).version === version;
+      const isLatest = (await findLatest(folder, digest, 'version')).version === version;
       if (isLatest && (await linkExclusively(aside, join(folder, `${digest}.${version + 1}`)))) return true;
     }
   } catch (error) {
@@ -178,13 +217,26 @@ async function linkExclusively(from: string, to: string): Promise<boolean> {
     await link(from, to);
     return true;
   } catch (error) {
-    const code = codeOf(error)!;
+    const code = codeOf(error) ?? '';
     if (code === 'EEXIST') return false;
-    if (!['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'].includes(code)) throw error;
-    throw Object.assign(new Error('fileStore needs a file system with hard links', { cause: error }), {
-      code,
+    if (!/ENO(ENT|SPC)|EDQUOT/.test(code)) await tryLink(from, `${to}.${randomUUID()}`, error);
+    throw error;
+  }
+}
+
+/**
+ * Rejects if there are no hard links at all. Each system has its own code for that: EPERM, ENOTSUP, Android
+ * EACCES, Windows on exFAT EISDIR.
+ */
+async function tryLink(from: string, trial: string, cause: unknown): Promise<void> {
+  try {
+    await link(from, trial);
+  } catch {
+    throw Object.assign(new Error('fileStore needs a file system with hard links', { cause }), {
+      code: 'no_hard_links',
     });
   }
+  await removeFile(trial);
 }
 
 /**

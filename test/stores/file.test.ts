@@ -8,6 +8,7 @@ import fs, {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -111,23 +112,36 @@ test('keeps nothing of a value that was deleted or replaced', async (t) => {
   await store.set('key', 'other', 60);
   assert.doesNotMatch(kept(), /invented-secret/);
   await store.delete('key');
-  assert.equal(kept().replace(',', ''), '{}');
+  assert.equal(kept().replace(',', ''), '');
   const names = readdirSync(path);
   await store.delete('key');
   await store.delete('a key that never was');
   assert.deepEqual(readdirSync(path), names);
   await store.set('key', 'invented-secret', 60);
   assert.equal(await store.compareAndSet!('key', 'invented-secret', undefined, 60), true);
-  assert.equal(kept().replace(',', ''), '{}');
+  assert.equal(kept().replace(',', ''), '');
 });
 
-test('a file that is junk is a failure, then replaced', async (t) => {
-  for (const junk of ['', '{"a":', 'null', '[1]', '{"key":5}', '\u0000\u0000\u0000']) {
+const JUNK = ['', '{"a":', 'null', '[1]', '{"key":5}', '\u0000\u0000\u0000'];
+
+test('a file that is broken holds nothing, and the next write replaces it', async (t) => {
+  for (const junk of JUNK) {
+    const { store, fileOf } = await createStore(t);
+    writeFileSync(fileOf(1), junk);
+
+    assert.equal(await store.get('key'), undefined);
+    assert.equal(await store.compareAndSet!('key', 'value', 'other', 60), false);
+    assert.equal(await store.compareAndSet!('key', undefined, 'other', 60), true);
+    assert.equal(await store.get('key'), 'other');
+  }
+});
+
+test('a client replaces the token of a file that is broken', async (t) => {
+  for (const junk of JUNK) {
     const server = await startServer(t);
     const path = newFolder(t);
-    const { events, onEvent } = recordEvents();
     const create = () =>
-      createClient(server.config({ onEvent }, { oauthTokenProvider: storedToken(fileStore(path)) }));
+      createClient(server.config({}, { oauthTokenProvider: storedToken(fileStore(path)) }));
     await create().getToken();
     for (const name of readdirSync(path))
       if (statSync(join(path, name)).size > 100) writeFileSync(join(path, name), junk);
@@ -136,27 +150,80 @@ test('a file that is junk is a failure, then replaced', async (t) => {
     await create().getToken();
 
     assert.equal(server.tokenRequests.length, 2, junk);
-    const isJson = ['null', '[1]', '{"key":5}'].includes(junk);
-    const failures = Array(isJson ? 0 : 2).fill({
-      type: 'store_failed',
-      operation: 'get',
-      reason: 'SyntaxError',
-    });
-    assert.deepEqual(
-      events.filter(({ type }) => type === 'store_failed'),
-      failures,
-      junk,
-    );
   }
 });
 
-test('compares with no junk', async (t) => {
+test('a value of another user that this process may not read is replaced by set, and named elsewhere', async (t) => {
   const { store, fileOf } = await createStore(t);
-  writeFileSync(fileOf(1), '{"a":');
+  // Permissions do not stop root, who may run these tests.
+  const { readFile } = fs.promises;
+  const denied = Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' });
+  const restore = mockStep('readFile', async (name, ...more) => {
+    if (name === fileOf(1)) throw denied;
+    return readFile(name, ...more);
+  });
+  try {
+    const operations = [
+      () => store.get('key'),
+      () => store.delete('key'),
+      () => store.compareAndSet!('key', 'value', 'other', 60),
+    ];
+    for (const operate of operations) {
+      denied.message = 'EACCES: permission denied';
+      const error = await rejectionOf(Promise.resolve(operate()));
+      assert.equal(error.code, 'EACCES');
+      assert.match(error.message, new RegExp(`of user ${statSync(fileOf(1)).uid}: change its owner`));
+    }
+    await store.set('key', 'other', 60);
+    assert.equal(await store.get('key'), 'other');
+  } finally {
+    restore();
+  }
+});
 
-  await assert.rejects(async () => store.compareAndSet!('key', undefined, 'value', 60), SyntaxError);
+test('makes no version that it could not find again', async (t) => {
+  const { path, store, fileOf } = await createStore(t);
+  const last = 999_999_999_999_999;
+  renameSync(fileOf(1), fileOf(last));
 
-  assert.equal(readFileSync(fileOf(1), 'utf8'), '{"a":');
+  assert.equal(await store.get('key'), 'value');
+  for (const write of [
+    () => store.set('key', 'other', 60),
+    () => store.delete('key'),
+    () => store.compareAndSet!('key', 'value', 'other', 60),
+  ]) {
+    await assert.rejects(async () => write(), {
+      name: 'RangeError',
+      message: /^remove [0-9a-f]{64}\.9{15}$/,
+    });
+  }
+  assert.deepEqual(readdirSync(path).length, 1);
+});
+
+test('deletes on a full disk, which takes an empty file and nothing more', async (t) => {
+  const { store } = await createStore(t);
+  const { open } = fs.promises;
+  const restore = mockStep('open', async (name, ...more) => {
+    const file = await open(name, ...more);
+    const { writeFile } = file;
+    file.writeFile = async (text) => {
+      if (text) throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+      return writeFile.call(file, text);
+    };
+    return file;
+  });
+  try {
+    await assert.rejects(async () => store.set('key', 'other', 60), { code: 'ENOSPC' });
+    assert.equal(await store.compareAndSet!('key', 'value', undefined, 60), true);
+    assert.equal(await store.get('key'), undefined);
+  } finally {
+    restore();
+  }
+  await store.set('key', 'other', 60);
+  const full = mockStep('open', async (name, ...more) => open(name, ...more));
+  await store.delete('key');
+  full();
+  assert.equal(await store.get('key'), undefined);
 });
 
 test('a folder that cannot be written costs events, no call', async (t) => {
@@ -216,31 +283,57 @@ test('rejects for a file that cannot be read, and does not replace it', async (t
   }
 });
 
-test('says that it needs hard links where there are none, and leaves nothing', async (t) => {
-  for (const code of ['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP']) {
+test('says that it needs hard links where there are none, whatever the system says, and leaves nothing', async (t) => {
+  for (const code of ['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EACCES', 'EISDIR', 'UNKNOWN']) {
     const path = newFolder(t);
+    const server = await startServer(t);
+    const { events, onEvent } = recordEvents();
     const restore = failWith('link', code);
     try {
       const error = await rejectionOf(Promise.resolve(fileStore(path).set('key', 'value', 60)));
       assert.match(error.message, /needs a file system with hard links/);
-      assert.deepEqual([error.code, error.cause.code], [code, code]);
+      assert.deepEqual([error.code, error.cause.code], ['no_hard_links', code]);
+      const oauthTokenProvider = storedToken(fileStore(path));
+      await createClient(server.config({ onEvent }, { oauthTokenProvider })).getToken();
     } finally {
       restore();
     }
+    const reasons = events.flatMap((event) => (event.type === 'store_failed' ? [event.reason] : []));
+    assert.deepEqual(new Set(reasons), new Set(['no_hard_links']));
     assert.deepEqual(readdirSync(path), []);
+  }
+});
+
+test('does not blame hard links where one link alone fails, or the disk is full', async (t) => {
+  for (const [code, times] of [
+    ['EACCES', 1],
+    ['ENOSPC', Infinity],
+    ['EDQUOT', Infinity],
+  ] as const) {
+    const { path, store } = await createStore(t);
+    const { link } = fs.promises;
+    let failures = 0;
+    const restore = mockStep('link', async (from, to) => {
+      if (failures++ < times) throw Object.assign(new Error(code), { code });
+      return link(from, to);
+    });
+    try {
+      await assert.rejects(async () => store.set('key', 'other', 60), { code, message: code });
+    } finally {
+      restore();
+    }
+    assert.equal(readdirSync(path).length, 1, code);
   }
 });
 
 test('hands on what the file system says of each step, and leaves nothing aside', async (t) => {
   for (const step of ['mkdir', 'open', 'readdir', 'readFile', 'rename', 'link'] as const) {
     const { path, store } = await createStore(t);
-    const restore = failWith(step, 'EACCES');
+    const restore = failWith(step, 'EIO');
+    // Each link that is tried fails, so there seem to be none.
+    const code = step === 'link' ? 'no_hard_links' : 'EIO';
     try {
-      await assert.rejects(
-        async () => store.set('key', 'other', 60),
-        { code: 'EACCES', message: 'EACCES' },
-        step,
-      );
+      await assert.rejects(async () => store.set('key', 'other', 60), { code }, step);
     } finally {
       restore();
     }
