@@ -347,7 +347,8 @@ function commit(world: World, name: string, text: string, by: Call | undefined):
   );
   if (Number(version) !== history.length)
     world.violation ??= `version ${version} was made after ${history.length - 1}`;
-  history.push({ value: JSON.parse(text).value, step: world.step, by });
+  // A deleted key is an empty file.
+  history.push({ value: text ? JSON.parse(text).value : undefined, step: world.step, by });
 }
 
 function createRandom(seed: number): Random {
