@@ -57,7 +57,13 @@ import {
   type SigningAlgorithm,
   type SigningKey,
 } from 'thingspace-auth/jwt';
-import { createSession, type Session, type SessionOptions } from 'thingspace-auth/session';
+import {
+  createSession,
+  type EnvironmentSessionOptions,
+  type Session,
+  type SessionOptions,
+  sessionFromEnvironment,
+} from 'thingspace-auth/session';
 import { type EncryptionKey, encryptedStore, storedToken, type TokenStore } from 'thingspace-auth/stores';
 import { durableObjectStore, TokenStoreObject } from 'thingspace-auth/stores/durable-object';
 import { fileStore } from 'thingspace-auth/stores/file';
@@ -154,6 +160,9 @@ export const report: Report = (event: ClientEvent) => {
 export const provider: OAuthTokenProvider = async (last: OAuthToken | undefined, request: ProviderContext) =>
   last ?? request.fetchToken();
 
+export const fromVariables: Session = sessionFromEnvironment({
+  env: { THINGSPACE_USERNAME: 'invented', THINGSPACE_PASSWORD: 'invented' },
+} satisfies EnvironmentSessionOptions);
 export const session: Session = createSession({
   username: 'invented',
   password: 'invented',

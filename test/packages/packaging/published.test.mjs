@@ -63,7 +63,7 @@ test('"go to definition" leads from a program to the declaration with its text',
 
   for (const [name, declaration] of [
     ['createClient', 'client.d.ts'],
-    ['createSession', 'session.d.ts'],
+    ['createSession', 'session/createSession.d.ts'],
     ['encryptedStore', 'stores/encryptedStore.d.ts'],
   ]) {
     const line = text.slice(0, text.lastIndexOf(`${name}(`)).split('\n').length;

@@ -8,7 +8,8 @@ import { Application } from 'typedoc';
 
 const read = (path) => readFileSync(join(import.meta.dirname, path), 'utf8');
 const { project, warnings } = await readSources();
-const exported = project.children.flatMap(({ children }) => children);
+// An entry that is imported for its effect has none.
+const exported = project.children.flatMap(({ children = [] }) => children);
 const names = exported.flatMap((reflection) => [...withMembers(reflection, reflection.name)]);
 
 async function readSources() {

@@ -178,20 +178,3 @@ test('npm installs it from git, and it works', (t) => {
     'function\n'.repeat(ENTRIES.length),
   );
 });
-
-test('every link of the packed README and of the recipes leads to a file of the package', () => {
-  // The pages of figures also link what makes them, which only a clone has.
-  const pages = readdirSync(PACKAGE, { recursive: true, encoding: 'utf8' }).filter((path) =>
-    /^(README\.md|examples\/.*\.md|\.github\/SECURITY\.md)$/.test(path),
-  );
-
-  assert.ok(pages.includes('README.md'));
-  for (const page of pages) {
-    for (const [, target] of readFileSync(join(PACKAGE, page), 'utf8').matchAll(
-      /\]\(([^)\s#]+)[^)]*\)|(?:src|srcset|href)="([^"#]+)"/g,
-    )) {
-      if (target && !/^https?:/.test(target))
-        assert.ok(existsSync(join(PACKAGE, dirname(page), target)), `${page}: ${target}`);
-    }
-  }
-});
