@@ -26,7 +26,10 @@ function* withMembers(reflection, path) {
   const { declaration } = reflection.type ?? {};
   const signatures = reflection.signatures ?? declaration?.signatures ?? [];
   const parameters = signatures.flatMap((signature) => signature.parameters ?? []);
-  const comments = [reflection, ...signatures, ...parameters].flatMap(({ comment }) => comment ?? []);
+  const accessors = [reflection.getSignature ?? []].flat();
+  const comments = [reflection, ...accessors, ...signatures, ...parameters].flatMap(
+    ({ comment }) => comment ?? [],
+  );
   const text = comments
     .map(
       ({ summary, blockTags }) =>
@@ -104,7 +107,7 @@ const CANNOT_FAIL = new Set([
   'noClientAuthentication',
 ]);
 
-const RFC = /RFC \d{4} (section \d|appendix [A-Z])/;
+const RFC = /RFC\s+\d{4}\s+(section\s+\d|appendix\s+[A-Z])/;
 const LINK = /https:\/\/\S+/;
 const SOURCES = {
   'Client.fetchToken': RFC,
