@@ -6,7 +6,7 @@
  * @module
  */
 
-import { createEntry, type Entry, valueOf } from './entry.ts';
+import { createEntry, type Entry, valueOfEntry } from './entry.ts';
 import { requireMethods } from './storeFailure.ts';
 import type { TokenStore } from './tokenStore.ts';
 
@@ -65,7 +65,7 @@ export class TokenStoreObject {
   async alarm(): Promise<void> {
     let next = Infinity;
     for (const [key, entry] of await this.#storage.list()) {
-      if (valueOf(entry) === undefined) await this.#storage.delete(key);
+      if (valueOfEntry(entry) === undefined) await this.#storage.delete(key);
       else next = Math.min(next, (entry as Entry).endMs ?? Infinity);
     }
     if (next < Infinity) await this.#storage.setAlarm(next);
@@ -125,7 +125,7 @@ async function run(
   storage: ObjectStorage,
   { operation, key, expected, value, ttlSeconds }: StoreCommand,
 ): Promise<unknown> {
-  const held = valueOf(await storage.get(key));
+  const held = valueOfEntry(await storage.get(key));
   if (operation === 'get') return held;
   if (operation === 'compareAndSet' && held !== expected) return false;
   if (value === undefined) await storage.delete(key);

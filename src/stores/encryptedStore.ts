@@ -63,6 +63,7 @@ export function encryptedStore(
           const { text, value: held } = await read(key);
           if (held !== expected) return false;
           const sealed = value === undefined ? undefined : await seal(first, key, value);
+          // biome-ignore lint/style/noNonNullAssertion: this function is there only if the store has it.
           return store.compareAndSet!(key, text, sealed, ttlSeconds);
         },
       } satisfies Partial<TokenStore>)),

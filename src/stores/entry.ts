@@ -15,7 +15,7 @@ export function createEntry(value: string, ttlSeconds: number | undefined): Entr
 }
 
 /** The value of an entry that has not ended; `undefined` for anything else. */
-export function valueOf(entry: unknown): string | undefined {
+export function valueOfEntry(entry: unknown): string | undefined {
   const { value, endMs = Infinity } = (entry ?? {}) as Partial<Entry>;
   return typeof value === 'string' && Date.now() < endMs ? value : undefined;
 }

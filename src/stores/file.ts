@@ -24,7 +24,7 @@ import { fsync } from 'node:fs';
 import { link, mkdir, open, readdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { createEntry, valueOf } from './entry.ts';
+import { createEntry, valueOfEntry } from './entry.ts';
 import type { TokenStore } from './tokenStore.ts';
 
 /**
@@ -91,49 +91,58 @@ function textOfEntry(value: string, ttlSeconds: number | undefined): string {
 /** A file that is broken holds no value, and the next write replaces it. */
 function valueIn(text: string | undefined): string | undefined {
   try {
-    return valueOf(JSON.parse(text ?? ''));
+    return valueOfEntry(JSON.parse(text ?? ''));
   } catch {
     return undefined;
   }
 }
 
-/**
- * A key's highest version and its text; version 0 if there is none. Who wants the version only also gets that
- * of a file which this process may not read.
- */
-async function findLatest(
-  folder: string,
-  digest: string,
-  wanted: 'text' | 'version',
-): Promise<{ readonly version: number; readonly text?: string }> {
+interface LatestVersion {
+  /** 0 if there is none. */
+  readonly version: number;
+  readonly text?: string;
+}
+
+/** A key's highest version, and its text if that is wanted. */
+async function findLatest(folder: string, digest: string, wanted?: 'text'): Promise<LatestVersion> {
   let seen: number | undefined;
   for (let looks = 1; ; looks++) {
     const { versions, hasHadOne } = await listVersions(folder, digest);
     const version = versions.at(-1) ?? 0;
+    const path = join(folder, `${digest}.${version}`);
+    if (version) {
+      const latest = await readVersion(path, version, wanted);
+      if (latest) return latest;
+      // No name is used twice. If a name is listed again and still cannot be read, it is a
+      // symbolic link that leads nowhere: this rejects and names it.
+      if (version === seen) await stat(path);
+    }
     // A listing may miss a version that is made while it runs. If two listings in a row show no version,
     // there was none at the time of the first one. If there must be a version, and many listings show none,
     // somebody has removed it by hand.
-    if (!version && (hasHadOne ? looks >= MOST_LOOKS : seen === 0)) return { version };
-    const path = join(folder, `${digest}.${version}`);
-    try {
-      if (version) return { version, text: await readFile(path, 'utf8') };
-    } catch (error) {
-      if (codeOf(error) === 'EACCES') {
-        if (wanted === 'version') return { version };
-        await explainDenial(path, error as Error);
-      }
-      // No name is used twice. If a name is listed again and still cannot be read, it is a
-      // symbolic link that leads nowhere.
-      if (codeOf(error) !== 'ENOENT' || version === seen) throw error;
-    }
+    else if (hasHadOne ? looks >= MOST_LOOKS : seen === 0) return { version };
     seen = version;
   }
 }
 
-/** Says whose file it is: one run as another user (root) leaves files that a service cannot read. */
-async function explainDenial(path: string, error: Error): Promise<void> {
-  const { uid } = await stat(path);
-  error.message += ` of user ${uid}: change its owner, or remove it`;
+/**
+ * `undefined`: it has been removed. Where the text is not wanted, a file that this process may not read will do.
+ */
+async function readVersion(
+  path: string,
+  version: number,
+  wanted?: 'text',
+): Promise<LatestVersion | undefined> {
+  try {
+    return { version, text: await readFile(path, 'utf8') };
+  } catch (error) {
+    if (codeOf(error) === 'EACCES') {
+      if (!wanted) return { version };
+      // One run as another user (root) leaves files that a service cannot read.
+      (error as Error).message += ` of user ${(await stat(path)).uid}: change its owner, or remove it`;
+    }
+    return ignoreMissing(error);
+  }
 }
 
 /** Writes the next version, if the latest one may be followed by it, and says whether it did. */
@@ -161,7 +170,7 @@ async function findFollowed(
   digest: string,
   mayFollow: MayFollow,
 ): Promise<number | undefined> {
-  const { version, text } = await findLatest(folder, digest, mayFollow ? 'text' : 'version');
+  const { version, text } = await findLatest(folder, digest, mayFollow && 'text');
   // No writer comes as far. The names of the versions after it would be too long for `listVersions`.
   if (version > 9e14) throw new RangeError(`remove ${digest}.${version}`);
   return !mayFollow || mayFollow(text) ? version : undefined;
@@ -199,7 +208,7 @@ async function linkNext(
       const numbered = join(folder, `${digest}.${version}.${randomUUID()}`);
       await rename(aside, numbered);
       aside = numbered;
-      const isLatest = (await findLatest(folder, digest, 'version')).version === version;
+      const isLatest = (await findLatest(folder, digest)).version === version;
       if (isLatest && (await linkExclusively(aside, join(folder, `${digest}.${version + 1}`)))) return true;
     }
   } catch (error) {
@@ -249,9 +258,9 @@ async function tidy(folder: string, digest: string): Promise<void> {
   if (versions.length > 1 && !hasHadOne)
     await writeFile(join(folder, `${digest}.0`), '', { flag: 'a', mode: 0o600 });
   while (versions.length > 1) {
+    const lowest = Math.min(...versions);
     // All versions below this one are gone, and no writer makes a new file aside any more that is to follow
     // one of them.
-    const lowest = versions[0]!;
     const now = await listVersions(folder, digest);
     for (const name of now.names) if (followedBy(name, digest) < lowest) await removeFile(join(folder, name));
     await removeFile(join(folder, `${digest}.${lowest}`));
@@ -282,8 +291,8 @@ interface Listing {
 async function listVersions(folder: string, digest: string): Promise<Listing> {
   const names = (await readdir(folder).catch(ignoreMissing)) ?? [];
   const versions = names.flatMap((name) => {
-    const [key, version, ...more] = name.split('.');
-    return key === digest && !more.length && /^[1-9]\d{0,14}$/.test(version!) ? Number(version) : [];
+    const [key, version = '', ...more] = name.split('.');
+    return key === digest && !more.length && /^[1-9]\d{0,14}$/.test(version) ? Number(version) : [];
   });
   return { names, versions: versions.sort((a, b) => a - b), hasHadOne: names.includes(`${digest}.0`) };
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { createEntry, valueOf } from './entry.ts';
+import { createEntry, valueOfEntry } from './entry.ts';
 import { requireMethods } from './storeFailure.ts';
 import type { TokenStore } from './tokenStore.ts';
 
@@ -73,7 +73,7 @@ export function kvStore(namespace: WorkersKv | DenoKv): TokenStore {
 
 function workersStore(namespace: WorkersKv): TokenStore {
   return {
-    get: async (key) => valueOf(await namespace.get(await shortNameOf(key), 'json')),
+    get: async (key) => valueOfEntry(await namespace.get(await shortNameOf(key), 'json')),
     set: async (key, value, ttlSeconds) =>
       namespace.put(
         await shortNameOf(key),
@@ -97,14 +97,14 @@ async function shortNameOf(key: string): Promise<string> {
 
 function denoStore(kv: DenoKv): TokenStore {
   return {
-    get: async (key) => valueOf((await kv.get([key])).value),
+    get: async (key) => valueOfEntry((await kv.get([key])).value),
     set: (key, value, ttlSeconds) =>
       whenFree(() => kv.set([key], createEntry(value, ttlSeconds), createExpiry(ttlSeconds))),
     delete: (key) => whenFree(() => kv.delete([key])),
     compareAndSet: async (name, expected, value, ttlSeconds) => {
       const key = [name];
       const { value: entry, versionstamp } = await kv.get(key);
-      if (valueOf(entry) !== expected) return false;
+      if (valueOfEntry(entry) !== expected) return false;
       const checked = kv.atomic().check({ key, versionstamp });
       const change =
         value === undefined

@@ -72,18 +72,17 @@ async function provideToken(
   { compareAndSet }: Pick<TokenStore, 'compareAndSet'>,
 ): Promise<OAuthToken> {
   // An explicit `fetchToken` makes its token request whatever others do, so there is nothing to wait for.
-  let giveUpAtMs = compareAndSet && !request.isForced ? Date.now() + WAIT_LIMIT_MS : 0;
+  const giveUpAtMs = compareAndSet && !request.isForced ? Date.now() + WAIT_LIMIT_MS : 0;
   let releaseLease: ReleaseLease | undefined;
   try {
     for (;;) {
       const found = await readToken(request);
-      if (found?.token && willDo(found.token, request)) return found.token;
-      if (releaseLease || Date.now() >= giveUpAtMs)
-        return await fetchAndStore(request, found, releaseLease && found);
-      const taken = await takeLease(request);
-      if (taken === 'held') await sleep(100 + Math.random() * 200);
-      else if (taken) releaseLease = taken;
-      else giveUpAtMs = 0;
+      if (willDo(found, request)) return found.token;
+      if (releaseLease) return await fetchAndStore(request, found, found);
+      const lease = Date.now() < giveUpAtMs ? await takeLease(request) : undefined;
+      if (!lease) return await fetchAndStore(request, found);
+      if (lease === 'held') await sleep(100 + Math.random() * 200);
+      else releaseLease = lease;
     }
   } finally {
     await releaseLease?.();
@@ -102,12 +101,12 @@ async function readToken(request: SharedRequest): Promise<Found | undefined> {
 
 /**
  * Makes a token request and writes its token over `over`, which was read with the lease. A process that was
- * stopped meanwhile so puts no older token over a newer one. `undefined`: it writes over anything.
+ * stopped meanwhile so puts no older token over a newer one. Without `over` it writes over anything.
  */
 async function fetchAndStore(
   { ask, key, lastToken, fetchToken }: SharedRequest,
   found: Found | undefined,
-  over: Found | undefined,
+  over?: Found,
 ): Promise<OAuthToken> {
   const token = keepKnownEnd(await fetchToken(), found?.token, lastToken);
   if (isExpired(token)) return token;
@@ -152,8 +151,12 @@ const REPEATED_FOR_SECONDS = 60;
  * will do, even if it is the one that the client holds or is close to its end: another request would bring
  * the same token to each process of a fleet.
  */
-function willDo(token: TokenRecord, { isForced, lastToken, clockSkew }: SharedRequest): boolean {
-  if (isForced) return false;
+function willDo(
+  found: Found | undefined,
+  { isForced, lastToken, clockSkew }: SharedRequest,
+): found is { readonly token: TokenRecord } {
+  const token = found?.token;
+  if (!token || isForced) return false;
   if (Math.abs(nowSeconds() - Number(token.repeatedAt)) < REPEATED_FOR_SECONDS) return !isExpired(token);
   if (token.accessToken === lastToken?.accessToken && !isExpired(lastToken)) return false;
   // A token that lives no longer than the skew still serves for a second, as in the client.
