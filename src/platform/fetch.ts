@@ -3,7 +3,7 @@
  * @module
  */
 import { ApiError } from '../core/errors.ts';
-import { isRequestBound, withoutDialog } from './runtimes.ts';
+import { withoutDialog } from './runtimes.ts';
 import { runWithin } from './waiting.ts';
 
 /** The platform's `fetch`, or one that answers and rejects like it. */
@@ -63,7 +63,6 @@ export async function sendOnce(
     answer.response = response;
     const text = await readText(response);
     answer.text = text;
-    await nextTurn();
     return { response, text };
   } catch (cause) {
     throw networkError(url, cause);
@@ -149,25 +148,4 @@ export function networkError(url: string, cause: unknown): unknown {
     code: 'network',
     cause,
   });
-}
-
-/**
- * Waits for one turn of the event loop. One turn after the end of a body, Node's `fetch` gives the connection
- * back. The call that has waited for this answer can then use it, and need not open another one with a TLS
- * handshake. What it waits for is a message, since tests fake timers and `setImmediate`. If the platform has
- * no `MessageChannel`, or one that throws (Next's edge routes), it does not wait.
- */
-async function nextTurn(): Promise<void> {
-  // On such runtimes a message of another request's may never come.
-  if (isRequestBound()) return;
-  try {
-    const { port1, port2 } = new MessageChannel();
-    await new Promise((resolve) => {
-      port1.onmessage = resolve;
-      port2.postMessage(0);
-    });
-    port1.close();
-  } catch {
-    // The wait would only have saved a connection.
-  }
 }

@@ -117,7 +117,7 @@ export function note({ trace, nowMs }: World, { name }: Process, what: string): 
 
 /** Time and timers of the process that asks. Returns what restores the real ones. */
 export function fakePlatform(t: TestContext, world: World): () => void {
-  const { setTimeout: startTimer, clearTimeout: stopTimer, MessageChannel } = globalThis;
+  const { setTimeout: startTimer, clearTimeout: stopTimer } = globalThis;
   const { now } = Date;
   Date.now = () => world.nowMs + (running.getStore()?.skewMs ?? 0);
   globalThis.setTimeout = ((callback: () => void, delayMs = 0) => {
@@ -126,21 +126,12 @@ export function fakePlatform(t: TestContext, world: World): () => void {
   }) as unknown as typeof setTimeout;
   globalThis.clearTimeout = (timer) =>
     void (world.events.delete(timer as unknown as Happening) || stopTimer(timer));
-  // The client waits for a message to itself after each answer.
-  Object.assign(globalThis, { MessageChannel: ImmediateChannel });
   const restore = () => {
-    Object.assign(globalThis, { setTimeout: startTimer, clearTimeout: stopTimer, MessageChannel });
+    Object.assign(globalThis, { setTimeout: startTimer, clearTimeout: stopTimer });
     Date.now = now;
   };
   t.after(restore);
   return restore;
-}
-
-class ImmediateChannel {
-  readonly port1 = { onmessage: (_event: object): void => {}, close: (): void => {} };
-  readonly port2 = {
-    postMessage: (data: unknown): void => queueMicrotask(() => this.port1.onmessage({ data })),
-  };
 }
 
 function schedule(

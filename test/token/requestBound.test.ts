@@ -132,19 +132,6 @@ describe('where a promise may die with the request that began it', () => {
     });
   }
 
-  test('an exchange waits for no message, which might be another request’s', async (t) => {
-    enterEdgeRuntime(t);
-    const { MessageChannel } = globalThis;
-    t.after(() => void (globalThis.MessageChannel = MessageChannel));
-    let channels = 0;
-    globalThis.MessageChannel = class extends MessageChannel {
-      count = channels++;
-    };
-    const server = await startServer(t);
-    await createClient(server.config()).getToken();
-    assert.equal(channels, 0);
-  });
-
   for (const withWaitUntil of [false, true]) {
     test(`a token is ${withWaitUntil ? '' : 'not '}refreshed ahead with${withWaitUntil ? '' : 'out'} waitUntil`, async (t) => {
       enterEdgeRuntime(t);
