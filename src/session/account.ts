@@ -3,6 +3,7 @@
  * @module
  */
 import type { ApiError } from '../core/errors.ts';
+import type { Flight } from '../platform/flight.ts';
 import type { TokenStore } from '../stores/tokenStore.ts';
 import type { ClientState } from '../token/clientState.ts';
 import type { Failure } from '../token/outageGuard.ts';
@@ -34,6 +35,7 @@ export interface Account {
   suspectBearer?: string | undefined;
   /** The error that calls get as long as this record is believed. */
   verdict?: { readonly record: SessionRecord; readonly error: ApiError } | undefined;
+  /** The login under way. */
   flight?: SessionFlight | undefined;
   /** The client that used the session last, or, while a login is under way, the one that began it. */
   client?: ClientState | undefined;
@@ -45,12 +47,7 @@ export interface Account {
 export type UsedAccount = Account & { client: ClientState };
 
 /** A login under way, shared by all who wait. */
-export interface SessionFlight {
-  /** Always fulfils, so that a rejection can only come from the runtime. */
-  readonly outcome: Promise<SessionOutcome>;
-  /** When it gave its last sign of life. */
-  aliveAtMs: number;
-}
+export type SessionFlight = Flight<SessionOutcome>;
 
 /** How a login ended, for those who waited for it. */
 export interface SessionOutcome {

@@ -3,9 +3,9 @@
  * what the record says.
  * @module
  */
-import { callHook } from '../core/events.ts';
+import { startFlight, waitForFlight } from '../platform/flight.ts';
 import { isRequestBound } from '../platform/runtimes.ts';
-import { sleep, throwIfAborted, waitFor } from '../platform/waiting.ts';
+import { sleep, throwIfAborted } from '../platform/waiting.ts';
 import type { SessionFlight, SessionOutcome, UsedAccount } from './account.ts';
 import { deriveAccountKey } from './accountKey.ts';
 import { decide, liveSession, WRITE_USE_AFTER_MS } from './belief.ts';
@@ -13,8 +13,6 @@ import { STORE_FAILED, sessionError, verdictOn } from './failures.ts';
 import { forgetFailures, LOOK_EVERY_MS, logIn, type SessionSearch } from './login.ts';
 import { look, lookBeside } from './storedRecord.ts';
 
-/** A login that another request has begun counts as lost when it gives no sign of life for this long. */
-const LOST_AFTER_MS = 5_000;
 /** A call waits this long for the logins of others. */
 const WAIT_FOR_OTHERS_MS = 120_000;
 /** How often what the store did not take is offered again. */
@@ -50,16 +48,10 @@ export async function obtainSession(
     if (token) return token;
     const joined = account.flight;
     const flight = joined ?? beginFlight(account);
-    const limitMs = joined && isRequestBound() ? LOST_AFTER_MS : undefined;
-    const outcome = await waitFor(flight.outcome, signal, limitMs).catch(() => {
-      throwIfAborted(signal);
-      flight.aliveAtMs = 0;
-    });
+    const outcome = await waitForFlight(account, flight, { signal, isJoined: Boolean(joined) });
     // Those who have waited for a session get it, even if it has been forgotten meanwhile.
     if (outcome?.token) return useSession(account) ?? outcome.token;
     if (outcome) throw outcome.error;
-    if (account.flight === flight && Date.now() - flight.aliveAtMs >= LOST_AFTER_MS)
-      account.flight = undefined;
   }
 }
 
@@ -70,14 +62,9 @@ function beginFlight(account: UsedAccount): SessionFlight {
       (token): SessionOutcome => ({ token }),
       (error): SessionOutcome => ({ error }),
     )
-    .finally(() => {
-      clearInterval(pulse);
-      if (account.flight === flight) account.flight = undefined;
-    });
+    .finally(() => clearInterval(pulse));
   const flight: SessionFlight = { outcome, aliveAtMs: Date.now() };
-  account.flight = flight;
-  void callHook(account.client.settings.waitUntil, outcome);
-  return flight;
+  return startFlight(account, flight, account.client.settings);
 }
 
 /** Gets a session from the store or by one login, but sends none while another login is under way. */

@@ -5,6 +5,7 @@
  */
 import type { Settings } from '../config/settings.ts';
 import type { OAuthToken } from '../core/token.ts';
+import type { Flight } from '../platform/flight.ts';
 import { type HeldToken, holdGiven } from './heldToken.ts';
 import type { Failure } from './outageGuard.ts';
 
@@ -13,7 +14,7 @@ export interface ClientState {
   readonly settings: Settings;
   held: HeldToken | undefined;
   /** The renewal under way. */
-  renewal?: Renewal | undefined;
+  flight?: Renewal | undefined;
   /** The last failure, until a success. */
   failure?: Failure | undefined;
   /**
@@ -24,11 +25,9 @@ export interface ClientState {
 }
 
 /** A renewal under way. */
-export interface Renewal {
+export interface Renewal extends Flight<RenewalOutcome> {
   /** Whether it was begun by the caller's own `fetchToken`. */
   readonly isForced: boolean;
-  readonly startedAtMs: number;
-  readonly outcome: Promise<RenewalOutcome>;
   /** What was held when it began. */
   readonly held: HeldToken | undefined;
   /** Whether nobody waits for it yet: it refreshes ahead. */
@@ -48,10 +47,7 @@ export interface Renewal {
   blockedBy?: Failure | undefined;
 }
 
-/**
- * How a renewal ended. The promise for this always fulfils, so that a rejection can only come from the
- * runtime.
- */
+/** How a renewal ended. */
 export type RenewalOutcome =
   | { readonly token: OAuthToken; readonly error?: never }
   | { readonly token?: never; readonly error: unknown };

@@ -5,9 +5,10 @@
  * @module
  */
 import { isExpired, type OAuthToken } from '../core/token.ts';
+import { waitForFlight } from '../platform/flight.ts';
 import { isRequestBound } from '../platform/runtimes.ts';
-import { throwIfAborted, waitFor } from '../platform/waiting.ts';
-import type { ClientState, Renewal, RenewalOutcome } from './clientState.ts';
+import { throwIfAborted } from '../platform/waiting.ts';
+import type { ClientState, RenewalOutcome } from './clientState.ts';
 import { refreshAtMs } from './heldToken.ts';
 import { blockingFailure } from './outageGuard.ts';
 import { startRenewal } from './renewal.ts';
@@ -33,7 +34,7 @@ export function validToken(state: ClientState): OAuthToken | undefined {
   // Where a promise cannot outlive its request, such a refresh would be lost.
   if (
     nowMs >= held.refreshAtMs &&
-    !state.renewal &&
+    !state.flight &&
     !blockingFailure(state.failure, 'refresh_ahead') &&
     (settings.waitUntil || !isRequestBound())
   ) {
@@ -47,48 +48,50 @@ export function validToken(state: ClientState): OAuthToken | undefined {
  * fails, a remembered token that has not ended still serves.
  */
 export function getToken(state: ClientState, wish: TokenWish = {}): Promise<OAuthToken> {
-  const { renewal } = state;
+  const { flight } = state;
   const { signal, isForced, rejected } = wish;
-  if (!renewal || signal || isForced || rejected || isRequestBound() || validToken(state)) {
+  if (!flight || signal || isForced || rejected || isRequestBound() || validToken(state)) {
     return waitForToken(state, wish);
   }
   // A wait takes memory, and a hundred thousand calls may be waiting for one token.
-  return (renewal.token ??= waitForToken(state, wish));
+  return (flight.token ??= waitForToken(state, wish));
 }
 
-async function waitForToken(
-  state: ClientState,
-  { signal, isForced = false, rejected }: TokenWish,
-): Promise<OAuthToken> {
-  const { tokenProvider } = state.settings;
-  const usable = () => {
-    const token = state.held?.token;
-    return isForced || token?.accessToken === rejected ? undefined : token;
-  };
+async function waitForToken(state: ClientState, wish: TokenWish): Promise<OAuthToken> {
   for (;;) {
-    const valid = usable() && validToken(state);
+    const valid = usableToken(state, wish) && validToken(state);
     if (valid) return valid;
-    throwIfAborted(signal);
-    const joined = state.renewal;
-    // A provider is asked all the same: another process may have stored a token.
-    let outcome: RenewalOutcome | undefined =
-      joined || isForced
-        ? undefined
-        : blockingFailure(state.failure, tokenProvider ? 'provider' : 'exchange');
-    if (!outcome) {
-      const renewal = joined ?? startRenewal(state, { isForced });
-      // With a provider, a renewal that others have begun may be served from a store, which is no answer to
-      // an explicit `fetchToken`.
-      const isShared = !isForced || renewal.isForced || !tokenProvider;
-      if (isShared) renewal.isAhead = false;
-      if (rejected) renewal.isReplacement = true;
-      outcome = await waitForRenewal(renewal, signal, Boolean(joined));
-      throwIfAborted(signal);
-      if (!outcome && state.renewal === renewal) state.renewal = undefined;
-      if (!isShared) continue;
-    }
-    if (outcome) return tokenOf(outcome, usable());
+    throwIfAborted(wish.signal);
+    const outcome = blockedOutcome(state, wish) ?? (await renewalOutcome(state, wish));
+    if (outcome) return tokenOf(outcome, usableToken(state, wish));
   }
+}
+
+/** The token held, if it is what the caller wants. */
+function usableToken({ held }: ClientState, { isForced, rejected }: TokenWish): OAuthToken | undefined {
+  return isForced || held?.token.accessToken === rejected ? undefined : held?.token;
+}
+
+/** The last failure, while it blocks a renewal that nobody has begun yet. `fetchToken` always asks. */
+function blockedOutcome({ settings, failure, flight }: ClientState, { isForced }: TokenWish) {
+  if (flight || isForced) return undefined;
+  return blockingFailure(failure, settings.tokenProvider ? 'provider' : 'exchange');
+}
+
+/** What comes of the renewal under way, or of a new one. `undefined`: that is no answer to this caller. */
+async function renewalOutcome(state: ClientState, wish: TokenWish): Promise<RenewalOutcome | undefined> {
+  const { signal, isForced, rejected } = wish;
+  const isJoined = Boolean(state.flight);
+  const renewal = state.flight ?? startRenewal(state, wish);
+  // With a provider, a renewal that others have begun may be served from a store, which is no answer to an
+  // explicit `fetchToken`.
+  const isShared = !isForced || renewal.isForced || !state.settings.tokenProvider;
+  if (isShared) renewal.isAhead = false;
+  if (rejected) renewal.isReplacement = true;
+  const outcome = await waitForFlight(state, renewal, { signal, isJoined });
+  // A provider that hangs would hang for another minute.
+  const isAnswer = isShared || Object(outcome?.error).code === 'timeout';
+  return isAnswer ? outcome : undefined;
 }
 
 /** The token of a renewal; if it has failed, the one held, as long as that has not ended. */
@@ -96,18 +99,4 @@ function tokenOf({ token, error }: RenewalOutcome, held: OAuthToken | undefined)
   if (token) return token;
   if (held && !isExpired(held)) return held;
   throw error;
-}
-
-/**
- * Waits for a renewal. On workerd and edge runtimes, a renewal that another request has begun may never
- * settle, or reject with an error of the runtime. It counts as lost when it rejects, or 5 s after its begin:
- * the result is then `undefined`.
- */
-function waitForRenewal(
-  { outcome, startedAtMs }: Renewal,
-  signal: AbortSignal | null | undefined,
-  isJoined: boolean,
-): Promise<RenewalOutcome | undefined> {
-  const limitMs = isJoined && isRequestBound() ? Math.min(startedAtMs - Date.now(), 0) + 5_000 : undefined;
-  return signal || limitMs !== undefined ? waitFor(outcome, signal, limitMs).catch(() => undefined) : outcome;
 }

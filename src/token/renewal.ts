@@ -9,17 +9,24 @@ import { assertUsable } from '../config/settings.ts';
 import { ApiError } from '../core/errors.ts';
 import { type ClientEvent, callHook, describeFailure, report } from '../core/events.ts';
 import { createToken, isExpired, type OAuthToken } from '../core/token.ts';
-import { runWithin } from '../platform/waiting.ts';
+import { startFlight } from '../platform/flight.ts';
+import { runWithin, throwIfAborted } from '../platform/waiting.ts';
 import type { ClientState, Renewal, RenewalOutcome } from './clientState.ts';
 import { exchange } from './exchange.ts';
 import { holdNew } from './heldToken.ts';
 import { type Attempted, blockingFailure, nextFailure } from './outageGuard.ts';
 import { withRetries } from './retry.ts';
 
-/** Starts a renewal. Whoever joins it finds it in `state.renewal` from here on. */
+/** Why a renewal is begun. */
+interface RenewalReason {
+  readonly isForced?: boolean | undefined;
+  readonly isAhead?: boolean;
+}
+
+/** Starts a renewal. Whoever joins it finds it in the client's state from here on. */
 export function startRenewal(
   state: ClientState,
-  { isForced = false, isAhead = false }: { readonly isForced?: boolean; readonly isAhead?: boolean },
+  { isForced = false, isAhead = false }: RenewalReason,
 ): Renewal {
   const { held, settings } = state;
   // The promise runs its function, which sets this, before it is returned.
@@ -28,25 +35,25 @@ export function startRenewal(
     isForced,
     isAhead,
     isReplacement: held?.isGivenUp ?? false,
-    startedAtMs: Date.now(),
+    aliveAtMs: Date.now(),
     held,
     attempts: 0,
     // It exists before a provider runs, which may ask this client for a token.
     outcome: new Promise((resolve) => (settle = resolve)),
   };
-  state.renewal = renewal;
+  startFlight(state, renewal, settings);
   // `renew` itself may reject: a provider's error may be made so that looking at it throws.
   settle(renew(state, renewal).catch((error: unknown) => ({ error })));
-  void callHook(settings.waitUntil, renewal.outcome);
   return renewal;
 }
 
 async function renew(state: ClientState, renewal: Renewal): Promise<RenewalOutcome> {
   const { settings } = state;
+  const startedAtMs = Date.now();
   const tell = (event: object) =>
     report(settings, {
       ...event,
-      durationMs: Date.now() - renewal.startedAtMs,
+      durationMs: Date.now() - startedAtMs,
       attempts: renewal.attempts,
     } as ClientEvent);
   try {
@@ -57,7 +64,7 @@ async function renew(state: ClientState, renewal: Renewal): Promise<RenewalOutco
       (signal) => (settings.tokenProvider ? askProvider : makeExchange)(state, renewal, signal),
     );
     // A token that comes late does not replace one that a later renewal has brought meanwhile.
-    const isLate = state.renewal !== renewal && state.held !== renewal.held;
+    const isLate = state.flight !== renewal && state.held !== renewal.held;
     const token = isLate ? given : remember(state, renewal, given);
     if (!renewal.isCounted && !renewal.blockedBy) state.failure = undefined;
     tell({
@@ -74,14 +81,12 @@ async function renew(state: ClientState, renewal: Renewal): Promise<RenewalOutco
       tell({ type: renewal.isAhead ? 'refresh_ahead_failed' : 'token_failed', ...describeFailure(error) });
     }
     return { error };
-  } finally {
-    if (state.renewal === renewal) state.renewal = undefined;
   }
 }
 
-function remember(state: ClientState, { isReplacement }: Renewal, given: OAuthToken): OAuthToken {
+function remember(state: ClientState, renewal: Renewal, given: OAuthToken): OAuthToken {
   const { settings } = state;
-  const held = holdNew(settings, given, state.held, isReplacement);
+  const held = holdNew(settings, given, state.held, renewal.isReplacement);
   state.held = held;
   if (held.isNews) {
     void callHook(settings.onTokenUpdate, held.token, (error) =>
@@ -100,7 +105,7 @@ async function makeExchange(state: ClientState, renewal: Renewal, signal: AbortS
   const { settings } = state;
   // A renewal whose time is over makes no request and counts nothing any more, whatever a provider still
   // does.
-  signal.throwIfAborted();
+  throwIfAborted(signal);
   renewal.blockedBy = renewal.isForced
     ? undefined
     : blockingFailure(state.failure, renewal.isAhead ? 'refresh_ahead' : 'exchange');

@@ -6,6 +6,7 @@ import {
   fakeClock,
   type Handler,
   hold,
+  inTime,
   rejection,
   rejectionOf,
   startServer,
@@ -137,6 +138,21 @@ describe('fetchToken with a provider', () => {
     assert.equal(server.tokenRequests.length, 1);
   });
 
+  test('waits for one that hangs once, and not for another minute', async (t) => {
+    const clock = fakeClock(t);
+    const server = await startServer(t);
+    let asked = 0;
+    const oauthTokenProvider = () => (asked++, new Promise<never>(() => {}));
+    const client = createClient(server.config({}, { oauthTokenProvider }));
+
+    const calls = [client.getToken(), client.fetchToken()].map(rejectionOf);
+    await turns(1);
+    clock.advance(60_000);
+
+    for (const call of calls) assert.equal((await inTime(call)).code, 'timeout');
+    assert.equal(asked, 1);
+  });
+
   test('serves a getToken with what fetchToken has begun', async (t) => {
     const server = await startServer(t);
     let asked = 0;
@@ -216,6 +232,33 @@ describe('an abort', () => {
     controller.abort('gone');
     assert.deepEqual(await Promise.all(reasons), ['gone', 'gone']);
     gate.open();
+  });
+
+  test('that cannot be listened for is the caller’s error, and no lost exchange', async () => {
+    const broken = new Error('invented: no listeners here');
+    let listens = 0;
+    let requests = 0;
+    const signal = {
+      aborted: false,
+      // It heals, so that the test ends without the mend, too.
+      addEventListener: () => {
+        if (listens++ < 10) throw broken;
+      },
+      removeEventListener: () => {},
+    };
+    const client = createClient({
+      clientCredentialsAuthCredentials: {
+        oauthClientId: 'invented-id',
+        oauthClientSecret: 'invented-secret',
+      },
+      fetch: async () => {
+        requests++;
+        return Response.json({ access_token: 'token-1' });
+      },
+    });
+
+    assert.equal(await rejectionOf(client.getToken({ signal: signal as unknown as AbortSignal })), broken);
+    assert.equal(requests, 1);
   });
 
   test('before the call begins no exchange', async (t) => {
