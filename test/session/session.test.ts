@@ -47,15 +47,6 @@ test('logs in with the bearer on first use, and sends the session token with the
   assert.equal(server.tokenRequests.length, 1);
 });
 
-test('logs in over the connection of the token exchange, and sends the call over it too', async (t) => {
-  const server = await startSessionServer(t);
-
-  await server.client(server.account()).authorizedFetch(server.origin + DEVICES_PATH);
-
-  const requests = [...server.tokenRequests, ...server.logins, ...server.calls];
-  assert.deepEqual([requests.length, new Set(requests.map(({ port }) => port)).size], [3, 1]);
-});
-
 test('logs in and out without cookies, and so without the login dialog of a browser', async (t) => {
   const server = await startSessionServer(t);
   const sent: unknown[] = [];
