@@ -1,0 +1,53 @@
+// How VitePress makes the site of the pages that build.mjs has written.
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { slugOf } from '../pages/markdown.mjs';
+
+const build = fileURLToPath(new URL('../../../../.build/', import.meta.url));
+const { name, description, repository, nav, sidebar } = JSON.parse(
+  readFileSync(`${build}siteSource/site.json`, 'utf8'),
+);
+
+export default {
+  title: name,
+  description,
+  lang: 'en',
+  srcDir: `${build}siteSource`,
+  outDir: `${build}site`,
+  cacheDir: `${build}siteCache`,
+  head: [['link', { rel: 'icon', href: 'data:,' }]],
+  markdown: {
+    anchor: { slugify: slugOf },
+    config: keepTablesInside,
+    theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
+  },
+  themeConfig: {
+    nav,
+    sidebar,
+    outline: { label: 'On this page' },
+    search: {
+      provider: 'local',
+      options: { miniSearch: { options: { tokenize }, searchOptions: { combineWith: 'AND', fuzzy: 0.1 } } },
+    },
+    socialLinks: repository ? [{ icon: 'github', link: repository }] : [],
+  },
+};
+
+/** A wide table scrolls in itself, with the keyboard too. */
+function keepTablesInside(md) {
+  md.renderer.rules.table_open = () =>
+    '<div class="table" tabindex="0" role="group" aria-label="Table"><table>\n';
+  md.renderer.rules.table_close = () => '</table></div>\n';
+}
+
+/**
+ * The words of a text, for the search: each as it stands (`oauthClockSkew`, `gateway_fault`), and its parts.
+ * VitePress writes it into the page, so it is complete in itself.
+ */
+function tokenize(text) {
+  const words = text.split(/[^\p{L}\p{N}_]+/u).filter(Boolean);
+  return words.flatMap((word) => {
+    const parts = word.split(/_|(?<=[a-z0-9])(?=[A-Z])/).filter(Boolean);
+    return parts.length > 1 ? [word, ...parts] : parts;
+  });
+}

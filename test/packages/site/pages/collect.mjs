@@ -1,0 +1,67 @@
+// All pages of the site, made of what the repository has.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { readEntries } from './docstrings.mjs';
+import { documentPages } from './documents.mjs';
+import { guidePages } from './guide.mjs';
+import { homePage } from './home.mjs';
+import { showImages } from './images.mjs';
+import { createAddressBook, rewriteLinks } from './links.mjs';
+import { extendGuide } from './options.mjs';
+import { recipePages } from './recipes.mjs';
+import { referencePages } from './reference.mjs';
+import { SCENARIOS } from './scenarios.mjs';
+
+/** The pages, complete, and the pictures that they show. */
+export async function collectPages(root) {
+  const read = (path) => readFileSync(join(root, path), 'utf8');
+  const manifest = JSON.parse(read('package.json'));
+  const repository = addressOfRepository(manifest);
+  const entries = await readEntries({ root, manifest });
+  const { pages: reference, addressOf } = referencePages(entries, { manifest, repository });
+  const { intro, pages: readmePages } = guidePages(read('README.md'));
+  const guide = extendGuide(readmePages, entries, { link: addressOf });
+  const pages = [
+    homePage(intro, read, guide[0].path),
+    ...guide,
+    ...documentPages(read),
+    ...recipePages(read, SCENARIOS),
+    ...reference,
+    playgroundPage(),
+  ];
+  assertPathsDiffer(pages);
+  return { ...finish(pages, { root, repository }), manifest, repository };
+}
+
+function addressOfRepository({ repository }) {
+  const url = repository?.url ?? repository;
+  return url?.replace(/^git\+/, '').replace(/\.git$/, '');
+}
+
+function playgroundPage() {
+  return {
+    path: '/playground',
+    title: 'Playground',
+    description:
+      'A real client talks to a mock ThingSpace in this page. Revoke its token, take the server down, and watch.',
+    layout: 'page',
+    body: '<Playground />',
+  };
+}
+
+function assertPathsDiffer(pages) {
+  const paths = pages.map(({ path }) => path);
+  const twice = paths.filter((path, index) => paths.indexOf(path) !== index);
+  if (twice.length) throw new Error(`two pages have the address ${twice.join(', ')}`);
+}
+
+function finish(pages, { root, repository }) {
+  const book = createAddressBook(pages);
+  const files = new Set();
+  const finished = pages.map((page) => {
+    const { text, files: shown } = showImages(page, root);
+    for (const file of shown) files.add(file);
+    return { ...page, body: rewriteLinks({ ...page, body: text }, { book, root, repository }) };
+  });
+  return { pages: finished, files: [...files] };
+}
