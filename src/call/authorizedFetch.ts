@@ -11,7 +11,6 @@ import type { ClientState } from '../token/clientState.ts';
 import { getToken, validToken } from '../token/getToken.ts';
 import { rejectToken, renewToken } from '../token/rejectedToken.ts';
 import { assertSendable, type Call, readCall, SESSION_HEADER } from './call.ts';
-import { isAllowed } from './origins.ts';
 import { type Sent, send } from './send.ts';
 
 /** What an answer may find spent: the M2M session, the bearer, or the nonce of the proof. */
@@ -31,7 +30,7 @@ export async function authorizedFetch(
   init: RequestInit | undefined,
 ): Promise<Response> {
   const { settings } = source;
-  const call = readCall(settings.apiOrigins, input, init);
+  const call = readCall(settings, input, init);
   const { signal } = call;
   // The caller's own session token wins. An empty one means that none is sent.
   const session = call.sessionToken ?? settings.sessionToken;
@@ -62,6 +61,7 @@ export async function authorizedFetch(
   } catch (error) {
     // As `fetch` does, this lets go of an answer that nobody will get, and of a body that was not sent
     // because of an abort.
+    sent?.limit?.end();
     discard(sent?.response.body);
     if (signal?.aborted)
       discard((call.body ?? call.request?.body) as ReadableStream | null | undefined, error);
@@ -79,20 +79,26 @@ export async function authorizedFetch(
 async function replace(
   source: ClientState,
   call: Call,
-  { response, hop, asksForNonce }: Sent,
+  { response, hop, url, asksForNonce, limit }: Sent,
   { token, session, sessionToken = '' }: Credentials,
   replaced: readonly Kind[],
 ): Promise<{ readonly kind: Kind; readonly next?: OAuthToken | undefined } | undefined> {
-  const { origin } = new URL(response.url, hop.url);
-  if (!hop.headers.has('authorization') || !isAllowed(source.settings.apiOrigins, origin)) return undefined;
+  // A browser that follows by itself takes credentials along within one origin only.
+  if (!hop.headers.has('authorization') || new URL(url).origin !== new URL(hop.url).origin) return undefined;
   const lapsed = typeof session === 'object' && (await session.isLapse(response)) ? session : undefined;
   const kind = asksForNonce ? 'nonce' : lapsed ? 'session' : 'token';
   if (kind === 'token' && response.status !== 401) return undefined;
-  const use = replaced.includes(kind) ? 'replay' : call.isOneShot ? 'stream' : 'call';
+  // A redirect that has changed the method says that what was asked for has been done.
+  const isGone = call.isOneShot || hop.method !== call.method;
+  const use = replaced.includes(kind) ? 'replay' : isGone ? 'stream' : 'call';
   const isWorthIt =
     asksForNonce || (lapsed ? lapsed.giveUp(sessionToken, use) : rejectToken(source, token.accessToken, use));
   if (!isWorthIt || use !== 'call') return undefined;
   if (lapsed) return { kind };
-  const next = asksForNonce ? token : await renewToken(source, token, call.signal);
-  return next && { kind, next };
+  if (asksForNonce) return { kind, next: token };
+  limit?.pause();
+  const next = await renewToken(source, token, call.signal);
+  if (next) return { kind, next };
+  limit?.resume();
+  return undefined;
 }

@@ -3,8 +3,10 @@
  * is sent. Nothing later looks at the caller's objects again, so that what was judged is what is sent.
  * @module
  */
+import type { Settings } from '../config/settings.ts';
 import type { Fetch } from '../platform/fetch.ts';
 import { urlOf } from '../platform/runtimes.ts';
+import { assertSignal } from '../platform/waiting.ts';
 import { guard } from './origins.ts';
 
 export const SESSION_HEADER = 'vz-m2m-token';
@@ -47,12 +49,12 @@ export interface Call {
  * @throws `TypeError` for an origin outside `apiOrigins`, and for what `fetch` refuses of `init`
  */
 export function readCall(
-  apiOrigins: readonly string[],
+  settings: Settings,
   input: Parameters<Fetch>[0],
   init: RequestInit | null | undefined,
 ): Call {
   const request = input instanceof Request ? input : undefined;
-  const url = guard(apiOrigins, request ? urlOf(request) : `${input as string}`);
+  const url = guard(settings, request ? urlOf(request) : `${input as string}`);
   if (init != null && Object(init) !== init) throw new TypeError('init must be an object');
   const options: Record<string, any> & RequestInit = {};
   // Inherited properties count, too: `fetch(url, request)` works, and a Request's properties are getters of
@@ -123,12 +125,6 @@ export function isSafe(method: string): boolean {
   return /^(get|head)$/i.test(method);
 }
 
-/** Takes signals of older make, too (npm's `abort-controller`). */
-function assertSignal(signal: AbortSignal | null | undefined): void {
-  if (signal && !(typeof signal.aborted === 'boolean' && 'addEventListener' in signal))
-    throw new TypeError('signal must be an AbortSignal');
-}
-
 /**
  * The referrer of a `Request`. `fetch` forgets it when there are other options, and there are always ours.
  */
@@ -144,12 +140,7 @@ export function settingsOf(request: any, url: string): Record<string, unknown> {
   const blank: any = new Request(url);
   const names = ['cache', 'credentials', 'keepalive', 'mode'];
   const said = names.filter((name) => request[name] !== blank[name] && request[name] !== 'navigate');
-  // Up to Node 22, undici keeps a proxy's dispatcher here. Later versions do not show it.
-  const key = Object.getOwnPropertySymbols(request).find(({ description }) => description === 'dispatcher');
-  return {
-    ...Object.fromEntries(said.map((name) => [name, request[name]])),
-    ...(key && { dispatcher: request[key] }),
-  };
+  return Object.fromEntries(said.map((name) => [name, request[name]]));
 }
 
 function isStream(body: any): boolean {

@@ -7,7 +7,7 @@
 import { isBare } from '../config/environments.ts';
 import { discard, nameOf } from '../platform/fetch.ts';
 import { type Call, isSafe, SESSION_HEADER } from './call.ts';
-import { isAllowed } from './origins.ts';
+import { isListed } from './origins.ts';
 
 /** One request of a chain. */
 export interface Hop {
@@ -18,8 +18,6 @@ export interface Hop {
   readonly headers: Headers;
   /** `manual`, unless a browser is to follow the redirects. */
   readonly redirect: 'manual' | 'follow';
-  /** As the last redirect has set it. */
-  readonly referrerPolicy?: ReferrerPolicy;
 }
 
 /**
@@ -57,7 +55,7 @@ export function nextHop(
       `The redirect of ${nameOf(hop.url)} is refused: over 20, not safe, or against redirect or integrity`,
     );
   }
-  return isHidden ? { ...hop, redirect: 'follow' } : follow(apiOrigins, hop, status, headers, url);
+  return isHidden ? { ...hop, redirect: 'follow' } : follow(apiOrigins, hop, status, url);
 }
 
 /** Makes `redirected` true for an answer and its clones, as `fetch` itself would have. */
@@ -80,45 +78,20 @@ function locationOf(headers: Headers): string | null {
  * The request that follows a redirect. Headers about the body are dropped when the body is. Headers about the
  * host, and cookies, are dropped at another origin. Credentials go to allowed origins only.
  */
-function follow(
-  apiOrigins: readonly string[],
-  hop: Hop,
-  status: number,
-  answered: Headers,
-  { href, origin }: URL,
-): Hop {
+function follow(apiOrigins: readonly string[], hop: Hop, status: number, { href, origin }: URL): Hop {
   const becomesGet = status === 303 ? !isSafe(hop.method) : status < 303 && /^post$/i.test(hop.method);
   const isElsewhere = origin !== new URL(hop.url).origin;
   // `*` allows calls to every origin, but a redirect to another origin takes no credentials along.
-  const isOutside =
-    isElsewhere &&
-    !isAllowed(
-      apiOrigins.filter((entry) => entry !== '*'),
-      origin,
-    );
+  const isOutside = isElsewhere && !isListed(apiOrigins, origin);
   const isKept = ([name]: [string, string]) =>
     !(becomesGet && /^content-/.test(name)) &&
     !(isElsewhere && /^(cookie|host|proxy-.*)$/.test(name)) &&
     !(isOutside && /^(authorization|dpop|vz-m2m-token)$/.test(name));
-  const referrerPolicy = referrerPolicyOf(answered) ?? hop.referrerPolicy;
   return {
     target: href,
     url: href,
     method: becomesGet ? 'GET' : hop.method,
     headers: new Headers([...hop.headers].filter(isKept)),
     redirect: 'manual',
-    ...(referrerPolicy && { referrerPolicy }),
   };
-}
-
-/**
- * The last policy in the header that is known (Referrer Policy section 8.1). workerd has no referrer policy
- * at all.
- */
-function referrerPolicyOf(headers: Headers): ReferrerPolicy | undefined {
-  const known =
-    /(?<![^\s,])(no-referrer(-when-downgrade)?|same-origin|(strict-)?origin(-when-cross-origin)?|unsafe-url)(?![^\s,])/g;
-  return 'referrerPolicy' in Request.prototype
-    ? (headers.get('referrer-policy')?.match(known)?.at(-1) as ReferrerPolicy)
-    : undefined;
 }

@@ -4,8 +4,9 @@
  */
 import type { Dpop, ProofRequest } from '../config/config.ts';
 import type { OAuthToken } from '../core/token.ts';
-import { assertResponse, limited } from '../platform/fetch.ts';
-import { type Limit, reasonOf, startLimit } from '../platform/waiting.ts';
+import { assertResponse, discard, limited } from '../platform/fetch.ts';
+import { isRequestBound } from '../platform/runtimes.ts';
+import { type Limit, reasonOf, startLimit, waitFor } from '../platform/waiting.ts';
 import type { ClientState } from '../token/clientState.ts';
 import { type Call, isSafe, settingsOf } from './call.ts';
 import { type Hop, markRedirected, nextHop } from './redirects.ts';
@@ -15,9 +16,11 @@ export interface Sent {
   readonly response: Response;
   /** The request that was answered. */
   readonly hop: Hop;
+  /** The URL that answered: another one where a browser has followed redirects by itself. */
+  readonly url: string;
   /** Whether the answer asks for a proof with the nonce that it brings. */
   readonly asksForNonce: boolean | undefined;
-  /** The time limit, which lasts until the body is read. */
+  /** The time limit, which lasts until the body is read; absent if there is no body. */
   readonly limit: Limit | undefined;
 }
 
@@ -41,17 +44,19 @@ export async function send(
   try {
     for (let redirects = 0; ; redirects++) {
       const proof = dpop && (await prove(dpop, hop, token));
-      if (call.spare) call.body ??= await call.spare.arrayBuffer();
-      else if (call.isUsedUp) keepClone(call);
+      if (!call.spare && call.isUsedUp) keepClone(call);
+      else if (call.spare && !isSafe(hop.method)) call.body ??= await readClone(call.spare, signal);
       // For most calls these options are complete. Each further member would cost `fetch` time.
       const options = limit || isAgain || redirects ? optionsOf(call, hop, redirects, signal) : call.options;
       const response = assertResponse(await fetch(hop.target, options));
       const asksForNonce = proof && dpop?.noteNonce(proof, response) === 'nonce';
       const next = response.ok ? undefined : nextHop(apiOrigins, call, hop, response, redirects);
       if (!next) {
+        // A `fetch` that leads calls elsewhere shows in `url` where to, which is not a redirect.
+        const url = response.redirected ? response.url : hop.url;
         if (redirects && !response.redirected) markRedirected(response);
         endWithBody(source, limit, response.body);
-        return { response, hop, asksForNonce, limit };
+        return { response, hop, url, asksForNonce, limit: response.body ? limit : undefined };
       }
       hop = next;
     }
@@ -84,6 +89,23 @@ function keepClone(call: Call): void {
   if (!call.signal?.aborted) call.spare = call.request?.clone();
 }
 
+/** Reads a clone until its end, or until the signal aborts: a body may have no end. */
+async function readClone(clone: Request, signal: AbortSignal | null | undefined): Promise<ArrayBuffer> {
+  // Firefox has no `body`, and no `Request` there has a body without an end.
+  const reader = clone.body?.getReader();
+  const chunks: BlobPart[] = [];
+  try {
+    while (reader) {
+      const { done, value } = await waitFor(reader.read(), signal);
+      if (done) break;
+      chunks.push(value as BlobPart);
+    }
+    return await (reader ? new Blob(chunks) : clone).arrayBuffer();
+  } finally {
+    discard(reader);
+  }
+}
+
 /**
  * The options of a replay, of a redirect, or of a call with a time limit. They are made anew each time, since
  * tracing libraries change the options that they get.
@@ -111,5 +133,6 @@ function endWithBody(source: ClientState, limit: Limit | undefined, body: Respon
   // workerd of 2023 has none.
   if (typeof FinalizationRegistry !== 'function') return;
   source.openBodies ??= new FinalizationRegistry((end) => end());
-  source.openBodies.register(body, limit.end);
+  // Outside of a request workerd allows no `clearTimeout`. Its timers end with their request.
+  source.openBodies.register(body, isRequestBound() ? limit.unfollow : limit.end);
 }

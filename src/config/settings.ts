@@ -40,6 +40,7 @@ export interface Settings extends Transport {
   readonly apiOrigins: readonly string[];
   readonly revocationUrl?: string | undefined;
   readonly sessionUrl?: string | undefined;
+  readonly allowInsecureRequests?: boolean | undefined;
   readonly attempts: number;
   readonly baseDelay: number;
   readonly maxDelay: number;
@@ -75,6 +76,7 @@ export function resolveConfig(config: ClientConfig): Settings {
     apiOrigins: environment.apiOrigins,
     revocationUrl: environment.revocationUrl,
     sessionUrl: environment.sessionUrl,
+    allowInsecureRequests: environment.allowInsecureRequests,
     attempts: retry.attempts,
     baseDelay: retry.baseDelay,
     maxDelay: retry.maxDelay,
@@ -254,7 +256,7 @@ function isObject(value: unknown): value is object {
 /** The origin of a URL, if secrets may go there; `false` if not. */
 export function safeOrigin(
   value: unknown,
-  { allowInsecureRequests }: Partial<CustomEnvironment>,
+  { allowInsecureRequests }: Pick<CustomEnvironment, 'allowInsecureRequests'>,
 ): string | false {
   try {
     const url = new URL(asText(value) ?? '');

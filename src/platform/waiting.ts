@@ -10,6 +10,12 @@ import { unrefTimer } from './runtimes.ts';
 export interface Limit {
   /** Aborts with the limit's error, or with the reason of the caller's signal. */
   readonly signal: AbortSignal;
+  /** Lets it stand still until it is resumed, or ended. */
+  readonly pause: () => void;
+  /** Lets the rest of it run. */
+  readonly resume: () => void;
+  /** Lets go of the caller's signal. */
+  readonly unfollow: () => void;
   /** Ends the limit, so that nothing of it is left. */
   readonly end: () => void;
   /** Lets the limit run on without keeping the process alive. */
@@ -24,12 +30,24 @@ export interface Limit {
 export function startLimit(what: string, limitMs: number, signal: AbortSignal | null | undefined): Limit {
   const controller = new AbortController();
   const unfollow = onAbort(signal, (reason) => controller.abort(reason));
-  const timer = startTimer(() => {
+  const isOver = () => {
     unfollow();
     controller.abort(new ApiError(`${limitMs} ms were not enough for ${what}`, { code: 'timeout' }));
-  }, limitMs);
+  };
+  const endMs = Date.now() + limitMs;
+  let timer = startTimer(isOver, limitMs);
+  let restMs = limitMs;
   return {
     signal: controller.signal,
+    pause: () => {
+      clearTimeout(timer);
+      restMs = endMs - Date.now();
+    },
+    resume: () => {
+      timer = startTimer(isOver, restMs);
+      unrefTimer(timer);
+    },
+    unfollow,
     end: () => {
       clearTimeout(timer);
       unfollow();
@@ -105,6 +123,16 @@ function startTimer(
  */
 export function reasonOf({ reason }: AbortSignal): unknown {
   return AbortSignal.abort(reason).reason;
+}
+
+/**
+ * Refuses what is not a signal. Signals of older make (npm's `abort-controller`) are taken, too.
+ *
+ * @throws `TypeError`
+ */
+export function assertSignal(signal: AbortSignal | null | undefined): void {
+  if (signal != null && !(typeof signal.aborted === 'boolean' && 'addEventListener' in signal))
+    throw new TypeError('signal must be an AbortSignal');
 }
 
 /** Throws the signal's reason if it has aborted. */

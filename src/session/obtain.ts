@@ -88,17 +88,18 @@ async function findOrLogIn(account: UsedAccount): Promise<string> {
 async function step(account: UsedAccount, search: SessionSearch): Promise<string | undefined> {
   if (!(await look(account))) throw sessionError(account, STORE_FAILED, account.storeFailure);
   const { belief, id } = account;
-  const decision = decide(belief, Date.now(), id);
+  const nowMs = Date.now();
+  const decision = decide(belief, nowMs, id);
   if (decision === 'login') return logIn(account, search);
   if (decision === 'use') {
     forgetFailures(account);
     // If its last use is a while ago, the others learn at once that it is used.
-    account.lookedAtMs = belief.record.usedAtMs ?? 0;
+    account.lookedAtMs = liveSession(belief.record, nowMs)?.usedAtMs ?? 0;
     return useSession(account);
   }
   if (decision !== 'wait') throw verdictOn(account, belief.record);
   search.countingSinceMs = undefined;
-  if (Date.now() - search.startedAtMs >= WAIT_FOR_OTHERS_MS) {
+  if (nowMs - search.startedAtMs >= WAIT_FOR_OTHERS_MS) {
     throw sessionError(account, 'another login is under way; try again later');
   }
   await sleep(LOOK_EVERY_MS);

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { createServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
-import { type TestContext, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import {
   ApiError,
   createClient,
@@ -20,6 +20,7 @@ import {
   bearerOf,
   fakeClock,
   hold,
+  inTime,
   type Received,
   recordEvents,
   rejection,
@@ -28,6 +29,7 @@ import {
   type TestServer,
   tokenAnswer,
   turn,
+  turns,
 } from '../support/server.ts';
 
 const HELD: OAuthToken = { accessToken: 'held-token', tokenType: 'Bearer' };
@@ -861,4 +863,159 @@ test('waits for no message of a MessageChannel, which may be a stub', async (t) 
   const client = createClient(server.config({ timeout: 2_000 }));
 
   assert.equal((await client.getToken()).accessToken, 'token-1');
+});
+
+describe('a call that a redirect has made another one of', () => {
+  for (const status of [301, 302, 303]) {
+    test(`gets its 401 behind a ${status}, since its POST has been done; the next call renews`, async (t) => {
+      const server: TestServer = await startServer(t, {
+        api: ({ url, headers }): Answer => {
+          if (url === '/orders') return { status, headers: { location: '/orders/1' } };
+          return bearerOf(headers) === 'held-token' ? rejection : {};
+        },
+      });
+      const { authorizedFetch } = createClient(server.config({}, { oauthToken: HELD }));
+
+      const refused = await authorizedFetch(`${server.origin}/orders`, { method: 'POST', body: 'one order' });
+      assert.deepEqual([refused.status, await refused.json()], [401, rejection.body]);
+      const served = await authorizedFetch(`${server.origin}/orders/1`);
+
+      assert.equal(served.status, 200);
+      assert.deepEqual(
+        server.apiRequests.map(({ method, url }) => `${method} ${url}`),
+        ['POST /orders', 'GET /orders/1', 'GET /orders/1'],
+      );
+      assert.equal(server.tokenRequests.length, 1);
+    });
+  }
+
+  test('is sent again behind a 307, which has done nothing', async (t) => {
+    const server: TestServer = await startServer(t, {
+      api: ({ url, headers }): Answer => {
+        if (url === '/orders') return { status: 307, headers: { location: '/here' } };
+        return bearerOf(headers) === 'held-token' ? rejection : {};
+      },
+    });
+    const { authorizedFetch } = createClient(server.config({}, { oauthToken: HELD }));
+
+    const { status } = await authorizedFetch(`${server.origin}/orders`, {
+      method: 'POST',
+      body: 'one order',
+    });
+
+    assert.deepEqual([status, server.apiRequests.length], [200, 4]);
+  });
+});
+
+describe('a fetch that leads calls elsewhere, as a development proxy does', () => {
+  test('has its 401 renewed', async (t) => {
+    const server = await startServer(t);
+    server.revoked.add('held-token');
+    const rerouted: Fetch = (input, init) =>
+      fetch(String(input).replace('https://api.example.com', server.origin), init);
+    const { authorizedFetch } = createClient(
+      server.config({ fetch: rerouted }, { oauthToken: HELD }, { apiOrigins: ['https://api.example.com'] }),
+    );
+
+    assert.equal((await authorizedFetch('https://api.example.com/x')).status, 200);
+
+    assert.deepEqual(
+      server.apiRequests.map(({ headers }) => bearerOf(headers)),
+      ['held-token', 'token-1'],
+    );
+  });
+});
+
+/** A body that goes on for ever, at its reader's pace. */
+function endless(): { readonly body: ReadableStream; readonly cancelled: Promise<unknown> } {
+  let tell!: (reason: unknown) => void;
+  const cancelled = new Promise<unknown>((resolve) => {
+    tell = resolve;
+  });
+  const body = new ReadableStream({
+    pull: async (controller) => {
+      await turn();
+      controller.enqueue(new Uint8Array(1024));
+    },
+    cancel: (reason) => tell(reason),
+  });
+  return { body, cancelled };
+}
+
+describe('a Request whose body has no end', () => {
+  for (const status of [401, 307, 308]) {
+    test(`ends with the caller's reason after an early ${status}, and its source hears of it`, async (t) => {
+      const server = await startServer(t);
+      const controller = new AbortController();
+      const { signal } = controller;
+      let calls = 0;
+      // Answers before it has read the body, as servers do that refuse by the headers.
+      const early: Fetch = async (input) => {
+        calls++;
+        void (input as Request).body?.cancel();
+        return new Response(null, { status, headers: { location: '/elsewhere' } });
+      };
+      const { authorizedFetch } = createClient(
+        server.config({ fetch: tokensFrom(server, early) }, { oauthToken: HELD }),
+      );
+      const { body, cancelled } = endless();
+
+      const pending = rejectionOf(
+        authorizedFetch(requestOf(server.origin, { method: 'POST', body, signal })),
+      );
+      await turns(50);
+      controller.abort('enough');
+
+      assert.equal(await inTime(pending), 'enough');
+      await inTime(cancelled);
+      assert.equal(calls, 1);
+    });
+
+    test(`ends with the time limit after an early ${status}`, async (t) => {
+      const server = await startServer(t);
+      const early: Fetch = async (input) => {
+        void (input as Request).body?.cancel();
+        return new Response(null, { status, headers: { location: '/elsewhere' } });
+      };
+      const { authorizedFetch } = createClient(
+        server.config({ fetch: tokensFrom(server, early), timeout: 100 }, { oauthToken: HELD }),
+      );
+
+      const error = await inTime(
+        rejectionOf(authorizedFetch(requestOf(server.origin, { method: 'POST', body: endless().body }))),
+      );
+
+      assert.equal(error.code, 'timeout');
+    });
+  }
+
+  test('is not read for a redirect that drops it', async (t) => {
+    const server = await startServer(t);
+    const statuses = [303, 200];
+    const early: Fetch = async (input) => {
+      if (input instanceof Request) void input.body?.cancel();
+      return new Response(null, { status: statuses.shift()!, headers: { location: '/elsewhere' } });
+    };
+    const { authorizedFetch } = createClient(server.config({ fetch: early }, { oauthToken: HELD }));
+
+    const call = authorizedFetch(requestOf(server.origin, { method: 'POST', body: endless().body }));
+
+    assert.equal((await inTime(call)).status, 200);
+  });
+});
+
+test('refuses a signal that is none, at once and by each function, and sends nothing', async (t) => {
+  const server = await startServer(t);
+  const { authorizedFetch, getToken, fetchToken } = createClient(server.config());
+  for (const none of [new AbortController(), 5, 0, '', 'x', {}, { aborted: false }]) {
+    const signal = none as AbortSignal;
+    for (const call of [
+      getToken({ signal }),
+      fetchToken({ signal }),
+      authorizedFetch(server.origin, { signal }),
+    ]) {
+      await assert.rejects(call, { name: 'TypeError', message: 'signal must be an AbortSignal' });
+    }
+  }
+  assert.deepEqual([server.tokenRequests.length, server.apiRequests.length], [0, 0]);
 });

@@ -774,8 +774,7 @@ const ANSWERS: Readonly<Record<string, (response: ServerResponse, query: URLSear
   '/answer': (response, query) => response.writeHead(Number(query.get('status')), 'In Words').end('text'),
   '/empty': (response) => response.end(),
   '/to': (response, query) => {
-    const [to, policy] = [query.get('to'), query.get('policy')];
-    if (policy !== null) response.setHeader('referrer-policy', policy);
+    const to = query.get('to');
     redirect(response, query.get('status') ?? '200', to && query.has('raw') ? rawLocation(to) : to);
   },
   '/twoLocations': (response) => redirect(response, '302', ['/end', '/other']),

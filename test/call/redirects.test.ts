@@ -412,10 +412,13 @@ for (const timeout of [0, 60_000]) {
 
         assert.equal(response.status, 200);
         assert.equal(sent.length, 5);
+        // One that is hidden in a Request goes along with the Request itself only.
+        const isGivenAgain = (index: number) => !isRequest || index === 0 || index === 3;
         for (const [index, { settings: told, dispatcher: used }] of sent.entries()) {
           assert.deepEqual(told, OWN, `sending ${index + 1}`);
           // Newer versions of Node do not show it.
-          if (hasVisibleDispatcher()) assert.equal(used, dispatcher, `sending ${index + 1}`);
+          if (hasVisibleDispatcher() && isGivenAgain(index))
+            assert.equal(used, dispatcher, `sending ${index + 1}`);
         }
       });
     }
@@ -431,23 +434,6 @@ test('keeps the mode of a Request on its own origin', async () => {
   assert.deepEqual(
     sent.map(({ settings: { mode } }) => mode),
     ['same-origin', 'same-origin'],
-  );
-});
-
-test('takes nothing else of a Request for its dispatcher where the platform does not show it', async () => {
-  const { fetch, sent } = spyOnSettings([307, FAR], [200]);
-  const { authorizedFetch } = createClient({ ...CONFIG, fetch });
-  const request = new Request('https://api.example.com/');
-  for (const symbol of Object.getOwnPropertySymbols(request)) {
-    if (symbol.description === 'dispatcher') delete (request as any)[symbol];
-  }
-  Object.assign(request, { [Symbol('of a tracing library')]: 'invented trace' });
-
-  await authorizedFetch(request);
-
-  assert.deepEqual(
-    sent.map(({ dispatcher }) => dispatcher),
-    [undefined, undefined],
   );
 });
 
@@ -492,29 +478,17 @@ test("keeps a Request's referrer beside options only where fetch does: where the
   }
 });
 
-for (const [header, expected] of [
-  ['no-referrer', 'no-referrer'],
-  ['same-origin, origin', 'origin'],
-  ['unsafe-url, invented', 'unsafe-url'],
-  ['invented', 'strict-origin'],
-  ['', 'strict-origin'],
-  ['Origin', 'strict-origin'],
-  ['no-origin', 'strict-origin'],
-  ['original', 'strict-origin'],
-  ['same-origin ,\t origin', 'origin'],
-] as const) {
-  test(`obeys the Referrer-Policy '${header}' of a redirect from the next hop on`, async () => {
-    const { fetch, sent } = spyOnSettings([307, { ...FAR, 'referrer-policy': header }], [307, FAR], [200]);
-    const { authorizedFetch } = createClient({ ...CONFIG, fetch });
+test('does not look at the Referrer-Policy of a redirect: no platform sends a referrer of its own there', async () => {
+  const { fetch, sent } = spyOnSettings([307, { ...FAR, 'referrer-policy': 'no-referrer' }], [200]);
+  const { authorizedFetch } = createClient({ ...CONFIG, fetch });
 
-    await authorizedFetch('https://api.example.com/', { referrerPolicy: 'strict-origin' });
+  await authorizedFetch('https://api.example.com/', { referrerPolicy: 'strict-origin' });
 
-    assert.deepEqual(
-      sent.map(({ settings }) => settings.referrerPolicy),
-      ['strict-origin', expected, expected],
-    );
-  });
-}
+  assert.deepEqual(
+    sent.map(({ settings }) => settings.referrerPolicy),
+    ['strict-origin', 'strict-origin'],
+  );
+});
 
 test('refuses a redirect to another origin for a call of mode same-origin, as fetch does', async (t) => {
   const [a, b] = [await startServer(t), await startServer(t)];

@@ -669,7 +669,7 @@ describe('environments', () => {
     ['http://localhost:3000', ['http://localhost:3000'], ['http://localhost', 'https://localhost:3000']],
     ['http://127.0.0.1', ['http://127.0.0.1'], ['http://127.0.0.2']],
     ['http://[::1]:8080', ['http://[::1]:8080'], ['http://[::1]', 'http://[::2]:8080']],
-    ['*', ['https://any.example.net', 'http://any.example.net'], []],
+    ['*', ['https://any.example.net', 'http://localhost:3000', 'http://[::1]'], ['http://any.example.net']],
   ];
   for (const [entry, allowed, refused] of ORIGINS) {
     test(`let ${entry} stand for what it says and for nothing else`, async () => {
@@ -688,6 +688,17 @@ describe('environments', () => {
       assert.equal(requests.length, 1 + allowed.length);
     });
   }
+
+  test('let * stand for plain http, too, where insecure requests are allowed', async () => {
+    const { fetch } = stubFetch();
+    const environment = { ...ENDPOINTS, apiOrigins: ['*'], allowInsecureRequests: true };
+    const client = createClient({
+      ...configWith('environment', 'apiOrigins', ['*'], { fetch }),
+      environment,
+    });
+
+    assert.equal((await client.authorizedFetch('http://any.example.net/x')).status, 200);
+  });
 
   test('may be a module, which has no prototype', async () => {
     const lines = Object.entries(ENDPOINTS).map(

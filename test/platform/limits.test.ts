@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { getEventListeners } from 'node:events';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
@@ -149,6 +150,84 @@ describe('the time limit of an API call', () => {
     });
 
     assert.equal(await client.authorizedFetch('https://thingspace.verizon.com/x'), answer);
+
+    assert.deepEqual(clock.pendingMs(), [5_000]);
+  });
+
+  test('stands still while a 401 is renewed: the body of the 401 that goes to the caller can be read', async (t) => {
+    const clock = fakeClock(t);
+    const server = await startServer(t);
+    const ready = hold();
+    server.api = async (_, response) => {
+      clock.advance(3_000);
+      response.writeHead(401).write('half');
+      await ready.promise;
+      response.end(' and half');
+    };
+    // The renewal brings the same token, so the 401 is the caller's.
+    server.token = () => (clock.advance(4_000), tokenAnswer('held-token'));
+    const credentials = { oauthToken: { accessToken: 'held-token', tokenType: 'Bearer' } as const };
+    const client = createClient(server.config({ timeout: 5_000 }, credentials));
+
+    const response = await client.authorizedFetch(`${server.origin}/x`);
+    clock.advance(1_999);
+    ready.open();
+
+    assert.equal(await response.text(), 'half and half');
+    assert.equal(server.tokenRequests.length, 1);
+  });
+
+  test('then runs on for the rest, and no longer', async (t) => {
+    const clock = fakeClock(t);
+    const server = await startServer(t);
+    server.api = (_, response) => {
+      clock.advance(3_000);
+      response.writeHead(401).write('half');
+    };
+    server.token = () => tokenAnswer('held-token');
+    const credentials = { oauthToken: { accessToken: 'held-token', tokenType: 'Bearer' } as const };
+    const client = createClient(server.config({ timeout: 5_000 }, credentials));
+
+    const response = await client.authorizedFetch(`${server.origin}/x`);
+    const failure = rejectionOf(response.text());
+    clock.advance(2_000);
+
+    assert.equal((await inTime(failure)).code, 'timeout');
+  });
+
+  test('leaves no timer where the 401 that goes to the caller has no body', async (t) => {
+    const clock = fakeClock(t);
+    const server = await startServer(t);
+    server.token = () => tokenAnswer('held-token');
+    const credentials = { oauthToken: { accessToken: 'held-token', tokenType: 'Bearer' } as const };
+    const bodiless: Fetch = (input, init) =>
+      input === server.tokenUrl ? fetch(input, init) : Promise.resolve(new Response(null, { status: 401 }));
+    const client = createClient(server.config({ timeout: 5_000, fetch: bodiless }, credentials));
+
+    assert.equal((await client.authorizedFetch(`${server.origin}/x`)).status, 401);
+
+    assert.deepEqual(clock.pendingMs(), []);
+  });
+
+  test('keeps no follower where no call may end a timer outside of a request, as on workerd', async (t) => {
+    const clock = fakeClock(t);
+    setGlobal(t, 'WebSocketPair', class {});
+    const { signal } = new AbortController();
+    const client = createClient({
+      clientCredentialsAuthCredentials: {
+        oauthClientId: 'invented-id',
+        oauthToken: { accessToken: 'held-token', tokenType: 'Bearer' },
+      },
+      timeout: 5_000,
+      fetch: async () => new Response('body'),
+    });
+    await client.authorizedFetch('https://thingspace.verizon.com/x', { signal }).then(({ status }) => status);
+    assert.equal(getEventListeners(signal, 'abort').length, 1);
+
+    await clock.until(() => {
+      collectGarbage();
+      return !getEventListeners(signal, 'abort').length;
+    });
 
     assert.deepEqual(clock.pendingMs(), [5_000]);
   });

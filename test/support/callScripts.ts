@@ -68,7 +68,6 @@ const POLICIES = [
   'strict-origin-when-cross-origin',
   'unsafe-url',
 ];
-const POLICY_HEADERS = [...POLICIES, 'invented', 'origin, invented', 'invented, unsafe-url', '', 'ORIGIN'];
 
 /** Good values of each option; a page of the first server's own is what `referrer` may name. */
 const OPTIONS: Readonly<Record<string, readonly unknown[]>> = {
@@ -161,15 +160,12 @@ export function drawScript(seed: number): CallScript {
   if (isRedirected && options.mode === 'no-cors') options.mode = 'cors';
   const status = pick(STATUSES);
   const [to, raw] = chance(0.2) ? [pick(RAW_LOCATIONS), '&raw=1'] : [pick(LOCATIONS), ''];
-  const policy = chance(0.4) ? `&policy=${encodeURIComponent(pick(POLICY_HEADERS))}` : '';
-  const redirecting = `/to?status=${status}&to=${encodeURIComponent(to)}${raw}${policy}`;
+  const redirecting = `/to?status=${status}&to=${encodeURIComponent(to)}${raw}`;
   const answering = isRedirected ? redirecting : pick(PLAIN_TARGETS);
   const target = signal.endsWith('while it runs') ? pick(HANGING_TARGETS) : answering;
   // A redirect with integrity is refused, on purpose.
   if (!target.startsWith('/to') && chance(0.1))
     options.integrity = pick(['', 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=']);
-  // What a policy has cut off stays so in fetch, also under a laxer one that a redirect brings.
-  if (policy) Object.assign(options, withLaxPolicy(options));
   const body = /^(post|put)$/i.test(method) && chance(0.7) ? drawBody(pick, target, input) : undefined;
   return {
     input,
@@ -179,7 +175,8 @@ export function drawScript(seed: number): CallScript {
     headers: Math.floor(random() * HEADERS.length),
     signal,
     bad,
-    hasDispatcher: chance(0.15),
+    // One that is hidden in a Request goes along with the Request itself only.
+    hasDispatcher: chance(0.15) && (!target.startsWith('/to') || !/^(Request|subclass)$/.test(input)),
   };
 }
 
@@ -188,13 +185,6 @@ function drawOptions(pick: Random, chance: (part: number) => boolean): Record<st
   for (const [name, values] of Object.entries(OPTIONS)) if (chance(0.25)) options[name] = pick(values);
   if (chance(0.4)) options.redirect = pick(['follow', 'follow', 'manual', 'error']);
   return options;
-}
-
-function withLaxPolicy({ referrer, referrerPolicy }: Readonly<Record<string, unknown>>): object {
-  return {
-    ...(referrerPolicy !== undefined && { referrerPolicy: 'unsafe-url' }),
-    ...(`${referrer as string}`.startsWith('https:') && { referrer: 'ORIGIN/page' }),
-  };
 }
 
 /**
