@@ -1,0 +1,3 @@
+import { callThreeTimes } from '../../../call.mjs';
+
+export default defineEventHandler(() => callThreeTimes());
