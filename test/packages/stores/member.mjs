@@ -1,7 +1,7 @@
 // One process of a fleet, in Node, Deno or Bun: answers each message `{ id, action, args }` with `{ id,
 // result }` or `{ id, error }`, after a first answer once it can be asked.
 import process from 'node:process';
-import { createFleetClient } from './fleetClient.mjs';
+import { createFleetClient, createSessionClient } from './fleetClient.mjs';
 import { openStore } from './openStore.mjs';
 import { callStore } from './remoteStore.mjs';
 
@@ -25,6 +25,17 @@ const actions = {
     const onEvent = ({ type }) => void (type === 'store_failed' && failures++);
     client = tokenUrl && createFleetClient(opened.store, tokenUrl, { onEvent });
   },
+  /** Opens a store, with an M2M session on it. */
+  openSession: async (place, origin, password) => {
+    opened = await openStore(place);
+    client = createSessionClient(opened.store, origin, password);
+  },
+  /** Makes a call that needs the session: `'ok'`, or the code of its error. */
+  callSession: () =>
+    client.authorizedFetch('/devices').then(
+      () => 'ok',
+      ({ code, message }) => code ?? message,
+    ),
   shift: (ms) => void (shiftedMs += ms),
   /** Waits until the server of the store answers. */
   ping: async () => void (await opened.ping()),

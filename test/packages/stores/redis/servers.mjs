@@ -10,9 +10,10 @@ import { freePort } from '../../../support/freePort.mjs';
 import { endWithTest } from '../children.mjs';
 
 /**
- * Starts `redis-server` or `valkey-server`, in memory only; `port` to take the place of one that was stopped.
+ * Starts `redis-server` or `valkey-server`; `port` to take the place of one that was stopped. It keeps each
+ * write in `folder`; absent: in memory only.
  */
-export async function startRedis(binary, port) {
+export async function startRedis(binary, port, folder) {
   port ??= await freePort();
   const options = [
     '--bind',
@@ -22,9 +23,11 @@ export async function startRedis(binary, port) {
     '--save',
     '',
     '--appendonly',
-    'no',
+    folder ? 'yes' : 'no',
+    '--appendfsync',
+    'always',
     '--dir',
-    tmpdir(),
+    folder ?? tmpdir(),
   ];
   const child = endWithTest(spawn(binary, options, { stdio: ['ignore', 'ignore', 'inherit'] }));
   const failure = once(child, 'error').then(([error]) => Promise.reject(error));
