@@ -46,23 +46,20 @@ export function loginFailed(account: UsedAccount, reply: SessionReply): ApiError
   return error;
 }
 
-/** The error of calls while no login is sent. It is made once for each record that says so. */
+/** The error of calls while no login is sent. It is made once for each record, and once more when a pause has no end. */
 export function verdictOn(account: UsedAccount, record: SessionRecord): ApiError {
-  if (account.verdict?.record !== record) account.verdict = { record, error: createVerdict(account, record) };
-  return account.verdict.error;
-}
-
-function createVerdict(account: UsedAccount, record: SessionRecord): ApiError {
+  const { verdict, failure } = account;
+  const isOver = loginDueAtMs(record, Date.now()) === Infinity;
+  const code = isOver ? 'session_refused' : 'session_failed';
+  if (verdict?.record === record && verdict.error.code === code) return verdict.error;
   const { status: statusCode } = record;
   const seen = statusCode
     ? `refused the username and password (${statusCode})`
     : 'gave no clear answer twice';
-  const isOver = loginDueAtMs(record, Date.now()) === Infinity;
-  return sessionError(account, `${nameOf(endpointOf(account, '/login'))} ${seen}; ${sayNext(record)}`, {
-    code: isOver ? 'session_refused' : 'session_failed',
-    statusCode,
-    ...(account.failure && { cause: account.failure.error }),
-  });
+  const what = `${nameOf(endpointOf(account, '/login'))} ${seen}; ${sayNext(record)}`;
+  const error = sessionError(account, what, { code, statusCode, ...(failure && { cause: failure.error }) });
+  account.verdict = { record, error };
+  return error;
 }
 
 /** Says when the next login is due: not before `spacedUntilMs`, and not before the end of a pause. */

@@ -6,6 +6,7 @@
  */
 import type { ApiError } from '../core/errors.ts';
 import { report } from '../core/events.ts';
+import { isLately } from '../core/lately.ts';
 import type { OAuthToken } from '../core/token.ts';
 import { nameOf, sendOnce } from '../platform/fetch.ts';
 import { runWithin, sleep } from '../platform/waiting.ts';
@@ -121,7 +122,7 @@ async function countLogin(account: UsedAccount, search: SessionSearch): Promise<
     if (isUnchanged) account.belief = afterFailedCount(before);
     throw sessionError(account, STORE_FAILED, account.storeFailure);
   }
-  if (write.answer && isUnchanged && Math.abs(Date.now() - login.count.countedAtMs) < SEND_WITHIN_MS) {
+  if (write.answer && isUnchanged && isLately(login.count.countedAtMs, SEND_WITHIN_MS)) {
     account.belief = afterCount(login);
     return login;
   }

@@ -88,18 +88,17 @@ async function findOrLogIn(account: UsedAccount): Promise<string> {
 async function step(account: UsedAccount, search: SessionSearch): Promise<string | undefined> {
   if (!(await look(account))) throw sessionError(account, STORE_FAILED, account.storeFailure);
   const { belief, id } = account;
-  const nowMs = Date.now();
-  const decision = decide(belief, nowMs, id);
+  const decision = decide(belief, Date.now(), id);
   if (decision === 'login') return logIn(account, search);
   if (decision === 'use') {
     forgetFailures(account);
     // If its last use is a while ago, the others learn at once that it is used.
-    account.lookedAtMs = liveSession(belief.record, nowMs)?.usedAtMs ?? 0;
+    account.lookedAtMs = belief.record.usedAtMs ?? 0;
     return useSession(account);
   }
   if (decision !== 'wait') throw verdictOn(account, belief.record);
   search.countingSinceMs = undefined;
-  if (nowMs - search.startedAtMs >= WAIT_FOR_OTHERS_MS) {
+  if (Date.now() - search.startedAtMs >= WAIT_FOR_OTHERS_MS) {
     throw sessionError(account, 'another login is under way; try again later');
   }
   await sleep(LOOK_EVERY_MS);

@@ -1071,6 +1071,25 @@ test('sends no login after that, with a password that has brought none within 30
   assert.equal(server.logins.length, 3);
 });
 
+test('says that no login is sent any more where the 30 days end during a pause', async (t) => {
+  const clock = fakeClock(t);
+  const server = await startSessionServer(t);
+  const { authorizedFetch } = server.client(server.account());
+  const call = () => authorizedFetch(server.origin + DEVICES_PATH);
+  await call();
+  clock.advance(30 * 24 * 60 * MINUTE_MS - 2 * MINUTE_MS);
+  server.login = () => ({ status: 504 });
+  await assert.rejects(call(), isFailed);
+  clock.advance(1_000);
+  await assert.rejects(call(), isFailed);
+  await assert.rejects(call(), { ...isFailed, message: /gave no clear answer twice; next login: / });
+
+  clock.advance(2 * MINUTE_MS);
+
+  await assert.rejects(call(), { ...isRefused, isTemporary: false, message: /; no further login is sent/ });
+  assert.equal(server.logins.length, 3);
+});
+
 test('allows one more login after reset() where two have ended without a clear answer', async (t) => {
   const clock = fakeClock(t);
   const server = await startSessionServer(t);

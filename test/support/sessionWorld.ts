@@ -2,7 +2,8 @@
  * A made-up world for `sessionSimulation.test.ts`: one account, one store, processes with the real session
  * code in each, and everything around them invented: clocks, timers, network, store. All that a process waits
  * for comes as an event, in an order drawn from a seed. Before each event the process may be stopped for a
- * while or killed. Rules that must hold whatever happens are checked where it happens.
+ * while or killed. What it has sent goes on its way even so. Rules that must hold whatever happens are
+ * checked where it happens.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { TestContext } from 'node:test';
@@ -26,7 +27,8 @@ export type Random = (below: number) => number;
 /** Something that happens to a process, or to what it has sent. */
 interface Happening {
   atMs: number;
-  readonly isTimer: boolean;
+  /** A timer of the process, an answer to it, or something outside, which goes on while it is stopped. */
+  readonly kind: 'timer' | 'answer' | 'outside';
   readonly process: Process;
   readonly happen: () => void;
 }
@@ -53,6 +55,8 @@ export interface World {
   lastSessionAtMs: number;
   /** When a session was last used, as the store has been told. */
   broughtAtMs: number;
+  /** What may have left a login of which somebody does not know what became. */
+  doubts: number;
   /**
    * Logins that were judged and refused since the last accepted one, and what resets since then have voided.
    */
@@ -105,6 +109,7 @@ export function createWorld(seed: number): World {
     live: new Map(),
     lastSessionAtMs: -Infinity,
     broughtAtMs: -Infinity,
+    doubts: 0,
     refusedInARow: 0,
     voided: new Set(),
     seen: { logins: 0, accepted: 0, refused: 0, resets: 0, stops: 0, events: 0 },
@@ -119,7 +124,7 @@ export function note({ trace, nowMs }: World, { name }: Process, what: string): 
 export function fakePlatform(t: TestContext, world: World): () => void {
   const { setTimeout: startTimer, clearTimeout: stopTimer } = globalThis;
   const { now } = Date;
-  Date.now = () => world.nowMs + (running.getStore()?.skewMs ?? 0);
+  Date.now = () => Math.floor(world.nowMs) + (running.getStore()?.skewMs ?? 0);
   globalThis.setTimeout = ((callback: () => void, delayMs = 0) => {
     const mine = running.getStore();
     return mine ? schedule(world, mine, delayMs, callback, 'timer') : startTimer(callback, delayMs);
@@ -139,15 +144,15 @@ function schedule(
   mine: Process,
   delayMs: number,
   happen: () => void,
-  kind: 'timer' | 'answer' = 'answer',
+  kind: Happening['kind'],
 ): Happening {
-  const event = { atMs: world.nowMs + delayMs, isTimer: kind === 'timer', process: mine, happen };
+  const event = { atMs: world.nowMs + delayMs, kind, process: mine, happen };
   world.events.add(event);
   return event;
 }
 
-function pause(world: World, mine: Process, ms: number): Promise<void> {
-  return new Promise((resolve) => schedule(world, mine, ms, resolve));
+function pause(world: World, mine: Process, ms: number, kind: Happening['kind'] = 'answer'): Promise<void> {
+  return new Promise((resolve) => schedule(world, mine, ms, resolve, kind));
 }
 
 /** Lets happen what is due, one by one, until so much time has passed. */
@@ -178,7 +183,7 @@ function nextEvent({ events, random }: World, untilMs: number): Happening | unde
     if (event.atMs > untilMs || (due[0] && event.atMs > due[0].atMs)) continue;
     due = due[0]?.atMs === event.atMs ? [...due, event] : [event];
   }
-  const timers = due.filter(({ isTimer }) => isTimer);
+  const timers = due.filter(({ kind }) => kind === 'timer');
   const choice = timers.length ? timers : due;
   return choice[random(choice.length || 1)];
 }
@@ -187,6 +192,7 @@ function nextEvent({ events, random }: World, untilMs: number): Happening | unde
 function mayHappen(world: World, event: Happening): boolean {
   const { random, events, nowMs } = world;
   const mine = event.process;
+  if (event.kind === 'outside') return true;
   if (!mine.isAlive) return !events.delete(event);
   // More often where it matters, and then for longer than others wait.
   const isLikely = mine.phase !== 'none' && !random(12);
@@ -202,6 +208,7 @@ function mayHappen(world: World, event: Happening): boolean {
 function stop(world: World, mine: Process, ms: number): void {
   note(world, mine, `stopped for ${ms} ms, ${mine.phase}`);
   world.seen.stops++;
+  world.doubts++;
   mine.stoppedUntilMs = world.nowMs + ms;
   mine.stoppedMs += ms;
 }
@@ -209,6 +216,7 @@ function stop(world: World, mine: Process, ms: number): void {
 /** What it knew is lost, and its login never settled. Another one is started in its place. */
 export function kill(world: World, mine: Process): false {
   note(world, mine, `killed, ${mine.phase}`);
+  world.doubts++;
   mine.isAlive = false;
   mine.calls.clear();
   world.fleet[world.fleet.indexOf(mine)] = startProcess(world);
@@ -267,6 +275,11 @@ function keyOf({ name, voids: [text = ''] }: Process): string {
   return text === FRESH ? `${FRESH} ${name}` : text;
 }
 
+/** The resets after which no login has been counted yet. */
+export function pendingResets({ fleet }: World): Set<string> {
+  return new Set(fleet.filter(({ voids }) => voids.length).map(keyOf));
+}
+
 export function logOut(world: World, mine: Process): void {
   void track(world, mine, 'logout', () => mine.session.logout());
 }
@@ -288,11 +301,17 @@ function track(world: World, mine: Process, what: string, begin: () => Promise<u
       const tookMs = world.nowMs - nowMs - (mine.stoppedMs - stoppedMs);
       note(world, mine, `${what} ended after ${tookMs} ms: ${outcome}`);
       if (tookMs > 300_000) breakRule(world, `a ${what} lasted ${tookMs} ms`);
+      if (/no further login/.test(outcome) && mayNotStop(world)) breakRule(world, 'stopped without a reason');
       return outcome;
     });
   mine.calls.add(tracked);
   void tracked.finally(() => mine.calls.delete(tracked));
   return tracked;
+}
+
+/** Whether there is nothing for which the fleet may stop: no refusal, and no two logins in doubt. */
+export function mayNotStop({ doubts, seen }: World): boolean {
+  return !seen.refused && doubts < 2;
 }
 
 /** A rule is broken. It is told where the schedule runs, and not to the process that has just been asked. */
@@ -309,8 +328,9 @@ function createStore(world: World, mine: Process): TokenStore {
   async function act<T>(operate: () => T, deliver: (result: T, isLate: boolean) => void): Promise<T> {
     const askedAtMs = world.nowMs;
     const fate = storeFate(world);
-    await pause(world, mine, fate === 'late' ? random(20_000) : random(50));
+    await pause(world, mine, fate === 'late' ? random(20_000) : random(50), 'outside');
     const result = fate === 'throws' || (fate === 'hangs' && random(2)) ? undefined : operate();
+    if (fate !== 'good') world.doubts++;
     if (fate === 'hangs') return never();
     await pause(world, mine, random(50));
     if (fate === 'throws' || fate === 'lost') throw new Error('invented failure of the store');
@@ -381,7 +401,7 @@ function parse(text: string | undefined): any {
 function createFetch(world: World, mine: Process): typeof fetch {
   return (async (input, init) => {
     const url = String(input);
-    if (url.endsWith('/token')) return Response.json(tokenAnswer('token-1', 1e9).body);
+    if (url.endsWith('/token')) return serveToken(world, mine);
     const session = new Headers(init?.headers).get('vz-m2m-token') ?? '';
     if (url.endsWith('/logout')) return world.live.delete(session) ? new Response(null) : lapsed();
     if (!url.endsWith('/login')) return serveCall(world, session);
@@ -390,6 +410,14 @@ function createFetch(world: World, mine: Process): typeof fetch {
     mine.phase = 'sent';
     return serveLogin(world, mine);
   }) as typeof fetch;
+}
+
+async function serveToken(world: World, mine: Process): Promise<Response> {
+  const { network, random } = world;
+  await pause(world, mine, network === 'calm' ? random(50) : random(20_000));
+  if (network !== 'calm' && !random(3)) throw new TypeError('fetch failed');
+  // Asked again, ThingSpace may give the same token.
+  return Response.json(tokenAnswer(`token-${random(2)}`, 1e9).body);
 }
 
 function beginLogin(world: World, mine: Process): void {
@@ -437,7 +465,8 @@ async function serveLogin(world: World, mine: Process): Promise<Response> {
   const fate = fates[random(fates.length)]!;
   note(world, mine, `login: ${fate}`);
   world.seen.logins++;
-  await pause(world, mine, fate === 'judged late' ? random(40_000) : random(1_000));
+  if (!/^judged$|connection|unavailable|absent/.test(fate)) world.doubts++;
+  await pause(world, mine, fate === 'judged late' ? random(40_000) : random(1_000), 'outside');
   const answer = fate.startsWith('judged') ? judge(world, mine) : undefined;
   await pause(world, mine, random(1_000));
   if (fate === 'judged' || fate === 'judged late') return answer!;
@@ -464,7 +493,7 @@ function judge(world: World, mine: Process): Response {
     world.live.set(token, world.nowMs);
     world.lastSessionAtMs = world.nowMs;
     world.refusedInARow = 0;
-    world.voided = new Set(world.fleet.filter(({ voids }) => voids.length).map(keyOf));
+    world.voided = pendingResets(world);
     note(world, mine, 'accepted');
     return Response.json({ sessionToken: token });
   }
