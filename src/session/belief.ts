@@ -9,7 +9,7 @@
  * | read: a text that this stands over, nothing, or junk | stands | stands, with the uses of others | stands | stands |
  * | read: anything else | taken | taken, unless ours is alive and theirs is not: then ours stands, void | taken | taken, unless ours is untold, theirs is no refusal, and there was no session since our count |
  * | counted | counted 1 | counted 1 | counted n + 1 | – |
- * | the count failed, or its login was not sent | untold over the count, too | same | same | same |
+ * | its own count, whose login was not sent | stands, untold over the count | same | same | same |
  * | accepted | session | session | session | session |
  * | refused | refused | alive: stands; else refused | refused | refused |
  * | unknown | stands | stands | its own count: failed n, since a reset at least 1; else stands | stands |
@@ -125,7 +125,7 @@ export function afterRead(belief: Belief, stored: Stored, nowMs: number, self: s
   }
   // A reset before anything was read.
   if (relation === 'void' && !over) return afterReset(take(belief, stored, theirs), nowMs, self);
-  // A login is believed before it is sent. So one of our own was not sent.
+  // A count is believed before its login is sent. So this one was not sent: it seemed that it was not written.
   if (isOwn(theirs, self)) return afterUnsentLogin(belief, stored);
   if (isGivenUp(belief, theirs) || holdsRefusal(belief, theirs)) return standOver(belief, stored);
   const isBeside = liveSession(record, nowMs) && !liveSession(theirs, nowMs);
@@ -158,12 +158,7 @@ export function afterCount(login: CountedLogin): Belief {
   return learn(login.before, 'told', login.count, login);
 }
 
-/** Nobody knows whether the count has been written. What is believed is offered over it. */
-export function afterFailedCount(belief: Belief): Belief {
-  return learn(belief, 'untold');
-}
-
-/** The login was not sent although it had been counted. */
+/** The login was not sent although it has been counted. What is believed is written over the count. */
 export function afterUnsentLogin(belief: Belief, count: Stored): Belief {
   return learn(belief, 'untold', belief.record, count);
 }

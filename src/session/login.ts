@@ -16,7 +16,6 @@ import { rejectToken, renewToken } from '../token/rejectedToken.ts';
 import { endpointOf, type UsedAccount } from './account.ts';
 import {
   afterCount,
-  afterFailedCount,
   afterLogin,
   afterUnsentLogin,
   type CountedLogin,
@@ -117,12 +116,9 @@ async function countLogin(account: UsedAccount, search: SessionSearch): Promise<
   const before = account.belief;
   const login = countNext(before, Date.now(), account.id, ++account.logins);
   const write = await writeRecord(account, before.over?.text, login);
-  const isUnchanged = account.belief === before;
-  if (!write) {
-    if (isUnchanged) account.belief = afterFailedCount(before);
-    throw sessionError(account, STORE_FAILED, account.storeFailure);
-  }
-  if (write.answer && isUnchanged && isLately(login.count.countedAtMs, SEND_WITHIN_MS)) {
+  // It may be in the store. Whoever reads a count of their own that they do not believe takes it back.
+  if (!write) throw sessionError(account, STORE_FAILED, account.storeFailure);
+  if (write.answer && account.belief === before && isLately(login.count.countedAtMs, SEND_WITHIN_MS)) {
     account.belief = afterCount(login);
     return login;
   }
