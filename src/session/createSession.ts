@@ -62,12 +62,12 @@ export interface Session extends SessionTokenSource {
 }
 
 /**
- * Makes an M2M session. Give it as `vZM2mToken` to one client, or to several of the same environment. The first
- * call logs in, all calls share the session, and a call that finds it ended logs in again.
+ * Makes an M2M session. Give it as `vZM2mToken` to the clients of one environment. The first call logs in, all
+ * calls share the session, and a call that finds it ended logs in again.
  *
  * Without a `store`, a restarted process starts anew. With one it makes two promises. **No lock**: two logins in a
- * row are refused at most, for all processes together. **No standstill**: a password that has had a session within
- * 30 days needs nobody's help after an outage.
+ * row are refused at most, for all processes together, unless the password is changed while answers of logins are
+ * lost. **No standstill**: a password that has had a session within 30 days needs nobody's help after an outage.
  *
  * Calls then also reject with an `ApiError`:
  * - `session_refused`: no further login is sent. Use the right password, or call `reset()`.
