@@ -1,5 +1,5 @@
 /**
- * Wires the parts: configuration → settings → exchange → token → source → request.
+ * Wires the parts: configuration → settings → token request → token → call.
  * @module
  */
 import { authorizedFetch } from './call/authorizedFetch.ts';
@@ -14,8 +14,8 @@ import { getToken } from './token/getToken.ts';
 /** Options of a call for a token. */
 export interface TokenOptions {
   /**
-   * Ends this caller's wait when it aborts: the call then rejects with the signal's reason. The exchange
-   * itself goes on. Absent: nothing ends the wait early.
+   * Ends this caller's wait when it aborts: the call then rejects with the signal's reason. The token
+   * request itself goes on. Absent: nothing ends the wait early.
    */
   readonly signal?: AbortSignal | null | undefined;
 }
@@ -23,10 +23,10 @@ export interface TokenOptions {
 /** What `createClient` returns: a frozen object of plain functions, each of which works when destructured. */
 export interface Client {
   /**
-   * Exchanges the credentials for an access token, remembers the token and returns it. It always waits for an
-   * exchange with its retries, even while the remembered token is valid. Calls made while an exchange is
-   * under way share it. With an `oauthTokenProvider`, a `fetchToken` shares only what another `fetchToken`
-   * has begun. Most programs need {@link Client.authorizedFetch} only.
+   * Gets a new access token with a token request, remembers it and returns it. It does so even while the
+   * remembered token is valid. Calls made while a token request and its retries are under way share them. With
+   * an `oauthTokenProvider`, a `fetchToken` shares only what another `fetchToken` has begun. Most programs need
+   * only {@link Client.authorizedFetch}.
    *
    * Rejects with an `OAuthProviderError` when the server refuses, with an `ApiError` (`network`, `timeout`,
    * `gateway_fault`, `invalid_response`, `response_too_large`, `no_credentials`), with the signal's reason,
@@ -36,11 +36,11 @@ export interface Client {
    */
   readonly fetchToken: (options?: TokenOptions) => Promise<OAuthToken>;
   /**
-   * Returns the remembered token while it is valid, without using the network. Otherwise one exchange, which
-   * all callers share, brings a new token. For WebSockets, gRPC and other clients.
+   * Returns the remembered token while it is valid, without using the network. Otherwise one token request,
+   * which all callers share, brings a new one. For WebSockets, gRPC and other clients.
    *
-   * Rejects like {@link Client.fetchToken}. After a failed exchange, calls get the same error at once until
-   * the next exchange may be made: after 1 s, then after 2 s and so on up to 30 s, or when `Retry-After` says
+   * Rejects like {@link Client.fetchToken}. After a failed token request, calls get the same error at once
+   * until the next one may be made: after 1 s, then after 2 s and so on up to 30 s, or when `Retry-After` says
    * (300 s at most).
    */
   readonly getToken: (options?: TokenOptions) => Promise<OAuthToken>;
@@ -49,7 +49,7 @@ export interface Client {
    * JSON. The first client is not changed. The two share nothing but a store, a session and a `dpop` object
    * of the configuration. Touches no network.
    *
-   * @throws `TypeError` for anything that is no token, and for a DPoP token if the configuration has no
+   * @throws `TypeError` for anything that is not a token, and for a DPoP token if the configuration has no
    *   `dpop`
    */
   readonly withToken: (token: OAuthToken) => Client;

@@ -113,7 +113,7 @@ export function assertSendable({
   const isSpent = isOneShot ? (body as ReadableStream).locked : isUsedUp && request?.bodyUsed;
   if (isSpent) throw new TypeError('body must not be used or locked');
   // A `Request` has been judged by the platform, and of a URL alone it refuses no more than a user name in
-  // it. To make another `Request` all the same would be most of what a waiting call costs.
+  // it. To make another `Request` anyway would be most of what a waiting call costs.
   if (isAlone && !url.includes('@')) return;
   // A stand-in for the body, since the body itself would be used up.
   const probe = body == null ? body : isOneShot ? new ReadableStream() : '';

@@ -62,7 +62,7 @@ export async function send(
     }
   } catch (error) {
     limit?.end();
-    // Platforms reject with errors of their own in the place of the signal's reason.
+    // Platforms reject with errors of their own instead of the signal's reason.
     throw signal?.aborted ? reasonOf(signal) : error;
   }
 }

@@ -14,9 +14,9 @@ import type { OauthScope } from './scopes.ts';
 /** What a token provider gets besides the token that can no longer be used. Frozen. */
 export interface ProviderContext {
   /**
-   * Makes one exchange with its retries. Rejects like the client's own `fetchToken`. After a failed exchange
-   * it rejects at once with the same error, without a request, until the outage guard allows the next
-   * exchange. With `isForced` it always makes one.
+   * Makes a token request, with its retries. Rejects like the client's own `fetchToken`. Once that has failed,
+   * it rejects at once with the same error and sends nothing until the pause is over: 1 s at first, 30 s at
+   * most. With `isForced` there is no pause.
    */
   readonly fetchToken: () => Promise<OAuthToken>;
   /** The token endpoint. */
@@ -30,8 +30,8 @@ export interface ProviderContext {
   /** `oauthClockSkew`, in seconds. */
   readonly clockSkew: number;
   /**
-   * `true` when the caller called the client's own `fetchToken`, which wants an exchange: a token from a
-   * store will not do.
+   * `true` when the program called the client's own `fetchToken`. It then wants a token request: a token
+   * from a store will not do.
    */
   readonly isForced: boolean;
   /** Passes an event on to `onEvent`. */
@@ -41,10 +41,10 @@ export interface ProviderContext {
 }
 
 /**
- * Gets tokens in the place of the exchange: from a token broker, from your own backend or from a store.
+ * Gets the client's tokens from somewhere else: from a token broker, from your own backend or from a store.
  * `lastToken` is the token that this client holds and can no longer use, since it is about to end, has ended
- * or was rejected (with `context.isForced` it may still be valid). It is `undefined` if the client holds
- * none. To return `lastToken` means "there is no newer one".
+ * or was rejected (with `context.isForced` it may still be valid). It is `undefined` if the client does not
+ * hold one. Return `lastToken` to say that there is no newer one.
  *
  * The provider has 60 s. What it throws or rejects with reaches the caller unchanged. If it returns no usable
  * token, the caller gets an `ApiError` `invalid_response`.
@@ -59,8 +59,8 @@ export interface ClientCredentials<Scope extends string = string> {
   /** The OAuth 2 client id (RFC 6749 section 2.2): ThingSpace calls it the key. */
   readonly oauthClientId: string;
   /**
-   * The OAuth 2 client secret (RFC 6749 section 2.3.1). Absent: no exchange is made, unless the
-   * authentication method needs no secret. A stored token or a provider must then serve, as in browsers.
+   * The OAuth 2 client secret (RFC 6749 section 2.3.1). Absent: no token request is made, unless the
+   * authentication method works without a secret. Tokens must then come from `oauthToken` or a provider.
    */
   readonly oauthClientSecret?: string | undefined;
   /** The scopes to ask for (RFC 6749 section 3.3); absent or empty: none are asked for. */
@@ -73,14 +73,14 @@ export interface ClientCredentials<Scope extends string = string> {
   /** Seconds before its expiry at which a token counts as expired. Finite, 0 or more. Default 10. */
   readonly oauthClockSkew?: number | undefined;
   /**
-   * Further form fields of every exchange, such as `audience` or `resource` (RFC 8707 section 2.2). An array
+   * Further form fields of every token request, such as `audience` or `resource` (RFC 8707 section 2.2). An array
    * repeats the field for each of its members. Absent: there are none. These names are refused: `grant_type`,
    * `scope`, `client_id`, `client_secret`, `client_assertion`, `client_assertion_type`.
    */
   readonly oauthParams?: Readonly<Record<string, string | readonly string[]>> | undefined;
   /**
-   * Replaces the exchange; see {@link OAuthTokenProvider}. Absent: every token comes from an exchange. What
-   * it throws or rejects with reaches the caller.
+   * Gets tokens from somewhere else; see {@link OAuthTokenProvider}. Absent: every token comes from a token
+   * request. What it throws or rejects with reaches the caller.
    */
   readonly oauthTokenProvider?: OAuthTokenProvider | undefined;
   /**
@@ -94,7 +94,7 @@ export interface ClientCredentials<Scope extends string = string> {
 
 /** How often and how patiently the token endpoint is asked. API calls are never retried. */
 export interface RetryOptions {
-  /** How many requests one exchange may make, the first included. A whole number, 1 or more. Default 3. */
+  /** How often a token request is sent, the first time included. A whole number, 1 or more. Default 3. */
   readonly attempts?: number | undefined;
   /**
    * Milliseconds that the first wait may take at most; each further wait may take twice as long as the one
@@ -102,7 +102,7 @@ export interface RetryOptions {
    */
   readonly baseDelay?: number | undefined;
   /**
-   * Milliseconds that any wait may take at most. If `Retry-After` asks for more, the exchange ends at once.
+   * Milliseconds that any wait may take at most. If `Retry-After` asks for more, there is no retry.
    * Default 5000.
    */
   readonly maxDelay?: number | undefined;
@@ -143,7 +143,7 @@ export interface ClientOptions {
    */
   readonly dpop?: Dpop | undefined;
   /**
-   * Called with a frozen record of each thing that happens, without secrets. Absent: nobody is told.
+   * Called with a frozen record of each thing that happens, without secrets. Absent: nothing is called.
    * What it throws is ignored.
    */
   readonly onEvent?: ((event: ClientEvent) => unknown) | undefined;

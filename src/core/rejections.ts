@@ -1,6 +1,6 @@
 /**
  * What a rejected token costs. There is one rule for bearers and for M2M sessions, so that an API which
- * always refuses causes one exchange or one login a minute, and not one for each call.
+ * always refuses causes one token request or one login a minute, and not one for each call.
  * @module
  */
 import { isLately } from './lately.ts';
@@ -13,7 +13,7 @@ export type RejectedUse = 'call' | 'stream' | 'replay';
 
 /** What is known of the token that is held. Times are in milliseconds. It survives JSON. */
 export interface Rejections {
-  /** When it was obtained in the place of a rejected one. */
+  /** When it was obtained instead of a rejected one. */
   readonly replacedAtMs?: number | undefined;
   /**
    * When it turned out that replacing it does not help: the replay was rejected too, or the server repeated
@@ -22,7 +22,7 @@ export interface Rejections {
   readonly rejectedAgainAtMs?: number | undefined;
 }
 
-/** Whether another token in the place of the rejected one may help. */
+/** Whether another token instead of the rejected one may help. */
 export function isWorthReplacing({ replacedAtMs, rejectedAgainAtMs }: Rejections, use: RejectedUse): boolean {
   if (use === 'replay' || isLately(rejectedAgainAtMs, 60_000)) return false;
   // A stream is not sent again, so nobody learns whether a replacement helps. It gets one at most once a

@@ -55,7 +55,7 @@ export function isExpired({ expiry = Infinity }: OAuthToken, clockSkew = 0): boo
  * Makes a token of outside data, such as `JSON.parse(text)` from a store. Numbers may also be strings or
  * `BigInt`, as the vendor's generated SDK has them. Touches no network.
  *
- * @throws `TypeError` for anything that is no token; the message names the field and the rule, never the
+ * @throws `TypeError` for anything that is not a token; the message names the field and the rule, never the
  *   value
  */
 export function reviveToken(value: unknown): OAuthToken {

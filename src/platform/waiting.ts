@@ -118,7 +118,7 @@ function startTimer(
 }
 
 /**
- * The reason of a signal that has aborted. Signals of older make (npm's `abort-controller`) have none; the
+ * The reason of a signal that has aborted. Older kinds of signals (npm's `abort-controller`) have none; the
  * reason is then what `fetch` rejects with for them.
  */
 export function reasonOf({ reason }: AbortSignal): unknown {
@@ -126,7 +126,7 @@ export function reasonOf({ reason }: AbortSignal): unknown {
 }
 
 /**
- * Refuses what is not a signal. Signals of older make (npm's `abort-controller`) are taken, too.
+ * Refuses what is not a signal. Older kinds of signals (npm's `abort-controller`) are taken, too.
  *
  * @throws `TypeError`
  */

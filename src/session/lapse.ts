@@ -12,7 +12,7 @@ import { parseBody } from '../token/answer.ts';
  * be relied on.
  */
 const CODE = /^[^.]*\.(REQUEST_FAILED\.SessionToken\.(Expired|Format)|INPUT_INVALID\.SessionToken\.Invalid)$/;
-/** An answer is looked at for this long. One that stalls then goes to its caller all the same. */
+/** An answer is looked at for this long. One that stalls then goes to its caller anyway. */
 const LOOK_MS = 5_000;
 
 /** Whether an answer of an API says that the session has lapsed. The answer can still be read afterwards. */

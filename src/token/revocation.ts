@@ -8,13 +8,13 @@ import { type OAuthToken, reviveToken } from '../core/token.ts';
 import { postForm } from './exchange.ts';
 
 /**
- * Revokes an access token with one request, which is never repeated. At ThingSpace the next exchange then
- * brings a new token; otherwise it would bring the same one again. Clients that hold the token notice at
+ * Revokes an access token with one request, which is never repeated. At ThingSpace the next token
+ * request then brings a new token; otherwise it would bring the same one again. Clients that hold the token notice at
  * their next call, which gets a 401.
  *
  * @param config the client's configuration
  * @param token the token to revoke
- * @throws `TypeError` for a configuration without revocation endpoint, or for what is no token
+ * @throws `TypeError` for a configuration without `revocationUrl`, or for anything that is not a token
  * @throws `OAuthProviderError` when the server refuses, or `ApiError` (`network`, `timeout`, `gateway_fault`,
  *   `invalid_response`, `response_too_large`, `no_credentials`)
  * @see RFC 7009 section 2.1
