@@ -48,7 +48,7 @@ test('keeps both promises, whatever happens', { timeout: 3_600_000 }, async (t) 
   const total: Record<string, number> = {};
   for (let seed = FIRST_SEED; seed < FIRST_SEED + SCHEDULES; seed++) {
     const world = createWorld(seed);
-    const restore = fakePlatform(t, world);
+    const restore = fakePlatform(world);
     try {
       await run(world);
     } catch (error) {

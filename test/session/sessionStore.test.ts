@@ -994,6 +994,23 @@ test('takes its count back where its moment is over before the login has been se
   assert.ok(store.values.has(key));
 });
 
+test('takes its count back where a reset() comes while that is written, and looks again', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess } = await startFleet(t);
+  const { session, call } = startProcess();
+  const written: unknown[] = [];
+  store.before = (operation, value) => {
+    if (operation !== 'compareAndSet') return;
+    written.push(JSON.parse(value!).state);
+    if (written.length === 1) session.reset();
+  };
+
+  assert.deepEqual(await settle(clock, store, () => [call()]), ['ok']);
+
+  assert.deepEqual(written, ['counted', 'free', 'counted', 'session']);
+  assert.equal(server.logins.length, 1);
+});
+
 test('does nothing else while it takes its count back, however slow that is', async (t) => {
   const clock = fakeClock(t);
   const { server, store, startProcess } = await startFleet(t);

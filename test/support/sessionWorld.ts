@@ -6,7 +6,6 @@
  * checked where it happens.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { TestContext } from 'node:test';
 import { type Client, createClient } from 'thingspace-auth';
 import { createSession, type Session } from 'thingspace-auth/session';
 import type { TokenStore } from 'thingspace-auth/stores';
@@ -121,7 +120,7 @@ export function note({ trace, nowMs }: World, { name }: Process, what: string): 
 }
 
 /** Time and timers of the process that asks. Returns what restores the real ones. */
-export function fakePlatform(t: TestContext, world: World): () => void {
+export function fakePlatform(world: World): () => void {
   const { setTimeout: startTimer, clearTimeout: stopTimer } = globalThis;
   const { now } = Date;
   Date.now = () => Math.floor(world.nowMs) + (running.getStore()?.skewMs ?? 0);
@@ -131,12 +130,10 @@ export function fakePlatform(t: TestContext, world: World): () => void {
   }) as unknown as typeof setTimeout;
   globalThis.clearTimeout = (timer) =>
     void (world.events.delete(timer as unknown as Happening) || stopTimer(timer));
-  const restore = () => {
+  return () => {
     Object.assign(globalThis, { setTimeout: startTimer, clearTimeout: stopTimer });
     Date.now = now;
   };
-  t.after(restore);
-  return restore;
 }
 
 function schedule(
