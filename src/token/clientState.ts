@@ -32,7 +32,9 @@ export interface Renewal extends Flight<RenewalOutcome> {
   readonly held: HeldToken | undefined;
   /** Whether nobody waits for it yet: it refreshes ahead. */
   isAhead: boolean;
-  /** Whether somebody wants its token because another one was rejected. */
+  /** The rejected access token because of which it was begun. */
+  readonly rejected: string | undefined;
+  /** Whether somebody wants its token because another one was rejected, then or since. */
   isReplacement: boolean;
   /**
    * What all callers wait for that joined it and want the same: any valid token, whenever it comes. Absent

@@ -90,8 +90,10 @@ async function renewalOutcome(state: ClientState, wish: TokenWish): Promise<Rene
   if (rejected) renewal.isReplacement = true;
   const outcome = await waitForFlight(state, renewal, { signal, isJoined });
   // A provider that hangs would hang for another minute.
-  const isAnswer = isShared || Object(outcome?.error).code === 'timeout';
-  return isAnswer ? outcome : undefined;
+  if (!isShared) return Object(outcome?.error).code === 'timeout' ? outcome : undefined;
+  // A renewal that was begun before the rejection may have been answered before the token was revoked.
+  const isStale = rejected && renewal.rejected !== rejected && outcome?.token?.accessToken === rejected;
+  return isStale ? undefined : outcome;
 }
 
 /** The token of a renewal; if it has failed, the one held, as long as that has not ended. */

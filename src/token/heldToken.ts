@@ -31,16 +31,23 @@ export function holdGiven(settings: Settings, token: OAuthToken): HeldToken {
   return { token, validUntilMs: endMs(token, settings.clockSkewSeconds) };
 }
 
+/** Why a token was obtained. */
+interface TokenOrigin {
+  /** The rejected access token because of which it was asked for. */
+  readonly rejected: string | undefined;
+  /** Whether somebody wanted it because another one was rejected, then or since. */
+  readonly isReplacement: boolean;
+}
+
 /**
  * Holds a token that has just come. ThingSpace and WSO2 repeat a token until it ends, and may state its full
- * lifetime each time: a known end holds while it lies ahead. `isReplacement`: the token was obtained in the
- * place of a rejected one.
+ * lifetime each time: a known end holds while it lies ahead.
  */
 export function holdNew(
   settings: Settings,
   given: OAuthToken,
   last: HeldToken | undefined,
-  isReplacement: boolean,
+  { isReplacement, rejected }: TokenOrigin,
 ): HeldToken {
   const nowMs = Date.now();
   const isRepeated = last?.token.accessToken === given.accessToken;
@@ -50,11 +57,14 @@ export function holdNew(
     knownEnd !== undefined && endMs(given) > knownEnd * 1000
       ? createToken({ ...given, expiry: knownEnd })
       : given;
+  const isGivenUp = isRepeated && (last.isGivenUp ?? false);
+  const isRejectedAgain = isGivenUp && rejected === given.accessToken;
   return {
     ...(isRepeated && last),
     token,
     isNews,
-    isGivenUp: false,
+    // If it was asked for before it was rejected, it may have been answered before it was revoked.
+    isGivenUp: isGivenUp && !isRejectedAgain,
     // Each token serves every call for at least a second. A repeated one is valid to its very end, without
     // the skew. It is asked for again two seconds later at the earliest, since the server's clock may be
     // behind. Refreshing it ahead would bring the same token.
@@ -65,7 +75,7 @@ export function holdNew(
     refreshAtMs: isRepeated ? Infinity : refreshAtMs(settings, token, nowMs),
     ...(isReplacement && { replacedAtMs: nowMs }),
     // The token was given up and has come again, so asking once more would not help.
-    ...(isRepeated && last.isGivenUp && { rejectedAgainAtMs: nowMs }),
+    ...(isRejectedAgain && { rejectedAgainAtMs: nowMs }),
   };
 }
 

@@ -21,20 +21,23 @@ import { withRetries } from './retry.ts';
 interface RenewalReason {
   readonly isForced?: boolean | undefined;
   readonly isAhead?: boolean;
+  readonly rejected?: string | undefined;
 }
 
 /** Starts a renewal. Whoever joins it finds it in the client's state from here on. */
 export function startRenewal(
   state: ClientState,
-  { isForced = false, isAhead = false }: RenewalReason,
+  { isForced = false, isAhead = false, rejected }: RenewalReason,
 ): Renewal {
   const { held, settings } = state;
+  const cause = held?.isGivenUp ? held.token.accessToken : rejected;
   // The promise runs its function, which sets this, before it is returned.
   let settle!: (outcome: Promise<RenewalOutcome>) => void;
   const renewal: Renewal = {
     isForced,
     isAhead,
-    isReplacement: held?.isGivenUp ?? false,
+    rejected: cause,
+    isReplacement: Boolean(cause),
     aliveAtMs: Date.now(),
     held,
     attempts: 0,
@@ -86,7 +89,7 @@ async function renew(state: ClientState, renewal: Renewal): Promise<RenewalOutco
 
 function remember(state: ClientState, renewal: Renewal, given: OAuthToken): OAuthToken {
   const { settings } = state;
-  const held = holdNew(settings, given, state.held, renewal.isReplacement);
+  const held = holdNew(settings, given, state.held, renewal);
   state.held = held;
   if (held.isNews) {
     void callHook(settings.onTokenUpdate, held.token, (error) =>

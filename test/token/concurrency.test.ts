@@ -326,6 +326,39 @@ describe('a revoked token', () => {
     assert.ok(server.apiRequests.length <= 2000);
   });
 
+  for (const way of ['a call', 'a stream']) {
+    test(`is not believed to have come back for ${way} by an exchange that was begun before it was revoked`, async (t) => {
+      const clock = fakeClock(t);
+      const server = await startServer(t);
+      const gate = hold();
+      const tokens = ['token-1', 'token-1', 'token-2'];
+      // ThingSpace repeats a token until it is revoked.
+      server.token = async () => {
+        const answer = tokenAnswer(tokens[server.tokenRequests.length - 1] ?? 'none');
+        if (server.tokenRequests.length === 2) await gate.promise;
+        return answer;
+      };
+      const { fetchToken, authorizedFetch } = createClient(server.config());
+      await fetchToken();
+      clock.advance(1_000);
+
+      const refresh = fetchToken();
+      await clock.until(() => server.tokenRequests.length === 2);
+      server.revoked.add('token-1');
+      const body = way === 'a stream' ? new Blob(['x']).stream() : 'x';
+      const init = { method: 'POST', body, duplex: 'half' } as RequestInit;
+      const call = authorizedFetch(`${server.origin}/x`, init);
+      await clock.until(() => server.apiRequests.length === 1);
+      if (way === 'a stream') assert.equal((await call).status, 401);
+      gate.open();
+      await refresh;
+      if (way === 'a call') assert.equal((await call).status, 200);
+
+      assert.equal((await authorizedFetch(`${server.origin}/x`)).status, 200);
+      assert.equal(server.tokenRequests.length, 3);
+    });
+  }
+
   test('costs a call that was answered late no exchange when another has renewed meanwhile', async (t) => {
     const gate = hold();
     const server = await startServer(t);
