@@ -4,9 +4,9 @@
  */
 import type { Dpop, ProofRequest } from '../config/config.ts';
 import type { OAuthToken } from '../core/token.ts';
-import { assertResponse, discard, limited } from '../platform/fetch.ts';
+import { assertResponse, limited, readBody } from '../platform/fetch.ts';
 import { isRequestBound } from '../platform/runtimes.ts';
-import { type Limit, reasonOf, startLimit, waitFor } from '../platform/waiting.ts';
+import { type Limit, reasonOf, startLimit } from '../platform/waiting.ts';
 import type { ClientState } from '../token/clientState.ts';
 import { type Call, isSafe, settingsOf } from './call.ts';
 import { type Hop, markRedirected, nextHop } from './redirects.ts';
@@ -92,18 +92,8 @@ function keepClone(call: Call): void {
 /** Reads a clone until its end, or until the signal aborts: a body may have no end. */
 async function readClone(clone: Request, signal: AbortSignal | null | undefined): Promise<ArrayBuffer> {
   // Firefox has no `body`, and no `Request` there has a body without an end.
-  const reader = clone.body?.getReader();
-  const chunks: BlobPart[] = [];
-  try {
-    while (reader) {
-      const { done, value } = await waitFor(reader.read(), signal);
-      if (done) break;
-      chunks.push(value as BlobPart);
-    }
-    return await (reader ? new Blob(chunks) : clone).arrayBuffer();
-  } finally {
-    discard(reader);
-  }
+  const blob = clone.body && (await readBody(clone.body, { signal }));
+  return (blob ?? clone).arrayBuffer();
 }
 
 /**

@@ -30,7 +30,10 @@ export function endpointStep({ trace, secrets, env }: Inspection, error: unknown
   const explanation = error === undefined ? undefined : explainRequest(error, endpoint, env);
   const time = `${durationMs} ms`;
   const what = explanation?.message ?? `${endpoint} answered ${response?.status} in ${time}`;
-  const details = Object.entries(headers).map(inWordsOf);
+  // The library's message says some of it.
+  const details = Object.entries(headers)
+    .map(inWordsOf)
+    .filter((detail) => !what.includes(detail.replace('redirects to:', 'to')));
   if (explanation && response) details.unshift(time);
   return {
     name: 'endpoint',

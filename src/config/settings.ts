@@ -56,46 +56,43 @@ export interface Settings extends Transport {
  * @throws `TypeError` that names the option and the rule, never the value
  */
 export function resolveConfig(config: ClientConfig): Settings {
-  const options = check(config ?? {}, OPTIONS);
-  const credentials = check(options.clientCredentialsAuthCredentials, CREDENTIALS);
-  const retry = check(options.retry, RETRY);
-  const environment = settleEnvironment(options.environment);
-  const { vZM2mToken: sessionToken, timeout: timeoutMs, fetch, waitUntil, dpop, onEvent } = options;
   const {
+    clientCredentialsAuthCredentials,
+    retry,
+    environment,
+    timeout: timeoutMs,
+    vZM2mToken: sessionToken,
+    ...options
+  } = check(config ?? {}, OPTIONS);
+  const {
+    oauthClientId: clientId,
     oauthClientSecret: clientSecret,
-    oauthTokenProvider: tokenProvider,
-    clientAuthentication,
+    oauthScopes,
     oauthToken,
-  } = credentials;
-  if (dpop && typeof sessionToken === 'object')
-    throw new TypeError('dpop must be absent beside createSession, whose login takes a bearer');
-  // Each member is written out: an object that is put together of others takes twice the memory, and reading
-  // its members twice the time.
+    oauthClockSkew: clockSkewSeconds,
+    oauthParams,
+    oauthTokenProvider: tokenProvider,
+    oauthOnTokenUpdate: onTokenUpdate,
+    clientAuthentication,
+  } = check(clientCredentialsAuthCredentials, CREDENTIALS);
+  if (options.dpop && typeof sessionToken === 'object')
+    throw new TypeError('dpop must be absent beside createSession');
   return {
-    tokenUrl: environment.tokenUrl,
-    apiOrigins: environment.apiOrigins,
-    revocationUrl: environment.revocationUrl,
-    sessionUrl: environment.sessionUrl,
-    allowInsecureRequests: environment.allowInsecureRequests,
-    attempts: retry.attempts,
-    baseDelay: retry.baseDelay,
-    maxDelay: retry.maxDelay,
-    clientId: credentials.oauthClientId,
+    ...options,
+    ...check(retry, RETRY),
+    ...settleEnvironment(environment),
+    timeoutMs,
+    sessionToken,
+    clientId,
     clientSecret,
+    scope: oauthScopes.join(' ') || undefined,
+    token: oauthToken && assertUsable(reviveToken(oauthToken), options.dpop),
+    clockSkewSeconds,
+    params: freezeParams(oauthParams),
+    tokenProvider,
+    onTokenUpdate,
     clientAuthentication,
     canRenew: Boolean(clientSecret || !clientAuthentication.needsSecret || tokenProvider),
-    scope: credentials.oauthScopes.join(' ') || undefined,
-    params: freezeParams(credentials.oauthParams),
-    clockSkewSeconds: credentials.oauthClockSkew,
-    token: oauthToken && assertUsable(reviveToken(oauthToken), dpop),
-    tokenProvider,
-    onTokenUpdate: credentials.oauthOnTokenUpdate,
-    sessionToken,
-    timeoutMs,
-    fetch,
-    waitUntil,
-    dpop,
-    onEvent,
   };
 }
 
@@ -155,7 +152,8 @@ export function check<T extends object, D extends keyof T = never>(
 ): Complete<T, D> {
   const options = { ...(given as T) };
   const unknown = Object.keys(options).find((name) => !Object.hasOwn(rules, name));
-  if (unknown) throw new TypeError(`${unknown} is no option; known are ${Object.keys(rules).join(', ')}`);
+  if (unknown)
+    throw new TypeError(`unknown option ${unknown}; known options: ${Object.keys(rules).join(', ')}`);
   for (const name of Object.keys(rules) as (keyof T & string)[]) {
     const [isGood, words, standard] = rules[name] as readonly [...rule: Rule<T>, standard?: T[typeof name]];
     const { [name]: value = standard as T[typeof name] } = options;
@@ -183,11 +181,7 @@ const CREDENTIALS: Rules<
   ],
   oauthToken: [reviveToken, 'a token'],
   oauthClockSkew: [isAmount, AMOUNT, 10],
-  oauthParams: [
-    isParams,
-    'an object of strings or arrays of them, without grant_type, scope and client_…',
-    {},
-  ],
+  oauthParams: [isParams, 'an object of strings or arrays, without grant_type, scope and client_…', {}],
   oauthTokenProvider: [isCallable, CALLABLE],
   oauthOnTokenUpdate: [isCallable, CALLABLE],
   clientAuthentication: [isCallable, CALLABLE, clientSecretBasic],
@@ -203,7 +197,7 @@ const ENVIRONMENT: Rules<CustomEnvironment, 'tokenUrl' | 'apiOrigins'> = {
   tokenUrl: [safeOrigin, ENDPOINT, null],
   apiOrigins: [
     (value, options) => isTexts(value) && value.every((entry) => entry === '*' || isOrigin(entry, options)),
-    'an array of https origins like https://api.example.com, without path or last slash; http needs a loopback host or allowInsecureRequests',
+    'an array of https origins without path; http needs a loopback host or allowInsecureRequests',
     null,
   ],
   revocationUrl: [safeOrigin, ENDPOINT],

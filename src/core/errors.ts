@@ -8,9 +8,10 @@ import { withoutAbsent } from './record.ts';
 /**
  * What happened, as a word to switch on:
  * - `oauth_error`: the token endpoint refused with an RFC 6749 error; see {@link OAuthProviderError}.
- * - `gateway_fault`: a gateway in front of the server answered (a JSON `fault`, XML or HTML).
- * - `invalid_response`: the answer of the server, or of a token provider, holds no usable token (for
- *   `discover`: no usable metadata).
+ * - `gateway_fault`: a status other than 2xx without an OAuth error: a gateway, a proxy or an overloaded server
+ *   answered.
+ * - `invalid_response`: an answer with status 2xx, or what a token provider returned, holds no usable token
+ *   (for `discover`: no usable metadata).
  * - `response_too_large`: an answer of more than 64 KiB.
  * - `timeout`: one HTTP call took longer than `timeout`, or a whole renewal longer than 60 s.
  * - `network`: `fetch` failed; `cause` is what it rejected with.
@@ -89,19 +90,12 @@ export class ApiError extends Error {
    */
   get isTemporary(): boolean {
     const { code, statusCode, cause } = this;
-    if (statusCode) return /^(408|429|5..)$/.test(`${statusCode}`);
-    if (code === 'timeout') return true;
-    return /^(network|session_failed)$/.test(code) && !DENIED.test(wordsOf(cause));
+    const mayPass = /^(408|429|5..|network|timeout|session_failed)$/.test(`${statusCode || code}`);
+    // How Node, the system and Deno say that a permission is missing.
+    return (
+      mayPass && !/ERR_ACCESS_DENIED|EACCES|NotCapable/.test(`${cause} ${Object(Object(cause).cause).code}`)
+    );
   }
-}
-
-/** How Node, Deno, a disk, `encryptedStore` and Redis say that a permission is missing. */
-const DENIED = /\b(ERR_ACCESS_DENIED|NotCapable|EACCES|EPERM|EROFS|sealed|WRONGPASS|NOAUTH)\b/;
-
-/** The codes, the name and the message of an error. */
-function wordsOf(error: unknown): string {
-  const { code, cause } = Object(error);
-  return `${code} ${Object(cause).code} ${error}`;
 }
 
 /**

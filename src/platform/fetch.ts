@@ -4,7 +4,7 @@
  */
 import { ApiError } from '../core/errors.ts';
 import { withoutDialog } from './runtimes.ts';
-import { runWithin } from './waiting.ts';
+import { runWithin, waitFor } from './waiting.ts';
 
 /** The platform's `fetch`, or one that answers and rejects like it. */
 export type Fetch = (...parameters: Parameters<typeof fetch>) => ReturnType<typeof fetch>;
@@ -69,8 +69,7 @@ export async function sendOnce(
   }
 }
 
-const FETCH_RULE =
-  "fetch must answer like the platform's: a Response with status, headers, and a stream or null as body";
+const FETCH_RULE = 'fetch must answer with a Response: status, headers, and a stream or null as body';
 
 /**
  * Returns the answer if it has those members of a `Response` that every call uses.
@@ -96,18 +95,33 @@ export function globalFetch(...parameters: Parameters<Fetch>): ReturnType<Fetch>
  * Reads a body as text, but no more than 64 KiB: `undefined` when there is more. Rejects when it breaks off.
  */
 export async function readText({ body }: Response): Promise<string | undefined> {
-  if (!body) return '';
+  return body ? (await readBody(body, { maxBytes: 65_536 }))?.text() : '';
+}
+
+/**
+ * Reads a body to its end: `undefined` when there is more than `maxBytes`. Rejects when it breaks off, or with the
+ * signal's reason.
+ */
+export async function readBody(
+  body: ReadableStream<Uint8Array>,
+  {
+    signal,
+    maxBytes = Infinity,
+  }: { readonly signal?: AbortSignal | null | undefined; readonly maxBytes?: number },
+): Promise<Blob | undefined> {
   const reader = body.getReader();
-  const decoder = new TextDecoder();
-  let text = '';
-  for (let bytes = 0; bytes <= 65_536; ) {
-    const { done, value } = await reader.read();
-    text += decoder.decode(value, { stream: !done });
-    if (done) return text;
-    bytes += value.byteLength;
+  const parts: BlobPart[] = [];
+  try {
+    for (let bytes = 0; bytes <= maxBytes; ) {
+      const { done, value } = await waitFor(reader.read(), signal);
+      if (done) return new Blob(parts);
+      parts.push(value as BlobPart);
+      bytes += value.byteLength;
+    }
+    return undefined;
+  } finally {
+    discard(reader);
   }
-  discard(reader);
-  return undefined;
 }
 
 /**
@@ -132,20 +146,12 @@ function reasonWord(error: unknown): unknown {
   return cause?.code ?? name;
 }
 
-/** Whether the runtime denies the permission to use the network: Deno, and Node. */
-export function isDenied(error: unknown): boolean {
-  return /^(NotCapable|ERR_ACCESS_DENIED)$/.test(`${reasonWord(error)}`);
-}
-
 /**
  * The error for a request of ours that has brought no answer. If what is used as `fetch` is none, its own
  * error says so, and is returned as it is.
  */
 export function networkError(url: string, cause: unknown): unknown {
   if (cause instanceof TypeError && cause.message === FETCH_RULE) return cause;
-  const advice = isDenied(cause) ? 'start the runtime with --allow-net' : 'check URL, network and proxy';
-  return new ApiError(`No answer from ${nameOf(url)} (${reasonWord(cause)}): ${advice}`, {
-    code: 'network',
-    cause,
-  });
+  const message = `No answer from ${nameOf(url)} (${reasonWord(cause)}): check URL, network, proxy and permissions`;
+  return new ApiError(message, { code: 'network', cause });
 }

@@ -6,6 +6,7 @@
 import { ApiError, type ApiErrorFields } from '../core/errors.ts';
 import { describeFailure, report } from '../core/events.ts';
 import { nameOf } from '../platform/fetch.ts';
+import { storeFailureReason } from '../stores/storeFailure.ts';
 import { nextFailure } from '../token/outageGuard.ts';
 import { endpointOf, type UsedAccount } from './account.ts';
 import { loginDueAtMs } from './belief.ts';
@@ -20,8 +21,14 @@ export function sessionError(account: UsedAccount, what: string, fields?: Partia
   return error;
 }
 
-/** What a call is told for which the store could not be asked. */
-export const STORE_FAILED = 'the store failed, so no login is sent: check it';
+/** The error of a call for which the store could not be asked. */
+export function storeFailed(account: UsedAccount): ApiError {
+  const { storeFailure } = account;
+  const error = sessionError(account, 'the store failed: check it', storeFailure);
+  // What a disk, `encryptedStore` or Redis denies does not pass by itself.
+  const isDenied = /ACCES|EPERM|ROFS|sealed|NOAUTH|WRONG/.test(storeFailureReason(storeFailure?.cause));
+  return isDenied ? Object.defineProperty(error, 'isTemporary', { value: false }) : error;
+}
 
 /** The error of a login or logout whose answer is not the one that was hoped for. */
 export function requestFailed(

@@ -24,7 +24,7 @@ import {
   type LoginFate,
   SEND_WITHIN_MS,
 } from './belief.ts';
-import { loginFailed, STORE_FAILED, sessionError, verdictOn } from './failures.ts';
+import { loginFailed, sessionError, storeFailed, verdictOn } from './failures.ts';
 import { isBearerFault, judgeLogin, type SessionReply } from './fate.ts';
 import { recordOf } from './record.ts';
 import { look, writeRecord } from './storedRecord.ts';
@@ -117,7 +117,7 @@ async function countLogin(account: UsedAccount, search: SessionSearch): Promise<
   const login = countNext(before, Date.now(), account.id, ++account.logins);
   const write = await writeRecord(account, before.over?.text, login);
   // It may be in the store. Whoever reads a count of their own that they do not believe takes it back.
-  if (!write) throw sessionError(account, STORE_FAILED, account.storeFailure);
+  if (!write) throw storeFailed(account);
   if (write.answer && account.belief === before && isLately(login.count.countedAtMs, SEND_WITHIN_MS)) {
     account.belief = afterCount(login);
     return login;

@@ -9,7 +9,7 @@ import { sleep, throwIfAborted } from '../platform/waiting.ts';
 import type { SessionFlight, SessionOutcome, UsedAccount } from './account.ts';
 import { deriveAccountKey } from './accountKey.ts';
 import { decide, liveSession, WRITE_USE_AFTER_MS } from './belief.ts';
-import { STORE_FAILED, sessionError, verdictOn } from './failures.ts';
+import { sessionError, storeFailed, verdictOn } from './failures.ts';
 import { forgetFailures, LOOK_EVERY_MS, logIn, type SessionSearch } from './login.ts';
 import { look, lookBeside } from './storedRecord.ts';
 
@@ -86,7 +86,7 @@ async function findOrLogIn(account: UsedAccount): Promise<string> {
  * looked at again.
  */
 async function step(account: UsedAccount, search: SessionSearch): Promise<string | undefined> {
-  if (!(await look(account))) throw sessionError(account, STORE_FAILED, account.storeFailure);
+  if (!(await look(account))) throw storeFailed(account);
   const { belief, id } = account;
   const decision = decide(belief, Date.now(), id);
   if (decision === 'login') return logIn(account, search);

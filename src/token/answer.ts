@@ -26,55 +26,67 @@ export interface Reply {
  * Returns what `read` makes of a good answer, and throws an error for any other. GitHub and Slack send
  * an `error` with status 200.
  */
-export function judge<T>({ url, response, text, secrets }: Reply, read: (body: Body) => T): T {
-  const { status: statusCode, headers, ok } = response;
+export function judge<T>(reply: Reply, read: (body: Body) => T): T {
+  const { response, text } = reply;
   const body = parseBody(text);
-  const say = (value: unknown) => asText(value) && mask(`${value}`, secrets).slice(0, 200);
-  const error = say(body?.['error']);
-  if (error) {
-    const errorDescription = say(body?.['error_description']);
-    const message = [`${nameOf(url)} refused with ${error}${adviceOn(error)}`, errorDescription]
-      .filter(Boolean)
-      .join(': ');
-    const errorUri = say(body?.['error_uri']);
-    throw new OAuthProviderError(message, {
-      code: 'oauth_error',
-      statusCode,
-      headers,
-      error,
-      errorDescription,
-      errorUri,
-    });
+  if (asText(body?.['error'])) throw refusal(reply, body as Body);
+  if (text === undefined) throw foreignAnswer(reply, 'response_too_large', 'over 64 KiB');
+  if (!response.ok) throw foreignAnswer(reply, 'gateway_fault', 'not from the OAuth server');
+  try {
+    return read(body ?? {});
+  } catch {
+    // What is no JSON may have been cut off, so it is asked for again. The platform's own error is not shown, since it
+    // may quote the body.
+    const cause = body ? undefined : new SyntaxError('no JSON');
+    throw foreignAnswer(reply, 'invalid_response', 'no usable Bearer token, perhaps from a proxy', cause);
   }
-  let code: ApiErrorCode = 'invalid_response';
-  let help = 'no OAuth answer';
-  if (text === undefined) {
-    code = 'response_too_large';
-    help = 'over 64 KiB';
-  } else if (body?.['fault'] || /^\s*</.test(text)) {
-    code = 'gateway_fault';
-    help = 'a gateway answered, not the OAuth server';
-  } else if (ok) {
-    try {
-      return read(body ?? {});
-    } catch {
-      if (body) help = 'no usable Bearer token';
-    }
-  }
-  help =
-    statusCode === 429
-      ? 'it throttles; try again later'
-      : statusCode < 500
-        ? `${help}; check the URL`
-        : 'it is unavailable; try again later';
-  // Browsers answer a redirect with status 0.
-  const what = [statusCode || 'a redirect', headers.get('content-type'), faultOf(body, text)]
-    .filter(Boolean)
-    .join(' ');
-  // This cause says that the answer may have been cut off, so that it is asked for again. The platform's own
-  // error is not shown, since it may quote the body.
-  const cause = ok && !body && text !== undefined ? new SyntaxError('the body is no JSON') : undefined;
-  throw new ApiError(`${nameOf(url)} answered ${say(what)}: ${help}`, { code, statusCode, headers, cause });
+}
+
+function refusal({ url, response, secrets }: Reply, body: Body): OAuthProviderError {
+  const { status: statusCode, headers } = response;
+  const show = (value: unknown) => shown(value, secrets);
+  // A secret may be a word like `client`. To mask it in a code that programs compare would help nobody.
+  const error = REGISTERED.test(body['error']) ? body['error'] : show(body['error']);
+  const errorDescription = show(body['error_description']);
+  const errorUri = show(body['error_uri']);
+  const what = `${nameOf(url)} refused with ${error}${adviceOn(error)}`;
+  const message = errorDescription ? `${what}: ${errorDescription}` : what;
+  const fields = { statusCode, headers, error, errorDescription, errorUri };
+  return new OAuthProviderError(message, { code: 'oauth_error', ...fields });
+}
+
+/** How registered error codes look (RFC 6749, 7009, 8707, 9449). */
+const REGISTERED = /^[a-z]+_[a-z_]+$/;
+
+/** The error for what is not an OAuth server's answer. */
+function foreignAnswer(
+  { url, response, text, secrets }: Reply,
+  code: ApiErrorCode,
+  reason: string,
+  cause?: SyntaxError,
+): ApiError {
+  const { status: statusCode, headers } = response;
+  const show = (value: unknown) => shown(value, secrets);
+  const fault = parseBody(text)?.['fault']?.code ?? /<(?:\w+:)?code>([^<]*)</.exec(text ?? '')?.[1];
+  const retryAfter = show(headers.get('retry-after'));
+  const target = /^https?:\/\/[\w.:-]+(?=[/?#]|$)/.exec(headers.get('location') ?? '');
+  const parts = [
+    // Browsers answer a redirect with status 0.
+    statusCode || 'a redirect',
+    show(headers.get('content-type')),
+    /string|number/.test(typeof fault) && `(fault ${show(`${fault}`)})`,
+    target && `to ${target}`,
+    retryAfter && `(Retry-After: ${retryAfter})`,
+  ];
+  const advice = adviceAfter(statusCode) ?? `${reason}; check the URL`;
+  const message = `${nameOf(url)} answered ${parts.filter(Boolean).join(' ')}: ${advice}`;
+  return new ApiError(message, { code, statusCode, headers, cause });
+}
+
+/** What to do about a status that says nothing against the request. */
+function adviceAfter(status: number): string | undefined {
+  if (status === 429) return 'it throttles; try again later';
+  return status >= 500 ? 'it is unavailable; try again later' : undefined;
 }
 
 /** JSON under whatever content type, or a form (GitHub without `Accept`); `undefined` for anything else. */
@@ -91,17 +103,16 @@ function adviceOn(error: string): string {
   return error === 'invalid_scope' ? ' (check oauthScopes)' : '';
 }
 
-/** The code of a gateway's fault, in JSON or XML. */
-function faultOf(body: Body | undefined, text = ''): unknown {
-  const code = body?.['fault']?.code ?? /<(?:\w+:)?code>([^<]*)</.exec(text)?.[1];
-  return /string|number/.test(typeof code) && `(fault ${code})`;
-}
-
-/** The text with each secret masked, as it is and form-encoded. */
-function mask(text: string, secrets: readonly string[]): string {
-  const all = secrets.flatMap((secret) => [secret, formEncode(secret)]).filter(Boolean);
+/**
+ * A text of the server's as it is shown: on one line, with each secret masked, as it is and form-encoded, and at most
+ * 200 characters long. `undefined` for what is no text.
+ */
+function shown(value: unknown, secrets: readonly string[]): string | undefined {
+  const all = secrets.flatMap((secret) => [secret, formEncode(secret)]).filter(({ length }) => length > 3);
   // Long secrets first, since a short one may be a part of a long one.
   return all
     .sort((one, other) => other.length - one.length)
-    .reduce((masked, secret) => masked.replaceAll(secret, '***'), text);
+    .reduce((masked, secret) => masked?.replaceAll(secret, '***'), asText(value))
+    ?.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, encodeURIComponent)
+    .slice(0, 200);
 }

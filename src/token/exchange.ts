@@ -8,6 +8,7 @@ import { assertUsable, type Settings } from '../config/settings.ts';
 import { ApiError, type OAuthProviderError } from '../core/errors.ts';
 import { type OAuthToken, parseToken } from '../core/token.ts';
 import { sendOnce, withinLimit } from '../platform/fetch.ts';
+import { throwIfAborted } from '../platform/waiting.ts';
 import { type Body, judge } from './answer.ts';
 
 /**
@@ -40,11 +41,13 @@ export async function exchange(
   }
 }
 
-/** What a token request has besides its form. */
+/** What a request has besides its form. */
 interface FormOptions {
   readonly dpop?: Dpop | undefined;
   readonly signal?: AbortSignal;
   readonly onRequest?: () => void;
+  /** A secret among the form's fields. */
+  readonly secret?: string;
 }
 
 /**
@@ -56,9 +59,9 @@ export async function postForm<T>(
   url: string,
   fields: Readonly<Record<string, string | readonly string[]>>,
   read: (body: Body) => T,
-  { dpop, signal, onRequest }: FormOptions = {},
+  { dpop, signal, onRequest, secret = '' }: FormOptions = {},
 ): Promise<T> {
-  const { clientAuthentication, clientId, clientSecret = '', tokenUrl, params } = settings;
+  const { clientAuthentication, clientId, clientSecret = '', tokenUrl } = settings;
   if (!clientSecret && clientAuthentication.needsSecret) {
     throw new ApiError('No valid token: give oauthClientSecret or oauthTokenProvider', {
       code: 'no_credentials',
@@ -72,20 +75,22 @@ export async function postForm<T>(
     accept: 'application/json',
     'content-type': 'application/x-www-form-urlencoded',
   });
+  const known = new Set([...body, ...headers].map(String));
   const proof = { method: 'POST', url };
   const answer = await withinLimit(settings, url, signal, async (within) => {
     await clientAuthentication({ clientId, clientSecret, body, headers, url, tokenUrl, signal: within });
     if (dpop) headers.set('dpop', await dpop.createProof(proof));
     // When its time is over, the request is not sent.
-    within.throwIfAborted();
+    throwIfAborted(within);
     onRequest?.();
     return sendOnce(settings, url, headers, `${body}`, {}, within);
   });
   dpop?.noteNonce(proof, answer.response);
-  // These hold nothing secret, whoever wrote them. Neither do the caller's own parameters.
-  const known = /^(grant_type|scope|client_id|client_assertion_type|accept|content-type)$/;
-  const sent = [...body, ...headers].filter(([name]) => !known.test(name) && !Object.hasOwn(params, name));
+  // What the authentication has written counts as secret, but for the client's own name.
+  const written = [...body, ...headers].filter(
+    ([name, value]) => !known.has(`${name},${value}`) && value !== clientId,
+  );
   // A header's scheme is no secret, and a server that repeats the value may leave it out.
-  const secrets = sent.flatMap(([, value]) => [value, value.replace(/^\w+ /, '')]);
-  return judge({ ...answer, url, secrets: [clientSecret, ...secrets] }, read);
+  const secrets = written.flatMap(([, value]) => [value, value.replace(/^\w+ /, '')]);
+  return judge({ ...answer, url, secrets: [clientSecret, secret, ...secrets] }, read);
 }

@@ -14,7 +14,10 @@ export interface Failure {
   readonly error: unknown;
   readonly failed: Attempted;
   readonly atMs: number;
+  /** How long it blocks. */
   readonly delayMs: number;
+  /** The same, without what the server asks for. */
+  readonly ownDelayMs: number;
 }
 
 /**
@@ -22,8 +25,10 @@ export interface Failure {
  * longer if the server asks.
  */
 export function nextFailure(last: Failure | undefined, error: unknown, failed: Attempted): Failure {
-  const delayMs = Math.min((last?.delayMs ?? 500) * 2, 30_000);
-  return { error, failed, atMs: Date.now(), delayMs: Math.max(delayMs, retryAfterMs(error) ?? 0) };
+  // Doubled is this client's own delay. What a server has asked for says nothing of the next time.
+  const ownDelayMs = Math.min((last?.ownDelayMs ?? 500) * 2, 30_000);
+  const askedMs = Math.min(retryAfterMs(error) ?? 0, 300_000);
+  return { error, failed, atMs: Date.now(), ownDelayMs, delayMs: Math.max(ownDelayMs, askedMs) };
 }
 
 /**

@@ -52,11 +52,10 @@ export function startRenewal(
 
 async function renew(state: ClientState, renewal: Renewal): Promise<RenewalOutcome> {
   const { settings } = state;
-  const startedAtMs = Date.now();
   const tell = (event: object) =>
     report(settings, {
       ...event,
-      durationMs: Date.now() - startedAtMs,
+      durationMs: Date.now() - renewal.aliveAtMs,
       attempts: renewal.attempts,
     } as ClientEvent);
   try {

@@ -6,7 +6,6 @@
 import type { Settings } from '../config/settings.ts';
 import { ApiError } from '../core/errors.ts';
 import { describeFailure, report } from '../core/events.ts';
-import { isDenied } from '../platform/fetch.ts';
 import { sleep } from '../platform/waiting.ts';
 
 /**
@@ -47,19 +46,19 @@ export async function withRetries<T>(
  * Whether an error may pass. Network errors, overload and answers that were cut off may. A time-out has cost
  * enough time already, and a refusal would only be repeated.
  */
-function isPassing({ code, statusCode, cause }: ApiError): boolean {
-  if (code === 'network') return !isDenied(cause);
+function isPassing({ code, statusCode, cause, isTemporary }: ApiError): boolean {
+  if (code === 'network') return isTemporary;
   return cause instanceof SyntaxError || /^(408|429|50[0234])$/.test(`${statusCode}`);
 }
 
 /**
- * The milliseconds that an answer asks to wait (RFC 9110 section 10.2.3), at most 300 s. `undefined` if it
- * asks for nothing, or for nothing sensible.
+ * The milliseconds that an answer asks to wait (RFC 9110 section 10.2.3). `undefined` if it asks for nothing, or for
+ * nothing sensible.
  */
 export function retryAfterMs(error: unknown): number | undefined {
   const headers = error instanceof ApiError ? error.headers : undefined;
   // better-auth sends the second of these headers.
   const value = headers?.get('retry-after') ?? headers?.get('x-retry-after') ?? '';
   const delayMs = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
-  return delayMs >= 0 ? Math.min(delayMs, 300_000) : undefined;
+  return delayMs >= 0 ? delayMs : undefined;
 }

@@ -24,5 +24,5 @@ export async function revokeToken(config: ClientConfig, token: OAuthToken): Prom
   const { accessToken } = reviveToken(token);
   const { revocationUrl: url } = settings;
   if (!url) throw new TypeError('environment.revocationUrl must be given to revoke a token');
-  await postForm(settings, url, { token: accessToken }, () => undefined);
+  await postForm(settings, url, { token: accessToken }, () => undefined, { secret: accessToken });
 }

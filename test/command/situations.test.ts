@@ -291,7 +291,7 @@ ${CLOCK}${TOKEN}`,
   },
   "a proxy's page": {
     script: ({ failNext }) => failNext('token', html()),
-    printed: `${VARIABLES}FAIL  endpoint   ORIGIN/api/ts/v1/oauth2/token answered 200 text/html: a gateway answered, not the OAuth server; check the URL (N ms)
+    printed: `${VARIABLES}FAIL  endpoint   ORIGIN/api/ts/v1/oauth2/token answered 200 text/html: no usable Bearer token, perhaps from a proxy; check the URL (N ms)
       next:      Something other than the token endpoint answered: check its URL (THINGSPACE_ENVIRONMENT, THINGSPACE_TOKEN_URL) and the proxy.
 ${CLOCK}`,
   },
@@ -304,7 +304,7 @@ ${CLOCK}`,
   },
   "a proxy's 407 that the platform shows": {
     env: preloading("globalThis.fetch = async () => new Response('<html>', { status: 407 });"),
-    printed: `${VARIABLES}FAIL  endpoint   ORIGIN/api/ts/v1/oauth2/token answered 407 text/plain;charset=UTF-8: a gateway answered, not the OAuth server; check the URL (N ms)
+    printed: `${VARIABLES}FAIL  endpoint   ORIGIN/api/ts/v1/oauth2/token answered 407 text/plain;charset=UTF-8: not from the OAuth server; check the URL (N ms)
       next:      A proxy asks for a user name and password (407): put them in front of the host in the URL of HTTPS_PROXY.
 `,
     fields: { endpoint: { url: 'ORIGIN/api/ts/v1/oauth2/token', status: 407, durationMs: 'N' } },
@@ -318,7 +318,7 @@ ${CLOCK}`,
           headers: { location: 'https://user:word@login.example.com/sign-in?next=1' },
         }),
       ),
-    printed: `${VARIABLES}FAIL  endpoint   ORIGIN/api/ts/v1/oauth2/token answered 302: no OAuth answer; check the URL (N ms; redirects to: https://login.example.com)
+    printed: `${VARIABLES}FAIL  endpoint   ORIGIN/api/ts/v1/oauth2/token answered 302: not from the OAuth server; check the URL (N ms; redirects to: https://login.example.com)
       next:      A redirect of the token endpoint is never followed: name the endpoint itself in THINGSPACE_TOKEN_URL, or sign in where it leads.
 ${CLOCK}`,
     fields: {
@@ -333,7 +333,7 @@ ${CLOCK}`,
   throttled: {
     script: ({ failNext }) =>
       failNext('token', new Response('slow down', { status: 429, headers: { 'retry-after': '30' } })),
-    printed: `${VARIABLES}FAIL  endpoint   ORIGIN/api/ts/v1/oauth2/token answered 429 text/plain;charset=UTF-8: it throttles; try again later (N ms; Retry-After: 30)
+    printed: `${VARIABLES}FAIL  endpoint   ORIGIN/api/ts/v1/oauth2/token answered 429 text/plain;charset=UTF-8 (Retry-After: 30): it throttles; try again later (N ms)
       next:      The server throttles or is unavailable: wait 30 s, then try again.
 ${CLOCK}`,
     fields: {
@@ -398,8 +398,8 @@ ${TOKEN}`,
         },
       ),
     printed: `${VARIABLES}ok    endpoint   ORIGIN/api/ts/v1/oauth2/token answered 400 in N ms (server: *** *** http://***@proxy)
-${CLOCK}FAIL  token      ORIGIN/api/ts/v1/oauth2/token refused with invented\\u{1b}[2J: x\\u{a}ok    token      granted for 3600 s\\u{202e} ***
-      next:      Ask whoever runs the server what "invented\\u{1b}[2J" means for this key.
+${CLOCK}FAIL  token      ORIGIN/api/ts/v1/oauth2/token refused with invented%1B[2J: x%0Aok    token      granted for 3600 s%E2%80%AE ***
+      next:      Ask whoever runs the server what "invented%1B[2J" means for this key.
 `,
     fields: {
       endpoint: {

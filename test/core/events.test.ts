@@ -40,7 +40,7 @@ describe('onEvent', () => {
     await rejectionOf(client.fetchToken());
     await rejectionOf(client.getToken());
     expect(events, [
-      { type: 'retry_waiting', attempt: 1, delayMs: 250, code: 'invalid_response', statusCode: 503 },
+      { type: 'retry_waiting', attempt: 1, delayMs: 250, code: 'gateway_fault', statusCode: 503 },
       { type: 'retry_waiting', attempt: 2, delayMs: 500, code: 'network' },
       // The clock went on one millisecond further at each wait.
       { type: 'token_failed', code: 'network', durationMs: 752, attempts: 3 },
@@ -68,7 +68,7 @@ describe('onEvent', () => {
     await client.getToken();
     await clock.until(() => events.length === 2);
     expect(events.slice(1), [
-      { type: 'refresh_ahead_failed', code: 'invalid_response', statusCode: 404, durationMs: 0, attempts: 1 },
+      { type: 'refresh_ahead_failed', code: 'gateway_fault', statusCode: 404, durationMs: 0, attempts: 1 },
     ]);
   });
 

@@ -43,10 +43,10 @@ const WRONG_SCOPE = `OAuthProviderError oauth_error: ${TOKEN} refused with inval
 const NO_TOKEN =
   'oauthToken.accessToken must be visible ASCII without spaces (no { access_token }, no JSON text)';
 const NO_RESPONSE =
-  "TypeError: fetch must answer like the platform's: a Response with status, headers, and a stream or null as body";
+  'TypeError: fetch must answer with a Response: status, headers, and a stream or null as body';
 const PLAIN_HTTP = 'http needs a loopback host or allowInsecureRequests';
 const URL_RULE = `must be an https URL without credentials; ${PLAIN_HTTP}`;
-const ORIGIN_RULE = `TypeError: apiOrigins must be an array of https origins like https://api.example.com, without path or last slash; ${PLAIN_HTTP}`;
+const ORIGIN_RULE = `TypeError: apiOrigins must be an array of https origins without path; ${PLAIN_HTTP}`;
 const SCOPE_RULE = 'TypeError: oauthScopes must be an array of scopes, each without spaces';
 const ENVIRONMENT_RULE =
   'TypeError: environment must be Production, MockServerForLimitedAvailabilitySeeQuickStart, Staging, or an object';
@@ -88,7 +88,15 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
   [
     'a token endpoint that throttles',
     () => failing(text(429, 'text/plain', 'slow down')).fetchToken(),
-    `ApiError invalid_response: ${TOKEN} answered 429 text/plain: it throttles; try again later`,
+    `ApiError gateway_fault: ${TOKEN} answered 429 text/plain: it throttles; try again later`,
+  ],
+  [
+    'a token endpoint that says how long it throttles',
+    () =>
+      failing(
+        () => new Response('slow down', { status: 429, headers: { 'retry-after': '30' } }),
+      ).fetchToken(),
+    `ApiError gateway_fault: ${TOKEN} answered 429 text/plain;charset=UTF-8 (Retry-After: 30): it throttles; try again later`,
   ],
   [
     'a gateway that throttles',
@@ -103,12 +111,12 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
   [
     'a token endpoint that has failed',
     () => failing(text(500, 'text/plain', 'oops')).fetchToken(),
-    `ApiError invalid_response: ${TOKEN} answered 500 text/plain: it is unavailable; try again later`,
+    `ApiError gateway_fault: ${TOKEN} answered 500 text/plain: it is unavailable; try again later`,
   ],
   [
     'a gateway that does not know the client',
     () => failing(json(401, { fault: { code: 900902, message: 'Missing Credentials' } })).fetchToken(),
-    `ApiError gateway_fault: ${TOKEN} answered 401 application/json (fault 900902): a gateway answered, not the OAuth server; check the URL`,
+    `ApiError gateway_fault: ${TOKEN} answered 401 application/json (fault 900902): not from the OAuth server; check the URL`,
   ],
   [
     'a gateway that says so in XML',
@@ -116,17 +124,17 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
       failing(
         text(403, 'application/xml', '<am:fault xmlns:am="urn:x"><am:code>900908</am:code></am:fault>'),
       ).fetchToken(),
-    `ApiError gateway_fault: ${TOKEN} answered 403 application/xml (fault 900908): a gateway answered, not the OAuth server; check the URL`,
+    `ApiError gateway_fault: ${TOKEN} answered 403 application/xml (fault 900908): not from the OAuth server; check the URL`,
   ],
   [
     'a gateway that says so in XML without namespace',
     () => failing(text(403, 'application/xml', '<fault><code>900908</code></fault>')).fetchToken(),
-    `ApiError gateway_fault: ${TOKEN} answered 403 application/xml (fault 900908): a gateway answered, not the OAuth server; check the URL`,
+    `ApiError gateway_fault: ${TOKEN} answered 403 application/xml (fault 900908): not from the OAuth server; check the URL`,
   ],
   [
     'a proxy that answers with a page',
     () => failing(text(200, 'text/html', '<html>')).fetchToken(),
-    `ApiError gateway_fault: ${TOKEN} answered 200 text/html: a gateway answered, not the OAuth server; check the URL (the body is no JSON)`,
+    `ApiError invalid_response: ${TOKEN} answered 200 text/html: no usable Bearer token, perhaps from a proxy; check the URL (no JSON)`,
   ],
   [
     'a tokenUrl that redirects',
@@ -134,32 +142,32 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
       failing(
         () => new Response(null, { status: 301, headers: { location: 'https://www.example.com/' } }),
       ).fetchToken(),
-    `ApiError invalid_response: ${TOKEN} answered 301: no OAuth answer; check the URL`,
+    `ApiError gateway_fault: ${TOKEN} answered 301 to https://www.example.com: not from the OAuth server; check the URL`,
   ],
   [
     'a tokenUrl that redirects, in a browser, which shows nothing of that',
     () => failing(() => Response.error()).fetchToken(),
-    `ApiError invalid_response: ${TOKEN} answered a redirect: no OAuth answer; check the URL`,
+    `ApiError gateway_fault: ${TOKEN} answered a redirect: not from the OAuth server; check the URL`,
   ],
   [
     'a tokenUrl that does not exist',
     () => failing(json(404, { message: 'none' })).fetchToken(),
-    `ApiError invalid_response: ${TOKEN} answered 404 application/json: no OAuth answer; check the URL`,
+    `ApiError gateway_fault: ${TOKEN} answered 404 application/json: not from the OAuth server; check the URL`,
   ],
   [
     'an answer without a token',
     () => failing(json(200, { message: 'hello' })).fetchToken(),
-    `ApiError invalid_response: ${TOKEN} answered 200 application/json: no usable Bearer token; check the URL`,
+    `ApiError invalid_response: ${TOKEN} answered 200 application/json: no usable Bearer token, perhaps from a proxy; check the URL`,
   ],
   [
     'an answer that is no JSON',
     () => failing(text(200, 'text/plain', 'hello')).fetchToken(),
-    `ApiError invalid_response: ${TOKEN} answered 200 text/plain: no OAuth answer; check the URL (the body is no JSON)`,
+    `ApiError invalid_response: ${TOKEN} answered 200 text/plain: no usable Bearer token, perhaps from a proxy; check the URL (no JSON)`,
   ],
   [
     'an answer that holds a form only behind other text',
     () => failing(text(400, 'text/plain', 'oops&error=invented')).fetchToken(),
-    `ApiError invalid_response: ${TOKEN} answered 400 text/plain: no OAuth answer; check the URL`,
+    `ApiError gateway_fault: ${TOKEN} answered 400 text/plain: not from the OAuth server; check the URL`,
   ],
   [
     'an answer that is too large',
@@ -175,12 +183,12 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
         {},
         { fetch: undefined, environment: { ...CUSTOM, tokenUrl: 'https://127.0.0.1:49/token?key=invented' } },
       ).fetchToken(),
-    'ApiError network: No answer from https://127.0.0.1:49/token (ECONNREFUSED): check URL, network and proxy (fetch failed)',
+    'ApiError network: No answer from https://127.0.0.1:49/token (ECONNREFUSED): check URL, network, proxy and permissions (fetch failed)',
   ],
   [
     'a platform that says nothing of why',
     () => make({}, { fetch: () => Promise.reject(new TypeError('Load failed')) }).fetchToken(),
-    `ApiError network: No answer from ${TOKEN} (TypeError): check URL, network and proxy (Load failed)`,
+    `ApiError network: No answer from ${TOKEN} (TypeError): check URL, network, proxy and permissions (Load failed)`,
   ],
   [
     'a permission that Node denies',
@@ -194,7 +202,7 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
         { fetch: () => Promise.reject(new TypeError('fetch failed', { cause: denied })) },
       ).fetchToken();
     },
-    `ApiError network: No answer from ${TOKEN} (ERR_ACCESS_DENIED): start the runtime with --allow-net (fetch failed)`,
+    `ApiError network: No answer from ${TOKEN} (ERR_ACCESS_DENIED): check URL, network, proxy and permissions (fetch failed)`,
   ],
   [
     'a permission that Deno denies',
@@ -202,7 +210,7 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
       const denied = Object.assign(new Error('Requires net access'), { name: 'NotCapable' });
       return make({}, { fetch: () => Promise.reject(denied) }).fetchToken();
     },
-    `ApiError network: No answer from ${TOKEN} (NotCapable): start the runtime with --allow-net (Requires net access)`,
+    `ApiError network: No answer from ${TOKEN} (NotCapable): check URL, network, proxy and permissions (Requires net access)`,
   ],
   [
     'timeout in seconds',
@@ -409,17 +417,17 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
   [
     'the credentials at the top',
     () => createClient({ oauthClientId: 'invented-key' } as unknown as ClientConfig),
-    'TypeError: oauthClientId is no option; known are clientCredentialsAuthCredentials, vZM2mToken, timeout, environment, fetch, retry, waitUntil, dpop, onEvent',
+    'TypeError: unknown option oauthClientId; known options: clientCredentialsAuthCredentials, vZM2mToken, timeout, environment, fetch, retry, waitUntil, dpop, onEvent',
   ],
   [
     'a typo in an option',
     () => make({ oauthScope: [] }),
-    'TypeError: oauthScope is no option; known are oauthClientId, oauthClientSecret, oauthScopes, oauthToken, oauthClockSkew, oauthParams, oauthTokenProvider, oauthOnTokenUpdate, clientAuthentication',
+    'TypeError: unknown option oauthScope; known options: oauthClientId, oauthClientSecret, oauthScopes, oauthToken, oauthClockSkew, oauthParams, oauthTokenProvider, oauthOnTokenUpdate, clientAuthentication',
   ],
   [
     'a name that every object has',
     () => make({ constructor: Object }),
-    'TypeError: constructor is no option; known are oauthClientId, oauthClientSecret, oauthScopes, oauthToken, oauthClockSkew, oauthParams, oauthTokenProvider, oauthOnTokenUpdate, clientAuthentication',
+    'TypeError: unknown option constructor; known options: oauthClientId, oauthClientSecret, oauthScopes, oauthToken, oauthClockSkew, oauthParams, oauthTokenProvider, oauthOnTokenUpdate, clientAuthentication',
   ],
   ['scopes as one string', () => make({ oauthScopes: 'discovery:read' }), SCOPE_RULE],
   [
@@ -430,7 +438,7 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
   [
     'a scope among the parameters',
     () => make({ oauthParams: { scope: 'read' } }),
-    'TypeError: oauthParams must be an object of strings or arrays of them, without grant_type, scope and client_…',
+    'TypeError: oauthParams must be an object of strings or arrays, without grant_type, scope and client_…',
   ],
   [
     'a negative time limit',
@@ -608,7 +616,7 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
   [
     'an M2M login without an answer',
     () => logIn({}, () => Promise.reject(new TypeError('fetch failed'))),
-    `ApiError session_failed: M2M session: ${LOGIN} gave no answer; next login: TIME (No answer from ${LOGIN} (TypeError): check URL, network and proxy)`,
+    `ApiError session_failed: M2M session: ${LOGIN} gave no answer; next login: TIME (No answer from ${LOGIN} (TypeError): check URL, network, proxy and permissions)`,
   ],
   [
     'a misspelt option of a session',

@@ -13,6 +13,7 @@ import {
   type OAuthProviderError,
   revokeToken,
 } from 'thingspace-auth';
+import { createDpop } from 'thingspace-auth/dpop';
 import {
   type Answer,
   type Received,
@@ -98,7 +99,7 @@ describe('no secret is shown', () => {
     [
       'text that echoes the secret',
       { status: 400, headers: { 'content-type': 'text/plain' }, body: SECRET },
-      'invalid_response',
+      'gateway_fault',
     ],
     ['broken JSON that begins with the token', { body: `"${TOKEN}` }, 'invalid_response'],
     ['broken JSON that holds the token', { body: `{"access_token":"${TOKEN}",}` }, 'invalid_response'],
@@ -265,6 +266,63 @@ describe('no secret is shown', () => {
         'grant_type client_credentials of invented-id for invented-audience wants application/json',
       );
     }
+  });
+
+  for (const oauthClientSecret of ['client', 's', 'scope']) {
+    test(`but codes and words stay readable where the secret is "${oauthClientSecret}"`, async (t) => {
+      const server = await startServer(t);
+      server.token = () => ({
+        status: 401,
+        body: { error: 'invalid_client', error_description: 'this is sad' },
+      });
+
+      const error = await rejectionOf(
+        createClient(configOf(server, undefined, { oauthClientSecret })).fetchToken(),
+      );
+
+      assert.deepEqual([error.error, error.errorDescription], ['invalid_client', 'this is sad']);
+      assert.match(error.message, /refused with invalid_client \(check oauthClientId/);
+    });
+  }
+
+  test('and a nonce is brought also to a client whose secret is "nonce"', async (t) => {
+    const server = await startServer(t);
+    server.token = () =>
+      server.tokenRequests.length > 1
+        ? { body: { access_token: 'token-1', token_type: 'DPoP' } }
+        : { status: 400, headers: { 'dpop-nonce': 'n' }, body: { error: 'use_dpop_nonce' } };
+    const config = configOf(server, undefined, { oauthClientSecret: 'nonce' }, { dpop: createDpop() });
+
+    assert.equal((await createClient(config).fetchToken()).accessToken, 'token-1');
+  });
+
+  test('in the header that a parameter of the form has the name of', async (t) => {
+    const server = await startServer(t);
+    server.token = ({ headers }) => ({
+      status: 400,
+      body: { error: 'invalid_request', error_description: `${headers.authorization}` },
+    });
+    const credentials = { oauthParams: { authorization: 'invented' } };
+
+    const error = await rejectionOf(createClient(configOf(server, undefined, credentials)).fetchToken());
+
+    assert.equal(error.errorDescription, '***');
+  });
+
+  test('and no answer writes a line of its own, or turns one around', async (t) => {
+    const server = await startServer(t);
+    server.token = () => ({
+      status: 400,
+      body: { error: 'a\nb', error_description: 'c\u2028d\u001b[31m\u202ee\ud800', error_uri: 'f\r' },
+    });
+
+    const error = await rejectionOf(createClient(configOf(server)).fetchToken());
+
+    assert.deepEqual(
+      [error.error, error.errorDescription, error.errorUri],
+      ['a%0Ab', 'c%E2%80%A8d%1B[31m%E2%80%AEe\ud800', 'f%0D'],
+    );
+    assert.match(error.message, /^.* refused with a%0Ab: c%E2%80%A8d.*$/u);
   });
 
   test('in the error after a 401 whose renewal fails', async (t) => {

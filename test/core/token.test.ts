@@ -78,7 +78,7 @@ describe('a token response', () => {
     assert.equal(token.expiry, START + 3600);
   });
 
-  for (const type of [undefined, null, 'bearer', 'BEARER', 'Bearer', 'bEaReR']) {
+  for (const type of [undefined, null, 'bearer', 'BEARER', 'Bearer', 'bEaReR', 'BearerToken']) {
     test(`with token_type ${JSON.stringify(type)} is a Bearer token`, async (t) => {
       const token = await exchangeFor(t, { body: { access_token: 'a', token_type: type } });
       assert.equal(token.tokenType, 'Bearer');
@@ -191,17 +191,17 @@ describe('an answer that is no token', () => {
   };
   const fault = { fault: { code: '900902', message: 'Missing Credentials', description: 'invented-body' } };
   const CASES: [label: string, Answer, ApiErrorCode, RegExp?][] = [
-    ['HTML with 200', html, 'gateway_fault', /200 text\/html/],
+    ['HTML with 200', html, 'invalid_response', /200 text\/html.*proxy/],
     ['HTML with 403', { ...html, status: 403 }, 'gateway_fault', /403 text\/html/],
     ['HTML with 502', { ...html, status: 502 }, 'gateway_fault', /502 text\/html/],
     [
       'HTML behind a byte order mark and blanks',
       { ...html, body: `\uFEFF\n  ${html.body}` },
-      'gateway_fault',
+      'invalid_response',
     ],
     ['an XML fault', { ...xml, status: 500 }, 'gateway_fault', /500 application\/xml/],
     ['a JSON fault with 401', { status: 401, body: fault }, 'gateway_fault', /401 application\/json.*900902/],
-    ['a JSON fault with 200', { body: fault }, 'gateway_fault', /900902/],
+    ['a JSON fault with 200', { body: fault }, 'invalid_response', /900902/],
     ['a JSON fault without code', { status: 400, body: { fault: {} } }, 'gateway_fault'],
     [
       'a JSON fault with a number for a code',
@@ -209,20 +209,20 @@ describe('an answer that is no token', () => {
       'gateway_fault',
       /900906/,
     ],
-    ['an empty 403', { status: 403 }, 'invalid_response', /answered 403: /],
-    ['an empty 400', { status: 400 }, 'invalid_response'],
+    ['an empty 403', { status: 403 }, 'gateway_fault', /answered 403: /],
+    ['an empty 400', { status: 400 }, 'gateway_fault'],
     ['an empty 200', {}, 'invalid_response'],
     ['an empty 204', { status: 204 }, 'invalid_response'],
     [
       'a 404 in plain text',
       { status: 404, headers: { 'content-type': 'text/plain' }, body: 'invented-body' },
-      'invalid_response',
+      'gateway_fault',
       /404 text\/plain/,
     ],
     [
       'a 503 in plain text',
       { status: 503, headers: { 'content-type': 'text/plain' }, body: 'invented-body' },
-      'invalid_response',
+      'gateway_fault',
       /503/,
     ],
     [
@@ -239,11 +239,11 @@ describe('an answer that is no token', () => {
     [
       'an error that is no string',
       { status: 400, body: { error: { message: 'invented-body' } } },
-      'invalid_response',
+      'gateway_fault',
     ],
     [
-      'a token of type BearerToken',
-      { body: { access_token: 'invented-body', token_type: 'BearerToken' } },
+      'a token of type MAC',
+      { body: { access_token: 'invented-body', token_type: 'MAC' } },
       'invalid_response',
       /Bearer/,
     ],
@@ -282,7 +282,7 @@ describe('an answer that is no token', () => {
       assert.ok(!error.message.includes('invented-body'), error.message);
       // Never the platform's own, which may quote the body.
       assert.ok(
-        error.cause === undefined || String(error.cause) === 'SyntaxError: the body is no JSON',
+        error.cause === undefined || String(error.cause) === 'SyntaxError: no JSON',
         String(error.cause),
       );
     });
@@ -398,9 +398,9 @@ describe('an answer that is no token', () => {
       server.token = () => ({ status, headers: { location: `${server.origin}/elsewhere` } });
       server.api = () => tokenAnswer('a');
       const error = await rejectionOf(createClient(server.config()).fetchToken());
-      assert.equal(error.code, 'invalid_response');
+      assert.equal(error.code, 'gateway_fault');
       assert.equal(error.statusCode, status);
-      assert.match(error.message, new RegExp(`answered ${status}: .*check the URL`));
+      assert.match(error.message, new RegExp(`answered ${status} to ${server.origin}: .*check the URL`));
       assert.equal(server.apiRequests.length, 0);
       assert.equal(server.tokenRequests.length, 1);
     });

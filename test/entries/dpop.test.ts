@@ -200,7 +200,7 @@ describe('the key', () => {
   test('is no option by another name', () => {
     assert.throws(
       () => createDpop({ keys: 'secret-word' } as object),
-      (error: Error) => error instanceof TypeError && /^keys is no option/.test(error.message),
+      (error: Error) => error instanceof TypeError && /^unknown option keys;/.test(error.message),
     );
   });
 });

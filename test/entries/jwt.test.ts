@@ -308,7 +308,7 @@ describe('privateKeyJwt', () => {
         () => privateKeyJwt(options),
         (error: Error) =>
           error instanceof TypeError &&
-          error.message.startsWith(name) &&
+          error.message.replace('unknown option ', '').startsWith(name) &&
           !error.message.includes('secret-word'),
         name,
       );

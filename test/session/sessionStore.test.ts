@@ -1167,7 +1167,7 @@ for (const operation of ['get', 'compareAndSet'] as const) {
     for (let round = 0; round < 3; round++) {
       await assert.rejects(call(), {
         ...isFailed,
-        message: 'M2M session: the store failed, so no login is sent: check it',
+        message: 'M2M session: the store failed: check it',
         cause: new Error('invented store failure'),
       });
     }

@@ -220,6 +220,21 @@ describe('the wait between two tries', () => {
 });
 
 describe('the outage guard', () => {
+  test('doubles its own delay, and not what a server has asked for', async (t) => {
+    const { clock, server, client } = await startFailing(
+      t,
+      () => ({ status: 503, headers: server.tokenRequests.length < 2 ? { 'retry-after': '15' } : {} }),
+      { retry: { attempts: 1 } },
+    );
+    for (const [index, seconds] of [15, 2, 4].entries()) {
+      await rejectionOf(client.getToken());
+      assert.equal(server.tokenRequests.length, index + 1);
+      clock.advance(seconds * 1000);
+    }
+    await rejectionOf(client.getToken());
+    assert.equal(server.tokenRequests.length, 4);
+  });
+
   test('doubles from 1 s to 30 s; in between callers get the last error at once', async (t) => {
     const { clock, server, client } = await startFailing(t, { status: 503 }, { retry: { attempts: 1 } });
     let error = await rejectionOf(client.getToken());

@@ -47,8 +47,8 @@ describe('revokeToken', () => {
     [{ status: 400, body: { error: 'invalid_request' } }, 'oauth_error'],
     [{ status: 401, body: { fault: { code: '900902' } } }, 'gateway_fault'],
     [{ status: 502, headers: { 'content-type': 'text/html' }, body: '<html>' }, 'gateway_fault'],
-    [{ status: 503 }, 'invalid_response'],
-    [{ status: 302, headers: { location: '/elsewhere' } }, 'invalid_response'],
+    [{ status: 503 }, 'gateway_fault'],
+    [{ status: 302, headers: { location: '/elsewhere' } }, 'gateway_fault'],
     [{ body: ' '.repeat(70_000) }, 'response_too_large'],
   ];
   for (const [answer, code] of FAILURES) {
