@@ -965,6 +965,26 @@ test('is not barred by a failure from the future, when the clock is set back', a
   assert.equal((await authorizedFetch(server.origin + DEVICES_PATH)).status, 200);
 });
 
+test('is not barred by a pause from the future, when the clock is set back', async (t) => {
+  const clock = fakeClock(t);
+  const server = await startSessionServer(t);
+  const { login } = server;
+  const { authorizedFetch } = server.client(server.account());
+  const call = () => authorizedFetch(server.origin + DEVICES_PATH);
+  await call();
+  clock.advance(60 * MINUTE_MS);
+  server.login = cutConnection;
+  await assert.rejects(call(), isFailed);
+  clock.advance(1_000);
+  await assert.rejects(call(), isFailed);
+  server.login = login;
+  await assert.rejects(call(), isFailed);
+
+  clock.jump(-30 * MINUTE_MS);
+
+  assert.equal((await call()).status, 200);
+});
+
 const unknown: Record<string, Handler> = {
   'the connection is cut before the answer': cutConnection,
   'a 200 breaks off': (_received, response) => {

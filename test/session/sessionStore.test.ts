@@ -651,6 +651,44 @@ test('keeps its session for itself where the record has changed meanwhile', asyn
   assert.equal(server.logins.length, 1);
 });
 
+test('believes a refusal beside its own session when that has ended', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess, stored } = await startFleet(t);
+  const { call } = startProcess();
+  await call();
+  const refused = countOf({ state: 'refused', status: 401 });
+  const [key = ''] = store.values.keys();
+  store.values.set(key, { value: JSON.stringify(refused), ttlSeconds: undefined });
+  clock.advance(MINUTE_MS);
+  assert.equal((await call()).status, 200);
+  await turns(50);
+
+  clock.advance(20 * MINUTE_MS);
+
+  assert.deepEqual(await settle(clock, store, () => [call()]), ['session_refused']);
+  assert.equal(server.logins.length, 1);
+  assert.deepEqual(stored(), [refused]);
+});
+
+test('goes over to a newer session that another process has brought', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess } = await startFleet(t);
+  const { call } = startProcess();
+  await call();
+  const newer = sessionOf({ token: 'session-9', usedAtMs: Date.now() });
+  server.live.add('session-9');
+  const [key = ''] = store.values.keys();
+  store.values.set(key, { value: JSON.stringify(newer), ttlSeconds: undefined });
+  clock.advance(MINUTE_MS);
+  await call();
+  await turns(50);
+
+  await call();
+
+  assert.equal(server.calls.at(-1)!.headers['vz-m2m-token'], 'session-9');
+  assert.equal(server.logins.length, 1);
+});
+
 test('has written the count before a login is sent, so that a crash counts', async (t) => {
   const { server, startProcess, counts } = await startFleet(t);
   const { login } = server;
