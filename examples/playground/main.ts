@@ -10,6 +10,9 @@ const STEPS_LOGGED = 50;
 /** The moment of the third thing to try: the token has four minutes left, and a refresh ahead is due. */
 const OUTAGE_MINUTES = 56;
 
+/** What `?scenario=` in the address starts. It is shown alone: other pages show it in a frame. */
+const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = { stampede, revoked, outage, lapse, latch };
+
 const clock = moveableClock();
 const scopes = find('#scopes');
 const lines = new WeakMap<Row, HTMLElement>();
@@ -24,7 +27,7 @@ const simulation = createSimulation(
 );
 listen();
 choose();
-void simulation.call(1);
+start();
 draw();
 setInterval(showLife, 1000);
 new ResizeObserver(requestDraw).observe(find('#rows'));
@@ -53,24 +56,9 @@ function listen(): void {
   for (const button of document.querySelectorAll<HTMLElement>('[data-minutes]')) {
     onPress(button, 'advance', () => simulation.advance((minutes = Number(button.dataset.minutes))));
   }
-  onPress('#tryBurst', 'burst', () => {
-    beginAnew();
-    return simulation.call(100);
-  });
-  onPress('#tryRevoke', 'revoke', async () => {
-    beginAnew();
-    await simulation.call(1);
-    simulation.revoke();
-    await simulation.call(1);
-  });
-  onPress('#tryOutage', 'advance', async () => {
-    beginAnew();
-    await simulation.call(1);
-    setSwitch('isDown', true);
-    simulation.advance((minutes = OUTAGE_MINUTES));
-    showCode();
-    await simulation.call(1);
-  });
+  onPress('#tryBurst', 'burst', stampede);
+  onPress('#tryRevoke', 'revoke', revoked);
+  onPress('#tryOutage', 'advance', outage);
   find('#restart').addEventListener('click', () => simulation.restart());
   find('#copy').addEventListener('click', () => void copyCode());
   for (const name of ['isSlow', 'isDown', 'isSame'] as const) {
@@ -90,6 +78,51 @@ function onPress(target: string | HTMLElement, what: Picked, act: () => void | P
     void act();
     showCode();
   });
+}
+
+function start(): void {
+  const page = document.documentElement;
+  page.classList.toggle('framed', window !== window.top);
+  const scenario = SCENARIOS[new URLSearchParams(location.search).get('scenario') ?? ''];
+  if (!scenario) return void simulation.call(1);
+  page.classList.add('alone');
+  find('#again').addEventListener('click', () => void scenario());
+  void scenario();
+}
+
+function stampede(): Promise<void> {
+  beginAnew();
+  return simulation.call(100);
+}
+
+async function revoked(): Promise<void> {
+  beginAnew();
+  await simulation.call(1);
+  simulation.revoke();
+  await simulation.call(1);
+}
+
+async function outage(): Promise<void> {
+  beginAnew();
+  await simulation.call(1);
+  setSwitch('isDown', true);
+  simulation.advance((minutes = OUTAGE_MINUTES));
+  showCode();
+  await simulation.call(1);
+}
+
+async function lapse(): Promise<void> {
+  beginAnew();
+  callM2m();
+  await simulation.call(1);
+  simulation.lapse();
+  await simulation.call(1);
+}
+
+function latch(): Promise<void> {
+  beginAnew();
+  callM2m();
+  return simulation.wrongPassword();
 }
 
 /** The three things to try begin without a token, with a server that is well. */

@@ -89,9 +89,16 @@ function write(name, text) {
 
 function textOf({ title, description, layout, section, body }) {
   const titleTemplate = section && `:title · ${SECTIONS[section]} · thingspace-auth`;
-  const front = { title, titleTemplate, description, layout, outline: section === 'reference' ? 2 : [2, 3] };
+  const front = {
+    title,
+    titleTemplate,
+    description,
+    layout,
+    sidebar: layout ? false : undefined,
+    outline: section === 'reference' ? 2 : [2, 3],
+  };
   const lines = Object.entries(front)
-    .filter(([, value]) => value)
+    .filter(([, value]) => value !== undefined)
     .map(([key, value]) => `${key}: ${JSON.stringify(value)}`);
   const heading = layout ? '' : `# ${title}\n\n`;
   return `---\n${lines.join('\n')}\n---\n\n${heading}${body}\n`;

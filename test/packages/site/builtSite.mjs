@@ -32,7 +32,7 @@ export async function serveSite() {
     const { pathname } = new URL(url, 'http://localhost');
     const path = fileFor(pathname);
     response.writeHead(path ? 200 : 404, {
-      'content-type': TYPES[extname(path ?? '.html')] ?? 'application/octet-stream',
+      'content-type': TYPES[extname(path ?? '404.html')] ?? 'application/octet-stream',
     });
     response.end(readFileSync(join(folder, path ?? '404.html')));
   });

@@ -25,11 +25,19 @@ export default {
     nav,
     sidebar,
     outline: { label: 'On this page' },
+    notFound: {
+      title: 'Page not found',
+      quote: 'There is no page at this address. The search finds words, options and error codes.',
+      linkText: 'To the start page',
+      linkLabel: 'To the start page',
+    },
     search: {
       provider: 'local',
-      options: { miniSearch: { options: { tokenize }, searchOptions: { combineWith: 'AND', fuzzy: 0.1 } } },
+      options: {
+        miniSearch: { options: { tokenize }, searchOptions: { combineWith: 'AND', fuzzy: 0.1 } },
+      },
     },
-    socialLinks: repository ? [{ icon: 'github', link: repository }] : [],
+    socialLinks: repository && [{ icon: 'github', link: repository }],
   },
 };
 
@@ -41,11 +49,12 @@ function keepTablesInside(md) {
 }
 
 /**
- * The words of a text, for the search: each as it stands (`oauthClockSkew`, `gateway_fault`), and its parts.
- * VitePress writes it into the page, so it is complete in itself.
+ * The words of a text, for the search: each as it stands (`oauthClockSkew`, `gateway_fault`), and its parts;
+ * without those that every text has. VitePress writes it into the page, so it is complete in itself.
  */
 function tokenize(text) {
-  const words = text.split(/[^\p{L}\p{N}_]+/u).filter(Boolean);
+  const filler = /^(?:an?|and|are|as|at|by|do|does|for|get|how|i|in|is|it|my|of|on|the|to|what|why|with)$/i;
+  const words = text.split(/[^\p{L}\p{N}_]+/u).filter((word) => word && !filler.test(word));
   return words.flatMap((word) => {
     const parts = word.split(/_|(?<=[a-z0-9])(?=[A-Z])/).filter(Boolean);
     return parts.length > 1 ? [word, ...parts] : parts;

@@ -7,10 +7,13 @@ import { guidePages } from './guide.mjs';
 import { homePage } from './home.mjs';
 import { showImages } from './images.mjs';
 import { createAddressBook, rewriteLinks } from './links.mjs';
+import { capitalize, describe, plainText } from './markdown.mjs';
 import { extendGuide } from './options.mjs';
 import { recipePages } from './recipes.mjs';
 import { referencePages } from './reference.mjs';
 import { SCENARIOS } from './scenarios.mjs';
+
+const PLAYGROUND = 'examples/playground/index.html';
 
 /** The pages, complete, and the pictures that they show. */
 export async function collectPages(root) {
@@ -27,7 +30,7 @@ export async function collectPages(root) {
     ...documentPages(read),
     ...recipePages(read, SCENARIOS),
     ...reference,
-    playgroundPage(),
+    playgroundPage(read(PLAYGROUND)),
   ];
   assertPathsDiffer(pages);
   return { ...finish(pages, { root, repository }), manifest, repository };
@@ -38,14 +41,17 @@ function addressOfRepository({ repository }) {
   return url?.replace(/^git\+/, '').replace(/\.git$/, '');
 }
 
-function playgroundPage() {
+/** What the page that stands alone says at its top, around the frame that shows the rest of it. */
+function playgroundPage(html) {
+  const [, title, words] = /<h1>.*?(\w+)<\/h1>\s*<p>(.*?)<\/p>/s.exec(html) ?? [];
+  if (!words) throw new Error(`${PLAYGROUND} does not begin with a title and a paragraph`);
+  const description = plainText(words);
   return {
     path: '/playground',
-    title: 'Playground',
-    description:
-      'A real client talks to a mock ThingSpace in this page. Revoke its token, take the server down, and watch.',
+    title: capitalize(title),
+    description: describe(words),
     layout: 'page',
-    body: '<Playground />',
+    body: `<div class="play vp-doc">\n\n# ${capitalize(title)}\n\n${description}\n\n<Playground />\n\n</div>`,
   };
 }
 

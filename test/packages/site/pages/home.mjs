@@ -16,7 +16,7 @@ export function homePage(intro, read, firstPage) {
     title,
     description: describe(lead),
     layout: 'page',
-    body: `<div class="home">
+    body: `<div class="home vp-doc">
 <div class="home-words">
 
 # ${title}
@@ -40,7 +40,7 @@ ${programs.join('\n\n')}
 
 ${figures(read)}
 
-<div class="home-more">
+<div class="home-more vp-doc">
 
 ${others.join('\n\n')}
 

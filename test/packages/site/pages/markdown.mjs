@@ -64,6 +64,10 @@ export function plainText(markdown) {
     .trim();
 }
 
+export function capitalize(text) {
+  return text[0].toUpperCase() + text.slice(1);
+}
+
 /** The cells of the rows below a marker such as `<!-- sizes -->`, the head first. */
 export function tableBelow(marker, markdown) {
   const [, text] = markdown.split(`<!-- ${marker} -->`);

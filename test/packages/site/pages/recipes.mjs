@@ -1,7 +1,7 @@
 // The recipes: the list of examples/README.md, and a page for each file that it links.
 import { isBuiltin } from 'node:module';
 import { basename, extname, posix } from 'node:path';
-import { describe, plainText, splitAt } from './markdown.mjs';
+import { capitalize, describe, plainText, splitAt } from './markdown.mjs';
 
 const LIST = 'examples/README.md';
 const FILE_LINK = /\[[^\]]+\]\(((?!\.\.|https?:)[\w./-]+\.(?:ts|js|mjs|md))\)/g;
@@ -53,7 +53,7 @@ function pageOfProgram({ from, group, item, link, words, text }) {
   const description = describe(comment);
   const title = boldWords(words, from) ?? (firstClause(leadingComment(text)) || titleInItem(item, link));
   const language = extname(from).slice(1).replace('mjs', 'js');
-  const code = `\`\`\`${language} [${basename(from)}]\n${text.trimEnd()}\n\`\`\``;
+  const code = `::: code-group\n\n\`\`\`${language} [${basename(from)}]\n${text.trimEnd()}\n\`\`\`\n\n:::`;
   const body = [firstParagraph(comment), installation(comment, text), code].join('\n\n');
   const path = `/recipes/${from
     .replace(/^examples\//, '')
@@ -88,10 +88,6 @@ function firstClause(comment) {
 /** "**Jest**: … [a test](…)" → "Jest: a test" */
 function titleInItem(item, link) {
   return [item.match(/\*\*.+?\*\*/)?.[0], link].filter(Boolean).map(plainText).join(': ');
-}
-
-function capitalize(text) {
-  return text[0].toUpperCase() + text.slice(1);
 }
 
 /** The command that the comment gives, or one for what the program imports. */

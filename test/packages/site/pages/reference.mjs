@@ -48,8 +48,9 @@ function indexPage(entries, { link, manifest }) {
         `| [\`${first.name}\`](${link(first.name)}) | ${kindOf(first)} | ${summaryOf(first, link)} |`,
     );
     const table = rows.length ? `| name | kind | what it is |\n| --- | --- | --- |\n${rows.join('\n')}` : '';
-    const intro = `${firstSentence(summary)} [All of it](${pathOf(name, manifest)})`;
-    return [`## ${name} {#${name}}`, intro, table].join('\n\n');
+    const [intro] = summary.split(/\n\s*\n/);
+    const words = `${intro.replaceAll('\n', ' ')} [All of it](${pathOf(name, manifest)})`;
+    return [`## ${name} {#${name}}`, words, table].join('\n\n');
   });
   const names = entries.flatMap((entry) => groupsOf(entry.names));
   return {
@@ -75,9 +76,17 @@ function entryPage({ name, names, summary }, context) {
   };
 }
 
-/** A value and a type of one name belong together. */
+/** What one calls comes first, and then the types. A value and a type of one name belong together. */
 function groupsOf(names) {
-  return Object.values(Object.groupBy?.(names, ({ name }) => name) ?? groupByName(names));
+  const groups = Object.values(groupByName(names));
+  const [values, types] = [false, true].map((isWanted) =>
+    groups.filter((group) => group.every(isType) === isWanted),
+  );
+  return [...values, ...types];
+}
+
+function isType({ kind }) {
+  return kind === ReflectionKind.Interface || kind === ReflectionKind.TypeAlias;
 }
 
 function groupByName(names) {
@@ -92,10 +101,7 @@ function groupByName(names) {
 function nameSection(group, entry, context) {
   const [{ name }] = group;
   const kinds = [...new Set(group.map(kindOf))].join(', ');
-  const isType = group.every(
-    ({ kind }) => kind === ReflectionKind.Interface || kind === ReflectionKind.TypeAlias,
-  );
-  const statement = `import ${isType ? 'type ' : ''}{ ${name} } from '${entry}';`;
+  const statement = `import ${group.every(isType) ? 'type ' : ''}{ ${name} } from '${entry}';`;
   const declarations = group.map((reflection) => declarationOf(reflection)).filter(Boolean);
   const code = `\`\`\`ts\n${[statement, ...declarations].join('\n\n')}\n\`\`\``;
   return [

@@ -1,7 +1,7 @@
 // VitePress' own theme, with our colours, and the few components that pages use.
 import { useData, withBase } from 'vitepress';
 import DefaultTheme from 'vitepress/theme';
-import { defineComponent, h } from 'vue';
+import { defineComponent, h, onBeforeUnmount, onMounted, ref } from 'vue';
 import './style.css';
 
 /** A link where Markdown has none: inside code and on the start page. */
@@ -22,20 +22,54 @@ const SiteImage = defineComponent({
       h('img', { src: withBase(src), alt, loading: 'lazy' }),
 });
 
-/** The playground in a frame, in the page's colours; with a scenario only what belongs to it. */
+/**
+ * The playground in a frame, in the page's colours. One scenario stands alone, with a link to the rest. The
+ * frame is as tall as what it shows, where its style does not say otherwise.
+ */
 const Playground = defineComponent({
   props: { scenario: { type: String, default: '' } },
   setup({ scenario }) {
     const { isDark } = useData();
-    const query = scenario ? `?scenario=${scenario}` : '';
-    return () =>
-      h('iframe', {
-        class: scenario ? 'playground scenario' : 'playground',
-        src: withBase(`/widget/playground.html${query}`),
-        title: scenario ? `What happens: ${scenario}` : 'Playground',
-        loading: scenario ? 'lazy' : 'eager',
-        style: { colorScheme: isDark.value ? 'dark' : 'light' },
+    const frame = ref();
+    const heightPx = ref(0);
+    let observer;
+    // Its document may have been there before the page came to life.
+    onMounted(() => frame.value.contentDocument?.readyState === 'complete' && follow());
+    onBeforeUnmount(() => observer?.disconnect());
+
+    function follow() {
+      const { body } = frame.value.contentDocument;
+      observer?.disconnect();
+      observer = new ResizeObserver(() => {
+        heightPx.value = Math.ceil(body.getBoundingClientRect().height);
       });
+      observer.observe(body);
+    }
+
+    const widget = () =>
+      h('iframe', {
+        ref: frame,
+        class: 'playground',
+        src: withBase(`/widget/playground.html${scenario && `?scenario=${scenario}`}`),
+        title: scenario ? `Playground: ${scenario}` : 'Playground',
+        loading: scenario ? 'lazy' : 'eager',
+        style: {
+          colorScheme: isDark.value ? 'dark' : 'light',
+          '--height': heightPx.value ? `${heightPx.value}px` : undefined,
+        },
+        onLoad: follow,
+      });
+    return () =>
+      scenario
+        ? h('section', { class: 'scenario', 'aria-label': 'See it happen' }, [
+            h('p', [
+              h('strong', 'See it happen'),
+              ' ',
+              h(SiteLink, { to: '/playground' }, () => 'More in the playground'),
+            ]),
+            widget(),
+          ])
+        : widget();
   },
 });
 

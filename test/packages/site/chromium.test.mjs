@@ -1,0 +1,4 @@
+import { launchChromium } from './browser.mjs';
+import { testInBrowser } from './inBrowser.mjs';
+
+await testInBrowser('Chromium', launchChromium);

@@ -1,0 +1,4 @@
+import { launchFirefox } from './browser.mjs';
+import { testInBrowser } from './inBrowser.mjs';
+
+await testInBrowser('Firefox', launchFirefox);

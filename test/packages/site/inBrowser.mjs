@@ -1,0 +1,205 @@
+// What holds for every page in a real browser, and what keys do.
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { findBarriers, measureOverflow, openTab } from './browser.mjs';
+import { BASE, readPages, serveSite } from './builtSite.mjs';
+import { SCENARIOS } from './pages/scenarios.mjs';
+
+/** What someone looks for, and the pages that answer, some with their part. */
+const SEARCHES = [
+  ['gateway_fault', 'errors.html#gateway_fault'],
+  ['fileStore', 'reference/stores/file.html#fileStore'],
+  ['oauthClockSkew', 'options.html#clientCredentialsAuthCredentials.oauthClockSkew'],
+  ['lock the account', 'security.html', 'recipes/m2m-devices.html'],
+  ['why do I get gateway_fault', 'errors.html#gateway_fault'],
+  ['keep the token in Redis', 'guide/one-token-for-many-processes.html'],
+];
+const FIRST_RESULTS = 8;
+
+/** What the playground counts at the end of a scenario. */
+const COUNTS = {
+  stampede: { calls: 100, exchanges: 1 },
+  revoked: { calls: 2, exchanges: 2, replays: 1 },
+  outage: { calls: 2, exchanges: 4, replays: 0 },
+  lapse: { calls: 2, exchanges: 1, logins: 2, replays: 1 },
+  latch: { calls: 5, logins: 1 },
+};
+
+export async function testInBrowser(name, launch) {
+  const browser = await launch();
+  const site = await serveSite();
+  after(async () => {
+    await browser.close();
+    site.close();
+  });
+
+  async function open(t, path, width = 1280) {
+    const page = await openTab(browser, site);
+    t.after(() => page.tab.close());
+    await page.setWidth(width);
+    await page.go(path);
+    return page;
+  }
+
+  test(`${name}: every page is whole: wide and light, narrow and dark`, async (t) => {
+    const page = await openTab(browser, site);
+    t.after(() => page.tab.close());
+    const found = [];
+    for (const path of readPages().keys()) {
+      await page.setWidth(1280);
+      await page.go(path);
+      const faults = [
+        ...(await faultsAt(1280, page)),
+        ...(await faultsAt(390, page)),
+        ...page.faults.splice(0),
+      ];
+      found.push(...faults.map((fault) => `${path}: ${fault}`));
+    }
+
+    assert.equal(found.join('\n'), '');
+  });
+
+  test(`${name}: with keys one gets past the navigation, into the search, and to what is found`, async (t) => {
+    const page = await open(t, '');
+    const { keyboard } = page.tab;
+
+    await keyboard.press('Tab');
+    assert.equal(await page.focused(), 'Skip to content');
+    await keyboard.press('Tab');
+    assert.equal(await page.focused(), 'thingspace-auth');
+    await keyboard.press('Tab');
+    assert.match(await page.focused(), /^Search/);
+    await keyboard.press('Enter');
+    await page.tab.waitForSelector('#localsearch-input');
+    await keyboard.type('gateway_fault');
+    await page.tab.waitForSelector('#localsearch-list .result');
+    await keyboard.press('Enter');
+    await page.tab.waitForFunction(() => !document.querySelector('#localsearch-input'));
+    await waitForPage(page, 'errors.html#gateway_fault');
+  });
+
+  for (const [words, ...answers] of SEARCHES) {
+    test(`${name}: the search finds "${words}"`, async (t) => {
+      const page = await open(t, '');
+      await page.tab.click('.DocSearch-Button');
+      await page.tab.waitForSelector('#localsearch-input');
+      await page.tab.type('#localsearch-input', words);
+      await page.tab.waitForSelector('#localsearch-list .result');
+      // The list is drawn again a moment after the last key.
+      await new Promise((resolve) => setTimeout(resolve, 500));
+
+      const found = await page.evaluate(() =>
+        [...document.querySelectorAll('#localsearch-list .result')].map(({ href }) => href),
+      );
+      const first = found.slice(0, FIRST_RESULTS).map((href) => href.split(BASE)[1]);
+
+      for (const answer of answers)
+        assert.ok(
+          first.some((path) => path.startsWith(answer)),
+          `${answer} in ${first.join(' ')}`,
+        );
+      assert.deepEqual(page.faults, []);
+    });
+  }
+
+  test(`${name}: on a phone keys open the menu, and its links lead on`, async (t) => {
+    const page = await open(t, 'errors.html', 390);
+    await page.tab.focus('.VPNavBarHamburger');
+    await page.tab.keyboard.press('Enter');
+    await page.tab.waitForSelector('.VPNavScreen');
+    await page.tab.focus('.VPNavScreen a[href$="/recipes/"]');
+    await page.tab.keyboard.press('Enter');
+    await waitForPage(page, 'recipes/');
+  });
+
+  test(`${name}: each recipe with a scenario shows what happens, in light and dark`, async (t) => {
+    const page = await open(t, '');
+    for (const [recipe, scenario] of Object.entries(SCENARIOS)) {
+      await page.go(`recipes/${recipe.replace(/^examples\/|\.ts$/g, '')}.html`);
+      const frame = await openFrame(page);
+      await frame.waitForFunction(showsCounts, { timeout: 20_000 }, COUNTS[scenario]);
+      for (const _switch of ['on', 'off']) {
+        await page.evaluate(() => document.querySelector('.VPSwitchAppearance').click());
+        const isDark = await page.evaluate(() => document.documentElement.classList.contains('dark'));
+        await frame.waitForFunction(hasScheme, {}, isDark);
+      }
+      assert.deepEqual(await measureFrame(page, frame), { isCut: false, isWide: false }, recipe);
+    }
+    assert.deepEqual(page.faults, []);
+  });
+
+  for (const width of [390, 1280]) {
+    test(`${name}: the playground is part of its page at ${width} px`, async (t) => {
+      const page = await open(t, 'playground.html', width);
+      const frame = await openFrame(page);
+      await frame.waitForFunction(showsCounts, {}, { calls: 1, exchanges: 1 });
+
+      await (await frame.$('#tryRevoke')).click();
+      await frame.waitForFunction(showsCounts, {}, { calls: 2, replays: 1 });
+
+      const { isCut, isWide } = await measureFrame(page, frame);
+      assert.deepEqual([isCut && width > 390, isWide], [false, false]);
+      assert.equal(
+        await frame.evaluate(() => getComputedStyle(document.querySelector('header')).display),
+        'none',
+      );
+      assert.deepEqual(page.faults, []);
+    });
+  }
+
+  test(`${name}: an address without a page says so, and leads back`, async (t) => {
+    const page = await openTab(browser, site);
+    t.after(() => page.tab.close());
+    const response = await page.tab.goto(`${site.origin}${BASE}recipes/nothing-here.html`);
+
+    assert.equal(response.status(), 404);
+    await page.tab.waitForSelector('.NotFound a');
+    await page.tab.click('.NotFound a');
+    await waitForPage(page, '');
+  });
+}
+
+/** A wide page is looked at in light, and a narrow one in dark. */
+async function faultsAt(width, page) {
+  await page.setWidth(width);
+  await page.setDark(width === 390);
+  const barriers = await findBarriers(page, width === 390 && ['color-contrast', 'button-name', 'link-name']);
+  const overflow = await measureOverflow(page);
+  return [...barriers, ...(overflow ? [`${overflow} px too wide`] : [])].map(
+    (fault) => `${width} px: ${fault}`,
+  );
+}
+
+async function waitForPage({ tab }, path) {
+  await tab.waitForFunction((end) => location.href.endsWith(end), {}, `${BASE}${path}`);
+}
+
+/** The playground in the page, in sight: a frame far below waits until someone comes near. */
+async function openFrame({ tab }) {
+  const element = await tab.waitForSelector('iframe.playground');
+  await element.evaluate((frame) => frame.scrollIntoView());
+  const frame = await element.contentFrame();
+  await frame.waitForSelector('#drawn');
+  return frame;
+}
+
+function showsCounts(wanted) {
+  return Object.entries(wanted).every(
+    ([id, count]) => document.getElementById(id)?.textContent === String(count),
+  );
+}
+
+function hasScheme(isDark) {
+  return matchMedia('(prefers-color-scheme: dark)').matches === isDark;
+}
+
+/** Whether the frame cuts what it shows. Its height follows a moment after its content's. */
+async function measureFrame({ tab }, frame) {
+  const measure = () =>
+    frame.evaluate(() => {
+      const { scrollHeight, clientHeight, scrollWidth, clientWidth } = document.documentElement;
+      return { isCut: scrollHeight > clientHeight, isWide: scrollWidth > clientWidth };
+    });
+  await tab.evaluate(() => new Promise((resolve) => setTimeout(resolve, 300)));
+  return measure();
+}
