@@ -7,7 +7,6 @@ import type { ClientConfig } from './config/config.ts';
 import { assertUsable, resolveConfig, type Settings } from './config/settings.ts';
 import { type OAuthToken, reviveToken } from './core/token.ts';
 import type { Fetch } from './platform/fetch.ts';
-import { assertSignal } from './platform/waiting.ts';
 import { createClientState } from './token/clientState.ts';
 import { getToken } from './token/getToken.ts';
 
@@ -91,20 +90,9 @@ export function createClient(config: ClientConfig): Client {
 function connect(settings: Settings, token: OAuthToken | undefined): Client {
   const source = createClientState(settings, token);
   return Object.freeze<Client>({
-    fetchToken: (options) =>
-      refuseSignal(options) ?? getToken(source, { signal: options?.signal, isForced: true }),
-    getToken: (options) => refuseSignal(options) ?? getToken(source, { signal: options?.signal }),
+    fetchToken: (options) => getToken(source, { signal: options?.signal, isForced: true }),
+    getToken: (options) => getToken(source, { signal: options?.signal }),
     withToken: (other) => connect(settings, assertUsable(reviveToken(other), settings.dpop)),
     authorizedFetch: (input, init) => authorizedFetch(source, input, init),
   });
-}
-
-/** Rejects at once for a signal that is none. */
-function refuseSignal({ signal }: TokenOptions = {}): Promise<never> | undefined {
-  try {
-    assertSignal(signal);
-    return undefined;
-  } catch (error) {
-    return Promise.reject(error);
-  }
 }

@@ -10,7 +10,7 @@ import { discard, type Fetch } from '../platform/fetch.ts';
 import type { ClientState } from '../token/clientState.ts';
 import { getToken, validToken } from '../token/getToken.ts';
 import { rejectToken, renewToken } from '../token/rejectedToken.ts';
-import { assertSendable, type Call, readCall, SESSION_HEADER } from './call.ts';
+import { assertSendable, type Call, copyOf, readCall, SESSION_HEADER } from './call.ts';
 import { type Sent, send } from './send.ts';
 
 /** What an answer may find spent: the M2M session, the bearer, or the nonce of the proof. */
@@ -20,7 +20,8 @@ type Kind = 'session' | 'token' | 'nonce';
 interface Credentials {
   readonly token: OAuthToken;
   readonly session: string | SessionTokenSource | undefined;
-  readonly sessionToken: string | undefined;
+  /** What has been replaced in this call. */
+  readonly replaced: Kind[];
 }
 
 /** Sends one call with the client's credentials; same arguments and results as `fetch`. */
@@ -37,7 +38,12 @@ export async function authorizedFetch(
   const replaced: Kind[] = [];
   let token = typeof session === 'object' ? undefined : validToken(source);
   let sent: Sent | undefined;
-  if (!token || signal?.aborted) assertSendable(call);
+  // What has to wait is judged before, and sends what its body says now.
+  if (!token || settings.dpop || signal?.aborted) {
+    assertSendable(call);
+    call.body = copyOf(call.body);
+    call.options.body = call.body ?? null;
+  }
   try {
     for (;;) {
       const sessionToken =
@@ -51,11 +57,10 @@ export async function authorizedFetch(
       sent = await send(source, call, token, Boolean(reason));
       const spent = sent.response.ok
         ? undefined
-        : await replace(source, call, sent, { token, session, sessionToken }, replaced);
+        : await replace(source, call, sent, { token, session, replaced });
       if (!spent) return sent.response;
       sent.limit?.end();
       discard(sent.response.body);
-      replaced.push(spent.kind);
       token = spent.next;
     }
   } catch (error) {
@@ -79,26 +84,28 @@ export async function authorizedFetch(
 async function replace(
   source: ClientState,
   call: Call,
-  { response, hop, url, asksForNonce, limit }: Sent,
-  { token, session, sessionToken = '' }: Credentials,
-  replaced: readonly Kind[],
-): Promise<{ readonly kind: Kind; readonly next?: OAuthToken | undefined } | undefined> {
+  { response, hop, asksForNonce, limit }: Sent,
+  { token, session, replaced }: Credentials,
+): Promise<{ readonly next?: OAuthToken | undefined } | undefined> {
   // A browser that follows by itself takes credentials along within one origin only.
-  if (!hop.headers.has('authorization') || new URL(url).origin !== new URL(hop.url).origin) return undefined;
+  const { origin } = new URL(hop.redirect ? response.url : hop.url);
+  if (!hop.headers.has('authorization') || origin !== new URL(hop.url).origin) return undefined;
   const lapsed = typeof session === 'object' && (await session.isLapse(response)) ? session : undefined;
   const kind = asksForNonce ? 'nonce' : lapsed ? 'session' : 'token';
   if (kind === 'token' && response.status !== 401) return undefined;
   // A redirect that has changed the method says that what was asked for has been done.
   const isGone = call.isOneShot || hop.method !== call.method;
   const use = replaced.includes(kind) ? 'replay' : isGone ? 'stream' : 'call';
+  const sessionToken = call.headers.get(SESSION_HEADER) ?? '';
   const isWorthIt =
     asksForNonce || (lapsed ? lapsed.giveUp(sessionToken, use) : rejectToken(source, token.accessToken, use));
   if (!isWorthIt || use !== 'call') return undefined;
-  if (lapsed) return { kind };
-  if (asksForNonce) return { kind, next: token };
+  replaced.push(kind);
+  if (lapsed) return {};
+  if (asksForNonce) return { next: token };
   limit?.pause();
   const next = await renewToken(source, token, call.signal);
-  if (next) return { kind, next };
+  if (next) return { next };
   limit?.resume();
   return undefined;
 }

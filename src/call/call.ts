@@ -100,24 +100,28 @@ export function readCall(
  *
  * @throws `TypeError`, as `fetch` does
  */
-export function assertSendable({
-  url,
-  request,
-  isAlone,
-  options,
-  method,
-  body,
-  isOneShot,
-  isUsedUp,
-}: Call): void {
-  const isSpent = isOneShot ? (body as ReadableStream).locked : isUsedUp && request?.bodyUsed;
-  if (isSpent) throw new TypeError('body must not be used or locked');
+export function assertSendable({ url, request, isAlone, options, method, body, isOneShot }: Call): void {
+  const isUsed = request?.bodyUsed;
   // A `Request` has been judged by the platform, and of a URL alone it refuses no more than a user name in
-  // it. To make another `Request` anyway would be most of what a waiting call costs.
-  if (isAlone && !url.includes('@')) return;
-  // A stand-in for the body, since the body itself would be used up.
-  const probe = body == null ? body : isOneShot ? new ReadableStream() : '';
-  new Request(url, { ...options, method, body: probe, signal: null } as RequestInit);
+  // it. To make another `Request` all the same would be most of what a waiting call costs.
+  if (isAlone && !isUsed && !url.includes('@')) return;
+  // A stand-in for a good body, since the body itself would be used up.
+  const isLocked = isOneShot && (body as ReadableStream).locked;
+  const standIn = isOneShot ? new ReadableStream() : body && '';
+  const probe = { ...options, method, body: isLocked ? body : standIn, signal: null } as RequestInit;
+  new Request(isUsed ? request : url, probe);
+}
+
+/**
+ * A copy of a body that its caller could change while the call waits: bytes, a form, parameters. A stream and a
+ * `Blob` do not change.
+ */
+export function copyOf(body: any): Call['body'] {
+  if (body?.byteLength >= 0) return structuredClone(body);
+  if (!body?.append || isStream(body)) return body;
+  const copy = new body.constructor();
+  body.forEach((value: unknown, name: string) => copy.append(name, value));
+  return copy;
 }
 
 /** Whether a method is GET or HEAD: without a body, and harmless when sent twice. */
@@ -129,18 +133,12 @@ export function isSafe(method: string): boolean {
  * The referrer of a `Request`. `fetch` forgets it when there are other options, and there are always ours.
  */
 function referrerOf({ referrer, referrerPolicy }: Request): object {
-  return { referrer: referrer === 'about:client' ? undefined : referrer, referrerPolicy };
+  return { referrer, referrerPolicy };
 }
 
-/**
- * The settings of a `Request`, for a hop that is sent without it. Only those are given that differ from the
- * settings of a blank `Request`, since platforms do not take all of them.
- */
-export function settingsOf(request: any, url: string): Record<string, unknown> {
-  const blank: any = new Request(url);
-  const names = ['cache', 'credentials', 'keepalive', 'mode'];
-  const said = names.filter((name) => request[name] !== blank[name] && request[name] !== 'navigate');
-  return Object.fromEntries(said.map((name) => [name, request[name]]));
+/** The settings of a `Request`, for a hop that is sent without it. */
+export function settingsOf({ cache, credentials, keepalive, mode }: Request): object {
+  return { cache, credentials, keepalive, mode };
 }
 
 function isStream(body: any): boolean {

@@ -3,6 +3,7 @@
  * @module
  */
 import { type Settings, safeOrigin } from '../config/settings.ts';
+import { nameOf } from '../platform/fetch.ts';
 
 /**
  * Checks that credentials may go to a URL, and returns the URL as it will be sent.
@@ -15,7 +16,7 @@ export function guard(settings: Settings, url: string): string {
   // a URL leads, and parsing costs a fiftieth of a call over loopback. Any other URL is parsed, and sent as
   // it was judged: otherwise a page's `<base>` would lead it elsewhere.
   if (apiOrigins.some((entry) => url.startsWith(entry) && url.charAt(entry.length) === '/')) return url;
-  const { href, origin } = new URL(url, globalThis.location?.href);
+  const { href, origin } = resolve(url);
   if (isListed(apiOrigins, origin)) return href;
   // Any origin, but a token does not go over plain http.
   if (apiOrigins.includes('*') && safeOrigin(href, settings)) return href;
@@ -24,13 +25,25 @@ export function guard(settings: Settings, url: string): string {
   );
 }
 
+/** Reads a URL. A relative one is resolved as the platform does it: a page's `<base>` counts, too. */
+function resolve(url: string): URL {
+  try {
+    return new URL(/^\w+:/.test(url) ? url : new Request(url).url);
+  } catch {
+    throw new TypeError(`${nameOf(url)} must be a whole URL, with https://`);
+  }
+}
+
 /**
  * Whether an origin is one of those listed. `https://*.example.com` stands for each subdomain: it is enough to
- * compare the ends, since an origin ends with its host and port. `*` lists none.
+ * compare the ends, since an origin ends with its host and port. `*` lists none. What stands for the `*` is
+ * looked at, too, since some platforms' `URL` takes a query for a part of the host (React Native).
  */
 export function isListed(apiOrigins: readonly string[], origin: string): boolean {
   return apiOrigins.some((entry) => {
-    const [start = '', end] = entry.split('*.');
-    return entry === origin || (end !== undefined && origin.startsWith(start) && origin.endsWith(`.${end}`));
+    const [start = '', end] = entry.split('*');
+    if (!end) return entry === origin;
+    const isBetween = origin.startsWith(start) && origin.endsWith(end);
+    return isBetween && /^[\w.-]+$/.test(origin.slice(start.length, -end.length));
   });
 }

@@ -16,8 +16,8 @@ export interface Hop {
   readonly url: string;
   readonly method: string;
   readonly headers: Headers;
-  /** `manual`, unless a browser is to follow the redirects. */
-  readonly redirect: 'manual' | 'follow';
+  /** Present if a browser is to follow the redirects. */
+  readonly redirect?: 'follow';
 }
 
 /**
@@ -58,15 +58,6 @@ export function nextHop(
   return isHidden ? { ...hop, redirect: 'follow' } : follow(apiOrigins, hop, status, url);
 }
 
-/** Makes `redirected` true for an answer and its clones, as `fetch` itself would have. */
-export function markRedirected(response: Response): Response {
-  const clone = response.clone.bind(response);
-  return Object.defineProperties(response, {
-    redirected: { value: true, configurable: true },
-    clone: { value: () => markRedirected(clone()), configurable: true },
-  });
-}
-
 /** Where a redirect leads. Platforms read the header's bytes as Latin-1; servers write UTF-8. */
 function locationOf(headers: Headers): string | null {
   const location = headers.get('location');
@@ -92,6 +83,5 @@ function follow(apiOrigins: readonly string[], hop: Hop, status: number, { href,
     url: href,
     method: becomesGet ? 'GET' : hop.method,
     headers: new Headers([...hop.headers].filter(isKept)),
-    redirect: 'manual',
   };
 }

@@ -9,15 +9,13 @@ import { isRequestBound } from '../platform/runtimes.ts';
 import { type Limit, reasonOf, startLimit } from '../platform/waiting.ts';
 import type { ClientState } from '../token/clientState.ts';
 import { type Call, isSafe, settingsOf } from './call.ts';
-import { type Hop, markRedirected, nextHop } from './redirects.ts';
+import { type Hop, nextHop } from './redirects.ts';
 
 /** What came of one sending. */
 export interface Sent {
   readonly response: Response;
   /** The request that was answered. */
   readonly hop: Hop;
-  /** The URL that answered: another one where a browser has followed redirects by itself. */
-  readonly url: string;
   /** Whether the answer asks for a proof with the nonce that it brings. */
   readonly asksForNonce: boolean | undefined;
   /** The time limit, which lasts until the body is read; absent if there is no body. */
@@ -39,7 +37,6 @@ export async function send(
     url: call.url,
     method: call.method,
     headers: call.headers,
-    redirect: 'manual',
   };
   try {
     for (let redirects = 0; ; redirects++) {
@@ -52,11 +49,11 @@ export async function send(
       const asksForNonce = proof && dpop?.noteNonce(proof, response) === 'nonce';
       const next = response.ok ? undefined : nextHop(apiOrigins, call, hop, response, redirects);
       if (!next) {
-        // A `fetch` that leads calls elsewhere shows in `url` where to, which is not a redirect.
-        const url = response.redirected ? response.url : hop.url;
-        if (redirects && !response.redirected) markRedirected(response);
+        // As `fetch` itself would have marked it.
+        if (redirects && !hop.redirect)
+          Object.defineProperty(response, 'redirected', { value: true, configurable: true });
         endWithBody(source, limit, response.body);
-        return { response, hop, url, asksForNonce, limit: response.body ? limit : undefined };
+        return { response, hop, asksForNonce, limit: response.body ? limit : undefined };
       }
       hop = next;
     }
@@ -90,10 +87,9 @@ function keepClone(call: Call): void {
 }
 
 /** Reads a clone until its end, or until the signal aborts: a body may have no end. */
-async function readClone(clone: Request, signal: AbortSignal | null | undefined): Promise<ArrayBuffer> {
+async function readClone(clone: Request, signal: AbortSignal | null | undefined): Promise<Blob> {
   // Firefox has no `body`, and no `Request` there has a body without an end.
-  const blob = clone.body && (await readBody(clone.body, { signal }));
-  return (blob ?? clone).arrayBuffer();
+  return (clone.body && (await readBody(clone.body, { signal }))) ?? clone.blob();
 }
 
 /**
@@ -101,12 +97,12 @@ async function readClone(clone: Request, signal: AbortSignal | null | undefined)
  * tracing libraries change the options that they get.
  */
 function optionsOf(
-  { request, url, options, body }: Call,
+  { request, options, body }: Call,
   hop: Hop,
   redirects: number,
   signal: AbortSignal | null | undefined,
 ): RequestInit {
-  const settings = redirects && request ? settingsOf(request, url) : {};
+  const settings = redirects && request ? settingsOf(request) : {};
   return Object.assign(settings, options, hop, {
     signal,
     body: redirects && isSafe(hop.method) ? null : body,

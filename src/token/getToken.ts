@@ -7,7 +7,7 @@
 import { isExpired, type OAuthToken } from '../core/token.ts';
 import { waitForFlight } from '../platform/flight.ts';
 import { isRequestBound } from '../platform/runtimes.ts';
-import { throwIfAborted } from '../platform/waiting.ts';
+import { assertSignal, throwIfAborted } from '../platform/waiting.ts';
 import type { ClientState, RenewalOutcome } from './clientState.ts';
 import { refreshAtMs } from './heldToken.ts';
 import { blockingFailure } from './outageGuard.ts';
@@ -50,7 +50,7 @@ export function validToken(state: ClientState): OAuthToken | undefined {
 export function getToken(state: ClientState, wish: TokenWish = {}): Promise<OAuthToken> {
   const { flight } = state;
   const { signal, isForced, rejected } = wish;
-  if (!flight || signal || isForced || rejected || isRequestBound() || validToken(state)) {
+  if (!flight || signal != null || isForced || rejected || isRequestBound() || validToken(state)) {
     return waitForToken(state, wish);
   }
   // A wait takes memory, and a hundred thousand calls may be waiting for one token.
@@ -58,6 +58,7 @@ export function getToken(state: ClientState, wish: TokenWish = {}): Promise<OAut
 }
 
 async function waitForToken(state: ClientState, wish: TokenWish): Promise<OAuthToken> {
+  assertSignal(wish.signal);
   for (;;) {
     const valid = usableToken(state, wish) && validToken(state);
     if (valid) return valid;

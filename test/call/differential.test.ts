@@ -813,7 +813,11 @@ async function outcomeOf(fetch: Fetch, call: Call, signal?: AbortSignal): Promis
   try {
     const response = await fetch(...call);
     const clone = response.clone();
-    const told = { ...describe(response), clone: describe(clone), clonedAgain: describe(clone.clone()) };
+    const told = {
+      ...describe(response),
+      clone: describeClone(clone),
+      clonedAgain: describeClone(clone.clone()),
+    };
     return { ...told, text: await response.text(), cloned: await clone.text() };
   } catch (error) {
     return {
@@ -839,6 +843,11 @@ function describe(response: Response): object {
     isResponse: response instanceof Response,
     headers,
   };
+}
+
+/** A clone of ours does not say that redirects were followed by hand. */
+function describeClone(clone: Response): object {
+  return { ...describe(clone), redirected: undefined, type: undefined };
 }
 
 function withoutCredentials({

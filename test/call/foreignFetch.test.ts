@@ -153,7 +153,6 @@ describe('what marks an answer as redirected', () => {
     });
 
     assert.equal(answer.redirected, true);
-    assert.equal(answer.clone().redirected, true);
     assert.deepEqual([proxy.redirected, proxy.clone()], [false, 'another']);
   });
 });

@@ -443,22 +443,31 @@ describe('createClient on what it is given', () => {
     assert.deepEqual(receivers, [undefined, undefined]);
   });
 
-  test('guards a relative URL by the address of the page, where there is one', async (t) => {
+  test('resolves a relative URL as the platform does, a <base> of the page included', async (t) => {
     const { fetch, requests } = stubFetch();
     const client = createClient(configWith('', 'fetch', fetch));
     await assert.rejects(client.authorizedFetch('/api/x'), TypeError);
-    const scope = globalThis as { location?: unknown };
-    t.after(() => delete scope.location);
-    scope.location = { href: 'https://example.com/page' };
+    const scope = globalThis as { location?: unknown; Request: unknown };
+    const Platform = Request;
+    let base = 'https://example.com/';
+    scope.location = { href: 'https://5gedge.verizon.com/page/' };
+    scope.Request = class extends Platform {
+      constructor(input: RequestInfo, init?: RequestInit) {
+        super(typeof input === 'string' ? new URL(input, base) : input, init);
+      }
+    };
+    t.after(() => {
+      delete scope.location;
+      scope.Request = Platform;
+    });
     await assert.rejects(
-      client.authorizedFetch('/api/x'),
+      client.authorizedFetch('api/x'),
       /No credentials for https:\/\/example\.com: environment\.apiOrigins allows/,
     );
-    scope.location = { href: 'https://5gedge.verizon.com/page' };
-    await client.authorizedFetch('/api/x');
+    base = 'https://5gedge.verizon.com/app/';
+    await client.authorizedFetch('api/x');
     assert.equal(requests.length, 2);
-    // Sent as it was checked: a page's `<base>` would lead a relative one elsewhere.
-    assert.equal(requests[1]!.url, 'https://5gedge.verizon.com/api/x');
+    assert.equal(requests[1]!.url, 'https://5gedge.verizon.com/app/api/x');
   });
 
   test('gives functions that work when destructured', async (t) => {
@@ -688,6 +697,28 @@ describe('environments', () => {
       assert.equal(requests.length, 1 + allowed.length);
     });
   }
+
+  test('let a wildcard stand for host names only, whatever the URL of a platform takes for an origin', async (t) => {
+    const { fetch, requests } = stubFetch();
+    const environment = { ...ENDPOINTS, apiOrigins: ['https://*.example.com'] };
+    const client = createClient({
+      ...configWith('environment', 'apiOrigins', ['https://*.example.com'], { fetch }),
+      environment,
+    });
+    const Platform = URL;
+    t.after(() => void (globalThis.URL = Platform));
+    // As React Native's does, which takes all up to the next slash.
+    globalThis.URL = class extends Platform {
+      override get origin() {
+        return /^[^/]*\/\/[^/]*/.exec(this.href.replace('/?', '?'))![0];
+      }
+    } as typeof URL;
+
+    for (const host of ['evil.example.org?.example.com', 'evil.example.org#.example.com'])
+      await assert.rejects(client.authorizedFetch(`https://${host}`), /No credentials for/, host);
+
+    assert.equal(requests.length, 0);
+  });
 
   test('let * stand for plain http, too, where insecure requests are allowed', async () => {
     const { fetch } = stubFetch();

@@ -282,8 +282,13 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
   ],
   [
     'a relative URL outside a browser',
-    () => make({}).authorizedFetch('/api/mec/eds/regions'),
-    'TypeError ERR_INVALID_URL: Invalid URL',
+    () => make({}).authorizedFetch('/api/mec/eds/regions?secret=invented'),
+    'TypeError: /api/mec/eds/regions must be a whole URL, with https://',
+  ],
+  [
+    'a URL without a scheme',
+    () => make({}).authorizedFetch('5gedge.verizon.com/api/mec/eds/regions'),
+    'TypeError: 5gedge.verizon.com/api/mec/eds/regions must be a whole URL, with https://',
   ],
   [
     'options that are none',
