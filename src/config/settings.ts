@@ -244,7 +244,7 @@ function isCallable(value: unknown): boolean {
 }
 
 function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return typeof value === 'object' && value !== null && !(Symbol.iterator in value);
 }
 
 /** The origin of a URL, if secrets may go there; `false` if not. */

@@ -77,8 +77,8 @@ export class ApiError extends Error {
   declare readonly headers?: Headers;
 
   constructor(message: string, fields: ApiErrorFields) {
-    // `Error` takes the cause, if there is one.
-    super(message, fields as ErrorOptions);
+    // `Error` would keep, and print, a cause that is `undefined`.
+    super(message, fields.cause ? (fields as ErrorOptions) : {});
     Object.assign(this, withoutAbsent({ ...fields, headers: undefined, cause: undefined }));
     Object.defineProperty(this, 'headers', { value: fields.headers });
   }

@@ -71,7 +71,10 @@ export type ClientEvent =
 /** Takes an event. */
 export type Report = (event: ClientEvent) => void;
 
-/** Calls a hook at once. What it throws or rejects with goes to `onFailure` and no further. */
+/**
+ * Calls a hook at once. What it throws or rejects with goes to `onFailure` and no further: an error may be made so
+ * that looking at it throws.
+ */
 export async function callHook<T>(
   hook: ((argument: T) => unknown) | undefined,
   argument: T,
@@ -80,7 +83,7 @@ export async function callHook<T>(
   try {
     await hook?.(argument);
   } catch (error) {
-    onFailure?.(error);
+    void callHook(onFailure, error);
   }
 }
 
@@ -89,7 +92,8 @@ export function report(
   { onEvent }: { readonly onEvent?: ((event: ClientEvent) => unknown) | undefined },
   event: LooseEvent,
 ): void {
-  void callHook(onEvent, Object.freeze(withoutAbsent<ClientEvent>(event as ClientEvent)));
+  // A provider's event may hold what JSON cannot write.
+  void callHook((each) => onEvent?.(Object.freeze(withoutAbsent<ClientEvent>(each))), event as ClientEvent);
 }
 
 /** What an event says of an error. */

@@ -110,7 +110,7 @@ const SECONDS = 'a number of seconds';
 const FIELDS: {
   readonly [K in keyof Required<OAuthToken>]: readonly [parse: (value: unknown) => unknown, words: string];
 } = {
-  accessToken: [asHeaderText, 'visible ASCII without spaces (no { access_token }, no JSON text)'],
+  accessToken: [asHeaderText, 'visible ASCII without spaces'],
   tokenType: [asTokenType, 'Bearer or DPoP'],
   expiresIn: [asSeconds, SECONDS],
   scope: [asText, 'a string'],

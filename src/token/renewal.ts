@@ -60,7 +60,7 @@ async function renew(state: ClientState, renewal: Renewal): Promise<RenewalOutco
     } as ClientEvent);
   try {
     const given = await runWithin(
-      'a renewal: check network, oauthTokenProvider and clientAuthentication',
+      'a renewal: check network and oauthTokenProvider',
       60_000,
       undefined,
       (signal) => (settings.tokenProvider ? askProvider : makeExchange)(state, renewal, signal),
@@ -71,7 +71,7 @@ async function renew(state: ClientState, renewal: Renewal): Promise<RenewalOutco
     if (!renewal.isCounted && !renewal.blockedBy) state.failure = undefined;
     tell({
       type: 'token_obtained',
-      source: renewal.attempts ? 'exchange' : 'provider',
+      source: sourceOf(renewal),
       expiresIn: token.expiresIn,
     });
     return { token };
@@ -79,11 +79,16 @@ async function renew(state: ClientState, renewal: Renewal): Promise<RenewalOutco
     // A provider that only passes on the last error, which it was told without a request, has not failed
     // anew.
     if (renewal.isCounted || !renewal.blockedBy || renewal.blockedBy.error !== error) {
-      if (!renewal.isCounted) countFailure(state, renewal, error, renewal.attempts ? 'exchange' : 'provider');
+      if (!renewal.isCounted) countFailure(state, renewal, error, sourceOf(renewal));
       tell({ type: renewal.isAhead ? 'refresh_ahead_failed' : 'token_failed', ...describeFailure(error) });
     }
     return { error };
   }
+}
+
+/** What a renewal has been so far: one that has sent no request is its provider's. */
+function sourceOf({ attempts }: Renewal): 'exchange' | 'provider' {
+  return attempts ? 'exchange' : 'provider';
 }
 
 function remember(state: ClientState, renewal: Renewal, given: OAuthToken): OAuthToken {
@@ -141,8 +146,11 @@ async function askProvider(state: ClientState, renewal: Renewal, signal: AbortSi
     if (isExpired(token) && (renewal.isCounted || !renewal.attempts)) throw new TypeError('it has ended');
     return token;
   } catch (error) {
-    throw new ApiError(`oauthTokenProvider returned no usable token: ${(error as Error).message}`, {
-      code: 'invalid_response',
-    });
+    throw new ApiError(
+      `oauthTokenProvider returned no usable token (${typeof given}): ${(error as Error).message}`,
+      {
+        code: 'invalid_response',
+      },
+    );
   }
 }

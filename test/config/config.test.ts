@@ -89,6 +89,8 @@ const OPTIONS: readonly [Path, accepts: (value: unknown) => boolean, moreJunk?: 
     [
       { audience: null },
       { audience: 5 },
+      new Map([['audience', MARKER]]),
+      new URLSearchParams({ audience: MARKER }),
       { audience: [MARKER, 5] },
       { audience: { a: MARKER } },
       ...[

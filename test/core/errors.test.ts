@@ -1,6 +1,7 @@
 /** `error.isTemporary`: the one notion of what may pass by itself. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { inspect } from 'node:util';
 import { ApiError, createClient, type Fetch } from 'thingspace-auth';
 import { createSession } from 'thingspace-auth/session';
 import { createMockServer } from 'thingspace-auth/testing';
@@ -48,6 +49,13 @@ describe('no answer', () => {
   const rejecting = (cause: unknown): Fetch => {
     return () => Promise.reject(new TypeError('fetch failed', { cause }));
   };
+
+  test('has no cause, and prints none, where there is none', async () => {
+    const error = await failing(async () => new Response(null, { status: 503 }));
+
+    assert.ok(!('cause' in error));
+    assert.doesNotMatch(inspect(error), /cause/);
+  });
 
   for (const [code, isTemporary] of [
     ['ECONNREFUSED', true],

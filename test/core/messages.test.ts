@@ -40,8 +40,7 @@ const NO_CREDENTIALS =
   'ApiError no_credentials: No valid token: give oauthClientSecret or oauthTokenProvider';
 const WRONG_PAIR = `OAuthProviderError oauth_error: ${TOKEN} refused with invalid_client (check oauthClientId, oauthClientSecret and environment): Client authentication failed.`;
 const WRONG_SCOPE = `OAuthProviderError oauth_error: ${TOKEN} refused with invalid_scope (check oauthScopes): Not granted.`;
-const NO_TOKEN =
-  'oauthToken.accessToken must be visible ASCII without spaces (no { access_token }, no JSON text)';
+const NO_TOKEN = 'oauthToken.accessToken must be visible ASCII without spaces';
 const NO_RESPONSE =
   'TypeError: fetch must answer with a Response: status, headers, and a stream or null as body';
 const PLAIN_HTTP = 'http needs a loopback host or allowInsecureRequests';
@@ -234,7 +233,7 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
       setImmediate(advance, 60_000);
       return call;
     },
-    'ApiError timeout: 60000 ms were not enough for a renewal: check network, oauthTokenProvider and clientAuthentication',
+    'ApiError timeout: 60000 ms were not enough for a renewal: check network and oauthTokenProvider',
   ],
 
   // The fetch that is used
@@ -540,14 +539,19 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
     'TypeError: oauthToken.tokenType must be Bearer without dpop',
   ],
   [
+    'a provider that returns nothing',
+    () => make({ oauthTokenProvider: () => undefined }).getToken(),
+    `ApiError invalid_response: oauthTokenProvider returned no usable token (undefined): ${NO_TOKEN}`,
+  ],
+  [
     'a provider that hands on an error',
     () => make({ oauthTokenProvider: async () => 'login required' }).getToken(),
-    `ApiError invalid_response: oauthTokenProvider returned no usable token: ${NO_TOKEN}`,
+    `ApiError invalid_response: oauthTokenProvider returned no usable token (string): ${NO_TOKEN}`,
   ],
   [
     'a provider whose token has ended',
     () => make({ oauthTokenProvider: async () => ({ accessToken: 'old', expiry: 1 }) }).getToken(),
-    'ApiError invalid_response: oauthTokenProvider returned no usable token: it has ended',
+    'ApiError invalid_response: oauthTokenProvider returned no usable token (object): it has ended',
   ],
 
   // Assertions, proofs, discovery

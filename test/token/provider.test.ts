@@ -204,6 +204,22 @@ describe('a token provider', () => {
   });
 });
 
+test('a provider that reports what JSON cannot write fails no call', async (t) => {
+  const server = await startServer(t);
+  const { client, events } = start(server, {
+    oauthTokenProvider: (_, { report }) => {
+      report({ type: 'store_failed', operation: 'get', reason: 1n as unknown as string });
+      return bearer('a');
+    },
+  });
+
+  assert.equal((await client.getToken()).accessToken, 'a');
+  assert.deepEqual(
+    events.map(({ type }) => type),
+    ['token_obtained'],
+  );
+});
+
 describe('a provider’s token', () => {
   test('has an end counted from its arrival where it gives only a lifetime', async (t) => {
     const clock = fakeClock(t);
@@ -759,6 +775,22 @@ describe('hooks under fire', () => {
       }),
     ],
   ];
+  test('that throw what cannot be looked at fail no call and leave no unhandled rejection', async (t) => {
+    const unhandled = collectUnhandled(t);
+    const server = await startServer(t);
+    const getPrototypeOf = () => {
+      throw new Error('do not look');
+    };
+    const oauthOnTokenUpdate = () => {
+      throw new Proxy({}, { getPrototypeOf });
+    };
+
+    await createClient(server.config({}, { oauthOnTokenUpdate })).getToken();
+    await turns();
+
+    assert.deepEqual(unhandled, []);
+  });
+
   for (const [label, hook] of FIRE) {
     test(`that ${label} fail no call and leave no unhandled rejection`, async (t) => {
       const unhandled = collectUnhandled(t);
