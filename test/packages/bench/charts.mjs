@@ -55,7 +55,7 @@ export function writeCharts(results) {
 /** In one line, as the charts have it. */
 const DARK = [
   '@media (prefers-color-scheme: dark) {',
-  'text { fill: #e6edf3; } rect { fill: #6e7681; } rect.ours { fill: #3fb950; }',
+  'text { fill: #e6edf3; } rect { fill: #6e7681; } rect.ours { fill: #8db4ff; }',
   '}',
 ].join(' ');
 
@@ -81,7 +81,7 @@ function draw(name, title, isLogarithmic, all) {
 text { font: 13px system-ui, sans-serif; fill: #1f2328; }
 .title { font-weight: 600; }
 rect { fill: #8c959f; }
-rect.ours { fill: #1a7f37; }
+rect.ours { fill: #1d4ed8; }
 ${DARK}
 </style>
 <text class="title" x="8" y="22">${title}</text>
