@@ -1,5 +1,5 @@
-// Events as OpenTelemetry metrics and spans. Start an SDK first, as for any program: node --import
-// ./instrumentation.js
+// Events as OpenTelemetry metrics and spans. Start an SDK first, as for any program:
+//   node --import ./instrumentation.js program.js
 import { metrics, SpanStatusCode, trace } from '@opentelemetry/api';
 import { type ClientEvent, configFromEnvironment, createClient } from 'thingspace-auth';
 

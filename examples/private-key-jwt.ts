@@ -1,6 +1,7 @@
 // Proves who it is with a private key (private_key_jwt): no secret is shared with the server, which has the
-// public key only. openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out private-key.pem
-// openssl pkey -in private-key.pem -pubout
+// public key only. To make a key, and to print its public half:
+//   openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out private-key.pem
+//   openssl pkey -in private-key.pem -pubout
 import { readFile } from 'node:fs/promises';
 import { createClient } from 'thingspace-auth';
 import { importKey, privateKeyJwt } from 'thingspace-auth/jwt';

@@ -1,5 +1,5 @@
 // Jest runs CommonJS, and thingspace-auth has ES modules only: let Babel transform it like your own code.
-// npm install --save-dev jest babel-jest @babel/preset-env
+//   npm install --save-dev jest babel-jest @babel/preset-env
 export default {
   transform: {
     '\\.[jt]sx?$': ['babel-jest', { presets: [['@babel/preset-env', { targets: { node: 'current' } }]] }],

@@ -118,6 +118,13 @@ test('each example has a page with all of its code', () => {
   }
 });
 
+test('no code stands between the words', () => {
+  assert.deepEqual(
+    pagesWhere((html) => /<p>(?:(?!<\/p>)[^])*\bimport \{/.test(html)),
+    [],
+  );
+});
+
 test('every section of the README is on the site, word for word', () => {
   const words = new Set(
     [...pages.values()].flatMap((html) =>

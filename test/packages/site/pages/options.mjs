@@ -87,12 +87,15 @@ function optionsText(names, context) {
 
   function addOption(member, path) {
     if (options.has(path)) return;
-    options.set(
-      path,
-      [`### ${path} {#${path}}`, typeLine(member, context), textOf(member, context)].join('\n\n'),
-    );
+    options.set(path, [headingOf(path), typeLine(member, context), textOf(member, context)].join('\n\n'));
     addOptions(member.type, `${path}.`);
   }
+}
+
+/** The option's own name, and what it is an option of. */
+function headingOf(path) {
+  const [, owner, name] = /^(?:(.*)\.)?(\w+)$/.exec(path);
+  return `### ${name}${owner ? ` <Badge type="info">in ${owner}</Badge>` : ''} {#${path}}`;
 }
 
 /** Names that functions return are things, not options. */

@@ -64,7 +64,7 @@ function pageOfProgram({ from, group, item, link, words, text }) {
 
 /** The first comment's words, without its code. */
 function leadingComment(text) {
-  const [lines = '', block] = /^(?:\/\*\*?(.*?)\*\/|(?:\/\/.*\n)+)/s.exec(text) ?? [];
+  const [lines = '', block] = /^(?:\/\*\*?([^]*?)\*\/|(?:\/\/.*\n)+)/.exec(text) ?? [];
   return (block ?? lines).replace(/^ *(?:\/\/|\*) ?/gm, '').trim();
 }
 

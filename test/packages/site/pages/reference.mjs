@@ -49,7 +49,7 @@ function indexPage(entries, { link, manifest }) {
     );
     const table = rows.length ? `| name | kind | what it is |\n| --- | --- | --- |\n${rows.join('\n')}` : '';
     const [intro] = summary.split(/\n\s*\n/);
-    const words = `${intro.replaceAll('\n', ' ')} [All of it](${pathOf(name, manifest)})`;
+    const words = `${intro.replaceAll('\n', ' ')} [All of \`${name}\`](${pathOf(name, manifest)})`;
     return [`## ${name} {#${name}}`, words, table].join('\n\n');
   });
   const names = entries.flatMap((entry) => groupsOf(entry.names));
