@@ -689,6 +689,58 @@ test('goes over to a newer session that another process has brought', async (t) 
   assert.equal(server.logins.length, 1);
 });
 
+test('sends no login for a lapse of its own session beside a refusal', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess } = await startFleet(t);
+  const { call } = startProcess();
+  await call();
+  const refused = countOf({ state: 'refused', status: 401 });
+  const [key = ''] = store.values.keys();
+  store.values.set(key, { value: JSON.stringify(refused), ttlSeconds: undefined });
+  clock.advance(MINUTE_MS);
+  await call();
+  await turns(50);
+
+  server.live.clear();
+
+  await assert.rejects(call(), isRefused);
+  assert.equal(server.logins.length, 1);
+});
+
+test('takes no lapsed session back of which another process has written a later use', async (t) => {
+  const { server, store, startProcess, stored } = await startFleet(t);
+  const { call } = startProcess();
+  await call();
+  const [key = ''] = store.values.keys();
+  const [used] = stored();
+  store.values.set(key, {
+    value: JSON.stringify({ ...used, usedAtMs: used.usedAtMs - 1 }),
+    ttlSeconds: undefined,
+  });
+  server.live.clear();
+
+  assert.equal((await call()).status, 200);
+
+  assert.equal(server.logins.length, 2);
+});
+
+test('only pauses where it alone knows that the password has brought a session', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess } = await startFleet(t);
+  const { call } = startProcess();
+  await call();
+  clock.advance(20 * MINUTE_MS);
+  const failed = countOf({ state: 'failed', failures: 2, countedAtMs: Date.now() });
+  const [key = ''] = store.values.keys();
+  store.values.set(key, { value: JSON.stringify(failed), ttlSeconds: undefined });
+
+  await assert.rejects(call(), isFailed);
+  clock.advance(5 * MINUTE_MS);
+
+  assert.equal((await call()).status, 200);
+  assert.equal(server.logins.length, 2);
+});
+
 test('has written the count before a login is sent, so that a crash counts', async (t) => {
   const { server, startProcess, counts } = await startFleet(t);
   const { login } = server;
@@ -1367,6 +1419,35 @@ for (const [name, record, outcome] of [
     await assert.rejects(call(), { statusCode: 403 });
   });
 }
+
+test('drops a refusal that it has only read, also where it could not write that once more', async (t) => {
+  const { server, store, startProcess } = await startFleet(t);
+  const key = await keyOf(startProcess, store);
+  const put = (record: object) =>
+    store.values.set(key, { value: JSON.stringify(record), ttlSeconds: undefined });
+  put(countOf({ state: 'refused', status: 401 }));
+  store.before = brokenWrites;
+  const { call } = startProcess();
+  await assert.rejects(call(), isRefused);
+  store.before = () => {};
+  put({ v: 1, state: 'free' });
+
+  assert.equal((await call()).status, 200);
+  assert.equal(server.logins.length, 2);
+});
+
+test("waits for another process's login after reset() of a refusal that could not be written", async (t) => {
+  const { server, store, clock, call, put, session } = await refuseUnwritten(t);
+  put(JSON.stringify(countOf({ countedAtMs: Date.now() })));
+  assert.deepEqual(await settle(clock, store, () => [call()]), ['session_refused']);
+  const resetAtMs = Date.now();
+
+  session.reset();
+
+  assert.deepEqual(await settle(clock, store, () => [call()]), ['ok']);
+  assert.ok(Date.now() - resetAtMs >= 35_000);
+  assert.equal(server.logins.length, 2);
+});
 
 test('voids a refusal that could not be written by reset()', async (t) => {
   const { server, store, clock, call, session } = await refuseUnwritten(t);
