@@ -70,6 +70,22 @@ function isDead(link, from) {
   return hash.length > 1 && !idsOf.get(path)?.has(decodeURIComponent(hash.slice(1)));
 }
 
+test('from the start page at most two clicks lead to what newcomers ask for', () => {
+  const linksOf = (path) =>
+    valuesOf(pages.get(path), 'href')
+      .map((link) => new URL(link, `http://site${BASE}${path}`).pathname)
+      .map((pathname) => fileFor(pathname))
+      .filter((file) => pages.has(file));
+  const near = new Set(linksOf('index.html').flatMap((path) => [path, ...linksOf(path)]));
+  const asked = ['guide/one-token-for-many-processes', 'errors', 'reference/session', 'recipes/stored-token'];
+
+  assert.deepEqual(
+    asked.filter((path) => !near.has(`${path}.html`)),
+    [],
+  );
+  assert.ok(!near.has('recipes/nothing-here.html') && near.size < pages.size);
+});
+
 test('nothing is loaded from another host', () => {
   const loaded =
     /<(?:script|img|iframe|source|link(?![^>]*rel="canonical"))\b[^>]*(?:src|href|srcset)="(?:https?:)?\/\//;
