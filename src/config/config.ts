@@ -59,7 +59,8 @@ export interface ClientCredentials<Scope extends string = string> {
   /** The OAuth 2 client id (RFC 6749 section 2.2): ThingSpace calls it the key. */
   readonly oauthClientId: string;
   /**
-   * The OAuth 2 client secret (RFC 6749 section 2.3.1). Absent: no token request is made, unless the
+   * The OAuth 2 client secret (RFC 6749 section 2.3.1), without line breaks: cut off the one at the end of a file.
+   * Absent: no token request is made, unless the
    * authentication method works without a secret. Tokens must then come from `oauthToken` or a provider.
    */
   readonly oauthClientSecret?: string | undefined;

@@ -173,7 +173,8 @@ const CREDENTIALS: Rules<
   'oauthClientId' | 'oauthScopes' | 'oauthClockSkew' | 'oauthParams' | 'clientAuthentication'
 > = {
   oauthClientId: [asText, TEXT, null],
-  oauthClientSecret: [asText, TEXT],
+  // Files end with a line break, which is no part of the secret.
+  oauthClientSecret: [(value) => /^.+$/.test(asText(value) ?? ''), 'a non-empty string without line breaks'],
   oauthScopes: [
     (value) => isTexts(value) && value.every((scope) => /^[!#-[\]-~]+$/.test(scope)),
     'an array of scopes, each without spaces',

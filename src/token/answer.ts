@@ -50,9 +50,15 @@ function refusal({ url, response, secrets }: Reply, body: Body): OAuthProviderEr
   const errorDescription = show(body['error_description']);
   const errorUri = show(body['error_uri']);
   const what = `${nameOf(url)} refused with ${error}${adviceOn(error)}`;
-  const message = errorDescription ? `${what}: ${errorDescription}` : what;
-  const fields = { statusCode, headers, error, errorDescription, errorUri };
-  return new OAuthProviderError(message, { code: 'oauth_error', ...fields });
+  const message = [what, errorDescription].filter(Boolean).join(': ');
+  return new OAuthProviderError(message, {
+    code: 'oauth_error',
+    statusCode,
+    headers,
+    error,
+    errorDescription,
+    errorUri,
+  });
 }
 
 /** How registered error codes look (RFC 6749, 7009, 8707, 9449). */

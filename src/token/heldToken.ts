@@ -21,7 +21,7 @@ export interface HeldToken {
    * Whether a call that could not be sent again met a 401 with this token. It then serves no further call for
    * which another token can be had.
    */
-  isGivenUp?: boolean;
+  isGivenUp?: boolean | undefined;
   readonly replacedAtMs?: number;
   rejectedAgainAtMs?: number;
 }
@@ -57,7 +57,7 @@ export function holdNew(
     knownEnd !== undefined && endMs(given) > knownEnd * 1000
       ? createToken({ ...given, expiry: knownEnd })
       : given;
-  const isGivenUp = isRepeated && (last.isGivenUp ?? false);
+  const isGivenUp = isRepeated && last.isGivenUp;
   const isRejectedAgain = isGivenUp && rejected === given.accessToken;
   return {
     ...(isRepeated && last),

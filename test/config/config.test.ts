@@ -49,7 +49,7 @@ const OPTIONS: readonly [Path, accepts: (value: unknown) => boolean, moreJunk?: 
   [['', 'waitUntil'], (value) => typeof value === 'function'],
   [['', 'onEvent'], (value) => typeof value === 'function'],
   [['clientCredentialsAuthCredentials', 'oauthClientId'], (value) => value === ANY_JUNK[2], [undefined]],
-  [['clientCredentialsAuthCredentials', 'oauthClientSecret'], (value) => value === ANY_JUNK[2]],
+  [['clientCredentialsAuthCredentials', 'oauthClientSecret'], () => false, [`${MARKER}\r\n`, `a\n${MARKER}`]],
   [
     ['clientCredentialsAuthCredentials', 'oauthScopes'],
     (value) => Array.isArray(value) && value[0] === MARKER,

@@ -345,9 +345,14 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
     NO_CREDENTIALS,
   ],
   [
+    'a secret read from a file, which ends with a line break',
+    () => make({ oauthClientSecret: 'invented-secret\n' }),
+    'TypeError: oauthClientSecret must be a non-empty string without line breaks',
+  ],
+  [
     'the variable with the secret is empty',
     () => make({ oauthClientSecret: '' }),
-    'TypeError: oauthClientSecret must be a non-empty string',
+    'TypeError: oauthClientSecret must be a non-empty string without line breaks',
   ],
   [
     'a stored token that has ended, and no secret',

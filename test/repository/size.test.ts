@@ -15,7 +15,7 @@ const MOST_BYTES = {
   redisStore: 450,
   // Nobody downloads it: it runs in Node, Deno and Bun only.
   fileStore: 1_450,
-  'clientSecretJwt, privateKeyJwt, importKey': 1_320,
+  'clientSecretJwt, privateKeyJwt, importKey': 1_330,
   createDpop: 1_200,
   discover: 600,
 };
