@@ -15,7 +15,7 @@ import {
   streamOf,
   withoutBoundary,
 } from '../support/bodies.ts';
-import { buildCall, type CallScript, drawScript } from '../support/callScripts.ts';
+import { buildCall, type CallScript, drawScript, REROUTED_ORIGIN } from '../support/callScripts.ts';
 import { listen } from '../support/server.ts';
 
 type Call = Parameters<Fetch>;
@@ -641,16 +641,25 @@ test(`plays ${SCRIPTS} calls drawn at random as fetch does`, async (t) => {
   const servers = await startServers(t);
   const { plain, ours, guarded, createCold, origin, other, takeSeen, takeTokenRequests } = servers;
   const play = async (fetch: Fetch, script: CallScript) => {
-    const { parameters, abort, signal, cancelled, countDispatched } = buildCall(script, origin, other);
+    const { parameters, abort, change, signal, cancelled, countDispatched } = buildCall(
+      script,
+      origin,
+      other,
+    );
     servers.onHang = () => abort?.();
-    const outcome = await outcomeOf(fetch, parameters as Call, signal);
+    // A body without an end never arrives as a whole.
+    servers.onRequest = () => script.oddity === 'endless, aborted' && abort?.();
+    const pending = outcomeOf(fetch, parameters as Call, signal);
+    change();
+    const outcome = await pending;
     const [input] = parameters;
     const bodyUsed = input instanceof Request ? input.bodyUsed : undefined;
     return {
       ...outcome,
       seen: takeSeen().map(withoutCredentials),
       bodyUsed,
-      cancelled,
+      // A source that two read, since the Request is cloned, hears the reasons of both.
+      cancelled: script.oddity?.startsWith('endless') ? undefined : cancelled,
       dispatched: countDispatched(),
     };
   };
@@ -661,12 +670,15 @@ test(`plays ${SCRIPTS} calls drawn at random as fetch does`, async (t) => {
   for (let seed = 0; seed < SCRIPTS; seed++) {
     const script = drawScript(seed);
     const name = `seed ${seed}: ${JSON.stringify(script)}`;
-    const expected = await play(plain, script);
+    const isRerouted = script.oddity === 'rerouted';
+    const expected = await play(isRerouted ? servers.reroute : plain, script);
+    // A token that is given up, and another fetch, are for one call only.
+    const isOwn = isRerouted || script.oddity === 'refused after a redirect';
     const [player, fetch] = (
       [
-        ['unguarded', ours],
-        ['with a time limit', guarded],
-        ['cold', createCold()],
+        ['unguarded', isOwn ? servers.createOwn(isRerouted, 0) : ours],
+        ['with a time limit', isOwn ? servers.createOwn(isRerouted, 60_000) : guarded],
+        ['cold', isRerouted ? servers.createOwn(true, 0) : createCold()],
       ] as const
     )[seed % 3]!;
 
@@ -727,6 +739,13 @@ async function startServers(t: TestContext) {
     if (url === '/echo') return incoming.pipe(response);
     const chunks: Buffer[] = [];
     const entry = { host: headers.host!, method, url, headers, body: '' };
+    if (url === '/early') {
+      seen.push(entry);
+      response.writeHead(403).end('enough');
+      // A server that hangs up at once may take its answer back.
+      setTimeout(() => incoming.destroy(), 200);
+      return incoming.on('error', () => {}).resume();
+    }
     try {
       for await (const chunk of incoming) chunks.push(chunk);
     } catch {
@@ -740,8 +759,18 @@ async function startServers(t: TestContext) {
   };
   const origin = await listen(t, serve);
   const other = await listen(t, serve);
-  const clientFor = (apiOrigins: string[], isWarm = true, timeout = 0) =>
+  const reroute: Fetch = (input, init) => {
+    // What asks for the token is not led anywhere.
+    return fetch(
+      typeof input === 'string' ? input.replace(REROUTED_ORIGIN, origin) : leadElsewhere(input),
+      init,
+    );
+  };
+  const leadElsewhere = (input: URL | Request) =>
+    input instanceof Request ? input : input.href.replace(REROUTED_ORIGIN, origin);
+  const clientFor = (apiOrigins: string[], isWarm = true, timeout = 0, own: Fetch | undefined = undefined) =>
     createClient({
+      fetch: own,
       clientCredentialsAuthCredentials: {
         oauthClientId: 'invented-id',
         oauthClientSecret: 'invented-secret',
@@ -757,6 +786,9 @@ async function startServers(t: TestContext) {
     plain: fetch as Fetch,
     ours: clientFor(['*']),
     createCold: () => clientFor(['*'], false),
+    reroute,
+    createOwn: (isRerouted: boolean, timeout: number) =>
+      isRerouted ? clientFor([REROUTED_ORIGIN], true, timeout, reroute) : clientFor(['*'], true, timeout),
     /**
      * This one has a time limit, too long to be reached: with it the caller's signal is followed by another.
      */

@@ -18,12 +18,31 @@ export interface CallScript {
   readonly bad: readonly unknown[] | undefined;
   /** A dispatcher counts its requests. */
   readonly hasDispatcher: boolean;
+  /** What is out of the ordinary with the call, if anything. */
+  readonly oddity: Oddity | undefined;
 }
+
+/**
+ * Its caller changes the body as soon as the call is made. A 401 comes behind a redirect that has made a
+ * GET of it. The body of a `Request` has no end, and the call is aborted, or answered before. Its `fetch`
+ * leads calls elsewhere.
+ */
+export type Oddity =
+  | 'changed body'
+  | 'refused after a redirect'
+  | 'endless, aborted'
+  | 'endless, answered'
+  | 'rerouted';
+
+/** Where a rerouted call says that it goes. */
+export const REROUTED_ORIGIN = 'https://api.example.com';
 
 /** A script made ready for one player. */
 export interface BuiltCall {
   readonly parameters: readonly [input: unknown, init?: unknown];
   readonly abort: (() => void) | undefined;
+  /** Changes the body that was given. */
+  readonly change: () => void;
   readonly signal: AbortSignal | undefined;
   /** What the platform did to the streamed body, in order. */
   readonly cancelled: unknown[];
@@ -167,7 +186,7 @@ export function drawScript(seed: number): CallScript {
   if (!target.startsWith('/to') && chance(0.1))
     options.integrity = pick(['', 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=']);
   const body = /^(post|put)$/i.test(method) && chance(0.7) ? drawBody(pick, target, input) : undefined;
-  return {
+  const script: CallScript = {
     input,
     target,
     options,
@@ -177,8 +196,66 @@ export function drawScript(seed: number): CallScript {
     bad,
     // One that is hidden in a Request goes along with the Request itself only.
     hasDispatcher: chance(0.15) && (!target.startsWith('/to') || !/^(Request|subclass)$/.test(input)),
+    oddity: undefined,
+  };
+  return chance(0.1) && !bad ? withOddity(script, pick) : script;
+}
+
+const CHANGEABLE = [
+  'URLSearchParams',
+  'FormData',
+  'ArrayBuffer',
+  'Uint8Array',
+  'typed array of a part',
+  'DataView',
+];
+
+function withOddity(script: CallScript, pick: Random): CallScript {
+  const oddity = pick<Oddity>([
+    'changed body',
+    'refused after a redirect',
+    'endless, aborted',
+    'endless, answered',
+    'rerouted',
+  ]);
+  const posted = { ...script, oddity, options: { method: 'POST' }, body: undefined, hasDispatcher: false };
+  if (oddity === 'changed body')
+    return { ...posted, input: pick(['text', 'URL']), target: '/', body: pick(CHANGEABLE), signal: 'live' };
+  if (oddity === 'refused after a redirect') {
+    const to = encodeURIComponent('/answer?status=401');
+    return {
+      ...posted,
+      target: `/to?status=${pick([301, 302, 303])}&to=${to}`,
+      body: 'string',
+      signal: 'none',
+    };
+  }
+  if (oddity === 'rerouted')
+    return {
+      ...script,
+      oddity,
+      input: pick(['text', 'URL']),
+      hasDispatcher: false,
+      options: drawPlainOptions(script),
+    };
+  const isAborted = oddity === 'endless, aborted';
+  return {
+    ...posted,
+    input: 'Request',
+    target: isAborted ? pick(['/hang', '/to?status=307&to=/hang']) : '/early',
+    body: ENDLESS,
+    headers: 0,
+    signal: isAborted ? 'aborted while it runs' : 'none',
   };
 }
+
+/** Without a referrer, which is compared with the URL that the call says. */
+function drawPlainOptions({ options }: CallScript): CallScript['options'] {
+  const { referrer: _, referrerPolicy: __, ...plain } = options;
+  return plain;
+}
+
+const ENDLESS = 'a stream without an end';
 
 function drawOptions(pick: Random, chance: (part: number) => boolean): Record<string, unknown> {
   const options: Record<string, unknown> = {};
@@ -201,14 +278,15 @@ function drawBody(pick: Random, target: string, input: CallScript['input']): str
 /** Builds a script's call. */
 export function buildCall(script: CallScript, origin: string, other: string): BuiltCall {
   const { input, target, body, bad } = script;
-  const url = origin + target.replaceAll('OTHER', other);
+  const url = (script.oddity === 'rerouted' ? REROUTED_ORIGIN : origin) + target.replaceAll('OTHER', other);
   const { signal, abort }: { signal?: AbortSignal | null; abort?: () => void } = SIGNALS[script.signal]();
   const cancelled: unknown[] = [];
   const dispatcher = script.hasDispatcher ? countingDispatcher() : undefined;
+  const given = body && bodyOf(body);
   const options: Record<string, unknown> = {
     ...withOrigin(script.options, origin),
     headers: HEADERS[script.headers]!(),
-    ...(body && { body: watch(bodyOf(body), cancelled), duplex: 'half' }),
+    ...(body && { body: watch(given, cancelled), duplex: 'half' }),
     ...(signal !== undefined && { signal }),
     ...(dispatcher && { dispatcher }),
   };
@@ -217,6 +295,9 @@ export function buildCall(script: CallScript, origin: string, other: string): Bu
   return {
     parameters,
     abort,
+    change: () => {
+      if (script.oddity === 'changed body') changeBody(given);
+    },
     signal: signal ?? undefined,
     cancelled,
     countDispatched: () => dispatcher?.count() ?? 0,
@@ -264,7 +345,25 @@ function withOrigin(options: Readonly<Record<string, unknown>>, origin: string):
 }
 
 function bodyOf(name: string): unknown {
+  if (name === ENDLESS) return endlessStream();
   return (BODIES[name] ?? STREAMS[name])!();
+}
+
+/** A body that goes on for ever, at its reader's pace. */
+function endlessStream(): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    pull: async (controller) => {
+      await new Promise((resolve) => setTimeout(resolve, 1).unref());
+      controller.enqueue(new Uint8Array(64));
+    },
+  });
+}
+
+/** Changes what can be changed of a body after it has been given. */
+function changeBody(body: unknown): void {
+  if (body instanceof URLSearchParams || body instanceof FormData) body.append('late', 'invented');
+  const { buffer = body } = Object(body) as { buffer?: unknown };
+  if (buffer instanceof ArrayBuffer) new Uint8Array(buffer).fill(7);
 }
 
 /** Notes with which reason a stream is cancelled. */
