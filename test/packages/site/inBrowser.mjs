@@ -78,6 +78,18 @@ export async function testInBrowser(name, launch) {
     await waitForPage(page, 'errors.html#gateway_fault');
   });
 
+  test(`${name}: one sees where the keyboard is`, async (t) => {
+    const page = await open(t, '');
+    for (let count = 0; count < 12; count++) {
+      await page.tab.keyboard.press('Tab');
+      const outline = await page.evaluate(() => {
+        const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
+        return `${outlineStyle} ${outlineWidth}`;
+      });
+      assert.equal(outline, 'solid 3px', await page.focused());
+    }
+  });
+
   for (const [words, ...answers] of SEARCHES) {
     test(`${name}: the search finds "${words}"`, async (t) => {
       const page = await open(t, '');
