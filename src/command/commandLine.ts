@@ -83,10 +83,10 @@ function parse(args: readonly string[]): { words: string[]; options: GivenOption
 
 /** Whatever the command: each is one that some command takes, with a value if it has one. */
 function checkOptions(options: readonly GivenOption[]): void {
-  const known = [...new Set(Object.values(TAKES).flat())].map((name) => `--${name}`);
+  const known = [...new Set(Object.values(TAKES).flat())];
   for (const { rawName, name, value } of options) {
-    if (!known.includes(rawName))
-      throw wrongUse(`Unknown option ${quote(rawName)}${suggest(rawName, known)}`);
+    if (rawName !== `--${name}` || !known.includes(name))
+      throw wrongUse(`Unknown option ${quote(rawName)}${suggest(name, known, '--')}`);
     const kind = VALUES[name];
     if (!kind && value !== undefined) throw wrongUse(`${rawName} takes no value`);
     if (kind && (!value || value.startsWith('-')))
@@ -111,11 +111,11 @@ function readValues(command: Command, options: readonly GivenOption[]): Map<stri
   return values;
 }
 
-/** A guess, where the word is close enough to one that is known. */
-function suggest(word: string, known: readonly string[]): string {
+/** A guess, where the word is close enough to one that is known. What stands before it is not compared. */
+function suggest(word: string, known: readonly string[], prefix: string = ''): string {
   const guess = nearest(word, known);
   const most = Math.min(MOST_CHANGES, word.length / 2);
-  return countChanges(word, guess) <= most ? `; did you mean ${guess}?` : '';
+  return countChanges(word, guess) <= most ? `; did you mean ${prefix}${guess}?` : '';
 }
 
 function readUrl([url, surplus]: readonly string[]): string | undefined {

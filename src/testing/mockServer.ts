@@ -39,14 +39,15 @@ export interface MockServer {
   readonly requests: MockRequest[];
   /**
    * Moves the server's clock ahead by this many seconds. Tokens and idle sessions end by that. Assertions
-   * end, too, if the client's clock does not move along.
+   * end, too, if the client's clock does not move along. Anything but a finite number is a `TypeError`.
    */
   advance(seconds: number): void;
   /**
    * Queues the answer to the next `count` requests of this kind, which then have no other effect. Without
    * `count` it is one request. The answer is a status (sent with a gateway's body), a `Response` (each
    * request gets a copy) or an error to reject with. `Infinity` lasts until it is called off: a count of `0`
-   * calls off all that is queued for the target. An unknown target is a `TypeError`.
+   * calls off all that is queued for the target. An unknown target, and an answer that is none of these, are
+   * `TypeError`s.
    */
   failNext(target: MockTarget, answer: number | Response | Error, count?: number): void;
   /** Revokes every token; the next token request gets a new one. */
@@ -101,6 +102,7 @@ export function createMockServer(options: MockServerOptions = {}): MockServer {
   }
 
   function advance(seconds: number): void {
+    if (!Number.isFinite(seconds)) throw new TypeError('advance: give a number of seconds');
     state.advancedMs += seconds * 1000;
   }
 
@@ -110,6 +112,8 @@ export function createMockServer(options: MockServerOptions = {}): MockServer {
       const known = Object.keys(queued).join(', ');
       throw new TypeError(`failNext: unknown target ${String(target)}; known targets: ${known}`);
     }
+    if (count > 0 && !isAnswer(answer))
+      throw new TypeError('failNext: give a status from 200 to 599, a Response or an Error as the answer');
     if (count > 0) queued[target].push({ answer, count });
     else queued[target].length = 0;
   }
@@ -125,6 +129,12 @@ export function createMockServer(options: MockServerOptions = {}): MockServer {
   function rotateNonces(): void {
     state.nonceCount += 1;
   }
+}
+
+/** Errors and responses of another realm are objects, too: Jest has one of its own. */
+function isAnswer(answer: unknown): boolean {
+  if (typeof answer === 'number') return Number.isInteger(answer) && answer >= 200 && answer <= 599;
+  return typeof answer === 'object' && answer !== null;
 }
 
 async function readEvidence({ clients, dpop }: MockServerOptions, request: Received): Promise<Evidence> {

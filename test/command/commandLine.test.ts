@@ -36,6 +36,7 @@ const MISTAKES: readonly (readonly [message: string, ...args: string[]])[] = [
   [`Unknown command ${'x'.repeat(60)}…`, 'x'.repeat(61)],
   ['Unknown option --jsno; did you mean --json?', 'check', '--jsno'],
   ['Unknown option --client-secret', 'token', '--client-secret=not-to-be-repeated'],
+  ['Unknown option --nope', 'check', '--nope'],
   ['Unknown option -j', 'token', '-j'],
   ['token does not take --login', 'token', '--login'],
   ['check does not take --store', 'check', '--store', 'folder'],

@@ -70,6 +70,22 @@ test('refuses an option and a target that it does not know, and lists those that
   }
 });
 
+test('refuses an answer that it could not give, and a time that is not one', () => {
+  const server = createMockServer();
+
+  for (const answer of [undefined, null, '503', 99, 600, 503.5]) {
+    assert.throws(
+      () => server.failNext('token', answer as never),
+      new TypeError('failNext: give a status from 200 to 599, a Response or an Error as the answer'),
+    );
+  }
+  for (const seconds of [undefined, '60', Number.NaN, Infinity])
+    assert.throws(
+      () => server.advance(seconds as number),
+      new TypeError('advance: give a number of seconds'),
+    );
+});
+
 test('serves the token endpoint on any host', async () => {
   const server = createMockServer();
 
