@@ -53,12 +53,12 @@ const TERMS: readonly (readonly [term: string, shownAs: RegExp, meaning: string]
   [
     'token failed',
     /^token failed/,
-    'There was no token to be had. For a second or more, further calls fail at once, without a request: the outage guard.',
+    'The client could not get a token. For a second or more, further calls fail at once, without a request: the outage guard.',
   ],
   [
     'refresh ahead failed',
     /^refresh ahead failed/,
-    'The token is about to expire, and there was no other to be had. The call uses it, since it is still valid.',
+    'The token is about to expire, and the client could not get another one. The call uses it, since it is still valid.',
   ],
   [
     'session',
