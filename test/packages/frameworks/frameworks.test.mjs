@@ -58,6 +58,8 @@ for (const [node, executable] of Object.entries(NODES)) {
     }
 
     assert.equal(await answerOf(t, executable, join(folder, program), mock), '200,200,200');
+
+    assert.deepEqual(mock.seen(), ['devices', 'devices', 'devices', 'login', 'token']);
   });
 }
 
