@@ -2,14 +2,31 @@
 // `node test/support/readmeTables.mjs` writes them; `test/repository/pages.test.ts` compares them.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { costs, counts, limits, situations, trouble } from '../packages/bench/tables.mjs';
+import {
+  costs,
+  counts,
+  fleet,
+  fleetInWords,
+  limits,
+  situations,
+  trouble,
+} from '../packages/bench/tables.mjs';
 import { measure, use } from './size.mjs';
 
 const root = join(import.meta.dirname, '../..');
 
 /** By page and by name: a function that makes the table. */
 export const pages = {
-  'test/packages/bench/README.md': { sizes, counts, trouble, situations, costs, limits },
+  'test/packages/bench/README.md': {
+    sizes,
+    counts,
+    trouble,
+    situations,
+    fleet,
+    fleetInWords,
+    costs,
+    limits,
+  },
 };
 
 const kilobytes = (bytes) => (bytes / 1000).toFixed(1);

@@ -9,6 +9,7 @@ import { quartiles, runChild, spread } from './children.mjs';
 import { day, FIRST_OUTAGE, secondOutage, situations, stampede } from './counted.mjs';
 import { fleet } from './fleet.mjs';
 import { goals } from './goals.mjs';
+import { processes } from './processes.mjs';
 import { BARE, BY_HAND, OURS, ROWS, THIRTY_LINES } from './rows.mjs';
 import { sizeOf, sizeOfClient } from './size.mjs';
 
@@ -33,11 +34,12 @@ const parts = {
   firstOutage: () => inPairs(ROWS, (row) => day(row, { outage: FIRST_OUTAGE })),
   secondOutage: () => inPairs(ROWS, (row) => secondOutage(row)),
   situations: () => byName(ROWS, situations),
-  fleet: () =>
+  processes: () =>
     byName(
       ROWS.filter(({ store }) => store),
-      fleet,
+      processes,
     ),
+  fleet: () => fleet(),
   cost: () => byName(EVERYTHING, cost),
   throughput: () => withServer(throughput),
   coldStart: () => withServer(coldStart),

@@ -1,6 +1,7 @@
 // Bar charts of the results, as SVG that fits light and dark pages.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { round } from './children.mjs';
 import { BARE, OURS, ROWS } from './rows.mjs';
 
 const FOLDER = join(import.meta.dirname, 'charts');
@@ -35,6 +36,12 @@ export function writeCharts(results) {
     [sdk, quoted.secondOutage.failed],
   ]);
   draw(
+    'fleet',
+    'Store operations of each process of a fleet: at a cold start, and in an hour of use',
+    false,
+    [...fleetBars(results.fleet, 'cold start', 'cold'), ...fleetBars(results.fleet, 'an hour', 'hour')],
+  );
+  draw(
     'coldStart',
     'Processor time to the first answer of a process, compared with a shared promise by hand',
     false,
@@ -60,6 +67,13 @@ const DARK = [
 ].join(' ');
 
 const bars = (rows, read) => rows.map(({ name }) => [name, read(name)]);
+function fleetBars(sizes, label, phase) {
+  return Object.entries(sizes).map(([size, { [phase]: of }]) => [
+    `${label}, ${Number(size).toLocaleString('en')} processes`,
+    round(of.tokenOperations + of.sessionOperations, 1),
+  ]);
+}
+
 const kilobytes = ({ gzip }) => Number((gzip / 1000).toFixed(1));
 
 function draw(name, title, isLogarithmic, all) {

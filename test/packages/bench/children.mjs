@@ -10,7 +10,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 export async function runChild(script, args = [], flags = []) {
   const path = join(import.meta.dirname, script);
   const child = spawn(process.execPath, [...flags, path, ...args.map((each) => JSON.stringify(each))], {
-    timeout: 300_000,
+    timeout: 900_000,
   });
   const output = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'])
@@ -67,3 +67,14 @@ export async function usedHeap() {
 export const readBody = async (response) => (response.arrayBuffer ? response.arrayBuffer() : undefined);
 
 export const round = (value, digits) => Number(value.toFixed(digits));
+
+/** The jitter is drawn, and an outage has to meet the same draws again (mulberry32). */
+/** Draws that come out the same each time (mulberry32). */
+export function seeded(state) {
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { day, FIRST_OUTAGE, secondOutage, situations, stampede } from './counted.mjs';
 import { fleet } from './fleet.mjs';
 import { goals } from './goals.mjs';
+import { processes } from './processes.mjs';
 import { BY_HAND, OURS, THIRTY_LINES } from './rows.mjs';
 
 /** Seed of the jitter, and how long before the request the outage begins. */
@@ -52,7 +53,20 @@ test('sends nothing to other origins, leaves an endless answer, lets one of ten 
 });
 
 test('makes one token request for 64 processes with a store', async () => {
-  assertGoals({ fleet: { [OURS.name]: await fleet(OURS) } }, 1);
+  assertGoals({ processes: { [OURS.name]: await processes(OURS) } }, 1);
+});
+
+test('makes one token request and one login for a fleet with a store, and shows the figures of the page', async () => {
+  const sizes = [10, 100];
+  const result = await fleet(sizes);
+
+  assertGoals({ fleet: result }, sizes.length);
+  for (const size of sizes)
+    assert.deepEqual(
+      written.fleet[size],
+      result[size],
+      'run `npm run bench -- fleet` and commit what it writes',
+    );
 });
 
 test('would have seen the failures: what is written by hand has them', async () => {

@@ -1,7 +1,7 @@
 // One call a second on a fake clock, tokens of an hour, a token endpoint that takes 200 ms and perhaps
 // repeats its tokens, and perhaps an outage.
 import { mock } from 'node:test';
-import { childArguments, print } from './children.mjs';
+import { childArguments, print, seeded } from './children.mjs';
 import { connectRow } from './rows.mjs';
 import { createService } from './service.mjs';
 import { memoryWorld } from './worlds.mjs';
@@ -82,14 +82,4 @@ async function advance(totalMs) {
 async function drain() {
   await turn();
   for (let turns = 0; open && turns < 20; turns++) await turn();
-}
-
-/** The jitter is drawn, and an outage has to meet the same draws again (mulberry32). */
-function seeded(state) {
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
 }

@@ -1,4 +1,5 @@
 // What the benchmarks have to show, as far as the results hold it.
+import { round } from './children.mjs';
 import { BARE, BY_HAND, OURS } from './rows.mjs';
 
 const PLATFORM_LIMIT = 'fetch with AbortSignal.timeout';
@@ -13,7 +14,8 @@ export function goals(results) {
     ...['repeatedLeft', 'repeatedFull'].filter(has).map((table) => repeated(table, ours[table])),
     ...['firstOutage', 'secondOutage'].filter(has).flatMap((table) => outage(table, ours[table])),
     ...(has('situations') ? situations(ours.situations) : []),
-    ...(has('fleet') ? fleet(ours.fleet) : []),
+    ...(has('processes') ? processes(ours.processes) : []),
+    ...(results.fleet ? fleet(results.fleet) : []),
     ...(has('cost') ? cost(ours.cost) : []),
     ...(has('throughput') ? throughput(results.throughput) : []),
     ...(has('coldStart') ? coldStart(ours.coldStart) : []),
@@ -76,7 +78,7 @@ function situations({ redirect, wrongUrl, endlessMB, givesUpAtOnce, othersAnswer
   ];
 }
 
-function fleet({ tokenRequests, answered }) {
+function processes({ tokenRequests, answered }) {
   return [
     goal(
       '64 processes at once: 1 token request, all answered',
@@ -84,6 +86,25 @@ function fleet({ tokenRequests, answered }) {
       tokenRequests === 1 && answered === 64,
     ),
   ];
+}
+
+/** By the number of simulated processes. */
+function fleet(sizes) {
+  return Object.entries(sizes).map(([size, { cold, hour }]) => {
+    const servers = [
+      cold.tokenRequests,
+      cold.logins,
+      hour.tokenRequests,
+      hour.logins,
+      cold.failed + hour.failed,
+    ];
+    const operations = cold.tokenOperations + cold.sessionOperations;
+    return goal(
+      `${size} processes: 1 token request and login at first, 1 and 0 in an hour, none fails; ≤ 10 operations each`,
+      `${servers}; ${round(operations, 1)}`,
+      servers.join() === '1,1,1,0,0' && operations <= 10,
+    );
+  });
 }
 
 function cost({ overStubUs, growth }) {

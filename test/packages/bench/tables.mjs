@@ -80,7 +80,7 @@ export function trouble() {
 export function situations() {
   const all = results();
   const rows = ROWS.map(({ name, isLed, store }) => {
-    const { situations: seen, fleet } = of(all, name);
+    const { situations: seen, processes } = of(all, name);
     const { redirect, wrongUrl, endlessMB, givesUpAtOnce, othersAnswered } = seen;
     return [
       name,
@@ -88,7 +88,7 @@ export function situations() {
       wrongUrl.credentials.length ? credentialsIn(wrongUrl) : 'none: refused',
       isLed ? '' : `${endlessMB} MB${endlessMB >= 16 ? ': all' : ''}`,
       `${givesUpAtOnce ? 'at once' : 'when the token comes'}; ${othersAnswered}`,
-      store ? `${fleet.tokenRequests} (\`${store}\`)` : '64 (no store)',
+      store ? `${processes.tokenRequests} (\`${store}\`)` : '64 (no store)',
     ];
   });
   const head = [
@@ -101,6 +101,48 @@ export function situations() {
   ];
   return table(head, rows);
 }
+
+/** What a fleet asks of the servers, and of its store. */
+export function fleet() {
+  const { fleet: sizes } = results();
+  const rows = Object.entries(sizes).map(([size, { cold, hour }]) => [
+    grouped(Number(size)),
+    `${cold.tokenRequests}; ${cold.logins}`,
+    atStart(cold).toFixed(1),
+    `${hour.tokenRequests}; ${hour.logins}`,
+    hour.tokenOperations.toFixed(1),
+    inUse(hour).toFixed(1),
+    grouped(perSecond(Number(size), hour)),
+  ]);
+  const head = [
+    'processes',
+    'cold start: token requests; logins',
+    'store operations of each process',
+    'an hour of use: token requests; logins',
+    'store operations of each process for the renewal in it',
+    'for the whole hour',
+    'of all processes, a second',
+  ];
+  return table(head, rows);
+}
+
+/** The figures of a fleet in words, so that they cannot differ from the table. */
+export function fleetInWords() {
+  const all = Object.entries(results().fleet);
+  const [least, most] = [Math.min, Math.max].map((pick) => (values) => pick(...values).toFixed(1));
+  const starts = all.map(([, { cold }]) => atStart(cold));
+  const renewals = all.map(([, { hour }]) => hour.tokenOperations);
+  const [size, { cold, hour }] = all.at(-1);
+  const burst = grouped(Math.round(Number(size) * atStart(cold)));
+  return `However many processes begin, they make one token request and one login, and each takes ${least(starts)} to ${most(starts)} store operations.
+A renewal is one token request again, and ${least(renewals)} to ${most(renewals)} operations of each process; the rest of an hour is one read of the session for each call.
+So ${grouped(Number(size))} processes send ${grouped(perSecond(Number(size), hour))} operations a second while they work, and ${burst} if all of them begin at one moment.
+`;
+}
+
+const atStart = ({ tokenOperations, sessionOperations }) => tokenOperations + sessionOperations;
+const inUse = atStart;
+const perSecond = (size, hour) => Math.ceil((size * inUse(hour)) / 3600);
 
 function credentialsIn({ credentials }) {
   const names = { authorization: 'bearer', 'vz-m2m-token': 'session' };
