@@ -1,5 +1,5 @@
-// A fleet on a fake clock. Each of its processes has a client, a session and a call a minute; all share a store
-// that takes 5 ms for an operation. Tokens live an hour, and token endpoint, login and API take 200 ms.
+// A fleet on a fake clock. Each of its processes has a client, a session and a call a minute. All share a
+// store that takes 5 ms for an operation. Tokens live an hour, and token endpoint, login and API take 200 ms.
 import { createClient } from 'thingspace-auth';
 import { createSession } from 'thingspace-auth/session';
 import { storedToken } from 'thingspace-auth/stores';

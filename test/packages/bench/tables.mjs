@@ -134,10 +134,14 @@ export function fleetInWords() {
   const renewals = all.map(([, { hour }]) => hour.tokenOperations);
   const [size, { cold, hour }] = all.at(-1);
   const burst = grouped(Math.round(Number(size) * atStart(cold)));
-  return `However many processes begin, they make one token request and one login, and each takes ${least(starts)} to ${most(starts)} store operations.
-A renewal is one token request again, and ${least(renewals)} to ${most(renewals)} operations of each process; the rest of an hour is one read of the session for each call.
-So ${grouped(Number(size))} processes send ${grouped(perSecond(Number(size), hour))} operations a second while they work, and ${burst} if all of them begin at one moment.
-`;
+  return [
+    'However many processes begin, they make one token request and one login, and each takes ',
+    `${least(starts)} to ${most(starts)} store operations.\n`,
+    `A renewal is one token request again, and ${least(renewals)} to ${most(renewals)} operations of each `,
+    'process; the rest of an hour is one read of the session for each call.\n',
+    `So ${grouped(Number(size))} processes send ${grouped(perSecond(Number(size), hour))} operations a `,
+    `second while they work, and ${burst} if all of them begin at one moment.\n`,
+  ].join('');
 }
 
 const atStart = ({ tokenOperations, sessionOperations }) => tokenOperations + sessionOperations;
