@@ -23,9 +23,9 @@ export interface TokenOptions {
 export interface Client {
   /**
    * Gets a new access token with a token request, remembers it and returns it. It does so even while the
-   * remembered token is valid. Calls made while a token request and its retries are under way share them. With
-   * an `oauthTokenProvider`, a `fetchToken` shares only what another `fetchToken` has begun. Most programs need
-   * only {@link Client.authorizedFetch}.
+   * remembered token is valid. Calls made while a token request and its retries are under way share them.
+   * With an `oauthTokenProvider`, a `fetchToken` shares only what another `fetchToken` has begun. Most
+   * programs need only {@link Client.authorizedFetch}.
    *
    * Rejects with an `OAuthProviderError` when the server refuses, with an `ApiError` (`network`, `timeout`,
    * `gateway_fault`, `invalid_response`, `response_too_large`, `no_credentials`), with the signal's reason,
@@ -39,8 +39,8 @@ export interface Client {
    * which all callers share, brings a new one. For WebSockets, gRPC and other clients.
    *
    * Rejects like {@link Client.fetchToken}. After a failed token request, calls get the same error at once
-   * until the next one may be made: after 1 s, then after 2 s and so on up to 30 s, or when `Retry-After` says
-   * (300 s at most).
+   * until the next one may be made: after 1 s, then after 2 s and so on up to 30 s, or when `Retry-After`
+   * says (300 s at most).
    */
   readonly getToken: (options?: TokenOptions) => Promise<OAuthToken>;
   /**

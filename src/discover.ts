@@ -3,10 +3,10 @@
  * @module
  */
 import type { CustomEnvironment } from './config/environments.ts';
-import { check, OPTIONS, safeOrigin, settleEnvironment } from './config/settings.ts';
+import { checkOptions, OPTIONS, safeOrigin, settleEnvironment } from './config/settings.ts';
 import { ApiError } from './core/errors.ts';
 import { withoutAbsent } from './core/record.ts';
-import { assertResponse, type Fetch, limited, networkError, readText } from './platform/fetch.ts';
+import { assertResponse, type Fetch, networkError, readText, timeoutAdvice } from './platform/fetch.ts';
 import { runWithin } from './platform/waiting.ts';
 
 /** Where the tokens may go, and how the metadata is fetched. */
@@ -34,8 +34,8 @@ export interface DiscoverOptions {
  * It asks `/.well-known/oauth-authorization-server` with the issuer's path behind it. If there is no usable
  * metadata of this issuer, it makes a second request: for the issuer's path with
  * `/.well-known/openid-configuration` behind it. It follows no redirect, reads at most 64 KiB, and takes only
- * metadata that names exactly this issuer. An https issuer may name https endpoints only. It remembers nothing:
- * call it once, at the start.
+ * metadata that names exactly this issuer. An https issuer may name https endpoints only. It remembers
+ * nothing: call it once, at the start.
  *
  * @param issuer the server's issuer, exactly as its metadata writes it: https or on a loopback host, without
  *   credentials, query and fragment
@@ -53,15 +53,15 @@ export interface DiscoverOptions {
  * ```
  */
 export async function discover(issuer: string, options: DiscoverOptions): Promise<CustomEnvironment> {
-  const { apiOrigins, fetch, timeout, signal } = check<DiscoverOptions, 'apiOrigins' | 'fetch' | 'timeout'>(
-    options,
-    {
-      apiOrigins: [Array.isArray, 'an array of origins', null],
-      fetch: OPTIONS.fetch,
-      timeout: OPTIONS.timeout,
-      signal: [(value) => value === null || 'aborted' in Object(value), 'an AbortSignal'],
-    },
-  );
+  const { apiOrigins, fetch, timeout, signal } = checkOptions<
+    DiscoverOptions,
+    'apiOrigins' | 'fetch' | 'timeout'
+  >(options, {
+    apiOrigins: [Array.isArray, 'an array of origins', null],
+    fetch: OPTIONS.fetch,
+    timeout: OPTIONS.timeout,
+    signal: [(value) => value === null || 'aborted' in Object(value), 'an AbortSignal'],
+  });
   if (!safeOrigin(issuer, {}) || /[?#]/.test(issuer)) throw new TypeError(`issuer must be ${ISSUER_RULE}`);
   settleEnvironment({ tokenUrl: issuer, apiOrigins });
   const { origin, pathname } = new URL(issuer);
@@ -70,7 +70,7 @@ export async function discover(issuer: string, options: DiscoverOptions): Promis
     `${origin}/.well-known/oauth-authorization-server${path}`,
     `${origin}${path}/.well-known/openid-configuration`,
   ];
-  return runWithin(limited(issuer), timeout || 30_000, signal, (within) =>
+  return runWithin(timeoutAdvice(issuer), timeout || 30_000, signal, (within) =>
     firstOf(urls, async (url) =>
       toEnvironment(issuer, apiOrigins, await requestMetadata(url, fetch, within)),
     ),

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Dpop, ProofRequest } from './config/config.ts';
-import { check } from './config/settings.ts';
+import { checkOptions } from './config/settings.ts';
 import {
   ALGORITHMS,
   algorithmOf,
@@ -41,8 +41,8 @@ export interface DpopOptions {
 /**
  * Makes the object for the option `dpop`. The client's tokens are then bound to a key: a thief who has only
  * the token cannot use it. The key and the servers' nonces belong to this object, and clients that are given
- * the same object share them. It remembers the nonces of at most 1,000 servers. Touches no network, and makes no
- * key before it is needed.
+ * the same object share them. It remembers the nonces of at most 1,000 servers. Touches no network, and makes
+ * no key before it is needed.
  *
  * @throws `TypeError` for an unknown option, and for a `keyPair` whose private key may not sign, or whose
  *   public key is of another kind or cannot be exported
@@ -60,7 +60,7 @@ export interface DpopOptions {
  * ```
  */
 export function createDpop(options?: DpopOptions): Dpop {
-  const { keyPair } = check<DpopOptions>(options, {
+  const { keyPair } = checkOptions<DpopOptions>(options, {
     keyPair: [
       isUsableKeyPair,
       'a private CryptoKey that may sign (RSA from 2048 bits on), and its public one, extractable',

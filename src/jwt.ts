@@ -4,7 +4,7 @@
  * @module
  */
 import type { ClientAuthentication, ClientAuthenticationRequest } from './config/clientAuthentication.ts';
-import { check, type Rules, TEXT } from './config/settings.ts';
+import { checkOptions, type Rules, TEXT } from './config/settings.ts';
 import { asText } from './core/token.ts';
 import {
   ALGORITHMS,
@@ -24,9 +24,10 @@ export type { Signer, SigningAlgorithm, SigningKey } from './platform/jws.ts';
 export interface JwtOptions {
   /**
    * Whom the assertion is for: its `aud` (RFC 7523 section 3). Default: the token endpoint's URL, for
-   * revocation too. Some servers want their issuer instead. If you use several servers that do not trust
-   * each other, give the issuer, or use a key for each: one could otherwise pass an assertion on to another. better-auth and Glewlwyd want the URL that the
-   * request goes to: `({ url }) => url`. What such a function throws reaches the caller.
+   * revocation too. Some servers want their issuer instead. If you use several servers that do not trust each
+   * other, give the issuer, or use a key for each: one could otherwise pass an assertion on to another.
+   * better-auth and Glewlwyd want the URL that the request goes to: `({ url }) => url`. What such a function
+   * throws reaches the caller.
    */
   readonly audience?: string | ((request: ClientAuthenticationRequest) => string) | undefined;
   /** For how many seconds an assertion is valid. A whole number, 1 or more. Default 60. */
@@ -71,7 +72,7 @@ export interface SignerJwtOptions extends JwtOptions {
  */
 export function clientSecretJwt(options?: JwtOptions): ClientAuthentication {
   const authenticate = createMethod(
-    check<JwtOptions>(options, CLAIMS),
+    checkOptions<JwtOptions>(options, CLAIMS),
     { alg: 'HS256' },
     ({ clientSecret }) =>
       async (input) => {
@@ -108,7 +109,7 @@ export function clientSecretJwt(options?: JwtOptions): ClientAuthentication {
  * ```
  */
 export function privateKeyJwt(options: PrivateKeyJwtOptions | SignerJwtOptions): ClientAuthentication {
-  const { key, keyId, algorithm, ...claims } = check<PrivateKeyJwtOptions | SignerJwtOptions, 'key'>(
+  const { key, keyId, algorithm, ...claims } = checkOptions<PrivateKeyJwtOptions | SignerJwtOptions, 'key'>(
     options,
     {
       ...CLAIMS,

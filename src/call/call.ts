@@ -113,8 +113,8 @@ export function assertSendable({ url, request, isAlone, options, method, body, i
 }
 
 /**
- * A copy of a body that its caller could change while the call waits: bytes, a form, parameters. A stream and a
- * `Blob` do not change.
+ * A copy of a body that its caller could change while the call waits: bytes, a form, parameters. A stream and
+ * a `Blob` do not change.
  */
 export function copyOf(body: any): Call['body'] {
   if (body?.byteLength >= 0) return structuredClone(body);

@@ -35,9 +35,9 @@ function resolve(url: string): URL {
 }
 
 /**
- * Whether an origin is one of those listed. `https://*.example.com` stands for each subdomain: it is enough to
- * compare the ends, since an origin ends with its host and port. `*` lists none. What stands for the `*` is
- * looked at, too, since some platforms' `URL` takes a query for a part of the host (React Native).
+ * Whether an origin is one of those listed. `https://*.example.com` stands for each subdomain: it is enough
+ * to compare the ends, since an origin ends with its host and port. `*` lists none. What stands for the `*`
+ * is looked at, too, since some platforms' `URL` takes a query for a part of the host (React Native).
  */
 export function isListed(apiOrigins: readonly string[], origin: string): boolean {
   return apiOrigins.some((entry) => {

@@ -4,9 +4,9 @@
  */
 import type { Dpop, ProofRequest } from '../config/config.ts';
 import type { OAuthToken } from '../core/token.ts';
-import { assertResponse, limited, readBody } from '../platform/fetch.ts';
+import { assertResponse, readBody, timeoutAdvice } from '../platform/fetch.ts';
 import { isRequestBound } from '../platform/runtimes.ts';
-import { type Limit, reasonOf, startLimit } from '../platform/waiting.ts';
+import { abortReasonOf, type Limit, startLimit } from '../platform/waiting.ts';
 import type { ClientState } from '../token/clientState.ts';
 import { type Call, isSafe, settingsOf } from './call.ts';
 import { type Hop, nextHop } from './redirects.ts';
@@ -30,7 +30,7 @@ export async function send(
   isAgain: boolean,
 ): Promise<Sent> {
   const { apiOrigins, timeoutMs, dpop, fetch } = source.settings;
-  const limit = timeoutMs ? startLimit(limited(call.url), timeoutMs, call.signal) : undefined;
+  const limit = timeoutMs ? startLimit(timeoutAdvice(call.url), timeoutMs, call.signal) : undefined;
   const signal = limit ? limit.signal : call.signal;
   let hop: Hop = {
     target: call.request ?? call.url,
@@ -60,7 +60,7 @@ export async function send(
   } catch (error) {
     limit?.end();
     // Platforms reject with errors of their own instead of the signal's reason.
-    throw signal?.aborted ? reasonOf(signal) : error;
+    throw signal?.aborted ? abortReasonOf(signal) : error;
   }
 }
 

@@ -15,10 +15,10 @@ export function explain(error: unknown, env: Variables): Explanation {
   const reason = reasonOf(error);
   const isAnswered = error instanceof ApiError && error.statusCode !== undefined;
   const full = reason && !isAnswered ? `${message}: ${reason}` : message;
-  return { message: escapeControls(full), next: escapeControls(adviceOn(error, reason, env)) };
+  return { message: escapeControls(full), next: escapeControls(nextStepFor(error, reason, env)) };
 }
 
-function adviceOn(error: unknown, reason: string, env: Variables): string {
+function nextStepFor(error: unknown, reason: string, env: Variables): string {
   if (error instanceof ApiError) return adviceOnApiError(error, reason, env);
   return reason ? adviceOnNetwork(reason, env) : 'Check the URL.';
 }
@@ -141,8 +141,8 @@ function inWords({ message, code }: NodeJS.ErrnoException): string {
 }
 
 /**
- * Of OpenSSL's text only the reason: it also has numbers, functions, a source file and a line break. Of Deno's
- * text all but the URL, which stands before it.
+ * Of OpenSSL's text only the reason: it also has numbers, functions, a source file and a line break. Of
+ * Deno's text all but the URL, which stands before it.
  */
 function theReasonIn(text: string): string {
   const [, reason] = /error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):/.exec(text) ?? [];

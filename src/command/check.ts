@@ -29,7 +29,7 @@ import { namesSet, readConfig, warnOfUnknown } from './variables.ts';
 
 export async function runCheck(order: CheckOrder, env: Variables): Promise<ExitStatus> {
   const steps: Step[] = [];
-  await check(order, {
+  await inspectAll(order, {
     env,
     secrets: secretsOf(env),
     trace: createTrace(),
@@ -44,7 +44,7 @@ export async function runCheck(order: CheckOrder, env: Variables): Promise<ExitS
   return failed ? 1 : 0;
 }
 
-async function check({ url, isLogin }: CheckOrder, inspection: Inspection): Promise<void> {
+async function inspectAll({ url, isLogin }: CheckOrder, inspection: Inspection): Promise<void> {
   const config = checkVariables(inspection, isLogin);
   if (!config || (url && !(await checkOrigin(config, inspection, url)))) return;
   const token = await checkToken(config, inspection);

@@ -53,7 +53,7 @@ export function readOrder(args: readonly string[]): Order {
   const { words, options } = parse(args);
   if (words[0] === 'help' || args.includes('--help') || args.includes('-h')) return { command: 'help' };
   if (args.includes('--version')) return { command: 'version' };
-  checkOptions(options);
+  checkCommandOptions(options);
   const [command, ...rest] = words;
   checkCommand(command);
   const values = readValues(command, options);
@@ -82,7 +82,7 @@ function parse(args: readonly string[]): { words: string[]; options: GivenOption
 }
 
 /** Whatever the command: each is one that some command takes, with a value if it has one. */
-function checkOptions(options: readonly GivenOption[]): void {
+function checkCommandOptions(options: readonly GivenOption[]): void {
   const known = [...new Set(Object.values(TAKES).flat())];
   for (const { rawName, name, value } of options) {
     if (rawName !== `--${name}` || !known.includes(name))

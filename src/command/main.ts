@@ -17,13 +17,13 @@ import { readVariables } from './variables.ts';
 /** `manifest`: where the package.json lies that has the version. */
 export async function main(args: readonly string[], manifest: URL): Promise<ExitStatus> {
   try {
-    return await run(readOrder(args), manifest);
+    return await runOrder(readOrder(args), manifest);
   } catch (error) {
     return fail(error, args);
   }
 }
 
-function run(order: Order, manifest: URL): ExitStatus | Promise<ExitStatus> {
+function runOrder(order: Order, manifest: URL): ExitStatus | Promise<ExitStatus> {
   switch (order.command) {
     case 'help':
       return show(USAGE);

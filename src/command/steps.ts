@@ -148,7 +148,9 @@ function adviceOnStatus(status: number, headers: Headers): string {
       'same environment.'
     );
   if (status === 403)
-    return 'The API accepts the token, but that is not enough: check the scopes, and what the account may do.';
+    return (
+      'The API accepts the token, but that is not enough: ' + 'check the scopes, and what the account may do.'
+    );
   if (status === 404) return 'Check the path of the URL.';
   return 'Check the URL. An M2M API also wants a session: --login, or THINGSPACE_M2M_TOKEN.';
 }

@@ -14,9 +14,9 @@ import type { OauthScope } from './scopes.ts';
 /** What a token provider gets besides the token that can no longer be used. Frozen. */
 export interface ProviderContext {
   /**
-   * Makes a token request, with its retries. Rejects like the client's own `fetchToken`. Once that has failed,
-   * it rejects at once with the same error and sends nothing until the pause is over: 1 s at first, 30 s at
-   * most. With `isForced` there is no pause.
+   * Makes a token request, with its retries. Rejects like the client's own `fetchToken`. Once that has
+   * failed, it rejects at once with the same error and sends nothing until the pause is over: 1 s at first,
+   * 30 s at most. With `isForced` there is no pause.
    */
   readonly fetchToken: () => Promise<OAuthToken>;
   /** The token endpoint. */
@@ -59,9 +59,9 @@ export interface ClientCredentials<Scope extends string = string> {
   /** The OAuth 2 client id (RFC 6749 section 2.2): ThingSpace calls it the key. */
   readonly oauthClientId: string;
   /**
-   * The OAuth 2 client secret (RFC 6749 section 2.3.1), without line breaks: cut off the one at the end of a file.
-   * Absent: no token request is made, unless the
-   * authentication method works without a secret. Tokens must then come from `oauthToken` or a provider.
+   * The OAuth 2 client secret (RFC 6749 section 2.3.1), without line breaks: cut off the one at the end of a
+   * file. Absent: no token request is made, unless the authentication method works without a secret. Tokens
+   * must then come from `oauthToken` or a provider.
    */
   readonly oauthClientSecret?: string | undefined;
   /** The scopes to ask for (RFC 6749 section 3.3); absent or empty: none are asked for. */
@@ -74,9 +74,9 @@ export interface ClientCredentials<Scope extends string = string> {
   /** Seconds before its expiry at which a token counts as expired. Finite, 0 or more. Default 10. */
   readonly oauthClockSkew?: number | undefined;
   /**
-   * Further form fields of every token request, such as `audience` or `resource` (RFC 8707 section 2.2). An array
-   * repeats the field for each of its members. Absent: there are none. These names are refused: `grant_type`,
-   * `scope`, `client_id`, `client_secret`, `client_assertion`, `client_assertion_type`.
+   * Further form fields of every token request, such as `audience` or `resource` (RFC 8707 section 2.2). An
+   * array repeats the field for each of its members. Absent: there are none. These names are refused:
+   * `grant_type`, `scope`, `client_id`, `client_secret`, `client_assertion`, `client_assertion_type`.
    */
   readonly oauthParams?: Readonly<Record<string, string | readonly string[]>> | undefined;
   /**

@@ -17,17 +17,17 @@ export interface EnvironmentOptions extends Partial<ClientCredentials<OauthScope
 type Read = (name: string) => string | undefined;
 
 /**
- * Makes a configuration from `THINGSPACE_CLIENT_ID`, `THINGSPACE_CLIENT_SECRET`, `THINGSPACE_SCOPES` (separated by
- * spaces), `THINGSPACE_M2M_TOKEN`, `THINGSPACE_ENVIRONMENT` and `THINGSPACE_TIMEOUT` (milliseconds). For another
- * server, set `THINGSPACE_TOKEN_URL` and `THINGSPACE_API_ORIGINS` (separated by spaces) instead of
- * `THINGSPACE_ENVIRONMENT`. An empty variable is absent. Touches no network.
+ * Makes a configuration from `THINGSPACE_CLIENT_ID`, `THINGSPACE_CLIENT_SECRET`, `THINGSPACE_SCOPES`
+ * (separated by spaces), `THINGSPACE_M2M_TOKEN`, `THINGSPACE_ENVIRONMENT` and `THINGSPACE_TIMEOUT`
+ * (milliseconds). For another server, set `THINGSPACE_TOKEN_URL` and `THINGSPACE_API_ORIGINS` (separated by
+ * spaces) instead of `THINGSPACE_ENVIRONMENT`. An empty variable is absent. Touches no network.
  *
- * Further members are options of `clientCredentialsAuthCredentials`. One that is given wins over its variable, which
- * may then be absent.
+ * Further members are options of `clientCredentialsAuthCredentials`. One that is given wins over its
+ * variable, which may then be absent.
  *
- * @throws `TypeError` that names the variable, and says what to write: for a missing id, for a timeout that is not a
- *   number, for an unknown environment, for commas in a list, for a URL without `https://`, for one of the two
- *   variables of another server without the other, and for `THINGSPACE_ENVIRONMENT` beside them
+ * @throws `TypeError` that names the variable, and says what to write: for a missing id, for a timeout that
+ *   is not a number, for an unknown environment, for commas in a list, for a URL without `https://`, for one
+ *   of the two variables of another server without the other, and for `THINGSPACE_ENVIRONMENT` beside them
  * @example
  * ```ts
  * import { configFromEnvironment, createClient } from 'thingspace-auth';
@@ -71,7 +71,8 @@ function readCustomEnvironment(read: Read): CustomEnvironment | undefined {
   if (!tokenUrl && !apiOrigins) return undefined;
   if (!tokenUrl || !apiOrigins || read('ENVIRONMENT')) {
     throw new TypeError(
-      'THINGSPACE_TOKEN_URL and THINGSPACE_API_ORIGINS must be set together, and without THINGSPACE_ENVIRONMENT',
+      'THINGSPACE_TOKEN_URL and THINGSPACE_API_ORIGINS must be set together, ' +
+        'and without THINGSPACE_ENVIRONMENT',
     );
   }
   if (!safeOrigin(tokenUrl, {}))

@@ -63,7 +63,7 @@ export function resolveConfig(config: ClientConfig): Settings {
     timeout: timeoutMs,
     vZM2mToken: sessionToken,
     ...options
-  } = check(config ?? {}, OPTIONS);
+  } = checkOptions(config ?? {}, OPTIONS);
   const {
     oauthClientId: clientId,
     oauthClientSecret: clientSecret,
@@ -74,12 +74,12 @@ export function resolveConfig(config: ClientConfig): Settings {
     oauthTokenProvider: tokenProvider,
     oauthOnTokenUpdate: onTokenUpdate,
     clientAuthentication,
-  } = check(clientCredentialsAuthCredentials, CREDENTIALS);
+  } = checkOptions(clientCredentialsAuthCredentials, CREDENTIALS);
   if (options.dpop && typeof sessionToken === 'object')
     throw new TypeError('dpop must be absent beside createSession');
   return {
     ...options,
-    ...check(retry, RETRY),
+    ...checkOptions(retry, RETRY),
     ...settleEnvironment(environment),
     timeoutMs,
     sessionToken,
@@ -116,7 +116,7 @@ function freezeParams(params: Settings['params']): Settings['params'] {
 
 /** Checks and copies an environment, which may be given by its name. */
 export function settleEnvironment(environment: string | CustomEnvironment): CustomEnvironment {
-  const chosen = check(
+  const chosen = checkOptions(
     typeof environment === 'string' ? ENVIRONMENTS[environment] : environment,
     ENVIRONMENT,
   );
@@ -146,7 +146,7 @@ export type Rules<T, D extends keyof T = never> = {
 type Complete<T, D extends keyof T> = Omit<T, D> & { readonly [K in D]-?: Exclude<T[K], undefined> };
 
 /** A copy of an options object: each option is checked, and the defaults are filled in. */
-export function check<T extends object, D extends keyof T = never>(
+export function checkOptions<T extends object, D extends keyof T = never>(
   given: unknown,
   rules: Rules<T, D>,
 ): Complete<T, D> {

@@ -8,8 +8,8 @@ import { withoutAbsent } from './record.ts';
 /**
  * What happened, as a word to switch on:
  * - `oauth_error`: the token endpoint refused with an RFC 6749 error; see {@link OAuthProviderError}.
- * - `gateway_fault`: a status other than 2xx without an OAuth error: a gateway, a proxy or an overloaded server
- *   answered.
+ * - `gateway_fault`: a status other than 2xx without an OAuth error: a gateway, a proxy or an overloaded
+ *   server answered.
  * - `invalid_response`: an answer with status 2xx, or what a token provider returned, holds no usable token
  *   (for `discover`: no usable metadata).
  * - `response_too_large`: an answer of more than 64 KiB.
@@ -85,8 +85,8 @@ export class ApiError extends Error {
 
   /**
    * Whether the same may succeed later, without a change: there was no answer, the server throttles or is
-   * unavailable (408, 429, 5xx), or the M2M login has to wait. `false` if something must be changed first; so it is
-   * with a permission that the runtime, the disk or a store denies.
+   * unavailable (408, 429, 5xx), or the M2M login has to wait. `false` if something must be changed first; so
+   * it is with a permission that the runtime, the disk or a store denies.
    */
   get isTemporary(): boolean {
     const { code, statusCode, cause } = this;

@@ -72,8 +72,8 @@ export type ClientEvent =
 export type Report = (event: ClientEvent) => void;
 
 /**
- * Calls a hook at once. What it throws or rejects with goes to `onFailure` and no further: an error may be made so
- * that looking at it throws.
+ * Calls a hook at once. What it throws or rejects with goes to `onFailure` and no further: an error may be
+ * made so that looking at it throws.
  */
 export async function callHook<T>(
   hook: ((argument: T) => unknown) | undefined,

@@ -136,7 +136,10 @@ export function isTexts(value: unknown): value is string[] {
   return Array.isArray(value) && value.every(asText);
 }
 
-/** The token type, which servers write in any case, Apigee as `BearerToken`; `undefined` for one that is not known. */
+/**
+ * The token type, which servers write in any case, Apigee as `BearerToken`; `undefined` for one that is not
+ * known.
+ */
 function asTokenType(value: unknown): string | undefined {
   const type = String(value);
   if (/^bearer(token)?$/i.test(type)) return 'Bearer';

@@ -33,11 +33,11 @@ export function withinLimit<T>(
   signal: AbortSignal | null | undefined,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  return runWithin(limited(url), timeoutMs || 30_000, signal, work);
+  return runWithin(timeoutAdvice(url), timeoutMs || 30_000, signal, work);
 }
 
 /** What the error of a request's time limit says. */
-export function limited(url: string): string {
+export function timeoutAdvice(url: string): string {
   return `${nameOf(url)}: check the network, or raise timeout`;
 }
 
@@ -99,8 +99,8 @@ export async function readText({ body }: Response): Promise<string | undefined> 
 }
 
 /**
- * Reads a body to its end: `undefined` when there is more than `maxBytes`. Rejects when it breaks off, or with the
- * signal's reason.
+ * Reads a body to its end: `undefined` when there is more than `maxBytes`. Rejects when it breaks off, or
+ * with the signal's reason.
  */
 export async function readBody(
   body: ReadableStream<Uint8Array>,
@@ -152,6 +152,7 @@ function reasonWord(error: unknown): unknown {
  */
 export function networkError(url: string, cause: unknown): unknown {
   if (cause instanceof TypeError && cause.message === FETCH_RULE) return cause;
-  const message = `No answer from ${nameOf(url)} (${reasonWord(cause)}): check URL, network, proxy and permissions`;
+  const advice = 'check URL, network, proxy and permissions';
+  const message = `No answer from ${nameOf(url)} (${reasonWord(cause)}): ${advice}`;
   return new ApiError(message, { code: 'network', cause });
 }

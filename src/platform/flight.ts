@@ -1,11 +1,11 @@
 /**
- * Work that many callers share: the first one begins it, the others join it. On workerd and edge runtimes, work
- * that another request has begun may never settle, or reject with an error of the runtime. It then counts as
- * lost, and somebody else begins it anew.
+ * Work that many callers share: the first one begins it, the others join it. On workerd and edge runtimes,
+ * work that another request has begun may never settle, or reject with an error of the runtime. It then
+ * counts as lost, and somebody else begins it anew.
  *
- * How to use it: keep the flight in a record of yours, as its `flight`. Then, for each caller, in a loop: return
- * what is wanted if it is there; else take the flight that is there, or begin one with {@link startFlight}; then
- * wait with {@link waitForFlight}. If the answer is `undefined`, go round again.
+ * How to use it: keep the flight in a record of yours, as its `flight`. Then, for each caller, in a loop:
+ * return what is wanted if it is there; else take the flight that is there, or begin one with {@link
+ * startFlight}; then wait with {@link waitForFlight}. If the answer is `undefined`, go round again.
  * @module
  */
 import { callHook } from '../core/events.ts';
@@ -47,8 +47,8 @@ export function startFlight<F extends Flight<unknown>>(
 }
 
 /**
- * Waits for a flight. `undefined`: it is lost, or slow; look again. `isJoined`: another caller has begun it. Rejects
- * only with the signal's reason.
+ * Waits for a flight. `undefined`: it is lost, or slow; look again. `isJoined`: another caller has begun it.
+ * Rejects only with the signal's reason.
  */
 export async function waitForFlight<T, F extends Flight<T>>(
   slot: FlightSlot<F>,

@@ -7,8 +7,8 @@
 /**
  * Whether a promise that was begun in one request may never settle in another: workerd and edge runtimes. It
  * is asked at call time, since a client may be created where this cannot be known yet. Whether workerd has a
- * `navigator` depends on the compatibility date. It always has `WebSocketPair`, and no other runtime has that.
- * This stays for as long as workerd binds promises to requests.
+ * `navigator` depends on the compatibility date. It always has `WebSocketPair`, and no other runtime has
+ * that. This stays for as long as workerd binds promises to requests.
  */
 export function isRequestBound(): boolean {
   const { navigator, EdgeRuntime, WebSocketPair } = globalThis as {

@@ -121,7 +121,7 @@ function startTimer(
  * The reason of a signal that has aborted. Older kinds of signals (npm's `abort-controller`) have none; the
  * reason is then what `fetch` rejects with for them.
  */
-export function reasonOf({ reason }: AbortSignal): unknown {
+export function abortReasonOf({ reason }: AbortSignal): unknown {
   return AbortSignal.abort(reason).reason;
 }
 
@@ -137,7 +137,7 @@ export function assertSignal(signal: AbortSignal | null | undefined): void {
 
 /** Throws the signal's reason if it has aborted. */
 export function throwIfAborted(signal: AbortSignal | null | undefined): void {
-  if (signal?.aborted) throw reasonOf(signal);
+  if (signal?.aborted) throw abortReasonOf(signal);
 }
 
 type Follower = (reason: unknown) => void;
@@ -160,7 +160,7 @@ const followed: WeakMap<AbortSignal, Followed> = new WeakMap();
  */
 function onAbort(signal: AbortSignal | null | undefined, follower: Follower): () => void {
   if (!signal) return () => {};
-  if (signal.aborted) follower(reasonOf(signal));
+  if (signal.aborted) follower(abortReasonOf(signal));
   const { followers, listener } = followed.get(signal) ?? createFollowed(signal);
   if (!followers.size) signal.addEventListener('abort', listener);
   followers.add(follower);
@@ -174,7 +174,10 @@ function onAbort(signal: AbortSignal | null | undefined, follower: Follower): ()
 function createFollowed(signal: AbortSignal): Followed {
   const followers = new Set<Follower>();
   // The signal is not read from the event's target, since on workerd of 2023 there is none.
-  const entry = { followers, listener: () => followers.forEach((follower) => follower(reasonOf(signal))) };
+  const entry = {
+    followers,
+    listener: () => followers.forEach((follower) => follower(abortReasonOf(signal))),
+  };
   followed.set(signal, entry);
   return entry;
 }

@@ -21,7 +21,10 @@ export interface Account {
   readonly store: SessionStore;
   /** The account's key in the store. Empty until it is first needed. */
   key: string;
-  /** This object's name in counts, and how many logins it has counted. The name is empty before the first call. */
+  /**
+   * This object's name in counts, and how many logins it has counted. The name is empty before the first
+   * call.
+   */
   id: string;
   logins: number;
   belief: Belief;

@@ -1,7 +1,7 @@
 /**
- * What one session object believes about its account, and what follows from it. A belief is a record, and how that
- * relates to the text in the store. Each event makes a new belief of it, and nothing else does. Nothing here
- * waits, sends, reads or writes.
+ * What one session object believes about its account, and what follows from it. A belief is a record, and how
+ * that relates to the text in the store. Each event makes a new belief of it, and nothing else does. Nothing
+ * here waits, sends, reads or writes.
  *
  * | event | free | session | counted or failed | refused |
  * | --- | --- | --- | --- | --- |
@@ -39,11 +39,14 @@ export interface Belief {
   /**
    * - `told`: the store holds this record.
    * - `untold`: the record is to be written over what the store holds.
-   * - `void`: what the store holds does not count here. A session is used beside it; else the next count is written
-   *   over it.
+   * - `void`: what the store holds does not count here. A session is used beside it; else the next count is
+   *   written over it.
    */
   readonly relation: 'told' | 'untold' | 'void';
-  /** What was last read or written: what the record is told in, or stands over. Absent: nothing has been read yet. */
+  /**
+   * What was last read or written: what the record is told in, or stands over. Absent: nothing has been read
+   * yet.
+   */
   readonly over?: Stored | undefined;
 }
 
@@ -63,7 +66,10 @@ export interface LoginFate {
   readonly isUnknown?: boolean;
 }
 
-/** Use the session, log in, wait for another's login, wait for the end of the pause, or send no login any more. */
+/**
+ * Use the session, log in, wait for another's login, wait for the end of the pause, or send no login any
+ * more.
+ */
 export type Decision = 'use' | 'login' | 'wait' | 'pause' | 'stop';
 
 /** Logins in a row of which nobody knows what became, after which there is a pause or an end. */
@@ -74,7 +80,10 @@ const PAUSE_MS = 300_000;
 export const LOGIN_LIMIT_MS = 30_000;
 /** A login must be sent within this time after it has been counted. */
 export const SEND_WITHIN_MS = 5_000;
-/** How long others wait for a login: its limit, the time in which it must be sent, and 5 s by which clocks may differ. */
+/**
+ * How long others wait for a login: its limit, the time in which it must be sent, and 5 s by which clocks may
+ * differ.
+ */
 const WAIT_MS = 40_000;
 /** The last use is written when the store's is this old. */
 export const WRITE_USE_AFTER_MS = 60_000;
@@ -85,7 +94,8 @@ export const FIRST_BELIEF: Belief = { record: { v: 1, state: 'free' }, relation:
 /** What a call that needs a session does. `self` is this object's name in counts. */
 export function decide({ record }: Belief, nowMs: number, self: string): Decision {
   if (liveSession(record, nowMs)) return 'use';
-  // It never waits for a login of its own: one that still stands there was lost with the request that began it.
+  // It never waits for a login of its own: one that still stands there was lost with the request that began
+  // it.
   if (isUnderWay(record, nowMs) && !isOwn(record, self)) return 'wait';
   const dueAtMs = loginDueAtMs(record, nowMs);
   if (dueAtMs === Infinity) return 'stop';
@@ -125,17 +135,18 @@ export function afterRead(belief: Belief, stored: Stored, nowMs: number, self: s
   }
   // A reset before anything was read.
   if (relation === 'void' && !over) return afterReset(take(belief, stored, theirs), nowMs, self);
-  // A count is believed before its login is sent. So this one was not sent: it seemed that it was not written.
+  // A count is believed before its login is sent. So this one was not sent: it seemed that it was not
+  // written.
   if (isOwn(theirs, self)) return afterUnsentLogin(belief, stored);
   if (isGivenUp(belief, theirs) || holdsRefusal(belief, theirs)) return standOver(belief, stored);
   const isBeside = liveSession(record, nowMs) && !liveSession(theirs, nowMs);
-  return isBeside ? learn(belief, 'void', record, stored) : take(belief, stored, theirs);
+  return isBeside ? changeBelief(belief, 'void', record, stored) : take(belief, stored, theirs);
 }
 
 /** The store holds what was written of `asked`. */
 export function afterWrite(belief: Belief, asked: Belief, written: Stored): Belief {
-  if (belief === asked) return learn(belief, 'told', belief.record, written);
-  return belief.over === asked.over ? learn(belief, belief.relation, belief.record, written) : belief;
+  if (belief === asked) return changeBelief(belief, 'told', belief.record, written);
+  return belief.over === asked.over ? changeBelief(belief, belief.relation, belief.record, written) : belief;
 }
 
 /** The record that counts the next login. */
@@ -155,17 +166,17 @@ export function countNext(before: Belief, nowMs: number, self: string, login: nu
 
 /** The store holds the count. */
 export function afterCount(login: CountedLogin): Belief {
-  return learn(login.before, 'told', login.count, login);
+  return changeBelief(login.before, 'told', login.count, login);
 }
 
 /** The login was not sent although it has been counted. What is believed is written over the count. */
 export function afterUnsentLogin(belief: Belief, count: Stored): Belief {
-  return learn(belief, 'untold', belief.record, count);
+  return changeBelief(belief, 'untold', belief.record, count);
 }
 
 /**
- * A login has ended. If the store holds `written`, a text that was written over its count, what is learnt is told, or
- * else is to be written over that: there was a `reset()` meanwhile.
+ * A login has ended. If the store holds `written`, a text that was written over its count, what is learnt is
+ * told, or else is to be written over that: there was a `reset()` meanwhile.
  */
 export function afterLogin(
   belief: Belief,
@@ -177,13 +188,13 @@ export function afterLogin(
   const record = recordAfterLogin(belief, login, fate, nowMs);
   if (!record) return belief;
   const stored = recordOf(record);
-  if (stored.text === written) return learn(belief, 'told', record, stored);
-  return learn(belief, 'untold', record, { text: written ?? login.text });
+  if (stored.text === written) return changeBelief(belief, 'told', record, stored);
+  return changeBelief(belief, 'untold', record, { text: written ?? login.text });
 }
 
 /**
- * A call with the session token `sent` met a lapse. The session is given up, if another one may help. If a new one turned
- * out not to help, that is noted.
+ * A call with the session token `sent` met a lapse. The session is given up, if another one may help. If a
+ * new one turned out not to help, that is noted.
  */
 export function afterLapse(belief: Belief, sent: string, rejected: RejectedUse, nowMs: number): Belief {
   const { record, relation } = belief;
@@ -191,18 +202,21 @@ export function afterLapse(belief: Belief, sent: string, rejected: RejectedUse, 
   if (isWorthReplacing(record, rejected)) return giveUp(belief, 'void', nowMs);
   if (rejected !== 'replay' || !isWorthReplacing(record, 'call')) return belief;
   const again = { ...record, rejectedAgainAtMs: nowMs };
-  return learn(belief, relation === 'told' ? 'untold' : relation, again);
+  return changeBelief(belief, relation === 'told' ? 'untold' : relation, again);
 }
 
 export function afterLogout(belief: Belief): Belief {
   return giveUp(belief, 'untold');
 }
 
-/** The record that was last read or written counts for nothing any more. A login under way is still waited for. */
+/**
+ * The record that was last read or written counts for nothing any more. A login under way is still waited
+ * for.
+ */
 export function afterReset(belief: Belief, nowMs: number, self: string): Belief {
   const theirs = belief.over?.record;
   const isTheirs = isUnderWay(theirs, nowMs) && !isOwn(theirs, self);
-  return learn(belief, 'void', resetRecord(isTheirs ? theirs : belief.record, nowMs, self));
+  return changeBelief(belief, 'void', resetRecord(isTheirs ? theirs : belief.record, nowMs, self));
 }
 
 /** Of two failures or more, one remains. So each reset allows one more login whose answer is lost. */
@@ -247,20 +261,21 @@ function giveUp(belief: Belief, relation: Belief['relation'], replacedAtMs?: num
   const { record, over } = belief;
   // It was used beside what the store holds.
   if (belief.relation === 'void' && over?.record) return take(belief, over, over.record);
-  return learn(belief, relation, freeRecord(record, replacedAtMs));
+  return changeBelief(belief, relation, freeRecord(record, replacedAtMs));
 }
 
 function take(belief: Belief, over: Stored, theirs: SessionRecord): Belief {
-  // A refusal that was read is written once more, as it is: so it outlives a change of an encrypted store's keys.
-  if (theirs.state === 'refused') return learn(belief, 'untold', theirs, over);
+  // A refusal that was read is written once more, as it is: so it outlives a change of an encrypted store's
+  // keys.
+  if (theirs.state === 'refused') return changeBelief(belief, 'untold', theirs, over);
   const acceptedAtMs = later(acceptedAt(belief.record), theirs.acceptedAtMs);
-  return learn(belief, 'told', { ...theirs, acceptedAtMs }, over);
+  return changeBelief(belief, 'told', { ...theirs, acceptedAtMs }, over);
 }
 
 function standOver(belief: Belief, over: Stored): Belief {
   return belief.over?.text === over.text && belief.over
     ? belief
-    : learn(belief, belief.relation, belief.record, over);
+    : changeBelief(belief, belief.relation, belief.record, over);
 }
 
 /** The same session, with what others have written of it. */
@@ -273,16 +288,20 @@ function mergeUses(belief: Belief, ours: LiveRecord, stored: Stored, theirs: Liv
   const isNews =
     record.usedAtMs - theirs.usedAtMs >= WRITE_USE_AFTER_MS ||
     record.rejectedAgainAtMs !== theirs.rejectedAgainAtMs;
-  return learn(belief, isNews ? 'untold' : 'told', record, stored);
+  return changeBelief(belief, isNews ? 'untold' : 'told', record, stored);
 }
 
-/** Whether the store has only the session that this object has given up, unless another one would not help. */
+/**
+ * Whether the store has only the session that this object has given up, unless another one would not help.
+ */
 function isGivenUp({ record, over }: Belief, theirs: SessionRecord): boolean {
   if (record.state !== 'free' || !theirs.token || theirs.token !== over?.record?.token) return false;
   return !record.replacedAtMs || isWorthReplacing(theirs, 'call');
 }
 
-/** Whether a refusal of ours, which could not be written yet, holds although the store says something else. */
+/**
+ * Whether a refusal of ours, which could not be written yet, holds although the store says something else.
+ */
 function holdsRefusal({ record, relation, over }: Belief, theirs: SessionRecord): boolean {
   if (record.state !== 'refused' || relation !== 'untold') return false;
   // It was read, and is only to be written once more.
@@ -290,7 +309,7 @@ function holdsRefusal({ record, relation, over }: Belief, theirs: SessionRecord)
   return theirs.state !== 'refused' && !((theirs.acceptedAtMs ?? 0) > record.countedAtMs);
 }
 
-function learn(
+function changeBelief(
   belief: Belief,
   relation: Belief['relation'],
   record = belief.record,

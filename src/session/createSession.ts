@@ -15,7 +15,7 @@ import { isBearerFault } from './fate.ts';
 import { isLapse, saysLapsed } from './lapse.ts';
 import { postSession, replaceBearer } from './login.ts';
 import { obtainSession, useSession } from './obtain.ts';
-import { look, lookBeside, memoryStore } from './storedRecord.ts';
+import { memoryStore, syncRecord, syncRecordBeside } from './storedRecord.ts';
 
 /** Whose session it is, and where a fleet shares it. */
 export interface SessionOptions {
@@ -24,10 +24,10 @@ export interface SessionOptions {
   /** Its password. Not empty. */
   readonly password: string;
   /**
-   * Keeps the session and the count of failed logins, for all processes with the same account and across restarts. The
-   * store needs `get` and `compareAndSet`. Where it fails, no login is sent. Its values hold the session token: keep
-   * them private, or wrap the store in `encryptedStore`. Absent: session and count live in this object only, and a
-   * restarted process starts anew.
+   * Keeps the session and the count of failed logins, for all processes with the same account and across
+   * restarts. The store needs `get` and `compareAndSet`. Where it fails, no login is sent. Its values hold
+   * the session token: keep them private, or wrap the store in `encryptedStore`. Absent: session and count
+   * live in this object only, and a restarted process starts anew.
    */
   readonly store?: TokenStore | undefined;
 }
@@ -45,13 +45,13 @@ export interface Session extends SessionTokenSource {
   readonly logout: () => Promise<void>;
   /**
    * Forgets the session, the refusal and the count of failed logins. The next call then logs in with the same
-   * user name and password. Use it when an account has been unlocked. It is meant for a person: call it in one
-   * process, never from a handler. Each process that is restarted and calls it may send one more login. For other
-   * credentials, create another session.
+   * user name and password. Use it when an account has been unlocked. It is meant for a person: call it in
+   * one process, never from a handler. Each process that is restarted and calls it may send one more login.
+   * For other credentials, create another session.
    *
-   * A login that is under way is not sent a second time: the next call waits for it, and its result counts. In
-   * a shared store, the record that this object has seen last counts for nothing from its next call on, and what its
-   * login writes lets the others go on. Touches no network.
+   * A login that is under way is not sent a second time: the next call waits for it, and its result counts.
+   * In a shared store, the record that this object has seen last counts for nothing from its next call on,
+   * and what its login writes lets the others go on. Touches no network.
    */
   readonly reset: () => void;
   /**
@@ -62,12 +62,13 @@ export interface Session extends SessionTokenSource {
 }
 
 /**
- * Makes an M2M session. Give it as `vZM2mToken` to the clients of one environment. The first call logs in, all
- * calls share the session, and a call that finds it ended logs in again.
+ * Makes an M2M session. Give it as `vZM2mToken` to the clients of one environment. The first call logs in,
+ * all calls share the session, and a call that finds it ended logs in again.
  *
- * Without a `store`, a restarted process starts anew. With one it makes two promises. **No lock**: two logins in a
- * row are refused at most, for all processes together, unless the password is changed while answers of logins are
- * lost. **No standstill**: a password that has had a session within 30 days needs nobody's help after an outage.
+ * Without a `store`, a restarted process starts anew. With one it makes two promises. **No lock**: two logins
+ * in a row are refused at most, for all processes together, unless the password is changed while answers of
+ * logins are lost. **No standstill**: a password that has had a session within 30 days needs nobody's help
+ * after an outage.
  *
  * Calls then also reject with an `ApiError`:
  * - `session_refused`: no further login is sent. Use the right password, or call `reset()`.
@@ -98,7 +99,7 @@ export function createSession(options: SessionOptions): Session {
     isLapse,
     giveUp(sent, rejected) {
       account.belief = afterLapse(account.belief, sent, rejected, Date.now());
-      if (account.belief.relation === 'untold' && hasClient(account)) lookBeside(account);
+      if (account.belief.relation === 'untold' && hasClient(account)) syncRecordBeside(account);
       return account.belief.record.token !== sent;
     },
     logout: () => logOut(account),
@@ -156,7 +157,7 @@ async function logOut(account: Account): Promise<void> {
   const end = (bearer: OAuthToken) =>
     postSession(account, '/logout', bearer, '', { 'vz-m2m-token': session.token });
   const bearer = await getToken(account.client);
-  await look(account);
+  await syncRecord(account);
   let reply = await end(bearer);
   const renewed = isBearerFault(reply) && (await replaceBearer(account, bearer));
   if (renewed) reply = await end(renewed);

@@ -1,6 +1,6 @@
 /**
- * How a session says why a call gets none: to `onEvent`, and, by the error's message, to a person who reads a log
- * at night. A message says what was seen, when the next login is due, and how to go on.
+ * How a session says why a call gets none: to `onEvent`, and, by the error's message, to a person who reads a
+ * log at night. A message says what was seen, when the next login is due, and how to go on.
  * @module
  */
 import { ApiError, type ApiErrorFields } from '../core/errors.ts';
@@ -53,7 +53,10 @@ export function loginFailed(account: UsedAccount, reply: SessionReply): ApiError
   return error;
 }
 
-/** The error of calls while no login is sent. It is made once for each record, and once more when a pause has no end. */
+/**
+ * The error of calls while no login is sent. It is made once for each record, and once more when a pause has
+ * no end.
+ */
 export function verdictOn(account: UsedAccount, record: SessionRecord): ApiError {
   const { verdict, failure } = account;
   const isOver = loginDueAtMs(record, Date.now()) === Infinity;
@@ -73,5 +76,8 @@ export function verdictOn(account: UsedAccount, record: SessionRecord): ApiError
 function sayNext(record: SessionRecord, spacedUntilMs = 0): string {
   const dueAtMs = Math.max(spacedUntilMs, loginDueAtMs(record, Date.now()));
   if (dueAtMs < Infinity) return `next login: ${new Date(dueAtMs).toISOString()}`;
-  return 'no further login is sent, since five failures lock the account: use the right password, or reset() in one process';
+  return (
+    'no further login is sent, since five failures lock the account: ' +
+    'use the right password, or reset() in one process'
+  );
 }

@@ -1,6 +1,6 @@
 /**
- * What became of a login, told by its answer. ThingSpace locks an account after five refusals, so what cannot be
- * told counts as a failure.
+ * What became of a login, told by its answer. ThingSpace locks an account after five refusals, so what cannot
+ * be told counts as a failure.
  * @module
  */
 import { asHeaderText } from '../core/token.ts';
@@ -29,8 +29,9 @@ export function judgeLogin(reply: SessionReply, isSuspectBearer: boolean): Login
 }
 
 /**
- * Whether the gateway does not take the bearer. The request has then not reached the account. ThingSpace answers with
- * JSON, WSO2 with XML of several prefixes (`<am:fault>`, `<ams:fault>`). The `<soap:Fault>` of an account is none.
+ * Whether the gateway does not take the bearer. The request has then not reached the account. ThingSpace
+ * answers with JSON, WSO2 with XML of several prefixes (`<am:fault>`, `<ams:fault>`). The `<soap:Fault>` of
+ * an account is none.
  */
 export function isBearerFault({ response, text = '' }: Answer): boolean {
   if (!/^40[13]$/.test(`${response?.status}`)) return false;

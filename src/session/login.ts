@@ -27,7 +27,7 @@ import {
 import { loginFailed, sessionError, storeFailed, verdictOn } from './failures.ts';
 import { isBearerFault, judgeLogin, type SessionReply } from './fate.ts';
 import { recordOf } from './record.ts';
-import { look, writeRecord } from './storedRecord.ts';
+import { syncRecord, writeRecord } from './storedRecord.ts';
 
 /** The search for a session, on behalf of all who wait for it. Times are in milliseconds of Unix time. */
 export interface SessionSearch {
@@ -42,8 +42,8 @@ export const LOOK_EVERY_MS = 200;
 const COUNT_WITHIN_MS = 30_000;
 
 /**
- * Sends one login, if it can be counted, and returns the session token. `undefined`: the record is to be looked at
- * again.
+ * Sends one login, if it can be counted, and returns the session token. `undefined`: the record is to be
+ * looked at again.
  */
 export async function logIn(account: UsedAccount, search: SessionSearch): Promise<string | undefined> {
   const { username, password, belief } = account;
@@ -97,8 +97,9 @@ export async function postSession(
 }
 
 /**
- * Gets another bearer in place of one that the gateway did not take. `undefined`: there is none. The bearer that is used
- * from now on is suspect until the next session: if it meets a fault, too, the bearer may not be the reason.
+ * Gets another bearer in place of one that the gateway did not take. `undefined`: there is none. The bearer
+ * that is used from now on is suspect until the next session: if it meets a fault, too, the bearer may not be
+ * the reason.
  */
 export async function replaceBearer(
   account: UsedAccount,
@@ -125,7 +126,7 @@ async function countLogin(account: UsedAccount, search: SessionSearch): Promise<
   if (write.answer) {
     // The moment to send is over, or there was a reset: the count is written over with what is believed.
     account.belief = afterUnsentLogin(account.belief, login);
-    await look(account);
+    await syncRecord(account);
   }
   if (Date.now() - (search.countingSinceMs ??= Date.now()) >= COUNT_WITHIN_MS) {
     throw sessionError(account, 'the record keeps changing; try again later');
@@ -135,8 +136,8 @@ async function countLogin(account: UsedAccount, search: SessionSearch): Promise<
 }
 
 /**
- * Writes the result over the count, then believes it. Until then the login is under way, for a `reset()` too. A result
- * that cannot be written is offered with the next looks.
+ * Writes the result over the count, then believes it. Until then the login is under way, for a `reset()` too.
+ * A result that cannot be written is offered with the next looks.
  */
 async function conclude(account: UsedAccount, login: CountedLogin, fate: LoginFate): Promise<void> {
   const nowMs = Date.now();
@@ -149,7 +150,7 @@ async function conclude(account: UsedAccount, login: CountedLogin, fate: LoginFa
   // It is offered with the next use.
   if (!write) account.lookedAtMs = 0;
   // Another process has written over the count, or there was a `reset()` during the write.
-  else if (account.belief.relation === 'untold') await look(account);
+  else if (account.belief.relation === 'untold') await syncRecord(account);
 }
 
 function refusedLogin(account: UsedAccount, { count }: CountedLogin, status: number): ApiError {

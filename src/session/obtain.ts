@@ -1,6 +1,6 @@
 /**
- * How a call gets a session: it uses the one at hand, or joins the login under way, or looks at the record and does
- * what the record says.
+ * How a call gets a session: it uses the one at hand, or joins the login under way, or looks at the record
+ * and does what the record says.
  * @module
  */
 import { startFlight, waitForFlight } from '../platform/flight.ts';
@@ -11,7 +11,7 @@ import { deriveAccountKey } from './accountKey.ts';
 import { decide, liveSession, WRITE_USE_AFTER_MS } from './belief.ts';
 import { sessionError, storeFailed, verdictOn } from './failures.ts';
 import { forgetFailures, LOOK_EVERY_MS, logIn, type SessionSearch } from './login.ts';
-import { look, lookBeside } from './storedRecord.ts';
+import { syncRecord, syncRecordBeside } from './storedRecord.ts';
 
 /** A call waits this long for the logins of others. */
 const WAIT_FOR_OTHERS_MS = 120_000;
@@ -19,8 +19,8 @@ const WAIT_FOR_OTHERS_MS = 120_000;
 const OFFER_EVERY_MS = 1_000;
 
 /**
- * The session token for a call that is about to be sent; `undefined` if there is none at hand. The last use is
- * written to the store beside the call.
+ * The session token for a call that is about to be sent; `undefined` if there is none at hand. The last use
+ * is written to the store beside the call.
  */
 export function useSession(account: UsedAccount): string | undefined {
   const nowMs = Date.now();
@@ -28,7 +28,7 @@ export function useSession(account: UsedAccount): string | undefined {
   if (!session) return undefined;
   session.usedAtMs = nowMs;
   const everyMs = account.belief.relation === 'untold' ? OFFER_EVERY_MS : WRITE_USE_AFTER_MS;
-  if (nowMs - account.lookedAtMs >= everyMs) lookBeside(account);
+  if (nowMs - account.lookedAtMs >= everyMs) syncRecordBeside(account);
   return session.token;
 }
 
@@ -69,8 +69,8 @@ function beginFlight(account: UsedAccount): SessionFlight {
 
 /** Gets a session from the store or by one login, but sends none while another login is under way. */
 async function findOrLogIn(account: UsedAccount): Promise<string> {
-  // The rest runs after `beginFlight` has returned. It may call code of the caller's that asks for the session,
-  // too, and that must find this login under way.
+  // The rest runs after `beginFlight` has returned. It may call code of the caller's that asks for the
+  // session, too, and that must find this login under way.
   await undefined;
   const search: SessionSearch = { startedAtMs: Date.now() };
   account.id ||= `${crypto.getRandomValues(new Uint32Array(4))}`;
@@ -86,7 +86,7 @@ async function findOrLogIn(account: UsedAccount): Promise<string> {
  * looked at again.
  */
 async function step(account: UsedAccount, search: SessionSearch): Promise<string | undefined> {
-  if (!(await look(account))) throw storeFailed(account);
+  if (!(await syncRecord(account))) throw storeFailed(account);
   const { belief, id } = account;
   const decision = decide(belief, Date.now(), id);
   if (decision === 'login') return logIn(account, search);

@@ -82,8 +82,8 @@ export function recordOf(record: SessionRecord): Stored & { readonly text: strin
 }
 
 /**
- * Reads what a store holds, which is outside data. Clocks of a fleet differ: a time in the future counts as now.
- * A refusal is left as it is, since it is written again byte for byte.
+ * Reads what a store holds, which is outside data. Clocks of a fleet differ: a time in the future counts as
+ * now. A refusal is left as it is, since it is written again byte for byte.
  */
 export function parseStored(text: string | undefined, nowMs: number): Stored {
   try {

@@ -14,11 +14,11 @@ export interface EnvironmentSessionOptions {
 }
 
 /**
- * {@link createSession} with the user name and password of `THINGSPACE_USERNAME` and `THINGSPACE_PASSWORD`. White space
- * around them is cut off. Touches no network, clock or store.
+ * {@link createSession} with the user name and password of `THINGSPACE_USERNAME` and `THINGSPACE_PASSWORD`.
+ * White space around them is cut off. Touches no network, clock or store.
  *
- * @throws `TypeError` that names the variable that is missing or empty, or an unknown option, and what `createSession`
- *   throws
+ * @throws `TypeError` that names the variable that is missing or empty, or an unknown option, and what
+ *   `createSession` throws
  * @example
  * ```ts
  * import { configFromEnvironment, createClient } from 'thingspace-auth';

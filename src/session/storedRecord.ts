@@ -1,6 +1,6 @@
 /**
- * The record in the store. There is one way to look at it: it is read, what follows is believed, and what the store
- * is still to be told is written, if the record has not changed meanwhile. A store operation has 5 s.
+ * The record in the store. There is one way to look at it: it is read, what follows is believed, and what the
+ * store is still to be told is written, if the record has not changed meanwhile. A store operation has 5 s.
  * @module
  */
 import { ApiError } from '../core/errors.ts';
@@ -31,18 +31,19 @@ export function memoryStore(): SessionStore {
 }
 
 /** Looks at the record beside a call, which does not wait for it. */
-export function lookBeside(account: UsedAccount): void {
-  void callHook(account.client.settings.waitUntil, look(account));
+export function syncRecordBeside(account: UsedAccount): void {
+  void callHook(account.client.settings.waitUntil, syncRecord(account));
 }
 
 /** Looks at the record. `false`: the store cannot be read. */
-export async function look(account: UsedAccount): Promise<boolean> {
+export async function syncRecord(account: UsedAccount): Promise<boolean> {
   for (let tries = MOST_TRIES; tries > 0; tries--) {
     account.lookedAtMs = Date.now();
     const { belief } = account;
     const read = await askStore(account, 'get', () => account.store.get(account.key));
     if (!read) return false;
-    // Something newer was learnt meanwhile, so this is no news. An event's handler may have reset the session.
+    // Something newer was learnt meanwhile, so this is no news. An event's handler may have reset the
+    // session.
     if (account.belief !== belief) continue;
     const nowMs = Date.now();
     const stored = parseStored(read.answer ?? undefined, nowMs);

@@ -1,8 +1,8 @@
 /**
  * A token store in a Durable Object. Such an object does one thing at a time, so that all Workers of an
- * account can share one token request. This file holds both sides: the class to deploy, and the store that speaks
- * to it over the stub's `fetch`. The class imports nothing of `cloudflare:workers`, so that it runs at any
- * compatibility date.
+ * account can share one token request. This file holds both sides: the class to deploy, and the store that
+ * speaks to it over the stub's `fetch`. The class imports nothing of `cloudflare:workers`, so that it runs at
+ * any compatibility date.
  * @module
  */
 
@@ -57,7 +57,7 @@ export class TokenStoreObject {
 
   /** Answers {@link durableObjectStore}. */
   async fetch(request: { json(): Promise<unknown> }): Promise<Response> {
-    const result = await run(this.#storage, (await request.json()) as StoreCommand);
+    const result = await runStoreCommand(this.#storage, (await request.json()) as StoreCommand);
     return new Response(JSON.stringify(result ?? null));
   }
 
@@ -121,7 +121,7 @@ async function sendCommand(stub: TokenStoreStub, command: StoreCommand): Promise
  * An object takes no other request while it waits for its storage, so that nothing comes between reading and
  * writing.
  */
-async function run(
+async function runStoreCommand(
   storage: ObjectStorage,
   { operation, key, expected, value, ttlSeconds }: StoreCommand,
 ): Promise<unknown> {

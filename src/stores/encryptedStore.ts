@@ -10,13 +10,13 @@ export type EncryptionKey = Parameters<typeof crypto.subtle.encrypt>[1];
 
 /**
  * Wraps a store so that its values can be read and written only with a key: they are sealed with AES-GCM.
- * Names stay readable. A value opens only under its own name, but whoever can write to the store can put an old
- * value back.
+ * Names stay readable. A value opens only under its own name, but whoever can write to the store can put an
+ * old value back.
  *
  * Make a key once (`openssl rand -base64 32`) and keep it where the client secret is kept.
  *
- * To change it, first add the new key behind the old one in every process, then put it first. Take the old one
- * out when no token sealed with it is left and each account with a session has been used since: reading a
+ * To change it, first add the new key behind the old one in every process, then put it first. Take the old
+ * one out when no token sealed with it is left and each account with a session has been used since: reading a
  * refusal seals it anew.
  *
  * `get` and `compareAndSet` reject with the code `sealed` if no key opens a value. `storedToken` then gets

@@ -32,12 +32,12 @@ import type { TokenStore } from './tokenStore.ts';
  * Bun). Neither a reader nor a crash meets half a value, and a slow writer never overwrites what others wrote
  * meanwhile. What killed writers leave behind is removed after a minute. A deleted key may leave empty files.
  *
- * The folder is made (mode 0700, files 0600) if it is missing. It must be writable for your processes only, and
- * may be a symbolic link. Each operation lists it several times: it is made for some hundred keys.
+ * The folder is made (mode 0700, files 0600) if it is missing. It must be writable for your processes only,
+ * and may be a symbolic link. Each operation lists it several times: it is made for some hundred keys.
  *
  * Rejects with what the file system says (`EACCES`, `ENOSPC`, …); the error says whose file it is if another
- * user wrote it, which `set` replaces. Without hard links, the code is `no_hard_links`. A broken file counts as
- * no value.
+ * user wrote it, which `set` replaces. Without hard links, the code is `no_hard_links`. A broken file counts
+ * as no value.
  *
  * @param folder a path; a relative one is looked up at each operation
  * @throws `TypeError` for anything else
@@ -126,7 +126,8 @@ async function findLatest(folder: string, digest: string, wanted?: 'text'): Prom
 }
 
 /**
- * `undefined`: it has been removed. Where the text is not wanted, a file that this process may not read will do.
+ * `undefined`: it has been removed. Where the text is not wanted, a file that this process may not read will
+ * do.
  */
 async function readVersion(
   path: string,

@@ -48,10 +48,10 @@ const ATTEMPTS = 20;
  * A store on a key-value namespace: a Workers KV binding or `Deno.Kv`. Each method is one request to it,
  * and `compareAndSet` is two.
  *
- * `Deno.Kv` has what `compareAndSet` needs, so that a fleet makes one token request for each token. Workers KV
- * does not, and a write may take up to a minute to be seen elsewhere. There the store saves token requests, but
- * two Workers may still make one at the same time; `durableObjectStore` prevents that. Rejects with what the
- * namespace rejects with.
+ * `Deno.Kv` has what `compareAndSet` needs, so that a fleet makes one token request for each token. Workers
+ * KV does not, and a write may take up to a minute to be seen elsewhere. There the store saves token
+ * requests, but two Workers may still make one at the same time; `durableObjectStore` prevents that. Rejects
+ * with what the namespace rejects with.
  *
  * @param namespace a binding of Workers KV, or what `Deno.openKv()` resolves to
  * @throws `TypeError` for anything else

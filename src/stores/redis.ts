@@ -18,13 +18,13 @@ export type RedisClient = {
 } & ({ readonly eval: RedisCommand } | { readonly send: RedisCommand });
 
 /**
- * A store for fleets: all processes that reach one Redis share one token. Values end by themselves (`PX`), and
- * `compareAndSet` is one script. Whether values survive a restart of Redis or a failover to a replica is up to
- * Redis. If they are lost, `storedToken` makes one more token request, and a session goes by what each process
- * knows.
+ * A store for fleets: all processes that reach one Redis share one token. Values end by themselves (`PX`),
+ * and `compareAndSet` is one script. Whether values survive a restart of Redis or a failover to a replica is
+ * up to Redis. If they are lost, `storedToken` makes one more token request, and a session goes by what each
+ * process knows.
  *
- * You connect the client, and you close it. A client that queues commands while it is disconnected counts as a
- * store that hangs. Rejects with what the client rejects with.
+ * You connect the client, and you close it. A client that queues commands while it is disconnected counts as
+ * a store that hangs. Rejects with what the client rejects with.
  *
  * @param client a client of node-redis, ioredis, Bun or Upstash. It may return texts as bytes
  * @throws `TypeError` for anything else

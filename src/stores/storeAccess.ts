@@ -1,6 +1,6 @@
 /**
- * How `storedToken` asks a store: each operation has 2 s, and a failure is an event and never an error. A store
- * that fails is left alone for a while.
+ * How `storedToken` asks a store: each operation has 2 s, and a failure is an event and never an error. A
+ * store that fails is left alone for a while.
  * @module
  */
 import type { Report, StoreOperation } from '../core/events.ts';
@@ -18,7 +18,7 @@ export interface StoreHealth {
 }
 
 /** What a store answers; nothing is always `null`. */
-type Answer<Operation extends StoreOperation> = Exclude<
+type OperationResult<Operation extends StoreOperation> = Exclude<
   Awaited<ReturnType<Required<TokenStore>[Operation]>>,
   undefined
 > | null;
@@ -29,7 +29,7 @@ export interface StoreAccess {
   readonly ask: <Operation extends StoreOperation>(
     operation: Operation,
     ...args: Parameters<Required<TokenStore>[Operation]>
-  ) => Promise<Answer<Operation> | undefined>;
+  ) => Promise<OperationResult<Operation> | undefined>;
   /** Counts and tells a failure that only the reader of a value can see. */
   readonly fail: (operation: StoreOperation, reason: string) => void;
 }

@@ -6,8 +6,8 @@ import { asText } from '../core/token.ts';
 
 /**
  * The `reason` of a `store_failed` event for what a store threw or rejected with. It is the first word of the
- * error's text if that is in capitals (Redis: `'WRONGPASS'`), else a code (`'ECONNREFUSED'`, `'sealed'`), else
- * the error's name. It never holds more of the text, which may quote keys and values.
+ * error's text if that is in capitals (Redis: `'WRONGPASS'`), else a code (`'ECONNREFUSED'`, `'sealed'`),
+ * else the error's name. It never holds more of the text, which may quote keys and values.
  */
 export function storeFailureReason(error: unknown): string {
   const { message, code, cause, errors, name } = membersOf(error);

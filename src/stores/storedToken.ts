@@ -17,15 +17,16 @@ import type { TokenStore } from './tokenStore.ts';
  * token is valid, every client takes that one. Otherwise one process makes a token request, and the others
  * wait for its token, for 8 s at most. If that process is killed, another takes over after 5 s.
  *
- * A store that throws, takes longer than 2 s or returns junk never fails a call: the client makes its own token
- * request and reports `store_failed` (see `onEvent`). The store is then left alone, first for 1 s, then for
- * twice as long each time, up to 30 s.
+ * A store that throws, takes longer than 2 s or returns junk never fails a call: the client makes its own
+ * token request and reports `store_failed` (see `onEvent`). The store is then left alone, first for 1 s, then
+ * for twice as long each time, up to 30 s.
  *
  * Clients with different settings may share a store: its key names the token URL, client id, scopes,
  * parameters and DPoP key, and holds no secret. Client certificates are not part of it: if you use several at
  * one server, give each a store of its own, or wrap the store so that it puts a prefix before each key.
  *
- * @throws `TypeError` for a value without `get`, `set` and `delete`, or whose `compareAndSet` is not a function
+ * @throws `TypeError` for a value without `get`, `set` and `delete`, or whose `compareAndSet` is not a
+ *   function
  *
  * @example
  * ```ts
@@ -147,9 +148,9 @@ function keepKnownEnd(
 const REPEATED_FOR_SECONDS = 60;
 
 /**
- * Whether a stored token will do, so that no token request is needed. A token that the server has just repeated
- * will do, even if it is the one that the client holds or is close to its end: another request would bring
- * the same token to each process of a fleet.
+ * Whether a stored token will do, so that no token request is needed. A token that the server has just
+ * repeated will do, even if it is the one that the client holds or is close to its end: another request would
+ * bring the same token to each process of a fleet.
  */
 function willDo(
   found: Found | undefined,

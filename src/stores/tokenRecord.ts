@@ -17,7 +17,10 @@ export interface TokenRecord extends OAuthToken {
   readonly repeatedAt?: number | undefined;
 }
 
-/** Workers KV takes names of 512 bytes, and other stores more. This leaves room for what comes before and after. */
+/**
+ * Workers KV takes names of 512 bytes, and other stores more. This leaves room for what comes before and
+ * after.
+ */
 const LONGEST_GRANT_BYTES = 480;
 
 /**

@@ -27,8 +27,8 @@ export interface WebLocks {
  * change takes. A browser that runs its tabs in several processes may show a change to the others a moment
  * after the lock was given back. A token request may then be made twice.
  *
- * @param storage `localStorage`, `sessionStorage` or an object like them. Storage that is full or switched off
- *   throws; `storedToken` puts up with that
+ * @param storage `localStorage`, `sessionStorage` or an object like them. Storage that is full or switched
+ *   off throws; `storedToken` puts up with that
  * @param options `locks`: give `navigator.locks` where the platform has it, so that one of all tabs makes the
  *   token request. Absent: the store has no `compareAndSet`, and tabs that start together may make one each
  * @throws `TypeError` if `storage` or `locks` lacks a method that is used

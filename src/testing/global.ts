@@ -1,9 +1,9 @@
 /**
  * Lets a program run without an account: `node --import thingspace-auth/testing/global program.mjs`. It is
  * imported for its effect only. From then on the global `fetch` leads requests to Verizon's hosts (https) to
- * a mock ThingSpace, and passes all others on as they are. `THINGSPACE_CLIENT_ID`, `THINGSPACE_CLIENT_SECRET`,
- * `THINGSPACE_SCOPES`, `THINGSPACE_USERNAME` and `THINGSPACE_PASSWORD` get invented values where they are
- * missing or empty.
+ * a mock ThingSpace, and passes all others on as they are. `THINGSPACE_CLIENT_ID`,
+ * `THINGSPACE_CLIENT_SECRET`, `THINGSPACE_SCOPES`, `THINGSPACE_USERNAME` and `THINGSPACE_PASSWORD` get
+ * invented values where they are missing or empty.
  *
  * @module
  */

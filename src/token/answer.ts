@@ -35,8 +35,8 @@ export function judge<T>(reply: Reply, read: (body: Body) => T): T {
   try {
     return read(body ?? {});
   } catch {
-    // What is no JSON may have been cut off, so it is asked for again. The platform's own error is not shown, since it
-    // may quote the body.
+    // What is no JSON may have been cut off, so it is asked for again. The platform's own error is not shown,
+    // since it may quote the body.
     const cause = body ? undefined : new SyntaxError('no JSON');
     throw foreignAnswer(reply, 'invalid_response', 'no usable Bearer token, perhaps from a proxy', cause);
   }
@@ -49,7 +49,7 @@ function refusal({ url, response, secrets }: Reply, body: Body): OAuthProviderEr
   const error = REGISTERED.test(body['error']) ? body['error'] : show(body['error']);
   const errorDescription = show(body['error_description']);
   const errorUri = show(body['error_uri']);
-  const what = `${nameOf(url)} refused with ${error}${adviceOn(error)}`;
+  const what = `${nameOf(url)} refused with ${error}${refusalAdvice(error)}`;
   const message = [what, errorDescription].filter(Boolean).join(': ');
   return new OAuthProviderError(message, {
     code: 'oauth_error',
@@ -104,14 +104,14 @@ export function parseBody(text = ''): Body | undefined {
   }
 }
 
-function adviceOn(error: string): string {
+function refusalAdvice(error: string): string {
   if (error === 'invalid_client') return ' (check oauthClientId, oauthClientSecret and environment)';
   return error === 'invalid_scope' ? ' (check oauthScopes)' : '';
 }
 
 /**
- * A text of the server's as it is shown: on one line, with each secret masked, as it is and form-encoded, and at most
- * 200 characters long. `undefined` for what is no text.
+ * A text of the server's as it is shown: on one line, with each secret masked, as it is and form-encoded, and
+ * at most 200 characters long. `undefined` for what is no text.
  */
 function shown(value: unknown, secrets: readonly string[]): string | undefined {
   const all = secrets.flatMap((secret) => [secret, formEncode(secret)]).filter(({ length }) => length > 3);

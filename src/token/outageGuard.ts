@@ -6,7 +6,10 @@
 import { isLately } from '../core/lately.ts';
 import { retryAfterMs } from './retry.ts';
 
-/** What may be tried, and may fail: a refresh ahead of the token's end, an exchange that is needed, a provider. */
+/**
+ * What may be tried, and may fail: a refresh ahead of the token's end, an exchange that is needed, a
+ * provider.
+ */
 export type Attempted = 'refresh_ahead' | 'exchange' | 'provider';
 
 /** The last failure of a client. Times are in milliseconds. */

@@ -52,8 +52,8 @@ function isPassing({ code, statusCode, cause, isTemporary }: ApiError): boolean 
 }
 
 /**
- * The milliseconds that an answer asks to wait (RFC 9110 section 10.2.3). `undefined` if it asks for nothing, or for
- * nothing sensible.
+ * The milliseconds that an answer asks to wait (RFC 9110 section 10.2.3). `undefined` if it asks for nothing,
+ * or for nothing sensible.
  */
 export function retryAfterMs(error: unknown): number | undefined {
   const headers = error instanceof ApiError ? error.headers : undefined;

@@ -8,8 +8,8 @@ import { type OAuthToken, reviveToken } from '../core/token.ts';
 import { postForm } from './exchange.ts';
 
 /**
- * Revokes an access token with one request, which is never repeated. At ThingSpace the next token
- * request then brings a new token; otherwise it would bring the same one again. Clients that hold the token notice at
+ * Revokes an access token with one request, which is never repeated. At ThingSpace the next token request
+ * then brings a new token; otherwise it would bring the same one again. Clients that hold the token notice at
  * their next call, which gets a 401.
  *
  * @param config the client's configuration
