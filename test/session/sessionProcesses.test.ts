@@ -208,3 +208,23 @@ test('sends two logins in ten starts of a program that is killed while it logs i
   assert.deepEqual(outcomes, ['killed', 'killed', ...Array(8).fill('session_refused')]);
   assert.equal(services.logins, 2);
 });
+
+test('keeps a refusal through a rotation of keys in a fleet, one process after the other', {
+  timeout: 120_000,
+}, async (t) => {
+  const services = await startServices(t);
+  const fleet = Array.from({ length: 4 }, () => startMember(t));
+  const outcomes: unknown[] = [];
+
+  for (const member of fleet) await begin(member, services, 'wrong-password', { keys: ['old'] });
+  for (const keys of [['old', 'next'], ['next', 'old'], ['next']]) {
+    for (const restarted of fleet) {
+      for (const member of fleet) outcomes.push(await member.call());
+      await begin(restarted, services, 'wrong-password', { keys });
+    }
+  }
+  for (const member of fleet) outcomes.push(await member.call());
+
+  assert.deepEqual(new Set(outcomes), new Set(['session_refused']));
+  assert.equal(services.logins, 1);
+});

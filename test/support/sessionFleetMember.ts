@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { createClient } from 'thingspace-auth';
 import { createSession } from 'thingspace-auth/session';
-import type { TokenStore } from 'thingspace-auth/stores';
+import { encryptedStore, type TokenStore } from 'thingspace-auth/stores';
 import { fileStore } from 'thingspace-auth/stores/file';
 import { deriveKeysQuickly } from './quickKeys.ts';
 import type { Order, Report, Setting } from './sessionMembers.ts';
@@ -35,11 +35,12 @@ async function reach(step: string): Promise<void> {
   process.kill(process.pid, 'SIGSTOP');
 }
 
-function begin(setting: Setting): void {
-  const { origin, password, timeoutMs, name, folder } = setting;
+async function begin(setting: Setting): Promise<void> {
+  const { origin, password, timeoutMs, name, folder, keys } = setting;
   ({ nowMs, stopAt, fsyncMs = 0 } = setting);
   movedMs = 0;
-  const store = tracked(folder ? fileStore(folder) : remote(origin, name));
+  const plain = folder ? fileStore(folder) : remote(origin, name);
+  const store = tracked(keys ? encryptedStore(plain, await Promise.all(keys.map(importKey))) : plain);
   const { authorizedFetch } = createClient({
     clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthClientSecret: 'invented-secret' },
     environment: { tokenUrl: `${origin}/token`, apiOrigins: [origin] },
@@ -59,6 +60,11 @@ function begin(setting: Setting): void {
       () => 'ok',
       (error: { code?: string; message: string }) => error.code ?? error.message,
     );
+}
+
+function importKey(name: string): Promise<CryptoKey> {
+  const bytes = new TextEncoder().encode(name.padEnd(32));
+  return crypto.subtle.importKey('raw', bytes, 'AES-GCM', false, ['encrypt', 'decrypt']);
 }
 
 function kindOf(record: string | undefined): string {
@@ -111,7 +117,7 @@ syncBuiltinESMExports();
 
 process.on('message', async ([word, detail]: Order) => {
   if (word === 'call') return report(word, await call());
-  if (word === 'begin') begin(detail);
+  if (word === 'begin') await begin(detail);
   else movedMs += detail;
   return report(word);
 });

@@ -16,6 +16,8 @@ export interface Setting {
   readonly nowMs?: number;
   /** Where the record lies; absent: in the store behind HTTP. */
   readonly folder?: string;
+  /** The names of the keys that its store encrypts with, the first one for writing; absent: it does not. */
+  readonly keys?: readonly string[];
   /** A step of a login, or of a write, at which it stops itself, once. */
   readonly stopAt?: string;
   /** What its disk takes to sync. */
