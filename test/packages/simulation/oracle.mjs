@@ -77,7 +77,7 @@ export function createOracle(config, clock, isApiError) {
   // --- The model: which token the client holds, and until when it counts as valid (contract, sections 3 and
   // 4).
 
-  function hold(token, isStored) {
+  function hold(token, { isStored, isStillSpent = false }) {
     const wallMs = clock.wallMs();
     const isUnchanged = held?.accessToken === token.accessToken;
     const isDoubtful = isUnchanged && held.isDoubtful;
@@ -97,7 +97,7 @@ export function createOracle(config, clock, isApiError) {
         ? Infinity
         : Math.max(untilMs - 1.5 * Math.min(300_000, lifetimeMs * 0.2), servesUntilMs),
       isNearEnd: false,
-      isSpent: false,
+      isSpent: isUnchanged && isStillSpent,
       isDoubtful,
     };
     heldLately.push(held);
@@ -108,13 +108,15 @@ export function createOracle(config, clock, isApiError) {
    * not kept; on an edge runtime a renewal that others have given up may be dropped too, which
    * `oauthOnTokenUpdate` tells.
    */
-  function arrive({ number, heldAtBegin }, token) {
+  function arrive({ number, heldAtBegin, isAfterRejection }, token) {
     givenOutAtMs.set(token.accessToken, clock.nowMs);
-    // Given up by a stream, and given out again: another renewal would not help.
-    if (heldAtBegin?.isSpent && heldAtBegin.accessToken === token.accessToken)
+    // Given up by a stream, and given out again: another renewal would not help, unless this one had been asked
+    // for before the token was rejected.
+    if (isAfterRejection && heldAtBegin?.isSpent && heldAtBegin.accessToken === token.accessToken)
       noteFruitless(token.accessToken);
     const isLate = number < applied;
-    if (!isLate && (!isEdge || heldAtBegin === held)) return keep(number, token);
+    const isStillSpent = Boolean(held?.isSpent && !isAfterRejection);
+    if (!isLate && (!isEdge || heldAtBegin === held)) return keep(number, token, isStillSpent);
     const servesUntilMs = clock.wallMs() + LEAST_REPEATED_MS;
     heldLately.push({ ...token, servesUntilMs });
     if (isLate) return;
@@ -122,12 +124,12 @@ export function createOracle(config, clock, isApiError) {
       // The client may know an earlier end than this one, and ask once more at it.
       if (!held.isDoubtful) counts.ended++;
       Object.assign(held, { isDoubtful: true, endMs: Math.max(held.endMs, token.endMs), servesUntilMs });
-    } else arrivals.set(token.accessToken, () => keep(number, token));
+    } else arrivals.set(token.accessToken, () => keep(number, token, isStillSpent));
   }
 
-  function keep(number, token) {
+  function keep(number, token, isStillSpent) {
     applied = number;
-    hold(token, false);
+    hold(token, { isStored: false, isStillSpent });
   }
 
   function isValid() {
@@ -157,6 +159,7 @@ export function createOracle(config, clock, isApiError) {
       isOpen: true,
       isExplicit,
       heldAtBegin: held,
+      isAfterRejection: isRejected(),
     };
     exchanges.push(exchange);
     return exchange;
@@ -166,13 +169,19 @@ export function createOracle(config, clock, isApiError) {
     return callers.some(({ op, isSettled }) => op === 'fetchToken' && !isSettled);
   }
 
+  function awaitsRenewal() {
+    return callers.some((caller) => !caller.isSettled && caller.rejectedToken === held?.accessToken);
+  }
+
+  /** Whether an API has rejected the token that is held, as far as anybody has told the client. */
+  function isRejected() {
+    return held !== undefined && (held.isSpent || awaitsRenewal());
+  }
+
   /** A renewal that nobody asked for in so many words needs a reason. */
   function checkCause(what) {
     const wallMs = clock.wallMs();
-    const awaitsRenewal = callers.some(
-      (caller) => !caller.isSettled && caller.rejectedToken === held?.accessToken,
-    );
-    if (!isValid() || awaitsRenewal) return;
+    if (!isValid() || awaitsRenewal()) return;
     const isAllowedHere = !isEdge || waitUntil !== 'none';
     check(
       'noNeedlessRenewal',
@@ -319,7 +328,7 @@ export function createOracle(config, clock, isApiError) {
           endMs: expiry * 1000,
           ...(expiresIn !== undefined && { lifetimeMs: expiresIn * 1000 }),
         },
-        true,
+        { isStored: true },
       ),
 
     requestBegun(signal, proof, target) {
@@ -405,6 +414,7 @@ export function createOracle(config, clock, isApiError) {
         isOver: false,
         context: clock.context,
         heldAtBegin: held,
+        isAfterRejection: isRejected(),
       };
       providerCalls.push(call);
       if (!isForced) checkCause('a provider call');
