@@ -110,10 +110,7 @@ export function createOracle(config, clock, isApiError) {
    */
   function arrive({ number, heldAtBegin, isAfterRejection }, token) {
     givenOutAtMs.set(token.accessToken, clock.nowMs);
-    // Given up by a stream, and given out again: another renewal would not help, unless this one had been asked
-    // for before the token was rejected.
-    if (isAfterRejection && heldAtBegin?.isSpent && heldAtBegin.accessToken === token.accessToken)
-      noteFruitless(token.accessToken);
+    noteGivenOutAgain({ heldAtBegin, isAfterRejection }, token);
     const isLate = number < applied;
     const isStillSpent = Boolean(held?.isSpent && !isAfterRejection);
     if (!isLate && (!isEdge || heldAtBegin === held)) return keep(number, token, isStillSpent);
@@ -125,6 +122,15 @@ export function createOracle(config, clock, isApiError) {
       if (!held.isDoubtful) counts.ended++;
       Object.assign(held, { isDoubtful: true, endMs: Math.max(held.endMs, token.endMs), servesUntilMs });
     } else arrivals.set(token.accessToken, () => keep(number, token, isStillSpent));
+  }
+
+  /**
+   * Given up by a stream, and given out again: another renewal would not help, unless this one had been asked
+   * for before the token was rejected.
+   */
+  function noteGivenOutAgain({ heldAtBegin, isAfterRejection }, { accessToken }) {
+    if (isAfterRejection && heldAtBegin?.isSpent && heldAtBegin.accessToken === accessToken)
+      noteFruitless(accessToken);
   }
 
   function keep(number, token, isStillSpent) {
