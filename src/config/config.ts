@@ -95,7 +95,7 @@ export interface ClientCredentials<Scope extends string = string> {
 
 /** How often and how patiently the token endpoint is asked. API calls are never retried. */
 export interface RetryOptions {
-  /** How often a token request is sent, the first time included. A whole number, 1 or more. Default 3. */
+  /** How many requests may be made for a token, the first included. A whole number, 1 or more. Default 3. */
   readonly attempts?: number | undefined;
   /**
    * Milliseconds that the first wait may take at most; each further wait may take twice as long as the one
