@@ -17,11 +17,17 @@ test('5,000 calls drawn at random end as those of fetch', async () => {
     '.build/test/call/differential.test.js',
   ];
 
-  const { stdout } = await promisify(execFile)(process.execPath, args, {
-    cwd: root,
-    env: { ...env, CALL_SCRIPTS: '5000' },
-    maxBuffer: 2 ** 26,
-  });
+  // In two processes, since most of the time goes to waiting for bodies without an end.
+  const outputs = await Promise.all(
+    [0, 2500].map((first) =>
+      promisify(execFile)(process.execPath, args, {
+        cwd: root,
+        env: { ...env, CALL_SCRIPTS: '2500', FIRST_CALL_SCRIPT: `${first}` },
+        maxBuffer: 2 ** 26,
+      }),
+    ),
+  );
 
-  assert.match(stdout, /^\s*ok \d+ - plays 5000 calls drawn at random as fetch does$/m);
+  for (const { stdout } of outputs)
+    assert.match(stdout, /^\s*ok \d+ - plays 2500 calls drawn at random as fetch does$/m);
 });
