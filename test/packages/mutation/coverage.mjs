@@ -20,11 +20,10 @@ const WITHOUT =
 /** What no root test can take on this Node: file, what stands in the line, and who takes it. */
 const ELSEWHERE = [
   [
-    'call/call.js',
-    'dispatcher: request[key]',
-    'Node up to 22, which shows it (the differential test, on Node 20)',
+    'call/send.js',
+    'clone.body && await readBody(clone.body',
+    'Firefox, which has no body (test/packages/runtimes)',
   ],
-  ['call/redirects.js', '"referrerPolicy" in Request.prototype', 'workerd (test/packages/runtimes)'],
   ['call/send.js', 'typeof FinalizationRegistry', 'workerd of 2023 (test/packages/runtimes)'],
   ['platform/runtimes.js', 'Reflect.get(Request.prototype', 'workerd of 2023 (test/packages/runtimes)'],
   [
