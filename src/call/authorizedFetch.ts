@@ -42,7 +42,8 @@ export async function authorizedFetch(
   if (!token || settings.dpop || signal?.aborted) {
     assertSendable(call);
     call.body = copyOf(call.body);
-    call.options.body = call.body ?? null;
+    // For Bun and workerd, `null` is a body of its own and not that of the `Request`.
+    if (call.body != null) call.options.body = call.body;
   }
   try {
     for (;;) {
