@@ -51,6 +51,11 @@ async function startFleet(t: TestContext) {
   return { server, store, events, startProcess, stored, counts, sessionEvents };
 }
 
+/** Puts a record of another process into the store, by default under the key that it has. */
+function putRecord({ values }: MemoryStore, record: object, key = values.keys().next().value ?? ''): void {
+  values.set(key, { value: JSON.stringify(record), ttlSeconds: undefined });
+}
+
 /**
  * Moves the fake clock until all calls have settled; not before each has derived its key, which takes real
  * time.
@@ -636,8 +641,7 @@ test('keeps its session for itself where the record has changed meanwhile', asyn
   const newer = countOf({ failures: 2, countedAtMs: START_MS });
   const { login } = server;
   server.login = (received, response) => {
-    const [key] = store.values.keys();
-    store.values.set(key!, { value: JSON.stringify(newer), ttlSeconds: undefined });
+    putRecord(store, newer);
     return login(received, response);
   };
   const { call } = startProcess();
@@ -657,8 +661,7 @@ test('believes a refusal beside its own session when that has ended', async (t) 
   const { call } = startProcess();
   await call();
   const refused = countOf({ state: 'refused', status: 401 });
-  const [key = ''] = store.values.keys();
-  store.values.set(key, { value: JSON.stringify(refused), ttlSeconds: undefined });
+  putRecord(store, refused);
   clock.advance(MINUTE_MS);
   assert.equal((await call()).status, 200);
   await turns(50);
@@ -677,8 +680,7 @@ test('goes over to a newer session that another process has brought', async (t) 
   await call();
   const newer = sessionOf({ token: 'session-9', usedAtMs: Date.now() });
   server.live.add('session-9');
-  const [key = ''] = store.values.keys();
-  store.values.set(key, { value: JSON.stringify(newer), ttlSeconds: undefined });
+  putRecord(store, newer);
   clock.advance(MINUTE_MS);
   await call();
   await turns(50);
@@ -695,8 +697,7 @@ test('sends no login for a lapse of its own session beside a refusal', async (t)
   const { call } = startProcess();
   await call();
   const refused = countOf({ state: 'refused', status: 401 });
-  const [key = ''] = store.values.keys();
-  store.values.set(key, { value: JSON.stringify(refused), ttlSeconds: undefined });
+  putRecord(store, refused);
   clock.advance(MINUTE_MS);
   await call();
   await turns(50);
@@ -711,12 +712,8 @@ test('takes no lapsed session back of which another process has written a later 
   const { server, store, startProcess, stored } = await startFleet(t);
   const { call } = startProcess();
   await call();
-  const [key = ''] = store.values.keys();
   const [used] = stored();
-  store.values.set(key, {
-    value: JSON.stringify({ ...used, usedAtMs: used.usedAtMs - 1 }),
-    ttlSeconds: undefined,
-  });
+  putRecord(store, { ...used, usedAtMs: used.usedAtMs - 1 });
   server.live.clear();
 
   assert.equal((await call()).status, 200);
@@ -731,8 +728,7 @@ test('only pauses where it alone knows that the password has brought a session',
   await call();
   clock.advance(20 * MINUTE_MS);
   const failed = countOf({ state: 'failed', failures: 2, countedAtMs: Date.now() });
-  const [key = ''] = store.values.keys();
-  store.values.set(key, { value: JSON.stringify(failed), ttlSeconds: undefined });
+  putRecord(store, failed);
 
   await assert.rejects(call(), isFailed);
   clock.advance(5 * MINUTE_MS);
@@ -942,10 +938,7 @@ test('waits 120 s for the logins of others, and then fails without one', async (
   let others = 0;
   store.before = () => {
     if (others * 39_000 > Date.now() - START_MS) return;
-    store.values.set(key, {
-      value: JSON.stringify(countOf({ login: `another ${++others}` })),
-      ttlSeconds: undefined,
-    });
+    putRecord(store, countOf({ login: `another ${++others}` }), key);
   };
   const startedAtMs = Date.now();
   const withMessage = (error: Error) => Promise.reject(Object.assign(error, { code: error.message }));
@@ -981,10 +974,7 @@ test('gives up where others write all the time, so that no login can be counted'
   let written = 0;
   store.before = (operation) => {
     if (operation !== 'compareAndSet') return;
-    store.values.set(key, {
-      value: JSON.stringify(countOf({ ...FAILED, login: `${++written}` })),
-      ttlSeconds: undefined,
-    });
+    putRecord(store, countOf({ ...FAILED, login: `${++written}` }), key);
   };
   const startedAtMs = Date.now();
   const withMessage = (error: Error) => Promise.reject(Object.assign(error, { code: error.message }));
@@ -1001,8 +991,7 @@ test('does not count the time in which it waits for another as one in which it c
   const { server, store, startProcess } = await startFleet(t);
   const key = await keyOf(startProcess, store);
   server.logins.length = 0;
-  const disturb = (record: object) =>
-    void store.values.set(key, { value: JSON.stringify(record), ttlSeconds: undefined });
+  const disturb = (record: object) => putRecord(store, record, key);
   const disturbances = [
     // A login that lasts until it is given up, 40 s later; and then something else for once.
     () => disturb(countOf()),
@@ -1165,7 +1154,7 @@ test('sends no login where it was stopped between its count and its request, and
     store.compareAndSet = compareAndSet;
     const isWritten = await compareAndSet(...parameters);
     clock.jump(10 * MINUTE_MS);
-    store.values.set(key, { value: JSON.stringify(refused), ttlSeconds: undefined });
+    putRecord(store, refused, key);
     return isWritten;
   };
 
@@ -1238,9 +1227,8 @@ test('makes no login for a lapse where another process has found that none helps
   const { server, store, startProcess } = await startFleet(t);
   const { call } = startProcess();
   await call();
-  const [key] = store.values.keys();
   const record = sessionOf({ rejectedAgainAtMs: Date.now() });
-  store.values.set(key!, { value: JSON.stringify(record), ttlSeconds: undefined });
+  putRecord(store, record);
   server.live.clear();
 
   assert.equal((await call()).status, 400);
@@ -1423,8 +1411,7 @@ for (const [name, record, outcome] of [
 test('drops a refusal that it has only read, also where it could not write that once more', async (t) => {
   const { server, store, startProcess } = await startFleet(t);
   const key = await keyOf(startProcess, store);
-  const put = (record: object) =>
-    store.values.set(key, { value: JSON.stringify(record), ttlSeconds: undefined });
+  const put = (record: object) => putRecord(store, record, key);
   put(countOf({ state: 'refused', status: 401 }));
   store.before = brokenWrites;
   const { call } = startProcess();
@@ -1630,7 +1617,7 @@ test('does not take a session back that it has logged out of, though the store s
   const key = await keyOf(startProcess, store);
   // One that was found not worth replacing.
   const record = sessionOf({ rejectedAgainAtMs: Date.now() });
-  store.values.set(key, { value: JSON.stringify(record), ttlSeconds: undefined });
+  putRecord(store, record, key);
   const { session, call } = startProcess();
   await call();
   assert.equal(server.logins.length, 1);

@@ -5,17 +5,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-
-const QUIET_CHROMIUM = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--disable-dev-shm-usage',
-];
+import { QUIET_CHROMIUM } from './quietBrowsers.mjs';
 
 /** Firefox asks its makers for many things at its first start; none of their hosts is reachable in a test. */
 const QUIET_FIREFOX = `

@@ -3,29 +3,18 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import puppeteer from 'puppeteer-core';
+import { CHROMIUM, FIREFOX } from '../../support/quietBrowsers.mjs';
 
 const PAGE = pathToFileURL(join(import.meta.dirname, '../../../.build/playground/index.html')).href;
-const QUIET = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 
 export function launchChromium() {
-  return puppeteer.launch({ executablePath: '/usr/bin/chromium', args: QUIET });
+  return puppeteer.launch(CHROMIUM);
 }
 
 /** Firefox takes its colour scheme from a preference. */
 export function launchFirefox(scheme) {
   return puppeteer.launch({
-    browser: 'firefox',
-    executablePath: '/usr/bin/firefox-esr',
-    headless: true,
+    ...FIREFOX,
     extraPrefsFirefox: { 'layout.css.prefers-color-scheme.content-override': scheme === 'dark' ? 0 : 1 },
   });
 }

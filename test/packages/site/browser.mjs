@@ -2,26 +2,17 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import puppeteer from 'puppeteer-core';
+import { CHROMIUM, FIREFOX } from '../../support/quietBrowsers.mjs';
 import { BASE } from './builtSite.mjs';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const QUIET = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 
 export function launchChromium() {
-  return puppeteer.launch({ executablePath: '/usr/bin/chromium', args: QUIET });
+  return puppeteer.launch(CHROMIUM);
 }
 
 export function launchFirefox() {
-  return puppeteer.launch({ browser: 'firefox', executablePath: '/usr/bin/firefox-esr', headless: true });
+  return puppeteer.launch(FIREFOX);
 }
 
 /** A tab that notes what goes wrong in it: errors of scripts, and requests to another host. */

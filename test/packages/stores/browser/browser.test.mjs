@@ -4,19 +4,11 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { bundle } from '../../../support/bundle.mjs';
+import { QUIET_CHROMIUM } from '../../../support/quietBrowsers.mjs';
 import { testStore } from '../../../support/storeContract.mjs';
 import { startServer, until } from '../fleet.mjs';
 import { remoteStore } from '../remoteStore.mjs';
 import { contend } from '../storeContest.mjs';
-
-const QUIET = [
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 
 const browser = await launch();
 /**
@@ -28,7 +20,7 @@ const oneProcess = await launch('--process-per-site', '--renderer-process-limit=
 async function launch(...more) {
   const launched = await chromium.launch({
     executablePath: '/usr/bin/chromium',
-    args: ['--no-sandbox', ...QUIET, ...more],
+    args: ['--no-sandbox', ...QUIET_CHROMIUM, ...more],
   });
   after(() => launched.close());
   return launched;
