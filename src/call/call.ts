@@ -103,7 +103,7 @@ export function readCall(
 export function assertSendable({ url, request, isAlone, options, method, body, isOneShot }: Call): void {
   const isUsed = request?.bodyUsed;
   // A `Request` has been judged by the platform, and of a URL alone it refuses no more than a user name in
-  // it. To make another `Request` all the same would be most of what a waiting call costs.
+  // it. To make another `Request` anyway would be most of what a waiting call costs.
   if (isAlone && !isUsed && !url.includes('@')) return;
   // A stand-in for a good body, since the body itself would be used up.
   const isLocked = isOneShot && (body as ReadableStream).locked;

@@ -30,12 +30,12 @@ export interface Limit {
 export function startLimit(what: string, limitMs: number, signal: AbortSignal | null | undefined): Limit {
   const controller = new AbortController();
   const unfollow = onAbort(signal, (reason) => controller.abort(reason));
-  const isOver = () => {
+  const expire = () => {
     unfollow();
     controller.abort(new ApiError(`${limitMs} ms were not enough for ${what}`, { code: 'timeout' }));
   };
   const endMs = Date.now() + limitMs;
-  let timer = startTimer(isOver, limitMs);
+  let timer = startTimer(expire, limitMs);
   let restMs = limitMs;
   return {
     signal: controller.signal,
@@ -44,7 +44,7 @@ export function startLimit(what: string, limitMs: number, signal: AbortSignal | 
       restMs = endMs - Date.now();
     },
     resume: () => {
-      timer = startTimer(isOver, restMs);
+      timer = startTimer(expire, restMs);
       unrefTimer(timer);
     },
     unfollow,

@@ -109,8 +109,8 @@ async function findLatest(folder: string, digest: string, wanted?: 'text'): Prom
   for (let looks = 1; ; looks++) {
     const { versions, hasHadOne } = await listVersions(folder, digest);
     const version = versions.at(-1) ?? 0;
-    const path = join(folder, `${digest}.${version}`);
     if (version) {
+      const path = join(folder, `${digest}.${version}`);
       const latest = await readVersion(path, version, wanted);
       if (latest) return latest;
       // No name is used twice. If a name is listed again and still cannot be read, it is a
