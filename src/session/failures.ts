@@ -26,7 +26,9 @@ export function storeFailed(account: UsedAccount): ApiError {
   const { storeFailure } = account;
   const error = sessionError(account, 'the store failed: check it', storeFailure);
   // What a disk, `encryptedStore` or Redis denies does not pass by itself.
-  const isDenied = /ACCES|EPERM|ROFS|sealed|NOAUTH|WRONG/.test(storeFailureReason(storeFailure?.cause));
+  const isDenied = /^(EACCES|EPERM|EROFS|sealed|NOAUTH|WRONGPASS)$/.test(
+    storeFailureReason(storeFailure?.cause),
+  );
   return isDenied ? Object.defineProperty(error, 'isTemporary', { value: false }) : error;
 }
 
