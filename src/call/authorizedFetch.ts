@@ -55,7 +55,7 @@ export async function authorizedFetch(
       if (sessionToken) call.headers.set(SESSION_HEADER, sessionToken);
       const reason = replaced.at(-1);
       if (reason) report(settings, { type: 'request_replayed', reason });
-      sent = await send(source, call, token, Boolean(reason));
+      sent = await send(source, call, token, reason);
       const spent = sent.response.ok
         ? undefined
         : await replace(source, call, sent, { token, session, replaced });
@@ -92,11 +92,13 @@ async function replace(
   const { origin } = new URL(hop.redirect ? response.url : hop.url);
   if (!hop.headers.has('authorization') || origin !== new URL(hop.url).origin) return undefined;
   const lapsed = typeof session === 'object' && (await session.isLapse(response)) ? session : undefined;
-  const kind = asksForNonce ? 'nonce' : lapsed ? 'session' : 'token';
+  const refused = lapsed ? 'session' : 'token';
+  const kind = asksForNonce ? 'nonce' : refused;
   if (kind === 'token' && response.status !== 401) return undefined;
   // A redirect that has changed the method says that what was asked for has been done.
   const isGone = call.isOneShot || hop.method !== call.method;
-  const use = replaced.includes(kind) ? 'replay' : isGone ? 'stream' : 'call';
+  const firstUse = isGone ? 'stream' : 'call';
+  const use = replaced.includes(kind) ? 'replay' : firstUse;
   const sessionToken = call.headers.get(SESSION_HEADER) ?? '';
   const isWorthIt =
     asksForNonce || (lapsed ? lapsed.giveUp(sessionToken, use) : rejectToken(source, token.accessToken, use));

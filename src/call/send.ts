@@ -22,12 +22,12 @@ export interface Sent {
   readonly limit: Limit | undefined;
 }
 
-/** Sends a call with the headers that it has now. `isAgain`: the call has been sent before. */
+/** Sends a call with the headers that it has now. `replayReason`: why it is sent again, if it is. */
 export async function send(
   source: ClientState,
   call: Call,
   token: OAuthToken,
-  isAgain: boolean,
+  replayReason: string | undefined,
 ): Promise<Sent> {
   const { apiOrigins, timeoutMs, dpop, fetch } = source.settings;
   const limit = timeoutMs ? startLimit(timeoutAdvice(call.url), timeoutMs, call.signal) : undefined;
@@ -44,7 +44,8 @@ export async function send(
       if (!call.spare && call.isUsedUp) keepClone(call);
       else if (call.spare && !isSafe(hop.method)) call.body ??= await readClone(call.spare, signal);
       // For most calls these options are complete. Each further member would cost `fetch` time.
-      const options = limit || isAgain || redirects ? optionsOf(call, hop, redirects, signal) : call.options;
+      const options =
+        limit || replayReason || redirects ? optionsOf(call, hop, redirects, signal) : call.options;
       const response = assertResponse(await fetch(hop.target, options));
       const asksForNonce = proof && dpop?.noteNonce(proof, response) === 'nonce';
       const next = response.ok ? undefined : nextHop(apiOrigins, call, hop, response, redirects);
@@ -114,7 +115,11 @@ function optionsOf(
  * any more, the limit is no longer needed.
  */
 function endWithBody(source: ClientState, limit: Limit | undefined, body: Response['body']): void {
-  if (!limit || !body) return limit?.end();
+  if (!limit) return;
+  if (!body) {
+    limit.end();
+    return;
+  }
   limit.unref();
   // workerd of 2023 has none.
   if (typeof FinalizationRegistry !== 'function') return;
