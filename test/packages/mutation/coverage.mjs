@@ -24,7 +24,6 @@ const ELSEWHERE = [
     'clone.body && await readBody(clone.body',
     'Firefox, which has no body (test/packages/runtimes)',
   ],
-  ['call/send.js', 'typeof FinalizationRegistry', 'workerd of 2023 (test/packages/runtimes)'],
   ['platform/runtimes.js', 'Reflect.get(Request.prototype', 'workerd of 2023 (test/packages/runtimes)'],
   [
     'session/belief.js',
@@ -33,7 +32,6 @@ const ELSEWHERE = [
   ],
   ['session/belief.js', 'relation === "told"', 'a second lapse with nothing written (sessionSimulation)'],
   ['session/login.js', 'account.belief !== belief', 'news while the bearer was had (sessionSimulation)'],
-  ['token/answer.js', '"a redirect"', 'browsers, which hide the status (test/packages/runtimes)'],
 ];
 // Fewer schedules reach every line as well.
 Object.assign(process.env, { SESSION_SCHEDULES: '60', SCHEDULES: '60' });
