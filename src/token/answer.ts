@@ -111,7 +111,8 @@ function refusalAdvice(error: string): string {
 
 /**
  * A text of the server's as it is shown: on one line, with each secret masked, as it is and form-encoded, and
- * at most 200 characters long. `undefined` for what is no text.
+ * at most 200 characters long. `undefined` for anything but a text. A secret of fewer than four characters is
+ * not masked: the mask, which stands in ordinary words then, would tell what it is.
  */
 function shown(value: unknown, secrets: readonly string[]): string | undefined {
   const all = secrets.flatMap((secret) => [secret, formEncode(secret)]).filter(({ length }) => length > 3);
