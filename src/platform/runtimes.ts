@@ -6,17 +6,16 @@
 
 /**
  * Whether a promise that was begun in one request may never settle in another: workerd and edge runtimes. It
- * is asked at call time, since a client may be created where this cannot be known yet. Whether workerd has a
- * `navigator` depends on the compatibility date. It always has `WebSocketPair`, and no other runtime has
- * that. This stays for as long as workerd binds promises to requests.
+ * is asked at call time, since a client may be created where this cannot be known yet. workerd always has
+ * `WebSocketPair`, and no other runtime has that; whether it has a `navigator` depends on the compatibility
+ * date. This stays for as long as workerd binds promises to requests.
  */
 export function isRequestBound(): boolean {
-  const { navigator, EdgeRuntime, WebSocketPair } = globalThis as {
-    navigator?: { userAgent?: string };
+  const { EdgeRuntime, WebSocketPair } = globalThis as {
     EdgeRuntime?: unknown;
     WebSocketPair?: unknown;
   };
-  return navigator?.userAgent === 'Cloudflare-Workers' || Boolean(EdgeRuntime ?? WebSocketPair);
+  return Boolean(EdgeRuntime ?? WebSocketPair);
 }
 
 /**

@@ -15,7 +15,6 @@ import {
 /** What such runtimes say of themselves: Vercel's, and workerd, which is also tried for real elsewhere. */
 const MARKS = [
   ['EdgeRuntime', 'invented-runtime'],
-  ['navigator', { userAgent: 'Cloudflare-Workers' }],
   ['WebSocketPair', class {}],
 ] as const;
 
