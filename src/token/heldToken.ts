@@ -52,10 +52,9 @@ export function holdNew(
   const nowMs = Date.now();
   const isRepeated = last?.token.accessToken === given.accessToken;
   const isNews = !isRepeated || isExpired(last.token, -GRACE_SECONDS);
-  const knownEnd = isNews ? undefined : last.token.expiry;
   const token =
-    knownEnd !== undefined && endMs(given) > knownEnd * 1000
-      ? createToken({ ...given, expiry: knownEnd })
+    !isNews && endMs(given) > endMs(last.token)
+      ? createToken({ ...given, expiry: last.token.expiry })
       : given;
   const isGivenUp = isRepeated && last.isGivenUp;
   const isRejectedAgain = isGivenUp && rejected === given.accessToken;

@@ -44,10 +44,9 @@ export function blockingFailure(failure: Failure | undefined, attempted: Attempt
 }
 
 function blocks(failed: Attempted, attempted: Attempted): boolean {
-  // A refresh ahead can always wait.
-  if (attempted === 'refresh_ahead') return true;
-  // What failed ahead of the token's end must not keep the exchange away that is needed at its end.
-  if (attempted === 'exchange') return failed !== 'refresh_ahead';
-  // A failed exchange does not block a provider: another process may have stored a token meanwhile.
-  return failed === 'provider';
+  // A refresh ahead can always wait, and whoever asks the provider first gets no further than that.
+  if (attempted === 'refresh_ahead' || failed === 'provider') return true;
+  // What failed ahead of the token's end does not block the exchange that is needed at its end. A failed
+  // exchange does not block a provider: another process may have stored a token meanwhile.
+  return failed === attempted;
 }
