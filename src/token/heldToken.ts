@@ -56,14 +56,13 @@ export function holdNew(
     !isNews && endMs(given) > endMs(last.token)
       ? createToken({ ...given, expiry: last.token.expiry })
       : given;
-  const isGivenUp = isRepeated && last.isGivenUp;
-  const isRejectedAgain = isGivenUp && rejected === given.accessToken;
+  const isRejectedAgain = rejected === given.accessToken;
   return {
     ...(isRepeated && last),
     token,
     isNews,
     // If it was asked for before it was rejected, it may have been answered before it was revoked.
-    isGivenUp: isGivenUp && !isRejectedAgain,
+    isGivenUp: isRepeated && last.isGivenUp && !isRejectedAgain,
     // Each token serves every call for at least a second. A repeated one is valid to its very end, without
     // the skew. It is asked for again two seconds later at the earliest, since the server's clock may be
     // behind. Refreshing it ahead would bring the same token.
@@ -73,7 +72,7 @@ export function holdNew(
     ),
     refreshAtMs: isRepeated ? Infinity : refreshAtMs(settings, token, nowMs),
     ...(isReplacement && { replacedAtMs: nowMs }),
-    // The token was given up and has come again, so asking once more would not help.
+    // The server has given the rejected token again. To ask once more would not help, either.
     ...(isRejectedAgain && { rejectedAgainAtMs: nowMs }),
   };
 }

@@ -30,10 +30,7 @@ export async function renewToken(
 ): Promise<OAuthToken | undefined> {
   try {
     const token = await getToken(state, { signal, rejected });
-    if (token.accessToken !== rejected) return token;
-    // The server has given the same token again. To ask once more would not help, either.
-    rejectToken(state, rejected, 'replay');
-    return undefined;
+    return token.accessToken === rejected ? undefined : token;
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     const Class = error instanceof OAuthProviderError ? OAuthProviderError : ApiError;
