@@ -34,8 +34,6 @@ export interface Renewal extends Flight<RenewalOutcome> {
   isAhead: boolean;
   /** The rejected access token because of which it was begun. */
   readonly rejected: string | undefined;
-  /** Whether somebody wants its token because another one was rejected, then or since. */
-  isReplacement: boolean;
   /**
    * What all callers wait for that joined it and want the same: any valid token, whenever it comes. Absent
    * until the first.

@@ -88,7 +88,6 @@ async function renewalOutcome(state: ClientState, wish: TokenWish): Promise<Rene
   // explicit `fetchToken`.
   const isShared = !isForced || renewal.isForced || !state.settings.tokenProvider;
   if (isShared) renewal.isAhead = false;
-  if (rejected) renewal.isReplacement = true;
   const outcome = await waitForFlight(state, renewal, { signal, isJoined });
   // A provider that hangs would hang for another minute.
   if (!isShared) return Object(outcome?.error).code === 'timeout' ? outcome : undefined;

@@ -31,23 +31,16 @@ export function holdGiven(settings: Settings, token: OAuthToken): HeldToken {
   return { token, validUntilMs: endMs(token, settings.clockSkewSeconds) };
 }
 
-/** Why a token was obtained. */
-interface TokenOrigin {
-  /** The rejected access token because of which it was asked for. */
-  readonly rejected: string | undefined;
-  /** Whether somebody wanted it because another one was rejected, then or since. */
-  readonly isReplacement: boolean;
-}
-
 /**
  * Holds a token that has just come. ThingSpace and WSO2 repeat a token until it ends, and may state its full
- * lifetime each time: a known end holds while it lies ahead.
+ * lifetime each time: a known end holds while it lies ahead. `rejected` is the access token whose rejection it
+ * was asked for.
  */
 export function holdNew(
   settings: Settings,
   given: OAuthToken,
   last: HeldToken | undefined,
-  { isReplacement, rejected }: TokenOrigin,
+  rejected: string | undefined,
 ): HeldToken {
   const nowMs = Date.now();
   const isRepeated = last?.token.accessToken === given.accessToken;
@@ -71,7 +64,7 @@ export function holdNew(
       nowMs + (isRepeated ? 2_000 : 1_000),
     ),
     refreshAtMs: isRepeated ? Infinity : refreshAtMs(settings, token, nowMs),
-    ...(isReplacement && { replacedAtMs: nowMs }),
+    ...(rejected && { replacedAtMs: nowMs }),
     // The server has given the rejected token again. To ask once more would not help, either.
     ...(isRejectedAgain && { rejectedAgainAtMs: nowMs }),
   };

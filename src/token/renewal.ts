@@ -37,7 +37,6 @@ export function startRenewal(
     isForced,
     isAhead,
     rejected: cause,
-    isReplacement: Boolean(cause),
     aliveAtMs: Date.now(),
     held,
     attempts: 0,
@@ -93,7 +92,7 @@ function sourceOf({ attempts }: Renewal): 'exchange' | 'provider' {
 
 function remember(state: ClientState, renewal: Renewal, given: OAuthToken): OAuthToken {
   const { settings } = state;
-  const held = holdNew(settings, given, state.held, renewal);
+  const held = holdNew(settings, given, state.held, renewal.rejected);
   state.held = held;
   if (held.isNews) {
     void callHook(settings.onTokenUpdate, held.token, (error) =>
