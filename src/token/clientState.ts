@@ -6,7 +6,7 @@
 import type { Settings } from '../config/settings.ts';
 import type { OAuthToken } from '../core/token.ts';
 import type { Flight } from '../platform/flight.ts';
-import { type HeldToken, holdGiven } from './heldToken.ts';
+import { endMs, type HeldToken } from './heldToken.ts';
 import type { Failure } from './outageGuard.ts';
 
 /** The state of one client. */
@@ -54,5 +54,5 @@ export type RenewalOutcome =
 
 /** The state of a client that starts from a token, or from nothing. Reads no clock. */
 export function createClientState(settings: Settings, token: OAuthToken | undefined): ClientState {
-  return { settings, held: token && holdGiven(settings, token) };
+  return { settings, held: token && { token, validUntilMs: endMs(token, settings.clockSkewSeconds) } };
 }

@@ -26,15 +26,10 @@ export interface HeldToken {
   rejectedAgainAtMs?: number;
 }
 
-/** Holds a token given by the configuration. Reads no clock. */
-export function holdGiven(settings: Settings, token: OAuthToken): HeldToken {
-  return { token, validUntilMs: endMs(token, settings.clockSkewSeconds) };
-}
-
 /**
  * Holds a token that has just come. ThingSpace and WSO2 repeat a token until it ends, and may state its full
- * lifetime each time: a known end holds while it lies ahead. `rejected` is the access token whose rejection it
- * was asked for.
+ * lifetime each time: a known end holds while it lies ahead. `rejected` is the access token because of whose
+ * rejection it was asked for.
  */
 export function holdNew(
   settings: Settings,
@@ -70,7 +65,8 @@ export function holdNew(
   };
 }
 
-function endMs({ expiry = Infinity }: OAuthToken, clockSkewSeconds = 0): number {
+/** When a token ends, less the skew. */
+export function endMs({ expiry = Infinity }: OAuthToken, clockSkewSeconds = 0): number {
   return (expiry - clockSkewSeconds) * 1000;
 }
 
