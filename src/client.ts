@@ -3,7 +3,7 @@
  * @module
  */
 import { authorizedFetch } from './call/authorizedFetch.ts';
-import type { ClientConfig } from './config/config.ts';
+import type { GivenConfig } from './config/config.ts';
 import { assertUsable, resolveConfig, type Settings } from './config/settings.ts';
 import { type OAuthToken, reviveToken } from './core/token.ts';
 import type { Fetch } from './platform/fetch.ts';
@@ -82,7 +82,7 @@ export interface Client {
  * const response = await authorizedFetch('https://5gedge.verizon.com/api/mec/eds/regions');
  * ```
  */
-export function createClient(config: ClientConfig): Client {
+export function createClient(config: GivenConfig): Client {
   const settings = resolveConfig(config);
   return connect(settings, settings.token);
 }

@@ -178,6 +178,25 @@ export interface VariablesConfig extends ClientOptions {
 export type ClientConfig = NamedEnvironmentConfig | CustomEnvironmentConfig | VariablesConfig;
 
 /**
+ * {@link ClientConfig} as `createClient` and `revokeToken` declare it: with the same values, but so that
+ * TypeScript tells of a wrong option in one sentence. Write `ClientConfig` in your own code.
+ */
+// Of an object literal, TypeScript says which property is wrong only if it is wrong for all members of the
+// union together, and the scopes are right for a custom environment. It compares with the best match alone if
+// some member has no such property: `ImpossibleConfig`. Where members match equally, as they do without an
+// `environment`, the last one is best: by name from TypeScript 7 on, before it by the time of its first use.
+export type GivenConfig = CustomEnvironmentConfig | ImpossibleConfig | KnownScopesConfig;
+
+/** No value is of this type: see {@link GivenConfig}. */
+export interface ImpossibleConfig extends ClientOptions {
+  /** There is no value to give. */
+  readonly environment: never;
+}
+
+/** A configuration for any environment: only known scopes compile. */
+export interface KnownScopesConfig extends VariablesConfig {}
+
+/**
  * The client that a session works for, as this file needs to know it. The session itself knows more about its
  * client.
  */

@@ -10,10 +10,10 @@ import { asHeaderText, asText, isTexts, type OAuthToken, reviveToken } from '../
 import { globalFetch, type Transport } from '../platform/fetch.ts';
 import { type ClientAuthentication, clientSecretBasic } from './clientAuthentication.ts';
 import type {
-  ClientConfig,
   ClientCredentials,
   ClientOptions,
   Dpop,
+  GivenConfig,
   OAuthTokenProvider,
   RetryOptions,
   SessionTokenSource,
@@ -55,7 +55,7 @@ export interface Settings extends Transport {
  *
  * @throws `TypeError` that names the option and the rule, never the value
  */
-export function resolveConfig(config: ClientConfig): Settings {
+export function resolveConfig(config: GivenConfig): Settings {
   const {
     clientCredentialsAuthCredentials,
     retry,

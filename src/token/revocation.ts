@@ -2,7 +2,7 @@
  * Token revocation (RFC 7009).
  * @module
  */
-import type { ClientConfig } from '../config/config.ts';
+import type { GivenConfig } from '../config/config.ts';
 import { resolveConfig } from '../config/settings.ts';
 import { type OAuthToken, reviveToken } from '../core/token.ts';
 import { postForm } from './exchange.ts';
@@ -19,7 +19,7 @@ import { postForm } from './exchange.ts';
  *   `invalid_response`, `response_too_large`, `no_credentials`)
  * @see RFC 7009 section 2.1
  */
-export async function revokeToken(config: ClientConfig, token: OAuthToken): Promise<void> {
+export async function revokeToken(config: GivenConfig, token: OAuthToken): Promise<void> {
   const settings = resolveConfig(config);
   const { accessToken } = reviveToken(token);
   const { revocationUrl: url } = settings;

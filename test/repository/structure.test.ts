@@ -26,7 +26,7 @@ const FOLDERS = [
 const MOST_COLUMNS = 110;
 
 /** Texts as they must be printed, one in a line. */
-const TABLES = ['test/command/situations.test.ts', 'test/core/messages.test.ts'];
+const TABLES = ['test/command/situations.test.ts', 'test/core/messages.test.ts', 'test/types/errors.ts'];
 
 describe('the sources', async () => {
   const files = await readGraph();

@@ -19,23 +19,26 @@ describe('the types', () => {
 
   const lines = readFileSync(join(root, 'test/types/errors.ts'), 'utf8').split('\n');
   const expected = lines.flatMap((line, index) => {
-    const words = /^\s*\/\/ THROWS (.*)$/.exec(line)?.[1];
+    const [, verb, words] = /^\s*\/\/ (THROWS|PRINTS) (.*)$/.exec(line) ?? [];
     if (!words) return [];
     // Lines are counted from 1. What is wrong stands in the lines after the comment, up to the next comment.
     const length = lines.slice(index + 1).findIndex((each) => /^\s*\/\/|^$/.test(each));
-    return [{ words, line: index + 2, end: length < 0 ? lines.length : index + 1 + length }];
+    const end = length < 0 ? lines.length : index + 1 + length;
+    return [{ words, line: index + 2, end, isWhole: verb === 'PRINTS' }];
   });
 
-  for (const { words, line, end } of expected) {
+  for (const { words, line, end, isWhole } of expected) {
     test(`refuse line ${line}: ${lines[line - 1]?.trim()}`, () => {
-      const found = diagnostics.filter(
-        (each) => each.file.endsWith('errors.ts') && each.line >= line && each.line <= end,
-      );
+      const found = diagnostics
+        .filter((each) => each.file.endsWith('errors.ts') && each.line >= line && each.line <= end)
+        .map(({ message }) => message);
       assert.ok(found.length > 0, 'it compiles');
-      assert.ok(
-        found.some(({ message }) => message.includes(words)),
-        found.map(({ message }) => message).join('\n'),
-      );
+      if (isWhole) assert.deepEqual(found, [words]);
+      else
+        assert.ok(
+          found.some((message) => message.includes(words)),
+          found.join('\n'),
+        );
     });
   }
 

@@ -1,8 +1,14 @@
-/** What must not compile: each wrong line comes right after what the compiler says of it. */
+/**
+ * What must not compile: each wrong line comes right after what the compiler says of it. After `PRINTS` that is
+ * all that it says, in one line; after `THROWS` it may say more.
+ */
 import {
   type AnyApiError,
   type ApiErrorCode,
+  type ClientConfig,
   type ClientEvent,
+  type CustomEnvironment,
+  configFromEnvironment,
   createClient,
   Environment,
   isExpired,
@@ -10,31 +16,68 @@ import {
   type OauthScope,
   OauthScopeEnum,
   type ProviderContext,
+  revokeToken,
 } from 'thingspace-auth';
 
 declare const anyScope: string;
+declare const anyEnvironment: Environment | CustomEnvironment;
 declare const token: OAuthToken;
 const oauthClientId = 'a';
 const ENDPOINTS = { tokenUrl: 'https://auth.example.com/token', apiOrigins: ['https://api.example.com'] };
 
-// Scopes of a named environment are known ones, wherever the environment is named.
-// THROWS '"discovery:write"' is not assignable to type
-createClient({ clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: ['discovery:write'] } });
-// THROWS '"discovery:write"' is not assignable to type
+// Scopes of a named environment are known ones, wherever the environment is named, and whatever else is given.
+// PRINTS Type '"discovery:reed"' is not assignable to type 'OauthScope'. Did you mean '"discovery:read"'?
+createClient({ clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: ['discovery:reed'] } });
+// PRINTS Type '"discovery:reed"' is not assignable to type 'OauthScope'. Did you mean '"discovery:read"'?
 createClient({
-  clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: ['discovery:write'] },
+  clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: ['discovery:reed'] },
   environment: 'Staging',
 });
-// THROWS Type 'string' is not assignable to type
+// PRINTS Type '"discovery:reed"' is not assignable to type 'OauthScope'. Did you mean '"discovery:read"'?
+createClient({
+  clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: ['read', 'discovery:reed'] },
+  environment: undefined,
+});
+// PRINTS Type '"discovery:reed"' is not assignable to type 'OauthScope'. Did you mean '"discovery:read"'?
+createClient({
+  clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: ['discovery:reed'] },
+  environment: anyEnvironment,
+});
+// PRINTS Type '"discovery:reed"' is not assignable to type 'OauthScope'. Did you mean '"discovery:read"'?
+createClient({
+  clientCredentialsAuthCredentials: {
+    oauthClientId,
+    oauthScopes: ['discovery:reed'],
+    oauthTokenProvider: async (lastToken, { fetchToken }) => lastToken ?? fetchToken(),
+  },
+  onEvent: ({ type }) => type,
+});
+// PRINTS Type '"discovery:reed"' is not assignable to type 'OauthScope'. Did you mean '"discovery:read"'?
+createClient({
+  ...configFromEnvironment(),
+  clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: ['discovery:reed'] },
+});
+// PRINTS Type '"discovery:reed"' is not assignable to type 'OauthScope'. Did you mean '"discovery:read"'?
+void revokeToken(
+  { clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: ['discovery:reed'] } },
+  token,
+);
+// PRINTS Type 'string' is not assignable to type 'OauthScope'.
 createClient({
   clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: [anyScope] },
   environment: Environment.Production,
 });
+// PRINTS Type 'string' is not assignable to type 'readonly OauthScope[]'.
+createClient({ clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: 'discovery:read' } });
+// THROWS Type '"discovery:reed"' is not assignable to type 'OauthScope'. Did you mean '"discovery:read"'?
+export const wrongConfig: ClientConfig = {
+  clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: ['discovery:reed'] },
+};
 // THROWS Property 'Discoverywrite' does not exist on type
 export const unknownScope: OauthScope = OauthScopeEnum.Discoverywrite;
 
 // Environments.
-// THROWS Type '"production"' is not assignable to type
+// PRINTS Type '"production"' is not assignable to type 'CustomEnvironment | Environment | undefined'. Did you mean '"Production"'?
 createClient({ clientCredentialsAuthCredentials: { oauthClientId }, environment: 'production' });
 // THROWS Property 'Test' does not exist on type
 createClient({ clientCredentialsAuthCredentials: { oauthClientId }, environment: Environment.Test });
@@ -52,9 +95,15 @@ createClient({
 // Options.
 // THROWS Property 'clientCredentialsAuthCredentials' is missing in type
 createClient({ timeout: 0 });
-// THROWS 'oauthClientId' is missing in type
+// PRINTS Property 'oauthClientId' is missing in type '{ oauthClientSecret: string; }' but required in type 'ClientCredentials<OauthScope>'.
 createClient({ clientCredentialsAuthCredentials: { oauthClientSecret: 'b' } });
-// THROWS 'oauthScope' does not exist in type
+// PRINTS Object literal may only specify known properties, but 'timeOut' does not exist in type 'GivenConfig'. Did you mean to write 'timeout'?
+createClient({ clientCredentialsAuthCredentials: { oauthClientId }, timeOut: 0 });
+// PRINTS Object literal may only specify known properties, but 'timeOut' does not exist in type 'GivenConfig'. Did you mean to write 'timeout'?
+createClient({ clientCredentialsAuthCredentials: { oauthClientId }, timeOut: 0, environment: 'Staging' });
+// PRINTS Object literal may only specify known properties, but 'timeOut' does not exist in type 'GivenConfig'. Did you mean to write 'timeout'?
+createClient({ clientCredentialsAuthCredentials: { oauthClientId }, timeOut: 0, environment: ENDPOINTS });
+// PRINTS Object literal may only specify known properties, but 'oauthScope' does not exist in type 'ClientCredentials<OauthScope>'. Did you mean to write 'oauthScopes'?
 createClient({ clientCredentialsAuthCredentials: { oauthClientId, oauthScope: ['read'] } });
 // THROWS Type 'string' is not assignable to type 'number'
 createClient({ clientCredentialsAuthCredentials: { oauthClientId }, timeout: '5' });
@@ -62,7 +111,7 @@ createClient({ clientCredentialsAuthCredentials: { oauthClientId }, timeout: '5'
 createClient({ clientCredentialsAuthCredentials: { oauthClientId }, vZM2mToken: null });
 // THROWS Type 'number' is not assignable to type 'string | readonly string[]'
 createClient({ clientCredentialsAuthCredentials: { oauthClientId, oauthParams: { max_age: 5 } } });
-// THROWS 'retries' does not exist in type
+// PRINTS Object literal may only specify known properties, and 'retries' does not exist in type 'RetryOptions'.
 createClient({ clientCredentialsAuthCredentials: { oauthClientId }, retry: { retries: 5 } });
 // THROWS Property 'accessToken' is missing in type
 createClient({

@@ -7,6 +7,8 @@ import {
   type ClientAuthentication,
   type ClientConfig,
   type ClientEvent,
+  type ClientOptions,
+  type CustomEnvironment,
   type CustomEnvironmentConfig,
   clientSecretBasicRaw,
   configFromEnvironment,
@@ -26,6 +28,7 @@ import {
   revokeToken,
   type VariablesConfig,
 } from 'thingspace-auth';
+import { discover } from 'thingspace-auth/discover';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const isTrue = <T extends true>(value?: T): void => void value;
@@ -64,6 +67,58 @@ const custom: CustomEnvironmentConfig = {
   environment: { tokenUrl: 'https://auth.example.com/token', apiOrigins: ['*'], revocationUrl: undefined },
 };
 createClient(custom);
+createClient({
+  clientCredentialsAuthCredentials: { oauthClientId: 'a', oauthScopes: [anyScope, 'invented'] },
+  environment: { tokenUrl: 'https://auth.example.com/token', apiOrigins: [] },
+});
+
+// An environment that is known only at run time takes known scopes.
+export function createFor(
+  environment: Environment | CustomEnvironment,
+  given: CustomEnvironment | undefined,
+): readonly Client[] {
+  const clientCredentialsAuthCredentials = { oauthClientId: 'a', oauthScopes: ['read'] } as const;
+  return [
+    createClient({ clientCredentialsAuthCredentials, environment }),
+    createClient({ clientCredentialsAuthCredentials, environment: given }),
+    createClient({ clientCredentialsAuthCredentials, ...(given && { environment: given }) }),
+    createClient({ clientCredentialsAuthCredentials, environment: given ?? 'Staging', timeout: 5 }),
+  ];
+}
+
+// So does a configuration that is put together, handed on or narrowed.
+export async function createFrom<Given extends ClientConfig>(
+  config: ClientConfig,
+  named: NamedEnvironmentConfig,
+  variables: VariablesConfig,
+  given: Given,
+): Promise<readonly Client[]> {
+  const variable: ClientConfig = { ...named, environment: 'Staging' };
+  const satisfied = {
+    clientCredentialsAuthCredentials: { oauthClientId: 'a', oauthScopes: ['read'] },
+  } satisfies ClientConfig;
+  const options: Partial<ClientOptions> = { timeout: 5 };
+  const parameter: Parameters<typeof createClient>[0] = config;
+  const found = await discover('https://auth.example.com', { apiOrigins: [] });
+  await revokeToken(parameter, reviveToken({}));
+  assertSame(variables, { clientCredentialsAuthCredentials: { oauthClientId: 'a' }, environment: 'Staging' });
+  return [
+    ...[config, named, variables, custom, variable, satisfied, parameter, given].map(wrap),
+    ...[config, named, variables, custom].map(createClient),
+    createClient(variables),
+    createClient(given),
+    createClient(parameter),
+    createClient(satisfied),
+    createClient(named.timeout ? named : custom),
+    createClient({ ...config, ...options }),
+    createClient({ ...variables, environment: found }),
+    createClient({ ...custom, environment: found }),
+    typeof config.environment === 'object' ? createClient(config) : createClient(config),
+  ];
+}
+const wrap: (config: ClientConfig) => Client = (config) => createClient(config);
+const assertSame: <T>(actual: unknown, expected: T) => asserts actual is T = () => undefined;
+isTrue<Same<ReturnType<typeof createClient>, Client>>();
 
 // Deeply readonly and `undefined` options are fine.
 const frozen = {

@@ -22,7 +22,10 @@ import {
   Environment,
   type EventCode,
   type Fetch,
+  type GivenConfig,
+  type ImpossibleConfig,
   isExpired,
+  type KnownScopesConfig,
   type NamedEnvironmentConfig,
   noClientAuthentication,
   OAuthProviderError,
@@ -37,6 +40,7 @@ import {
   revokeToken,
   type SessionTokenSource,
   type TokenOptions,
+  type VariablesConfig,
 } from 'thingspace-auth';
 import { type DiscoverOptions, discover } from 'thingspace-auth/discover';
 import {
@@ -111,6 +115,10 @@ export const configs: readonly ClientConfig[] = [
   configFromEnvironment({ env: {} }),
   configFromEnvironment(),
 ];
+export const variables: VariablesConfig = configFromEnvironment({ env: {} });
+export const known: KnownScopesConfig = variables;
+export const given: readonly GivenConfig[] = [...configs, named, custom, known];
+export type NoConfig = Has<ImpossibleConfig, ClientOptions>;
 export const authentications: readonly ClientAuthentication[] = [
   clientSecretBasic,
   clientSecretBasicRaw,

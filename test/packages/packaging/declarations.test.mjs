@@ -29,6 +29,23 @@ const COMBINATIONS = [
   ['7.0', 'Bun', types('bun')],
 ];
 
+/** Before TypeScript 7, what it compares with depends on which type a program uses first. */
+const UNKNOWN_SCOPE = `
+import { configFromEnvironment, createClient, type CustomEnvironmentConfig } from 'thingspace-auth';
+export const config = configFromEnvironment();
+export const create = (custom: CustomEnvironmentConfig) => createClient(custom);
+const oauthClientId = 'invented-id';
+createClient({ clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: ['discovery:reed'] } });
+createClient({
+  clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: ['discovery:reed'] },
+  environment: 'Staging',
+});
+createClient({
+  clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: ['discovery:reed'] },
+  onEvent: (event) => event.type,
+});
+`;
+
 for (const [version, platform, flags] of COMBINATIONS) {
   test(`TypeScript ${version} takes the declarations with the types of ${platform}`, async () => {
     const compiler = `${HERE}/node_modules/typescript-${version}/bin/tsc`;
@@ -48,6 +65,40 @@ for (const [version, platform, flags] of COMBINATIONS) {
     assert.deepEqual(
       errors.filter((line) => !/^\S*node_modules\/(?!thingspace-auth\/)/.test(line)),
       [],
+    );
+  });
+}
+
+for (const version of new Set(COMBINATIONS.map(([each]) => each))) {
+  test(`TypeScript ${version} tells of an unknown scope in one sentence`, async (t) => {
+    const folder = join(HERE, '.build');
+    const program = join(folder, `unknownScope-${version}.ts`);
+    const config = `${program}.json`;
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(program, UNKNOWN_SCOPE);
+    writeFileSync(
+      config,
+      JSON.stringify({
+        extends: '../tsconfig.json',
+        compilerOptions: { skipLibCheck: true },
+        files: [program],
+      }),
+    );
+    t.after(() => [program, config].map((path) => rmSync(path)));
+
+    const { output } = await run(process.execPath, [
+      `${HERE}/node_modules/typescript-${version}/bin/tsc`,
+      ...['-p', config, '--pretty', 'false', ...DOM],
+    ]);
+
+    const sentence =
+      `Type '"discovery:reed"' is not assignable to type 'OauthScope'.` + ` Did you mean '"discovery:read"'?`;
+    assert.deepEqual(
+      output
+        .trimEnd()
+        .replace(/^.*\((\d+),\d+\): error TS\d+: /gm, '$1: ')
+        .split('\n'),
+      [6, 8, 12].map((line) => `${line}: ${sentence}`),
     );
   });
 }

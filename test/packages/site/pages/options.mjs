@@ -73,10 +73,9 @@ function eventsPage(reflection, context) {
 
 /** What `createClient` takes, and what that consists of. */
 function optionsText(names, context) {
-  const [parameter] = find(names, 'createClient').signatures[0].parameters;
   const results = resultsOf([...names.values()]);
   const options = new Map();
-  addOptions(parameter.type, '');
+  addOptions(find(names, 'ClientConfig').type, '');
   if (options.size < 10) throw new Error(`createClient has ${options.size} options, too few`);
   return ['## Each option', ...options.values()].join('\n\n');
 
