@@ -90,7 +90,7 @@ function keepClone(call: Call): void {
 /** Reads a clone until its end, or until the signal aborts: a body may have no end. */
 async function readClone(clone: Request, signal: AbortSignal | null | undefined): Promise<Blob> {
   // Firefox has no `body`, and no `Request` there has a body without an end.
-  return (clone.body && (await readBody(clone.body, { signal }))) ?? clone.blob();
+  return (clone.body && (await readBody(clone.body, Infinity, signal))) ?? clone.blob();
 }
 
 /**

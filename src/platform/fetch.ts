@@ -61,9 +61,8 @@ export async function sendOnce(
     // Only a stream can be read up to a limit. The answers of node-fetch and of some mocks have none.
     if (response.body !== null && !response.body?.getReader) throw new TypeError(FETCH_RULE);
     answer.response = response;
-    const text = await readText(response);
-    answer.text = text;
-    return { response, text };
+    answer.text = await readText(response);
+    return answer as Required<Answer>;
   } catch (cause) {
     throw networkError(url, cause);
   }
@@ -95,7 +94,7 @@ export function globalFetch(...parameters: Parameters<Fetch>): ReturnType<Fetch>
  * Reads a body as text, but no more than 64 KiB: `undefined` when there is more. Rejects when it breaks off.
  */
 export async function readText({ body }: Response): Promise<string | undefined> {
-  return body ? (await readBody(body, { maxBytes: 65_536 }))?.text() : '';
+  return body ? (await readBody(body, 65_536))?.text() : '';
 }
 
 /**
@@ -104,10 +103,8 @@ export async function readText({ body }: Response): Promise<string | undefined> 
  */
 export async function readBody(
   body: ReadableStream<Uint8Array>,
-  {
-    signal,
-    maxBytes = Infinity,
-  }: { readonly signal?: AbortSignal | null | undefined; readonly maxBytes?: number },
+  maxBytes: number,
+  signal?: AbortSignal | null,
 ): Promise<Blob | undefined> {
   const reader = body.getReader();
   const parts: BlobPart[] = [];
