@@ -6,6 +6,7 @@
  */
 
 import { formEncode } from '../config/clientAuthentication.ts';
+import { safeOrigin } from '../config/settings.ts';
 import { ApiError, type ApiErrorCode, OAuthProviderError } from '../core/errors.ts';
 import { asText } from '../core/token.ts';
 import { nameOf } from '../platform/fetch.ts';
@@ -75,7 +76,8 @@ function foreignAnswer(
   const show = (value: unknown) => shown(value, secrets);
   const fault = parseBody(text)?.['fault']?.code ?? /<(?:\w+:)?code>([^<]*)</.exec(text ?? '')?.[1];
   const retryAfter = show(headers.get('retry-after'));
-  const target = /^https?:\/\/[\w.:-]+(?=[/?#]|$)/.exec(headers.get('location') ?? '');
+  // Only the origin is shown, and nothing of a URL with a user name or password.
+  const target = safeOrigin(headers.get('location'), { allowInsecureRequests: true });
   const parts = [
     // Browsers answer a redirect with status 0.
     statusCode || 'a redirect',
