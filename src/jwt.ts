@@ -124,7 +124,7 @@ export function privateKeyJwt(options: PrivateKeyJwtOptions | SignerJwtOptions):
   );
   const own = algorithmOf(key);
   const alg = algorithm ?? own;
-  if (!alg || !Object.hasOwn(ALGORITHMS, alg) || alg !== (own ?? alg))
+  if (!alg || !Object.keys(ALGORITHMS).includes(alg) || alg !== (own ?? alg))
     throw new TypeError('algorithm must be that of the key');
   const sign = typeof key === 'function' ? refuseDer(key, alg) : signerOf(key);
   return createMethod(claims, { alg, kid: keyId }, () => sign);

@@ -117,11 +117,8 @@ function freezeParams(params: Settings['params']): Settings['params'] {
 
 /** Checks and copies an environment, which may be given by its name. */
 export function settleEnvironment(environment: string | CustomEnvironment): CustomEnvironment {
-  const chosen = checkOptions(
-    typeof environment === 'string' ? ENVIRONMENTS[environment] : environment,
-    ENVIRONMENT,
-  );
-  return { ...chosen, apiOrigins: [...chosen.apiOrigins] };
+  const chosen = typeof environment === 'string' ? ENVIRONMENTS[environment] : environment;
+  return withoutAbsent<CustomEnvironment>(checkOptions(chosen, ENVIRONMENT));
 }
 
 /** A configuration of any kind. */
@@ -152,10 +149,10 @@ export function checkOptions<T extends object, D extends keyof T = never>(
   rules: Rules<T, D>,
 ): Complete<T, D> {
   const options = { ...(given as T) };
-  const unknown = Object.keys(options).find((name) => !Object.hasOwn(rules, name));
-  if (unknown)
-    throw new TypeError(`unknown option ${unknown}; known options: ${Object.keys(rules).join(', ')}`);
-  for (const name of Object.keys(rules) as (keyof T & string)[]) {
+  const known = Object.keys(rules);
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown) throw new TypeError(`unknown option ${unknown}; known options: ${known.join(', ')}`);
+  for (const name of known as (keyof T & string)[]) {
     const [isGood, words, standard] = rules[name] as readonly [...rule: Rule<T>, standard?: T[typeof name]];
     const { [name]: value = standard as T[typeof name] } = options;
     if (value !== undefined && !isGood(value, options)) throw new TypeError(`${name} must be ${words}`);
@@ -218,7 +215,7 @@ export const OPTIONS: Rules<
   ],
   timeout: [isAmount, AMOUNT, 0],
   environment: [
-    (value) => isObject(value) || Object.hasOwn(ENVIRONMENTS, String(value)),
+    (value) => isObject(value) || Object.keys(ENVIRONMENTS).includes(String(value)),
     'Production, MockServerForLimitedAvailabilitySeeQuickStart, Staging, or an object',
     'Production',
   ],
