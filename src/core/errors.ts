@@ -76,11 +76,11 @@ export class ApiError extends Error {
    */
   declare readonly headers?: Headers;
 
-  constructor(message: string, fields: ApiErrorFields) {
+  constructor(message: string, { cause, headers, ...fields }: ApiErrorFields) {
     // `Error` would keep, and print, a cause that is `undefined`.
-    super(message, fields.cause ? (fields as ErrorOptions) : {});
-    Object.assign(this, withoutAbsent({ ...fields, headers: undefined, cause: undefined }));
-    Object.defineProperty(this, 'headers', { value: fields.headers });
+    super(message, cause ? { cause } : {});
+    Object.assign(this, withoutAbsent(fields));
+    Object.defineProperty(this, 'headers', { value: headers });
   }
 
   /**
