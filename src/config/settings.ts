@@ -222,7 +222,7 @@ export const OPTIONS: Rules<
   fetch: [isCallable, CALLABLE, globalFetch],
   retry: [isObject, 'an object like { attempts: 1 }', {}],
   waitUntil: [isCallable, CALLABLE],
-  dpop: [(value) => isCallable(Object(value).createProof), 'what createDpop returns'],
+  dpop: [(value) => isCallable(Object(value).createProof), 'from createDpop'],
   onEvent: [isCallable, CALLABLE],
 };
 

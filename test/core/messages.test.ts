@@ -460,7 +460,7 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
     'TypeError: retry must be an object like { attempts: 1 }',
   ],
   ['no retries', () => make({}, { retry: false }), 'TypeError: retry must be an object like { attempts: 1 }'],
-  ['a flag for DPoP', () => make({}, { dpop: true }), 'TypeError: dpop must be what createDpop returns'],
+  ['a flag for DPoP', () => make({}, { dpop: true }), 'TypeError: dpop must be from createDpop'],
   [
     'no attempts',
     () => make({}, { retry: { attempts: 0 } }),
