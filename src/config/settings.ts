@@ -175,7 +175,7 @@ const CREDENTIALS: Rules<
   oauthClientSecret: [(value) => /^.+$/.test(asText(value) ?? ''), 'a non-empty string without line breaks'],
   oauthScopes: [
     (value) => isTexts(value) && value.every((scope) => /^[!#-[\]-~]+$/.test(scope)),
-    'an array of scopes, each without spaces',
+    'an array of strings without spaces',
     [],
   ],
   oauthToken: [reviveToken, 'a token'],

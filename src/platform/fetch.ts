@@ -149,7 +149,7 @@ function reasonWord(error: unknown): unknown {
  */
 export function networkError(url: string, cause: unknown): unknown {
   if (cause instanceof TypeError && cause.message === FETCH_RULE) return cause;
-  const advice = 'check URL, network, proxy and permissions';
+  const advice = 'check the URL, network, proxy and permissions';
   const message = `No answer from ${nameOf(url)} (${reasonWord(cause)}): ${advice}`;
   return new ApiError(message, { code: 'network', cause });
 }

@@ -59,7 +59,7 @@ async function renew(state: ClientState, renewal: Renewal): Promise<RenewalOutco
     } as ClientEvent);
   try {
     const given = await runWithin(
-      'a renewal: check network and oauthTokenProvider',
+      'a renewal: check the network and oauthTokenProvider',
       60_000,
       undefined,
       (signal) => (settings.tokenProvider ? askProvider : makeExchange)(state, renewal, signal),

@@ -46,7 +46,7 @@ const NO_RESPONSE =
 const PLAIN_HTTP = 'http needs a loopback host or allowInsecureRequests';
 const URL_RULE = `must be an https URL without credentials; ${PLAIN_HTTP}`;
 const ORIGIN_RULE = `TypeError: apiOrigins must be an array of https origins without path; ${PLAIN_HTTP}`;
-const SCOPE_RULE = 'TypeError: oauthScopes must be an array of scopes, each without spaces';
+const SCOPE_RULE = 'TypeError: oauthScopes must be an array of strings without spaces';
 const ENVIRONMENT_RULE =
   'TypeError: environment must be Production, MockServerForLimitedAvailabilitySeeQuickStart, Staging, or an object';
 const SESSION_RULE = 'TypeError: vZM2mToken must be visible ASCII, or from createSession';
@@ -182,12 +182,12 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
         {},
         { fetch: undefined, environment: { ...CUSTOM, tokenUrl: 'https://127.0.0.1:49/token?key=invented' } },
       ).fetchToken(),
-    'ApiError network: No answer from https://127.0.0.1:49/token (ECONNREFUSED): check URL, network, proxy and permissions (fetch failed)',
+    'ApiError network: No answer from https://127.0.0.1:49/token (ECONNREFUSED): check the URL, network, proxy and permissions (fetch failed)',
   ],
   [
     'a platform that says nothing of why',
     () => make({}, { fetch: () => Promise.reject(new TypeError('Load failed')) }).fetchToken(),
-    `ApiError network: No answer from ${TOKEN} (TypeError): check URL, network, proxy and permissions (Load failed)`,
+    `ApiError network: No answer from ${TOKEN} (TypeError): check the URL, network, proxy and permissions (Load failed)`,
   ],
   [
     'a permission that Node denies',
@@ -201,7 +201,7 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
         { fetch: () => Promise.reject(new TypeError('fetch failed', { cause: denied })) },
       ).fetchToken();
     },
-    `ApiError network: No answer from ${TOKEN} (ERR_ACCESS_DENIED): check URL, network, proxy and permissions (fetch failed)`,
+    `ApiError network: No answer from ${TOKEN} (ERR_ACCESS_DENIED): check the URL, network, proxy and permissions (fetch failed)`,
   ],
   [
     'a permission that Deno denies',
@@ -209,7 +209,7 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
       const denied = Object.assign(new Error('Requires net access'), { name: 'NotCapable' });
       return make({}, { fetch: () => Promise.reject(denied) }).fetchToken();
     },
-    `ApiError network: No answer from ${TOKEN} (NotCapable): check URL, network, proxy and permissions (Requires net access)`,
+    `ApiError network: No answer from ${TOKEN} (NotCapable): check the URL, network, proxy and permissions (Requires net access)`,
   ],
   [
     'timeout in seconds',
@@ -233,7 +233,7 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
       setImmediate(advance, 60_000);
       return call;
     },
-    'ApiError timeout: 60000 ms were not enough for a renewal: check network and oauthTokenProvider',
+    'ApiError timeout: 60000 ms were not enough for a renewal: check the network and oauthTokenProvider',
   ],
 
   // The fetch that is used
@@ -630,7 +630,7 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
   [
     'an M2M login without an answer',
     () => logIn({}, () => Promise.reject(new TypeError('fetch failed'))),
-    `ApiError session_failed: M2M session: ${LOGIN} gave no answer; next login: TIME (No answer from ${LOGIN} (TypeError): check URL, network, proxy and permissions)`,
+    `ApiError session_failed: M2M session: ${LOGIN} gave no answer; next login: TIME (No answer from ${LOGIN} (TypeError): check the URL, network, proxy and permissions)`,
   ],
   [
     'a misspelt option of a session',
