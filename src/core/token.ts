@@ -151,7 +151,7 @@ function asTokenType(value: unknown): string | undefined {
  * than some 3,000 years is cut.
  */
 function asSeconds(value: any): number | undefined {
-  return typeof value !== 'object' && /^\s*\d+(\.\d+)?\s*$/.test(String(value))
+  return typeof value !== 'object' && /^\d+(\.\d+)?$/.test(String(value))
     ? Math.floor(Math.min(Number(value), 1e11))
     : undefined;
 }

@@ -29,7 +29,7 @@ describe('a token response', () => {
   const LIFETIMES: [wire: unknown, expiresIn: number | undefined][] = [
     [3600, 3600],
     ['3600', 3600],
-    [' 3600 ', 3600],
+    [' 3600 ', undefined],
     ['3599.9', 3599],
     [3599.9, 3599],
     [599, 599],
