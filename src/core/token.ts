@@ -100,11 +100,11 @@ export function createToken(value: unknown, startMs?: number): OAuthToken {
   }
   const { expiresIn } = token;
   if (startMs !== undefined && expiresIn !== undefined)
-    token['expiry'] ??= Math.floor(startMs / 1000 + Number(expiresIn));
+    token['expiry'] ??= asSeconds(startMs / 1000 + Number(expiresIn));
   return Object.freeze(token as unknown as OAuthToken);
 }
 
-const SECONDS = 'a number of seconds';
+const SECONDS = 'a number of seconds, not milliseconds';
 
 /** How each field is read, and the rule in words. */
 const FIELDS: {
@@ -114,7 +114,8 @@ const FIELDS: {
   tokenType: [asTokenType, 'Bearer or DPoP'],
   expiresIn: [asSeconds, SECONDS],
   scope: [asText, 'a string'],
-  expiry: [asSeconds, SECONDS],
+  // Twelve digits can only be milliseconds: as seconds they would end more than 3,000 years from now.
+  expiry: [(value) => (/^\d{12}/.test(String(value)) ? undefined : asSeconds(value)), SECONDS],
   refreshToken: [asText, 'a string'],
 };
 
@@ -148,10 +149,10 @@ function asTokenType(value: unknown): string | undefined {
 
 /**
  * Whole seconds of a number, which may be a text or a `BigInt`; `undefined` for anything else. More
- * than some 3,000 years is cut.
+ * than eleven digits, some 3,000 years, is cut.
  */
 function asSeconds(value: any): number | undefined {
   return typeof value !== 'object' && /^\d+(\.\d+)?$/.test(String(value))
-    ? Math.floor(Math.min(Number(value), 1e11))
+    ? Math.floor(Math.min(Number(value), 99_999_999_999))
     : undefined;
 }

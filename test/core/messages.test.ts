@@ -41,6 +41,7 @@ const NO_CREDENTIALS =
 const WRONG_PAIR = `OAuthProviderError oauth_error: ${TOKEN} refused with invalid_client (check oauthClientId, oauthClientSecret and environment): Client authentication failed.`;
 const WRONG_SCOPE = `OAuthProviderError oauth_error: ${TOKEN} refused with invalid_scope (check oauthScopes): Not granted.`;
 const NO_TOKEN = 'oauthToken.accessToken must be visible ASCII without spaces';
+const NO_SECONDS = 'oauthToken.expiry must be a number of seconds, not milliseconds';
 const NO_RESPONSE =
   'TypeError: fetch must answer with a Response: status, headers, and a stream or null as body';
 const PLAIN_HTTP = 'http needs a loopback host or allowInsecureRequests';
@@ -531,7 +532,30 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
   [
     'a stored token with a date for its end',
     () => reviveToken({ accessToken: 'saved', expiry: '2030-01-01' }),
-    'TypeError: oauthToken.expiry must be a number of seconds',
+    `TypeError: ${NO_SECONDS}`,
+  ],
+  [
+    'a stored token with milliseconds for its end',
+    () => reviveToken({ accessToken: 'saved', expiry: 1_893_456_000_000 }),
+    `TypeError: ${NO_SECONDS}`,
+  ],
+  [
+    'a given token with milliseconds for its end',
+    () => make({ oauthToken: { accessToken: 'saved', expiry: 1_893_456_000_000 } }),
+    `TypeError: ${NO_SECONDS}`,
+  ],
+  [
+    'a token for another client with milliseconds for its end',
+    () => make({}).withToken({ accessToken: 'saved', tokenType: 'Bearer', expiry: 1_893_456_000_000 }),
+    `TypeError: ${NO_SECONDS}`,
+  ],
+  [
+    'a provider that returns milliseconds for the end',
+    () =>
+      make({
+        oauthTokenProvider: () => ({ accessToken: 'a', expiry: 1_893_456_000_000 }),
+      }).getToken(),
+    `ApiError invalid_response: oauthTokenProvider returned no usable token (object): ${NO_SECONDS}`,
   ],
   [
     'a stored token with a list of scopes',

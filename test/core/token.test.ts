@@ -63,6 +63,7 @@ describe('a token response', () => {
       const { expiresIn, expiry } = await exchangeFor(t, tokenAnswer('a', wire));
       assert.ok(Number.isSafeInteger(expiresIn) && Number.isSafeInteger(expiry));
       assert.ok(expiry! > START + 10 * 365 * 86_400);
+      assert.equal(reviveToken({ accessToken: 'a', expiry }).expiry, expiry);
     });
   }
 
@@ -481,7 +482,7 @@ describe('reviveToken', () => {
     [
       'what does not fit into a number',
       { accessToken: 'a', expiresIn: '1'.repeat(500_000) },
-      { accessToken: 'a', tokenType: 'Bearer', expiresIn: 1e11 },
+      { accessToken: 'a', tokenType: 'Bearer', expiresIn: 99_999_999_999 },
     ],
     [
       'fractions',
@@ -502,6 +503,11 @@ describe('reviveToken', () => {
       'further members',
       { accessToken: 'a', secret: 'x', scope: 's', refreshToken: 'r' },
       { accessToken: 'a', tokenType: 'Bearer', scope: 's', refreshToken: 'r' },
+    ],
+    [
+      'the last end that can be seconds',
+      { accessToken: 'a', expiry: 99_999_999_999 },
+      { accessToken: 'a', tokenType: 'Bearer', expiry: 99_999_999_999 },
     ],
     [
       'an end in the past',
@@ -548,6 +554,10 @@ describe('reviveToken', () => {
         { accessToken: MARKER, expiry: bad },
       ],
     ),
+    ...[START_MS, String(START_MS), BigInt(START_MS), START_MS + 0.5, 1e11].map((milliseconds) => ({
+      accessToken: MARKER,
+      expiry: milliseconds,
+    })),
     ...[5, {}, [MARKER], true].flatMap((bad) => [
       { accessToken: MARKER, scope: bad },
       { accessToken: MARKER, refreshToken: bad },
