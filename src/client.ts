@@ -88,11 +88,11 @@ export function createClient(config: GivenConfig): Client {
 }
 
 function connect(settings: Settings, token: OAuthToken | undefined): Client {
-  const source = createClientState(settings, token);
+  const state = createClientState(settings, token);
   return Object.freeze<Client>({
-    fetchToken: (options) => getToken(source, { signal: options?.signal, isForced: true }),
-    getToken: (options) => getToken(source, { signal: options?.signal }),
+    fetchToken: (options) => getToken(state, { signal: options?.signal, isForced: true }),
+    getToken: (options) => getToken(state, { signal: options?.signal }),
     withToken: (other) => connect(settings, assertUsable(reviveToken(other), settings.dpop)),
-    authorizedFetch: (input, init) => authorizedFetch(source, input, init),
+    authorizedFetch: (input, init) => authorizedFetch(state, input, init),
   });
 }

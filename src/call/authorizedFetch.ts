@@ -10,105 +10,115 @@ import { discard, type Fetch } from '../platform/fetch.ts';
 import type { ClientState } from '../token/clientState.ts';
 import { getToken, validToken } from '../token/getToken.ts';
 import { rejectToken, renewToken } from '../token/rejectedToken.ts';
-import { assertSendable, type Call, copyOf, readCall, SESSION_HEADER } from './call.ts';
+import { type Call, prepareToWait, readCall, SESSION_HEADER } from './call.ts';
 import { type Sent, send } from './send.ts';
 
 /** What an answer may find spent: the M2M session, the bearer, or the nonce of the proof. */
 type Kind = 'session' | 'token' | 'nonce';
 
-/** The credentials that were sent along. */
+/** The credentials of one call. */
 interface Credentials {
-  readonly token: OAuthToken;
   readonly session: string | SessionTokenSource | undefined;
+  /** The token to send along; absent: it is looked for. */
+  token: OAuthToken | undefined;
   /** What has been replaced in this call. */
   readonly replaced: Kind[];
 }
 
 /** Sends one call with the client's credentials; same arguments and results as `fetch`. */
 export async function authorizedFetch(
-  source: ClientState,
+  state: ClientState,
   input: Parameters<Fetch>[0],
   init: RequestInit | undefined,
 ): Promise<Response> {
-  const { settings } = source;
+  const { settings } = state;
   const call = readCall(settings, input, init);
-  const { signal } = call;
+  const { signal, options } = call;
+  const { headers } = options;
   // The caller's own session token wins. An empty one means that none is sent.
   const session = call.sessionToken ?? settings.sessionToken;
-  const replaced: Kind[] = [];
-  let token = typeof session === 'object' ? undefined : validToken(source);
-  let sent: Sent | undefined;
-  // What has to wait is judged before, and sends what its body says now.
-  if (!token || settings.dpop || signal?.aborted) {
-    assertSendable(call);
-    call.body = copyOf(call.body);
-    // For Bun and workerd, `null` is a body of its own and not that of the `Request`.
-    if (call.body != null) call.options.body = call.body;
-  }
+  const isConstant = typeof session !== 'object';
+  if (isConstant && session) headers.set(SESSION_HEADER, session);
+  const credentials: Credentials = {
+    session,
+    token: isConstant ? validToken(state) : undefined,
+    replaced: [],
+  };
+  if (!credentials.token || settings.dpop || signal?.aborted) prepareToWait(call);
   try {
     for (;;) {
-      const sessionToken =
-        typeof session === 'object' ? await session.getSessionToken(source, signal) : session;
-      // The token comes after the session, since a login may take longer than a bearer lives.
-      token ??= validToken(source) ?? (await getToken(source, { signal }));
-      call.headers.set('authorization', `${token.tokenType} ${token.accessToken}`);
-      if (sessionToken) call.headers.set(SESSION_HEADER, sessionToken);
-      const reason = replaced.at(-1);
+      const token = (credentials.token ??= await obtainToken(state, call, session));
+      headers.set('authorization', `${token.tokenType} ${token.accessToken}`);
+      const reason = credentials.replaced.at(-1);
       if (reason) report(settings, { type: 'request_replayed', reason });
-      sent = await send(source, call, token, reason);
-      const spent = sent.response.ok
-        ? undefined
-        : await replace(source, call, sent, { token, session, replaced });
-      if (!spent) return sent.response;
-      sent.limit?.end();
-      discard(sent.response.body);
-      token = spent.next;
+      const response = await send(state, call, token, (sent) => replaceSpent(state, call, credentials, sent));
+      if (response) return response;
     }
   } catch (error) {
-    // As `fetch` does, this lets go of an answer that nobody will get, and of a body that was not sent
-    // because of an abort.
-    sent?.limit?.end();
-    discard(sent?.response.body);
-    if (signal?.aborted)
-      discard((call.body ?? call.request?.body) as ReadableStream | null | undefined, error);
+    discardUnsent(call, error);
     throw error;
   } finally {
-    discard(call.spare?.body);
+    discard(call.clone?.body);
   }
 }
 
-/**
- * Says what an answer finds spent, and with which token the call is sent again; absent: the token is looked
- * for anew. Returns nothing if the answer goes to the caller. That is also so after redirects that have led
- * outside, where no credentials went.
- */
-async function replace(
-  source: ClientState,
+/** As `fetch` does, this lets go of a body that was not sent because of an abort. */
+function discardUnsent({ signal, request, options }: Call, reason: unknown): void {
+  if (signal?.aborted) discard((options.body ?? request?.body) as ReadableStream | null | undefined, reason);
+}
+
+/** Gets the credentials that a call has to wait for. */
+async function obtainToken(
+  state: ClientState,
+  { options, signal }: Call,
+  session: Credentials['session'],
+): Promise<OAuthToken> {
+  if (typeof session === 'object')
+    options.headers.set(SESSION_HEADER, await session.getSessionToken(state, signal));
+  // The token comes after the session, since a login may take longer than a bearer lives.
+  return validToken(state) ?? getToken(state, { signal });
+}
+
+/** Replaces what an answer finds spent. Returns whether it has: if not, the answer goes to the caller. */
+async function replaceSpent(
+  state: ClientState,
   call: Call,
-  { response, hop, asksForNonce, limit }: Sent,
-  { token, session, replaced }: Credentials,
-): Promise<{ readonly next?: OAuthToken | undefined } | undefined> {
-  // A browser that follows by itself takes credentials along within one origin only.
-  const { origin } = new URL(hop.redirect ? response.url : hop.url);
-  if (!hop.headers.has('authorization') || origin !== new URL(hop.url).origin) return undefined;
-  const lapsed = typeof session === 'object' && (await session.isLapse(response)) ? session : undefined;
-  const refused = lapsed ? 'session' : 'token';
-  const kind = asksForNonce ? 'nonce' : refused;
-  if (kind === 'token' && response.status !== 401) return undefined;
+  credentials: Credentials,
+  sent: Sent,
+): Promise<boolean> {
+  const { session, replaced } = credentials;
+  const { hop, token, limit } = sent;
+  const kind = await findSpent(sent, session);
+  if (!kind) return false;
   // A redirect that has changed the method says that what was asked for has been done.
-  const isGone = call.isOneShot || hop.method !== call.method;
+  const isGone = call.isStream || hop.options.method !== call.options.method;
   const firstUse = isGone ? 'stream' : 'call';
   const use = replaced.includes(kind) ? 'replay' : firstUse;
-  const sessionToken = call.headers.get(SESSION_HEADER) ?? '';
+  const sessionToken = call.options.headers.get(SESSION_HEADER) ?? '';
   const isWorthIt =
-    asksForNonce || (lapsed ? lapsed.giveUp(sessionToken, use) : rejectToken(source, token.accessToken, use));
-  if (!isWorthIt || use !== 'call') return undefined;
+    kind === 'nonce' ||
+    (kind === 'session'
+      ? (session as SessionTokenSource).giveUp(sessionToken, use)
+      : rejectToken(state, token.accessToken, use));
+  if (!isWorthIt || use !== 'call') return false;
   replaced.push(kind);
-  if (lapsed) return {};
-  if (asksForNonce) return { next: token };
+  if (kind === 'session') credentials.token = undefined;
+  if (kind !== 'token') return true;
   limit?.pause();
-  const next = await renewToken(source, token, call.signal);
-  if (next) return { next };
+  credentials.token = await renewToken(state, token, call.signal);
   limit?.resume();
-  return undefined;
+  return Boolean(credentials.token);
+}
+
+/** What an answer finds spent. Nothing after redirects that have led outside, where no credentials went. */
+async function findSpent(
+  { response, hop, asksForNonce }: Sent,
+  session: Credentials['session'],
+): Promise<Kind | undefined> {
+  // A browser that follows by itself takes credentials along within one origin only.
+  const { origin } = new URL(hop.options.redirect === 'follow' ? response.url : hop.url);
+  if (!hop.options.headers.has('authorization') || origin !== new URL(hop.url).origin) return undefined;
+  if (asksForNonce) return 'nonce';
+  if (typeof session === 'object' && (await session.isLapse(response))) return 'session';
+  return response.status === 401 ? 'token' : undefined;
 }

@@ -11,6 +11,12 @@ import { guard } from './origins.ts';
 
 export const SESSION_HEADER = 'vz-m2m-token';
 
+/** Options with the members that each call has. */
+export interface CallOptions extends RequestInit {
+  readonly headers: Headers;
+  readonly method: string;
+}
+
 /** One call. */
 export interface Call {
   /** The URL as it was judged, and as it is sent. */
@@ -20,27 +26,21 @@ export interface Call {
    * URL.
    */
   readonly request: Request | undefined;
-  /** Whether the caller gave no options beside the URL or `Request`. */
-  readonly isAlone: boolean;
+  /** Whether the caller gave options beside the URL or `Request`. */
+  readonly hasInit: boolean;
   /**
    * A copy of `init` with the call's headers, and with `redirect: 'manual'`, since redirects are followed by
    * hand. Tracing libraries change the options that they get.
    */
-  readonly options: RequestInit;
-  readonly headers: Headers;
-  readonly method: string;
+  readonly options: CallOptions;
   readonly redirect: RequestRedirect;
   readonly signal: AbortSignal | null | undefined;
-  /** The body of `init`, or the body of a `Request` once it has been read from its clone. */
-  body: RequestInit['body'] | ArrayBuffer;
   /** Whether the body is a stream, which is gone once it is sent. */
-  readonly isOneShot: boolean;
+  readonly isStream: boolean;
   /** The caller's own session token. Empty: none is to be sent. `null`: the call says nothing about it. */
   readonly sessionToken: string | null;
-  /** Whether the body is that of a `Request`, which is used up by sending it. */
-  readonly isUsedUp: boolean;
-  /** A clone of such a `Request`, made right before it is sent. */
-  spare?: Request | undefined;
+  /** A clone of a `Request` that is used up by sending it, made right before. */
+  clone?: Request | undefined;
 }
 
 /**
@@ -53,18 +53,21 @@ export function readCall(
   input: Parameters<Fetch>[0],
   init: RequestInit | null | undefined,
 ): Call {
+  // What is no plain object (a class with accessors, another `Request`) is read by the platform.
+  if (init != null && Object.getPrototypeOf(init) !== Object.prototype)
+    return readCall(settings, new Request(input, init), undefined);
   const request = input instanceof Request ? input : undefined;
   const url = guard(settings, request ? urlOf(request) : `${input as string}`);
-  if (init != null && Object(init) !== init) throw new TypeError('init must be an object');
   const options: Record<string, any> & RequestInit = {};
-  // Inherited properties count, too: `fetch(url, request)` works, and a Request's properties are getters of
-  // its prototype.
-  for (const name in init) options[name] = init[name as keyof RequestInit];
-  const isAlone = Object.values(options).every((value) => value === undefined);
-  if (request && isAlone) Object.assign(options, referrerOf(request));
+  for (const name in init) {
+    const value = init[name as keyof RequestInit];
+    if (value !== undefined) options[name] = value;
+  }
+  const hasInit = Object.keys(options).length > 0;
+  if (request && !hasInit) Object.assign(options, referrerOf(request));
   const {
     body,
-    headers: own = request?.headers,
+    headers: given = request?.headers,
     method = request?.method ?? 'GET',
     redirect = request?.redirect ?? 'follow',
     integrity = request?.integrity,
@@ -73,42 +76,46 @@ export function readCall(
   if (!/^(follow|manual|error)$/.test(redirect))
     throw new TypeError('redirect must be follow, manual or error');
   assertSignal(signal);
-  const headers = new Headers(own);
-  const sessionToken = own ? headers.get(SESSION_HEADER) : null;
-  if (own) headers.delete(SESSION_HEADER);
+  const headers = new Headers(given);
+  const sessionToken = headers.get(SESSION_HEADER);
+  if (sessionToken !== null) headers.delete(SESSION_HEADER);
   return {
     url,
     request,
-    isAlone,
-    options: Object.assign(options, { headers, redirect: 'manual' }),
-    headers,
-    method: `${method}`,
+    hasInit,
+    options: Object.assign(options, { headers, method: `${method}`, redirect: 'manual' as const }),
     // A redirect's body would not be the one that `integrity` was made for.
     redirect: redirect === 'follow' && integrity ? 'error' : redirect,
     signal,
-    body,
-    isOneShot: isStream(body),
+    isStream: isStream(body),
     sessionToken,
-    // Firefox has no `request.body`.
-    isUsedUp: request !== undefined && request.body !== null && body == null && !isSafe(request.method),
   };
 }
 
 /**
- * Lets the platform refuse what it would refuse, before a token is asked for. This is also needed with an
- * aborted signal: otherwise the abort would be told first.
+ * Gets a call ready to wait. The platform refuses now what it would refuse, before a token is asked for. This
+ * is also needed with an aborted signal: otherwise the abort would be told first. And what is sent later is
+ * what the body says now.
  *
  * @throws `TypeError`, as `fetch` does
  */
-export function assertSendable({ url, request, isAlone, options, method, body, isOneShot }: Call): void {
+export function prepareToWait(call: Call): void {
+  assertSendable(call);
+  const body = copyOf(call.options.body);
+  // For Bun and workerd, `null` is a body of its own and not that of the `Request`.
+  if (body != null) call.options.body = body;
+}
+
+function assertSendable({ url, request, hasInit, options, isStream }: Call): void {
   const isUsed = request?.bodyUsed;
   // A `Request` has been judged by the platform, and of a URL alone it refuses no more than a user name in
   // it. To make another `Request` anyway would be most of what a waiting call costs.
-  if (isAlone && !isUsed && !url.includes('@')) return;
+  if (!hasInit && !isUsed && !url.includes('@')) return;
+  const { body } = options;
   // A stand-in for a good body, since the body itself would be used up.
-  const isLocked = isOneShot && (body as ReadableStream).locked;
-  const standIn = isOneShot ? new ReadableStream() : body && '';
-  const probe = { ...options, method, body: isLocked ? body : standIn, signal: null } as RequestInit;
+  const isLocked = isStream && (body as ReadableStream).locked;
+  const standIn = isStream ? new ReadableStream() : body && '';
+  const probe = { ...options, body: isLocked ? body : standIn, signal: null } as RequestInit;
   new Request(isUsed ? request : url, probe);
 }
 
@@ -116,7 +123,7 @@ export function assertSendable({ url, request, isAlone, options, method, body, i
  * A copy of a body that its caller could change while the call waits: bytes, a form, parameters. A stream and
  * a `Blob` do not change.
  */
-export function copyOf(body: any): Call['body'] {
+function copyOf(body: any): RequestInit['body'] {
   if (body?.byteLength >= 0) return structuredClone(body);
   if (!body?.append || isStream(body)) return body;
   const copy = new body.constructor();

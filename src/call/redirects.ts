@@ -5,57 +5,73 @@
  * @module
  */
 import { isBare } from '../config/environments.ts';
+import type { Settings } from '../config/settings.ts';
 import { discard, nameOf } from '../platform/fetch.ts';
-import { type Call, isSafe, SESSION_HEADER } from './call.ts';
+import { type Call, type CallOptions, isSafe, SESSION_HEADER, settingsOf } from './call.ts';
 import { isListed } from './origins.ts';
 
 /** One request of a chain. */
 export interface Hop {
-  /** What `fetch` gets: the URL, or the caller's `Request` for it. */
-  readonly target: Request | string;
+  /** The caller's own `Request`, until a redirect leads elsewhere. */
+  readonly request?: Request | undefined;
   readonly url: string;
-  readonly method: string;
-  readonly headers: Headers;
-  /** Present if a browser is to follow the redirects. */
-  readonly redirect?: 'follow';
+  /** Those of the call, as far as redirects have not changed them. */
+  readonly options: CallOptions;
+  /** How many redirects have led here. */
+  readonly redirects: number;
 }
 
 /**
- * The request that an answer redirects to; `undefined` if the answer goes to the caller. `redirects` is the
- * number of redirects that have led here.
+ * Follows redirects by hand where the platform shows them, and lets a browser follow where it hides them.
  *
  * @throws `TypeError` where `fetch` would, and where the redirect cannot be followed safely
  */
-export function nextHop(
-  apiOrigins: readonly string[],
-  call: Call,
-  hop: Hop,
-  response: Response,
-  redirects: number,
-): Hop | undefined {
-  const { status, headers, type, body } = response;
-  const location = locationOf(headers);
+export function nextHop(settings: Settings, call: Call, hop: Hop, response: Response): Hop | undefined {
+  const { ok, status, headers, body } = response;
+  const { url, options, redirects } = hop;
+  const location = ok ? null : locationOf(headers);
   const isRefused = call.redirect === 'error';
-  // Browsers do not say where a redirect leads.
-  const isHidden = type === 'opaqueredirect';
-  const isRedirect = isHidden || ((location !== null || isRefused) && /^30[12378]$/.test(`${status}`));
-  if (!isRedirect || call.redirect === 'manual') return undefined;
-  discard(body);
-  // Without a location nothing comes of it but a refusal, or a browser that follows by itself.
-  const url = new URL(`${location}`, hop.url);
-  // A plain GET or HEAD is sent again, and the browser follows its redirects. When the origin changes, the
-  // browser drops `Authorization`, but no other header: so a call with another secret header is refused.
-  const isUnsafe = isHidden
-    ? !isSafe(hop.method) || hop.headers.has(SESSION_HEADER) || hop.headers.has('dpop')
-    : !isBare(url) ||
-      (call.isOneShot && status !== 303 && !isSafe(hop.method)) ||
-      ((call.options.mode ?? call.request?.mode) === 'same-origin' && url.origin !== new URL(hop.url).origin);
-  if (isRefused || redirects > 19 || isUnsafe) {
-    throw new TypeError(
-      `The redirect of ${nameOf(hop.url)} is refused: over 20, not safe, or against redirect or integrity`,
-    );
+  const isRedirect = (location !== null || isRefused) && /^30[12378]$/.test(`${status}`);
+  if (!isRedirect || call.redirect === 'manual') {
+    // As `fetch` itself would have marked it.
+    if (redirects) Object.defineProperty(response, 'redirected', { value: true, configurable: true });
+    return nextHopInPage(settings, call, hop, response);
   }
-  return isHidden ? { ...hop, redirect: 'follow' } : follow(apiOrigins, hop, status, url);
+  discard(body);
+  // Without a location nothing comes of it but a refusal.
+  const next = new URL(`${location}`, url);
+  const isUnsafe =
+    !isBare(next) ||
+    (call.isStream && status !== 303 && !isSafe(options.method)) ||
+    ((call.options.mode ?? call.request?.mode) === 'same-origin' && next.origin !== new URL(url).origin);
+  if (isRefused || redirects > 19 || isUnsafe) throw refusalOf(hop);
+  return follow(settings, call, hop, status, next);
+}
+
+/**
+ * Lets a browser follow, since it does not say where a redirect leads. A plain GET or HEAD is sent again for
+ * that. When the origin changes, the browser drops `Authorization`, but no other header: so a call with
+ * another secret header is refused. An answer that shows its redirect goes to the caller.
+ *
+ * @throws `TypeError` where `fetch` would, and where the browser cannot follow safely
+ */
+export function nextHopInPage(
+  _settings: Settings,
+  { redirect }: Call,
+  hop: Hop,
+  { type }: Response,
+): Hop | undefined {
+  const { method, headers } = hop.options;
+  if (type !== 'opaqueredirect' || redirect === 'manual') return undefined;
+  if (redirect === 'error' || !isSafe(method) || headers.has(SESSION_HEADER) || headers.has('dpop'))
+    throw refusalOf(hop);
+  return { ...hop, options: { ...hop.options, redirect: 'follow' } };
+}
+
+function refusalOf({ url }: Hop): TypeError {
+  return new TypeError(
+    `The redirect of ${nameOf(url)} is refused: over 20, not safe, or against redirect or integrity`,
+  );
 }
 
 /** Where a redirect leads. Platforms read the header's bytes as Latin-1; servers write UTF-8. */
@@ -69,9 +85,16 @@ function locationOf(headers: Headers): string | null {
  * The request that follows a redirect. Headers about the body are dropped when the body is. Headers about the
  * host, and cookies, are dropped at another origin. Credentials go to allowed origins only.
  */
-function follow(apiOrigins: readonly string[], hop: Hop, status: number, { href, origin }: URL): Hop {
-  const becomesGet = status === 303 ? !isSafe(hop.method) : status < 303 && /^post$/i.test(hop.method);
-  const isElsewhere = origin !== new URL(hop.url).origin;
+function follow(
+  { apiOrigins }: Settings,
+  { request, signal }: Call,
+  { url, options, redirects }: Hop,
+  status: number,
+  { href, origin }: URL,
+): Hop {
+  const becomesGet =
+    status === 303 ? !isSafe(options.method) : status < 303 && /^post$/i.test(options.method);
+  const isElsewhere = origin !== new URL(url).origin;
   // `*` allows calls to every origin, but a redirect to another origin takes no credentials along.
   const isOutside = isElsewhere && !isListed(apiOrigins, origin);
   const isKept = ([name]: [string, string]) =>
@@ -79,9 +102,14 @@ function follow(apiOrigins: readonly string[], hop: Hop, status: number, { href,
     !(isElsewhere && /^(cookie|host|proxy-.*)$/.test(name)) &&
     !(isOutside && /^(authorization|dpop|vz-m2m-token)$/.test(name));
   return {
-    target: href,
     url: href,
-    method: becomesGet ? 'GET' : hop.method,
-    headers: new Headers([...hop.headers].filter(isKept)),
+    redirects: redirects + 1,
+    options: {
+      ...(request && settingsOf(request)),
+      ...options,
+      signal,
+      headers: new Headers([...options.headers].filter(isKept)),
+      ...(becomesGet && { method: 'GET', body: null }),
+    } as CallOptions,
   };
 }

@@ -4,11 +4,11 @@
  */
 import type { Dpop, ProofRequest } from '../config/config.ts';
 import type { OAuthToken } from '../core/token.ts';
-import { assertResponse, readBody, timeoutAdvice } from '../platform/fetch.ts';
+import { assertResponse, discard, readBody, timeoutAdvice } from '../platform/fetch.ts';
 import { isRequestBound } from '../platform/runtimes.ts';
 import { abortReasonOf, type Limit, startLimit } from '../platform/waiting.ts';
 import type { ClientState } from '../token/clientState.ts';
-import { type Call, isSafe, settingsOf } from './call.ts';
+import { type Call, isSafe } from './call.ts';
 import { type Hop, nextHop } from './redirects.ts';
 
 /** What came of one sending. */
@@ -18,57 +18,73 @@ export interface Sent {
   readonly hop: Hop;
   /** Whether the answer asks for a proof with the nonce that it brings. */
   readonly asksForNonce: boolean | undefined;
-  /** The time limit, which lasts until the body is read; absent if there is no body. */
+  /** The token that was sent. */
+  readonly token: OAuthToken;
+  /** The time limit, which lasts until the body is read. */
   readonly limit: Limit | undefined;
 }
 
-/** Sends a call with the headers that it has now. `replayReason`: why it is sent again, if it is. */
+/**
+ * Sends a call with the headers that it has now, within its time limit. Returns the answer, unless
+ * `isReplaced` says that the call is to be sent again; the answer is then let go of.
+ */
 export async function send(
-  source: ClientState,
+  state: ClientState,
   call: Call,
   token: OAuthToken,
-  replayReason: string | undefined,
-): Promise<Sent> {
-  const { apiOrigins, timeoutMs, dpop, fetch } = source.settings;
+  isReplaced: (sent: Sent) => Promise<boolean>,
+): Promise<Response | undefined> {
+  const { timeoutMs } = state.settings;
   const limit = timeoutMs ? startLimit(timeoutAdvice(call.url), timeoutMs, call.signal) : undefined;
   const signal = limit ? limit.signal : call.signal;
-  let hop: Hop = {
-    target: call.request ?? call.url,
-    url: call.url,
-    method: call.method,
-    headers: call.headers,
-  };
+  let response: Response | undefined;
+  let isForCaller = false;
   try {
-    for (let redirects = 0; ; redirects++) {
-      const proof = dpop && (await prove(dpop, hop, token));
-      if (!call.spare && call.isUsedUp) keepClone(call);
-      else if (call.spare && !isSafe(hop.method)) call.body ??= await readClone(call.spare, signal);
-      // For most calls these options are complete. Each further member would cost `fetch` time.
-      const options =
-        limit || replayReason || redirects ? optionsOf(call, hop, redirects, signal) : call.options;
-      const response = assertResponse(await fetch(hop.target, options));
-      const asksForNonce = proof && dpop?.noteNonce(proof, response) === 'nonce';
-      const next = response.ok ? undefined : nextHop(apiOrigins, call, hop, response, redirects);
-      if (!next) {
-        // As `fetch` itself would have marked it.
-        if (redirects && !hop.redirect)
-          Object.defineProperty(response, 'redirected', { value: true, configurable: true });
-        endWithBody(source, limit, response.body);
-        return { response, hop, asksForNonce, limit: response.body ? limit : undefined };
-      }
-      hop = next;
-    }
+    const sent = await sendHops(state, call, token, limit);
+    ({ response } = sent);
+    isForCaller = response.ok || !(await isReplaced(sent));
+    return isForCaller ? response : undefined;
   } catch (error) {
-    limit?.end();
     // Platforms reject with errors of their own instead of the signal's reason.
     throw signal?.aborted ? abortReasonOf(signal) : error;
+  } finally {
+    if (isForCaller && response?.body) endWithBody(state, limit, response.body);
+    else limit?.end();
+    // As `fetch` does, this lets go of an answer that nobody will get.
+    if (!isForCaller) discard(response?.body);
+  }
+}
+
+/** Sends a call, and what redirects make of it, until an answer is none that is followed by hand. */
+async function sendHops(
+  state: ClientState,
+  call: Call,
+  token: OAuthToken,
+  limit: Limit | undefined,
+): Promise<Sent> {
+  const { settings } = state;
+  const { dpop, fetch } = settings;
+  const { request, url, options } = call;
+  let hop: Hop = { request, url, options, redirects: 0 };
+  for (;;) {
+    const proof = dpop && (await prove(dpop, hop, token));
+    // Tracing libraries change the options that they get.
+    const copy = { ...hop.options, ...(limit && { signal: limit.signal }) };
+    if (!call.clone) keepClone(call);
+    else if (!isSafe(hop.options.method))
+      copy.body = options.body ??= await readClone(call.clone, copy.signal ?? call.signal);
+    const response = assertResponse(await fetch(hop.request ?? hop.url, copy));
+    const asksForNonce = proof && dpop?.noteNonce(proof, response) === 'nonce';
+    const next = nextHop(settings, call, hop, response);
+    if (!next) return { response, hop, asksForNonce, token, limit };
+    hop = next;
   }
 }
 
 /** Proves the possession of the key that a token is bound to, as long as redirects have not led outside. */
 async function prove(
   dpop: Dpop,
-  { url, method, headers }: Hop,
+  { url, options: { method, headers } }: Hop,
   token: OAuthToken,
 ): Promise<ProofRequest | undefined> {
   // A proof that was made before would be for another token, or for another server.
@@ -80,11 +96,14 @@ async function prove(
 }
 
 /**
- * Keeps a clone of a `Request` that is used up by sending it. If the signal has aborted, there is none: the
- * body will not be sent, and `fetch` lets go of it.
+ * Keeps a clone of a `Request` that has a body, which is used up by sending it. If the signal has aborted,
+ * there is none: the body will not be sent, and `fetch` lets go of it.
  */
 function keepClone(call: Call): void {
-  if (!call.signal?.aborted) call.spare = call.request?.clone();
+  const { request, options, signal } = call;
+  // Firefox has no `request.body`.
+  if (request && request.body !== null && options.body == null && !isSafe(request.method) && !signal?.aborted)
+    call.clone = request.clone();
 }
 
 /** Reads a clone until its end, or until the signal aborts: a body may have no end. */
@@ -94,36 +113,15 @@ async function readClone(clone: Request, signal: AbortSignal | null | undefined)
 }
 
 /**
- * The options of a replay, of a redirect, or of a call with a time limit. They are made anew each time, since
- * tracing libraries change the options that they get.
- */
-function optionsOf(
-  { request, options, body }: Call,
-  hop: Hop,
-  redirects: number,
-  signal: AbortSignal | null | undefined,
-): RequestInit {
-  const settings = redirects && request ? settingsOf(request) : {};
-  return Object.assign(settings, options, hop, {
-    signal,
-    body: redirects && isSafe(hop.method) ? null : body,
-  });
-}
-
-/**
  * The limit lasts until the body has been read, and nobody tells when that is. But when nobody holds the body
  * any more, the limit is no longer needed.
  */
-function endWithBody(source: ClientState, limit: Limit | undefined, body: Response['body']): void {
+function endWithBody(state: ClientState, limit: Limit | undefined, body: ReadableStream): void {
   if (!limit) return;
-  if (!body) {
-    limit.end();
-    return;
-  }
   limit.unref();
   // workerd of 2023 has none.
   if (typeof FinalizationRegistry !== 'function') return;
-  source.openBodies ??= new FinalizationRegistry((end) => end());
+  state.openBodies ??= new FinalizationRegistry((end) => end());
   // Outside of a request workerd allows no `clearTimeout`. Its timers end with their request.
-  source.openBodies.register(body, isRequestBound() ? limit.unfollow : limit.end);
+  state.openBodies.register(body, isRequestBound() ? limit.unfollow : limit.end);
 }

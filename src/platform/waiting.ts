@@ -45,7 +45,6 @@ export function startLimit(what: string, limitMs: number, signal: AbortSignal | 
     },
     resume: () => {
       timer = startTimer(expire, restMs);
-      unrefTimer(timer);
     },
     unfollow,
     end: () => {

@@ -226,6 +226,39 @@ test('reads inherited options, as fetch does', async (t) => {
   ]);
 });
 
+test('reads the accessors of a class, as fetch does', async (t) => {
+  const compare = await startComparison(t);
+
+  await compare('accessors', (origin) => [`${origin}/`, new Order()]);
+});
+
+/** Options as some code generators write them: nothing of it is an own property. */
+class Order {
+  get method(): string {
+    return 'POST';
+  }
+
+  get body(): string {
+    return 'text';
+  }
+
+  get headers(): Record<string, string> {
+    return { 'x-a': '1' };
+  }
+}
+
+test('takes an option that is undefined for one that is not given, as fetch does', async (t) => {
+  const compare = await startComparison(t);
+  const init = { method: undefined, credentials: undefined, referrer: undefined, signal: undefined };
+  const options = init as unknown as RequestInit;
+
+  await compare('undefined', (origin) => [request(`${origin}/`, { method: 'POST', body: 'text' }), options]);
+  await compare('undefined, after a redirect', (origin) => [
+    request(`${origin}/to?status=307&to=/there`, { method: 'POST', body: 'text' }),
+    options,
+  ]);
+});
+
 test('gives every answer as fetch does', async (t) => {
   const compare = await startComparison(t);
 

@@ -291,11 +291,6 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
     'TypeError: 5gedge.verizon.com/api/mec/eds/regions must be a whole URL, with https://',
   ],
   [
-    'options that are none',
-    () => make(HELD).authorizedFetch(REGIONS, 'POST' as RequestInit),
-    'TypeError: init must be an object',
-  ],
-  [
     'a redirect mode in capitals',
     () => make(HELD).authorizedFetch(REGIONS, { redirect: 'Manual' } as unknown as RequestInit),
     'TypeError: redirect must be follow, manual or error',
