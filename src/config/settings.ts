@@ -246,20 +246,22 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !(Symbol.iterator in value);
 }
 
-/** The origin of a URL, if secrets may go there; `false` if not. */
+/**
+ * The origin of a URL, if secrets may go there; `false` if not. Throws the platform's own error where its
+ * `URL` lacks `origin` (React Native without a polyfill): that says nothing against the URL.
+ */
 export function safeOrigin(
   value: unknown,
   { allowInsecureRequests }: Pick<CustomEnvironment, 'allowInsecureRequests'>,
 ): string | false {
+  let url: URL;
   try {
-    const url = new URL(asText(value) ?? '');
-    const safe = allowInsecureRequests
-      ? /^http/
-      : /^https:|^http:\/\/((.+\.)?localhost|127[\d.]+|\[::1])(:|$)/;
-    return isBare(url) && safe.test(url.origin) && url.origin;
+    url = new URL(asText(value) ?? '');
   } catch {
     return false;
   }
+  const safe = allowInsecureRequests ? /^http/ : /^https:|^http:\/\/((.+\.)?localhost|127[\d.]+|\[::1])(:|$)/;
+  return isBare(url) && safe.test(url.origin) && url.origin;
 }
 
 /**

@@ -722,6 +722,22 @@ describe('environments', () => {
     assert.equal(requests.length, 0);
   });
 
+  test('are not blamed where the URL of a platform has no origin', (t) => {
+    const Platform = URL;
+    t.after(() => void (globalThis.URL = Platform));
+    // As React Native's without a polyfill.
+    globalThis.URL = class extends Platform {
+      override get origin(): string {
+        throw new Error('URL.origin is not implemented');
+      }
+    } as typeof URL;
+
+    assert.throws(() => createClient(configWith('', 'environment', ENDPOINTS)), {
+      name: 'Error',
+      message: 'URL.origin is not implemented',
+    });
+  });
+
   test('let * stand for plain http, too, where insecure requests are allowed', async () => {
     const { fetch } = stubFetch();
     const environment = { ...ENDPOINTS, apiOrigins: ['*'], allowInsecureRequests: true };
