@@ -117,11 +117,13 @@ function startTimer(
 }
 
 /**
- * The reason of a signal that has aborted. Older kinds of signals (npm's `abort-controller`) have none; the
- * reason is then what `fetch` rejects with for them.
+ * The reason of a signal that has aborted. Older kinds of signals (npm's `abort-controller`, which is React
+ * Native's own) have none; the reason is then what `fetch` rejects with for them. React Native has neither
+ * `AbortSignal.abort` nor `DOMException` to make that.
  */
 export function abortReasonOf({ reason }: AbortSignal): unknown {
-  return AbortSignal.abort(reason).reason;
+  if (reason !== undefined) return reason;
+  return AbortSignal.abort?.().reason ?? Object.assign(new Error('aborted'), { name: 'AbortError' });
 }
 
 /**
