@@ -178,7 +178,7 @@ const CREDENTIALS: Rules<
     'an array of strings without spaces',
     [],
   ],
-  oauthToken: [reviveToken, 'a token'],
+  oauthToken: [isObject, 'an object'],
   oauthClockSkew: [isAmount, AMOUNT, 10],
   oauthParams: [isParams, 'an object of strings or arrays, without grant_type, scope and client_…', {}],
   oauthTokenProvider: [isCallable, CALLABLE],

@@ -508,7 +508,11 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
     () => make({ oauthToken: { accessToken: 'Bearer pasted' } }),
     `TypeError: ${NO_TOKEN}`,
   ],
-  ['the bare access token for a token', () => make({ oauthToken: 'pasted' }), `TypeError: ${NO_TOKEN}`],
+  [
+    'the bare access token for a token',
+    () => make({ oauthToken: 'pasted' }),
+    'TypeError: oauthToken must be an object',
+  ],
   [
     "the server's own answer for a token",
     () => make({}).withToken({ access_token: 'pasted' } as unknown as OAuthToken),
