@@ -104,9 +104,9 @@ async function replaceSpent(
   replaced.push(kind);
   if (kind === 'session') credentials.token = undefined;
   if (kind !== 'token') return true;
-  limit?.pause();
+  const resume = limit?.pause();
   credentials.token = await renewToken(state, token, call.signal);
-  limit?.resume();
+  resume?.();
   return Boolean(credentials.token);
 }
 

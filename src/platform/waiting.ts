@@ -10,10 +10,8 @@ import { unrefTimer } from './runtimes.ts';
 export interface Limit {
   /** Aborts with the limit's error, or with the reason of the caller's signal. */
   readonly signal: AbortSignal;
-  /** Lets it stand still until it is resumed, or ended. */
-  readonly pause: () => void;
-  /** Lets the rest of it run. */
-  readonly resume: () => void;
+  /** Lets it stand still. Returns a function that lets the rest of it run. */
+  readonly pause: () => () => void;
   /** Lets go of the caller's signal. */
   readonly unfollow: () => void;
   /** Ends the limit, so that nothing of it is left. */
@@ -36,15 +34,14 @@ export function startLimit(what: string, limitMs: number, signal: AbortSignal | 
   };
   const endMs = Date.now() + limitMs;
   let timer = startTimer(expire, limitMs);
-  let restMs = limitMs;
   return {
     signal: controller.signal,
     pause: () => {
       clearTimeout(timer);
-      restMs = endMs - Date.now();
-    },
-    resume: () => {
-      timer = startTimer(expire, restMs);
+      const restMs = endMs - Date.now();
+      return () => {
+        timer = startTimer(expire, restMs);
+      };
     },
     unfollow,
     end: () => {
