@@ -148,7 +148,7 @@ function reasonWord(error: unknown): unknown {
  * error says so, and is returned as it is.
  */
 export function networkError(url: string, cause: unknown): unknown {
-  if (cause instanceof TypeError && cause.message === FETCH_RULE) return cause;
+  if (Object(cause).message === FETCH_RULE) return cause;
   const advice = 'check the URL, network, proxy and permissions';
   const message = `No answer from ${nameOf(url)} (${reasonWord(cause)}): ${advice}`;
   return new ApiError(message, { code: 'network', cause });

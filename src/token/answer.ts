@@ -38,8 +38,12 @@ export function judge<T>(reply: Reply, read: (body: Body) => T): T {
   } catch {
     // What is no JSON may have been cut off, so it is asked for again. The platform's own error is not shown,
     // since it may quote the body.
-    const cause = body ? undefined : new SyntaxError('no JSON');
-    throw foreignAnswer(reply, 'invalid_response', 'no usable Bearer token, perhaps from a proxy', cause);
+    throw foreignAnswer(
+      reply,
+      'invalid_response',
+      'no usable Bearer token, perhaps from a proxy',
+      body ? undefined : new SyntaxError('no JSON'),
+    );
   }
 }
 
