@@ -3,12 +3,15 @@
  * @module
  */
 import { authorizedFetch } from './call/authorizedFetch.ts';
+import { nextHop } from './call/redirects.ts';
+import type { CallingState } from './call/send.ts';
 import type { GivenConfig } from './config/config.ts';
-import { assertUsable, resolveConfig, type Settings } from './config/settings.ts';
+import { assertUsable, resolveConfig, type Settings, TOKEN_REQUEST } from './config/settings.ts';
 import { type OAuthToken, reviveToken } from './core/token.ts';
 import type { Fetch } from './platform/fetch.ts';
 import { createClientState } from './token/clientState.ts';
 import { getToken } from './token/getToken.ts';
+import { requestToken } from './token/grant.ts';
 
 /** Options of a call for a token. */
 export interface TokenOptions {
@@ -83,16 +86,21 @@ export interface Client {
  * ```
  */
 export function createClient(config: GivenConfig): Client {
-  const settings = resolveConfig(config);
-  return connect(settings, settings.token);
+  const settings = resolveConfig(config, TOKEN_REQUEST);
+  return connect(settings, settings.token, { grant: requestToken, nextHop });
 }
 
-function connect(settings: Settings, token: OAuthToken | undefined): Client {
-  const state = createClientState(settings, token);
+/** Makes a client that starts from a token, or from nothing, and does what its entry hands in. */
+export function connect(
+  settings: Settings,
+  token: OAuthToken | undefined,
+  strategy: Pick<CallingState, 'grant' | 'nextHop'>,
+): Client {
+  const state = createClientState(settings, token, strategy);
   return Object.freeze<Client>({
     fetchToken: (options) => getToken(state, { signal: options?.signal, isForced: true }),
     getToken: (options) => getToken(state, { signal: options?.signal }),
-    withToken: (other) => connect(settings, assertUsable(reviveToken(other), settings.dpop)),
+    withToken: (other) => connect(settings, assertUsable(reviveToken(other), settings.dpop), strategy),
     authorizedFetch: (input, init) => authorizedFetch(state, input, init),
   });
 }

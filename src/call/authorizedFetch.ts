@@ -7,11 +7,11 @@ import type { SessionTokenSource } from '../config/config.ts';
 import { report } from '../core/events.ts';
 import type { OAuthToken } from '../core/token.ts';
 import { discard, type Fetch } from '../platform/fetch.ts';
-import type { ClientState } from '../token/clientState.ts';
+import type { Limit } from '../platform/waiting.ts';
 import { getToken, validToken } from '../token/getToken.ts';
 import { rejectToken, renewToken } from '../token/rejectedToken.ts';
 import { type Call, prepareToWait, readCall, SESSION_HEADER } from './call.ts';
-import { type Sent, send } from './send.ts';
+import { type CallingState, type Sent, send } from './send.ts';
 
 /** What an answer may find spent: the M2M session, the bearer, or the nonce of the proof. */
 type Kind = 'session' | 'token' | 'nonce';
@@ -27,7 +27,7 @@ interface Credentials {
 
 /** Sends one call with the client's credentials; same arguments and results as `fetch`. */
 export async function authorizedFetch(
-  state: ClientState,
+  state: CallingState,
   input: Parameters<Fetch>[0],
   init: RequestInit | undefined,
 ): Promise<Response> {
@@ -51,7 +51,9 @@ export async function authorizedFetch(
       headers.set('authorization', `${token.tokenType} ${token.accessToken}`);
       const reason = credentials.replaced.at(-1);
       if (reason) report(settings, { type: 'request_replayed', reason });
-      const response = await send(state, call, token, (sent) => replaceSpent(state, call, credentials, sent));
+      const response = await send(state, call, token, (sent, limit) =>
+        replaceSpent(state, call, credentials, sent, limit),
+      );
       if (response) return response;
     }
   } catch (error) {
@@ -69,7 +71,7 @@ function discardUnsent({ signal, request, options }: Call, reason: unknown): voi
 
 /** Gets the credentials that a call has to wait for. */
 async function obtainToken(
-  state: ClientState,
+  state: CallingState,
   { options, signal }: Call,
   session: Credentials['session'],
 ): Promise<OAuthToken> {
@@ -81,13 +83,14 @@ async function obtainToken(
 
 /** Replaces what an answer finds spent. Returns whether it has: if not, the answer goes to the caller. */
 async function replaceSpent(
-  state: ClientState,
+  state: CallingState,
   call: Call,
   credentials: Credentials,
   sent: Sent,
+  limit: Limit | undefined,
 ): Promise<boolean> {
   const { session, replaced } = credentials;
-  const { hop, token, limit } = sent;
+  const { hop, token } = sent;
   const kind = await findSpent(sent, session);
   if (!kind) return false;
   // A redirect that has changed the method says that what was asked for has been done.
@@ -116,8 +119,9 @@ async function findSpent(
   session: Credentials['session'],
 ): Promise<Kind | undefined> {
   // A browser that follows by itself takes credentials along within one origin only.
-  const { origin } = new URL(hop.options.redirect === 'follow' ? response.url : hop.url);
-  if (!hop.options.headers.has('authorization') || origin !== new URL(hop.url).origin) return undefined;
+  const { redirect, headers } = hop.options;
+  const isOutside = redirect === 'follow' && new URL(response.url).origin !== new URL(hop.url).origin;
+  if (isOutside || !headers.has('authorization')) return undefined;
   if (asksForNonce) return 'nonce';
   if (typeof session === 'object' && (await session.isLapse(response))) return 'session';
   return response.status === 401 ? 'token' : undefined;

@@ -83,7 +83,7 @@ export function readCall(
     url,
     request,
     hasInit,
-    options: Object.assign(options, { headers, method: `${method}`, redirect: 'manual' as const }),
+    options: Object.assign(options, { headers, method, redirect: 'manual' as const }),
     // A redirect's body would not be the one that `integrity` was made for.
     redirect: redirect === 'follow' && integrity ? 'error' : redirect,
     signal,

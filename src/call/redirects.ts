@@ -10,16 +10,18 @@ import { discard, nameOf } from '../platform/fetch.ts';
 import { type Call, type CallOptions, isSafe, SESSION_HEADER, settingsOf } from './call.ts';
 import { isListed } from './origins.ts';
 
-/** One request of a chain. */
+/** One request of a chain: the call itself, or what redirects have made of it. */
 export interface Hop {
   /** The caller's own `Request`, until a redirect leads elsewhere. */
   readonly request?: Request | undefined;
   readonly url: string;
-  /** Those of the call, as far as redirects have not changed them. */
   readonly options: CallOptions;
   /** How many redirects have led here. */
-  readonly redirects: number;
+  readonly redirects?: number;
 }
+
+/** Says what follows an answer; `undefined` if the answer goes to the caller. Each entry has its own rule. */
+export type NextHop = (settings: Settings, call: Call, hop: Hop, response: Response) => Hop | undefined;
 
 /**
  * Follows redirects by hand where the platform shows them, and lets a browser follow where it hides them.
@@ -28,7 +30,7 @@ export interface Hop {
  */
 export function nextHop(settings: Settings, call: Call, hop: Hop, response: Response): Hop | undefined {
   const { ok, status, headers, body } = response;
-  const { url, options, redirects } = hop;
+  const { url, options, redirects = 0 } = hop;
   const location = ok ? null : locationOf(headers);
   const isRefused = call.redirect === 'error';
   const isRedirect = (location !== null || isRefused) && /^30[12378]$/.test(`${status}`);
@@ -87,8 +89,8 @@ function locationOf(headers: Headers): string | null {
  */
 function follow(
   { apiOrigins }: Settings,
-  { request, signal }: Call,
-  { url, options, redirects }: Hop,
+  { request }: Call,
+  { url, options, redirects = 0 }: Hop,
   status: number,
   { href, origin }: URL,
 ): Hop {
@@ -107,7 +109,6 @@ function follow(
     options: {
       ...(request && settingsOf(request)),
       ...options,
-      signal,
       headers: new Headers([...options.headers].filter(isKept)),
       ...(becomesGet && { method: 'GET', body: null }),
     } as CallOptions,

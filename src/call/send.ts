@@ -9,7 +9,12 @@ import { isRequestBound } from '../platform/runtimes.ts';
 import { abortReasonOf, type Limit, startLimit } from '../platform/waiting.ts';
 import type { ClientState } from '../token/clientState.ts';
 import { type Call, isSafe } from './call.ts';
-import { type Hop, nextHop } from './redirects.ts';
+import type { Hop, NextHop } from './redirects.ts';
+
+/** The state of a client that sends calls. */
+export interface CallingState extends ClientState {
+  readonly nextHop: NextHop;
+}
 
 /** What came of one sending. */
 export interface Sent {
@@ -20,8 +25,6 @@ export interface Sent {
   readonly asksForNonce: boolean | undefined;
   /** The token that was sent. */
   readonly token: OAuthToken;
-  /** The time limit, which lasts until the body is read. */
-  readonly limit: Limit | undefined;
 }
 
 /**
@@ -29,10 +32,10 @@ export interface Sent {
  * `isReplaced` says that the call is to be sent again; the answer is then let go of.
  */
 export async function send(
-  state: ClientState,
+  state: CallingState,
   call: Call,
   token: OAuthToken,
-  isReplaced: (sent: Sent) => Promise<boolean>,
+  isReplaced: (sent: Sent, limit: Limit | undefined) => Promise<boolean>,
 ): Promise<Response | undefined> {
   const { timeoutMs } = state.settings;
   const limit = timeoutMs ? startLimit(timeoutAdvice(call.url), timeoutMs, call.signal) : undefined;
@@ -40,9 +43,9 @@ export async function send(
   let response: Response | undefined;
   let isForCaller = false;
   try {
-    const sent = await sendHops(state, call, token, limit);
+    const sent = await sendHops(state, call, token, signal);
     ({ response } = sent);
-    isForCaller = response.ok || !(await isReplaced(sent));
+    isForCaller = response.ok || !(await isReplaced(sent, limit));
     return isForCaller ? response : undefined;
   } catch (error) {
     // Platforms reject with errors of their own instead of the signal's reason.
@@ -57,26 +60,26 @@ export async function send(
 
 /** Sends a call, and what redirects make of it, until an answer is none that is followed by hand. */
 async function sendHops(
-  state: ClientState,
+  state: CallingState,
   call: Call,
   token: OAuthToken,
-  limit: Limit | undefined,
+  signal: AbortSignal | null | undefined,
 ): Promise<Sent> {
   const { settings } = state;
   const { dpop, fetch } = settings;
-  const { request, url, options } = call;
-  let hop: Hop = { request, url, options, redirects: 0 };
+  let hop: Hop = call;
   for (;;) {
     const proof = dpop && (await prove(dpop, hop, token));
     // Tracing libraries change the options that they get.
-    const copy = { ...hop.options, ...(limit && { signal: limit.signal }) };
+    const copy: RequestInit = { ...hop.options };
+    if (signal) copy.signal = signal;
     if (!call.clone) keepClone(call);
     else if (!isSafe(hop.options.method))
-      copy.body = options.body ??= await readClone(call.clone, copy.signal ?? call.signal);
+      copy.body = call.options.body ??= await readClone(call.clone, signal);
     const response = assertResponse(await fetch(hop.request ?? hop.url, copy));
     const asksForNonce = proof && dpop?.noteNonce(proof, response) === 'nonce';
-    const next = nextHop(settings, call, hop, response);
-    if (!next) return { response, hop, asksForNonce, token, limit };
+    const next = state.nextHop(settings, call, hop, response);
+    if (!next) return { response, hop, asksForNonce, token };
     hop = next;
   }
 }

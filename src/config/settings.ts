@@ -31,19 +31,17 @@ export interface Settings extends Transport {
   readonly canRenew: boolean;
   readonly scope: string | undefined;
   readonly params: Readonly<Record<string, string | readonly string[]>>;
-  readonly clockSkewSeconds: number;
+  readonly clockSkew: number;
   readonly token: OAuthToken | undefined;
-  readonly tokenProvider: OAuthTokenProvider | undefined;
-  readonly onTokenUpdate: ((token: OAuthToken) => unknown) | undefined;
+  readonly oauthTokenProvider?: OAuthTokenProvider | undefined;
+  readonly oauthOnTokenUpdate?: ((token: OAuthToken) => unknown) | undefined;
   readonly sessionToken: string | SessionTokenSource | undefined;
   readonly tokenUrl: string;
   readonly apiOrigins: readonly string[];
   readonly revocationUrl?: string | undefined;
   readonly sessionUrl?: string | undefined;
   readonly allowInsecureRequests?: boolean | undefined;
-  readonly attempts: number;
-  readonly baseDelay: number;
-  readonly maxDelay: number;
+  readonly retry: RetryOptions;
   readonly waitUntil?: ((promise: Promise<unknown>) => unknown) | undefined;
   readonly dpop?: Dpop | undefined;
   readonly onEvent?: ((event: ClientEvent) => unknown) | undefined;
@@ -55,26 +53,25 @@ export interface Settings extends Transport {
  *
  * @throws `TypeError` that names the option and the rule, never the value
  */
-export function resolveConfig(config: GivenConfig): Settings {
+export function resolveConfig(config: GivenConfig, rules: GrantRules): Settings {
+  const optionRules: OptionRules = { ...OPTIONS, ...rules.options };
+  const credentialRules: CredentialRules = { ...CREDENTIALS, ...rules.credentials };
   const {
     clientCredentialsAuthCredentials,
-    retry,
     environment,
     timeout: timeoutMs,
     vZM2mToken: sessionToken,
     ...options
-  } = checkOptions(config ?? {}, OPTIONS);
+  } = checkOptions(config ?? {}, optionRules);
   const {
     oauthClientId: clientId,
     oauthClientSecret: clientSecret,
     oauthScopes,
     oauthToken,
-    oauthClockSkew: clockSkewSeconds,
+    oauthClockSkew: clockSkew,
     oauthParams,
-    oauthTokenProvider: tokenProvider,
-    oauthOnTokenUpdate: onTokenUpdate,
-    clientAuthentication,
-  } = checkOptions(clientCredentialsAuthCredentials, CREDENTIALS);
+    ...others
+  } = checkOptions(clientCredentialsAuthCredentials, credentialRules);
   if (options.dpop && typeof sessionToken === 'object')
     throw new TypeError('dpop must be absent beside createSession');
   return {
@@ -83,16 +80,13 @@ export function resolveConfig(config: GivenConfig): Settings {
     clientId,
     clientSecret,
     scope: oauthScopes.join(' ') || undefined,
-    token: oauthToken && assertUsable(reviveToken(oauthToken), options.dpop),
-    clockSkewSeconds,
-    params: freezeParams(oauthParams),
-    tokenProvider,
-    onTokenUpdate,
-    clientAuthentication,
-    canRenew: Boolean(clientSecret || !clientAuthentication.needsSecret || tokenProvider),
+    token: oauthToken && assertUsable(oauthToken, options.dpop),
+    clockSkew,
+    params: oauthParams,
+    canRenew: Boolean(clientSecret || !others.clientAuthentication.needsSecret || others.oauthTokenProvider),
     // These stand last: an object that begins with spread members takes 700 bytes more.
     ...options,
-    ...checkOptions(retry, RETRY),
+    ...others,
     ...settleEnvironment(environment),
   };
 }
@@ -128,8 +122,8 @@ interface AnyConfig extends ClientOptions {
 }
 
 /**
- * How an option is judged, given the other options, and the rule in words. The function may also throw an
- * error of its own.
+ * How an option is judged, given the other options, and the rule in words. Where the function returns an
+ * object, that is what is kept instead of the option. It may also throw an error of its own.
  */
 type Rule<T> = readonly [isGood: (value: unknown, options: Partial<T>) => unknown, words: string];
 /**
@@ -155,8 +149,9 @@ export function checkOptions<T extends object, D extends keyof T = never>(
   for (const name of known as (keyof T & string)[]) {
     const [isGood, words, standard] = rules[name] as readonly [...rule: Rule<T>, standard?: T[typeof name]];
     const { [name]: value = standard as T[typeof name] } = options;
-    if (value !== undefined && !isGood(value, options)) throw new TypeError(`${name} must be ${words}`);
-    options[name] = value;
+    const judged = value === undefined || isGood(value, options);
+    if (!judged) throw new TypeError(`${name} must be ${words}`);
+    options[name] = (typeof judged === 'object' ? judged : value) as T[typeof name];
   }
   return options as unknown as Complete<T, D>;
 }
@@ -166,30 +161,57 @@ const AMOUNT = 'a finite number, 0 or more';
 const CALLABLE = 'a function';
 const ENDPOINT = 'an https URL without credentials; http needs a loopback host or allowInsecureRequests';
 
-const CREDENTIALS: Rules<
+type CredentialRules = Rules<
   ClientCredentials,
   'oauthClientId' | 'oauthScopes' | 'oauthClockSkew' | 'oauthParams' | 'clientAuthentication'
-> = {
+>;
+
+/** The options that only a token request needs. */
+type GrantCredential = 'oauthClientSecret' | 'oauthParams' | 'clientAuthentication';
+
+const CREDENTIALS: Omit<CredentialRules, GrantCredential> = {
   oauthClientId: [asText, TEXT, null],
-  // Files end with a line break, which is no part of the secret.
-  oauthClientSecret: [(value) => /^.+$/.test(asText(value) ?? ''), 'a non-empty string without line breaks'],
   oauthScopes: [
     (value) => isTexts(value) && value.every((scope) => /^[!#-[\]-~]+$/.test(scope)),
     'an array of strings without spaces',
     [],
   ],
-  oauthToken: [isObject, 'an object'],
+  oauthToken: [(value) => isObject(value) && reviveToken(value), 'an object'],
   oauthClockSkew: [isAmount, AMOUNT, 10],
-  oauthParams: [isParams, 'an object of strings or arrays, without grant_type, scope and client_…', {}],
   oauthTokenProvider: [isCallable, CALLABLE],
   oauthOnTokenUpdate: [isCallable, CALLABLE],
-  clientAuthentication: [isCallable, CALLABLE, clientSecretBasic],
 };
 
-const RETRY: Rules<RetryOptions, keyof RetryOptions> = {
-  attempts: [(value) => Number.isInteger(value) && Number(value) > 0, 'a whole number, 1 or more', 3],
-  baseDelay: [isAmount, AMOUNT, 500],
-  maxDelay: [isAmount, AMOUNT, 5_000],
+/** The rules for the options that only a token request needs. Each entry has its own. */
+export interface GrantRules {
+  readonly credentials: Pick<CredentialRules, GrantCredential>;
+  readonly options: Pick<OptionRules, 'retry'>;
+}
+
+/** The rules of the main entry, which makes token requests. */
+export const TOKEN_REQUEST: GrantRules = {
+  credentials: {
+    // Files end with a line break, which is no part of the secret.
+    oauthClientSecret: [
+      (value) => /^.+$/.test(asText(value) ?? ''),
+      'a non-empty string without line breaks',
+    ],
+    oauthParams: [
+      (value) => isParams(value) && freezeParams(value),
+      'an object of strings or arrays, without grant_type, scope and client_…',
+      {},
+    ],
+    clientAuthentication: [isCallable, CALLABLE, clientSecretBasic],
+  },
+  options: {
+    retry: [(value) => isObject(value) && checkOptions(value, RETRY), 'an object like { attempts: 1 }', {}],
+  },
+};
+
+const RETRY: Rules<RetryOptions> = {
+  attempts: [(value) => Number.isInteger(value) && Number(value) > 0, 'a whole number, 1 or more'],
+  baseDelay: [isAmount, AMOUNT],
+  maxDelay: [isAmount, AMOUNT],
 };
 
 const ENVIRONMENT: Rules<CustomEnvironment, 'tokenUrl' | 'apiOrigins'> = {
@@ -204,10 +226,12 @@ const ENVIRONMENT: Rules<CustomEnvironment, 'tokenUrl' | 'apiOrigins'> = {
   allowInsecureRequests: [(value) => typeof value === 'boolean', 'a boolean'],
 };
 
-export const OPTIONS: Rules<
+type OptionRules = Rules<
   AnyConfig,
   'clientCredentialsAuthCredentials' | 'timeout' | 'environment' | 'fetch' | 'retry'
-> = {
+>;
+
+export const OPTIONS: Omit<OptionRules, 'retry'> = {
   clientCredentialsAuthCredentials: [isObject, 'an object', null],
   vZM2mToken: [
     (value) => asHeaderText(value) ?? isCallable(Object(value).getSessionToken),
@@ -220,13 +244,12 @@ export const OPTIONS: Rules<
     'Production',
   ],
   fetch: [isCallable, CALLABLE, globalFetch],
-  retry: [isObject, 'an object like { attempts: 1 }', {}],
   waitUntil: [isCallable, CALLABLE],
   dpop: [(value) => isCallable(Object(value).createProof), 'from createDpop'],
   onEvent: [isCallable, CALLABLE],
 };
 
-function isParams(value: unknown): boolean {
+function isParams(value: unknown): value is Settings['params'] {
   const reserved = /^(grant_type|scope|client_(id|secret|assertion(_type)?))$/;
   return (
     isObject(value) &&

@@ -8,6 +8,7 @@ import { describeFailure, report } from '../core/events.ts';
 import { nameOf } from '../platform/fetch.ts';
 import { storeFailureReason } from '../stores/storeFailure.ts';
 import { nextFailure } from '../token/outageGuard.ts';
+import { retryAfterMs } from '../token/retry.ts';
 import { endpointOf, type UsedAccount } from './account.ts';
 import { loginDueAtMs } from './belief.ts';
 import type { SessionReply } from './fate.ts';
@@ -49,7 +50,7 @@ export function requestFailed(
 export function loginFailed(account: UsedAccount, reply: SessionReply): ApiError {
   const check = /40[45]|41[35]/.test(`${reply.response?.status}`) ? 'check sessionUrl; ' : '';
   const error = requestFailed(account, '/login', reply, check);
-  account.failure = nextFailure(account.failure, error, 'exchange');
+  account.failure = nextFailure(account.failure, error, 'exchange', retryAfterMs(error));
   // How long the next login waits follows from the error, whose answer may ask for more.
   error.message += sayNext(account.belief.record, account.failure.atMs + account.failure.delayMs);
   return error;

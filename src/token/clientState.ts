@@ -9,9 +9,13 @@ import type { Flight } from '../platform/flight.ts';
 import { endMs, type HeldToken } from './heldToken.ts';
 import type { Failure } from './outageGuard.ts';
 
+/** Gets a token for a renewal by the client's own means. */
+export type Grant = (state: ClientState, renewal: Renewal, signal: AbortSignal) => Promise<OAuthToken>;
+
 /** The state of one client. */
 export interface ClientState {
   readonly settings: Settings;
+  readonly grant: Grant;
   held: HeldToken | undefined;
   /** The renewal under way. */
   flight?: Renewal | undefined;
@@ -52,7 +56,15 @@ export type RenewalOutcome =
   | { readonly token: OAuthToken; readonly error?: never }
   | { readonly token?: never; readonly error: unknown };
 
-/** The state of a client that starts from a token, or from nothing. Reads no clock. */
-export function createClientState(settings: Settings, token: OAuthToken | undefined): ClientState {
-  return { settings, held: token && { token, validUntilMs: endMs(token, settings.clockSkewSeconds) } };
+/**
+ * The state of a client that starts from a token, or from nothing, with what its entry hands in. Reads no
+ * clock.
+ */
+export function createClientState<Strategy extends Pick<ClientState, 'grant'>>(
+  settings: Settings,
+  token: OAuthToken | undefined,
+  strategy: Strategy,
+): ClientState & Strategy {
+  const held = token && { token, validUntilMs: endMs(token, settings.clockSkew) };
+  return { settings, held, ...strategy };
 }

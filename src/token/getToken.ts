@@ -76,7 +76,7 @@ function usableToken({ held }: ClientState, { isForced, rejected }: TokenWish): 
 /** The last failure, while it blocks a renewal that nobody has begun yet. `fetchToken` always asks. */
 function blockedOutcome({ settings, failure, flight }: ClientState, { isForced }: TokenWish) {
   if (flight || isForced) return undefined;
-  return blockingFailure(failure, settings.tokenProvider ? 'provider' : 'exchange');
+  return blockingFailure(failure, settings.oauthTokenProvider ? 'provider' : 'exchange');
 }
 
 /** What comes of the renewal under way, or of a new one. `undefined`: that is no answer to this caller. */
@@ -86,7 +86,7 @@ async function renewalOutcome(state: ClientState, wish: TokenWish): Promise<Rene
   const renewal = state.flight ?? startRenewal(state, wish);
   // With a provider, a renewal that others have begun may be served from a store, which is no answer to an
   // explicit `fetchToken`.
-  const isShared = !isForced || renewal.isForced || !state.settings.tokenProvider;
+  const isShared = !isForced || renewal.isForced || !state.settings.oauthTokenProvider;
   if (isShared) renewal.isAhead = false;
   const outcome = await waitForFlight(state, renewal, { signal, isJoined });
   // A provider that hangs would hang for another minute.

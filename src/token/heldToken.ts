@@ -55,7 +55,7 @@ export function holdNew(
     // the skew. It is asked for again two seconds later at the earliest, since the server's clock may be
     // behind. Refreshing it ahead would bring the same token.
     validUntilMs: Math.max(
-      endMs(token, isRepeated ? 0 : settings.clockSkewSeconds),
+      endMs(token, isRepeated ? 0 : settings.clockSkew),
       nowMs + (isRepeated ? 2_000 : 1_000),
     ),
     refreshAtMs: isRepeated ? Infinity : refreshAtMs(settings, token, nowMs),
@@ -66,8 +66,8 @@ export function holdNew(
 }
 
 /** When a token ends, less the skew. */
-export function endMs({ expiry = Infinity }: OAuthToken, clockSkewSeconds = 0): number {
-  return (expiry - clockSkewSeconds) * 1000;
+export function endMs({ expiry = Infinity }: OAuthToken, clockSkew = 0): number {
+  return (expiry - clockSkew) * 1000;
 }
 
 /**
@@ -77,7 +77,5 @@ export function endMs({ expiry = Infinity }: OAuthToken, clockSkewSeconds = 0): 
 export function refreshAtMs(settings: Settings, token: OAuthToken, nowMs: number): number {
   const { expiry = Infinity, expiresIn = expiry - nowMs / 1000 } = token;
   const aheadMs = Math.min(300, expiresIn / 5) * (1000 + Math.random() * 500);
-  return settings.canRenew
-    ? Math.max(endMs(token, settings.clockSkewSeconds) - aheadMs, nowMs + 1_000)
-    : Infinity;
+  return settings.canRenew ? Math.max(endMs(token, settings.clockSkew) - aheadMs, nowMs + 1_000) : Infinity;
 }

@@ -4,7 +4,6 @@
  * @module
  */
 import { isLately } from '../core/lately.ts';
-import { retryAfterMs } from './retry.ts';
 
 /**
  * What may be tried, and may fail: a refresh ahead of the token's end, an exchange that is needed, a
@@ -25,13 +24,18 @@ export interface Failure {
 
 /**
  * The failure that follows `last` (`undefined` after a success). It holds for twice as long as that, or for
- * longer if the server asks.
+ * longer if the server asks: `askedMs`.
  */
-export function nextFailure(last: Failure | undefined, error: unknown, failed: Attempted): Failure {
+export function nextFailure(
+  last: Failure | undefined,
+  error: unknown,
+  failed: Attempted,
+  askedMs = 0,
+): Failure {
   // Doubled is this client's own delay. What a server has asked for says nothing of the next time.
   const ownDelayMs = Math.min((last?.ownDelayMs ?? 500) * 2, 30_000);
-  const askedMs = Math.min(retryAfterMs(error) ?? 0, 300_000);
-  return { error, failed, atMs: Date.now(), ownDelayMs, delayMs: Math.max(ownDelayMs, askedMs) };
+  const delayMs = Math.max(ownDelayMs, Math.min(askedMs, 300_000));
+  return { error, failed, atMs: Date.now(), ownDelayMs, delayMs };
 }
 
 /**

@@ -10,12 +10,10 @@ import { ApiError } from '../core/errors.ts';
 import { type ClientEvent, callHook, describeFailure, report } from '../core/events.ts';
 import { createToken, isExpired, type OAuthToken } from '../core/token.ts';
 import { startFlight } from '../platform/flight.ts';
-import { runWithin, throwIfAborted } from '../platform/waiting.ts';
+import { runWithin } from '../platform/waiting.ts';
 import type { ClientState, Renewal, RenewalOutcome } from './clientState.ts';
-import { exchange } from './exchange.ts';
 import { holdNew } from './heldToken.ts';
-import { type Attempted, blockingFailure, nextFailure } from './outageGuard.ts';
-import { withRetries } from './retry.ts';
+import { type Attempted, nextFailure } from './outageGuard.ts';
 
 /** Why a renewal is begun. */
 interface RenewalReason {
@@ -62,7 +60,7 @@ async function renew(state: ClientState, renewal: Renewal): Promise<RenewalOutco
       'a renewal: check the network and oauthTokenProvider',
       60_000,
       undefined,
-      (signal) => (settings.tokenProvider ? askProvider : makeExchange)(state, renewal, signal),
+      (signal) => (settings.oauthTokenProvider ? askProvider : state.grant)(state, renewal, signal),
     );
     // A token that comes late does not replace one that a later renewal has brought meanwhile.
     const isLate = state.flight !== renewal && state.held !== renewal.held;
@@ -95,38 +93,28 @@ function remember(state: ClientState, renewal: Renewal, given: OAuthToken): OAut
   const held = holdNew(settings, given, state.held, renewal.rejected);
   state.held = held;
   if (held.isNews) {
-    void callHook(settings.onTokenUpdate, held.token, (error) =>
+    void callHook(settings.oauthOnTokenUpdate, held.token, (error) =>
       report(settings, { type: 'token_update_failed', code: describeFailure(error).code }),
     );
   }
   return held.token;
 }
 
-function countFailure(state: ClientState, renewal: Renewal, error: unknown, failed: Attempted): void {
-  state.failure = nextFailure(state.failure, error, renewal.isAhead ? 'refresh_ahead' : failed);
+/** Counts a failure of a renewal. `askedMs` is how long the server asks to wait, if it does. */
+export function countFailure(
+  state: ClientState,
+  renewal: Renewal,
+  error: unknown,
+  failed: Attempted,
+  askedMs?: number,
+): void {
+  state.failure = nextFailure(state.failure, error, renewal.isAhead ? 'refresh_ahead' : failed, askedMs);
   renewal.isCounted = true;
-}
-
-async function makeExchange(state: ClientState, renewal: Renewal, signal: AbortSignal): Promise<OAuthToken> {
-  const { settings } = state;
-  // A renewal whose time is over makes no request and counts nothing any more, whatever a provider still
-  // does.
-  throwIfAborted(signal);
-  renewal.blockedBy = renewal.isForced
-    ? undefined
-    : blockingFailure(state.failure, renewal.isAhead ? 'refresh_ahead' : 'exchange');
-  if (renewal.blockedBy) throw renewal.blockedBy.error;
-  try {
-    return await withRetries(settings, signal, () => exchange(settings, signal, () => renewal.attempts++));
-  } catch (error) {
-    if (!signal.aborted) countFailure(state, renewal, error, 'exchange');
-    throw error;
-  }
 }
 
 async function askProvider(state: ClientState, renewal: Renewal, signal: AbortSignal): Promise<OAuthToken> {
   const { settings } = state;
-  const { tokenUrl, clientId, scope, params, clockSkewSeconds: clockSkew, dpop } = settings;
+  const { tokenUrl, clientId, scope, params, clockSkew, dpop } = settings;
   const context: ProviderContext = Object.freeze({
     tokenUrl,
     clientId,
@@ -134,11 +122,11 @@ async function askProvider(state: ClientState, renewal: Renewal, signal: AbortSi
     params,
     clockSkew,
     isForced: renewal.isForced,
-    fetchToken: () => makeExchange(state, renewal, signal),
+    fetchToken: () => state.grant(state, renewal, signal),
     report: (event: ClientEvent) => report(settings, event),
     ...(dpop && { binding: await dpop.getThumbprint() }),
   });
-  const given = await settings.tokenProvider?.(renewal.held?.token, context);
+  const given = await settings.oauthTokenProvider?.(renewal.held?.token, context);
   try {
     const token = assertUsable(createToken(given, Date.now()), dpop);
     // A token that an exchange has just brought serves those who waited for it, however short its life.

@@ -18,18 +18,13 @@ export async function withRetries<T>(
   signal: AbortSignal,
   attempt: () => Promise<T>,
 ): Promise<T> {
+  const { attempts = 3, baseDelay = 500, maxDelay = 5_000 } = settings.retry;
   for (let tries = 1; ; tries++) {
     try {
       return await attempt();
     } catch (error) {
-      const delayMs =
-        retryAfterMs(error) ??
-        Math.random() * Math.min(settings.maxDelay, settings.baseDelay * 2 ** (tries - 1));
-      if (
-        tries >= settings.attempts ||
-        delayMs > settings.maxDelay ||
-        !(error instanceof ApiError && isPassing(error))
-      )
+      const delayMs = retryAfterMs(error) ?? Math.random() * Math.min(maxDelay, baseDelay * 2 ** (tries - 1));
+      if (tries >= attempts || delayMs > maxDelay || !(error instanceof ApiError && isPassing(error)))
         throw error;
       report(settings, {
         type: 'retry_waiting',

@@ -3,7 +3,7 @@
  * @module
  */
 import type { GivenConfig } from '../config/config.ts';
-import { resolveConfig } from '../config/settings.ts';
+import { resolveConfig, TOKEN_REQUEST } from '../config/settings.ts';
 import { type OAuthToken, reviveToken } from '../core/token.ts';
 import { postForm } from './exchange.ts';
 
@@ -20,7 +20,7 @@ import { postForm } from './exchange.ts';
  * @see RFC 7009 section 2.1
  */
 export async function revokeToken(config: GivenConfig, token: OAuthToken): Promise<void> {
-  const settings = resolveConfig(config);
+  const settings = resolveConfig(config, TOKEN_REQUEST);
   const { accessToken } = reviveToken(token);
   const { revocationUrl: url } = settings;
   if (!url) throw new TypeError('environment.revocationUrl must be given to revoke a token');

@@ -422,17 +422,17 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
   [
     'the credentials at the top',
     () => createClient({ oauthClientId: 'invented-key' } as unknown as ClientConfig),
-    'TypeError: unknown option oauthClientId; known options: clientCredentialsAuthCredentials, vZM2mToken, timeout, environment, fetch, retry, waitUntil, dpop, onEvent',
+    'TypeError: unknown option oauthClientId; known options: clientCredentialsAuthCredentials, vZM2mToken, timeout, environment, fetch, waitUntil, dpop, onEvent, retry',
   ],
   [
     'a typo in an option',
     () => make({ oauthScope: [] }),
-    'TypeError: unknown option oauthScope; known options: oauthClientId, oauthClientSecret, oauthScopes, oauthToken, oauthClockSkew, oauthParams, oauthTokenProvider, oauthOnTokenUpdate, clientAuthentication',
+    'TypeError: unknown option oauthScope; known options: oauthClientId, oauthScopes, oauthToken, oauthClockSkew, oauthTokenProvider, oauthOnTokenUpdate, oauthClientSecret, oauthParams, clientAuthentication',
   ],
   [
     'a name that every object has',
     () => make({ constructor: Object }),
-    'TypeError: unknown option constructor; known options: oauthClientId, oauthClientSecret, oauthScopes, oauthToken, oauthClockSkew, oauthParams, oauthTokenProvider, oauthOnTokenUpdate, clientAuthentication',
+    'TypeError: unknown option constructor; known options: oauthClientId, oauthScopes, oauthToken, oauthClockSkew, oauthTokenProvider, oauthOnTokenUpdate, oauthClientSecret, oauthParams, clientAuthentication',
   ],
   ['scopes as one string', () => make({ oauthScopes: 'discovery:read' }), SCOPE_RULE],
   [
