@@ -10,6 +10,8 @@ const MOST_BYTES = {
   // About 1,000 bytes are messages that say what to do, 1,400 what keeps secrets, redirects and settings as
   // `fetch` has them.
   createClient: 9_800,
+  // The same for a page, which makes no token request.
+  'createClient of thingspace-auth/browser': 7_200,
   createSession: 4_800,
   storedToken: 1_300,
   redisStore: 450,
@@ -42,6 +44,24 @@ describe('a bundle', async () => {
     const { weight } = await measure(use('createClient'));
     assert.ok(weight > 1000, 'nothing was bundled');
     assert.ok(weight <= MOST_BYTES.createClient, `it weighs ${weight} bytes`);
+  });
+
+  test(`of { createClient } of the browser entry weighs at most ${MOST_BYTES['createClient of thingspace-auth/browser']} bytes, and can make no token request`, async () => {
+    const { weight, code } = await measure(use('createClient', 'thingspace-auth/browser'));
+    const main = await measure(use('createClient'));
+
+    assert.ok(weight <= MOST_BYTES['createClient of thingspace-auth/browser'], `it weighs ${weight} bytes`);
+    for (const word of [
+      'grant_type',
+      'client_credentials',
+      'invalid_client',
+      'baseDelay',
+      'location',
+      'Basic ',
+    ]) {
+      assert.ok(main.code.includes(word), `the main entry has no ${word} either`);
+      assert.ok(!code.includes(word), word);
+    }
   });
 
   for (const [name, entry] of [

@@ -1,0 +1,107 @@
+/**
+ * thingspace-auth/browser: the client for pages and service workers, which everybody can read. It holds no
+ * secret and makes no token request.
+ * @module
+ */
+import { nextHopInPage } from './call/redirects.ts';
+import { type Client, connect } from './client.ts';
+import type { ClientAuthentication } from './config/clientAuthentication.ts';
+import type { GivenConfig } from './config/config.ts';
+import { type GrantRules, resolveConfig } from './config/settings.ts';
+import { ApiError } from './core/errors.ts';
+import type { OAuthToken } from './core/token.ts';
+
+export type { Client, TokenOptions } from './client.ts';
+export type {
+  ClientConfig,
+  ClientCredentials,
+  ClientOptions,
+  CustomEnvironmentConfig,
+  GivenConfig,
+  ImpossibleConfig,
+  KnownScopesConfig,
+  NamedEnvironmentConfig,
+  OAuthTokenProvider,
+  ProviderContext,
+  SessionTokenSource,
+  VariablesConfig,
+} from './config/config.ts';
+export { type CustomEnvironment, Environment } from './config/environments.ts';
+export { type OauthScope, OauthScopeEnum } from './config/scopes.ts';
+export type { AnyApiError, ApiErrorCode, ApiErrorFields } from './core/errors.ts';
+export { ApiError, OAuthProviderError } from './core/errors.ts';
+export type { ClientEvent, EventCode, Report } from './core/events.ts';
+export { isExpired, type OAuthToken, reviveToken } from './core/token.ts';
+export type { Fetch } from './platform/fetch.ts';
+export { createBrowserClient as createClient };
+
+/** A configuration for a page: without a secret, and without what only a token request needs. */
+export type BrowserConfig = GivenConfig & {
+  /** Who the client is. */
+  readonly clientCredentialsAuthCredentials: {
+    /** Keep it on a server. */
+    readonly oauthClientSecret?: undefined;
+    /** There is no token request that could carry them. */
+    readonly oauthParams?: undefined;
+    /** There is nothing to prove without a token request. */
+    readonly clientAuthentication?: undefined;
+  };
+  /** There is no token request to repeat. */
+  readonly retry?: undefined;
+};
+
+/**
+ * Makes a client for a page or a service worker: that of `thingspace-auth` without the token request. Give an
+ * `oauthTokenProvider` that asks your own server for a token, or an `oauthToken`. Where neither has a valid
+ * token, calls reject with an `ApiError` `no_credentials`.
+ *
+ * Browsers do not say where a redirect leads. They follow that of a GET or HEAD, which is sent once more for
+ * it. With another method, a session or a DPoP proof, a redirect is a `TypeError`. An answer that shows its
+ * redirect goes to the caller.
+ *
+ * Touches no network, starts no timer, draws no random number and reads no clock.
+ *
+ * @throws `TypeError` that names the option and the rule, never the value. Also for `oauthClientSecret`,
+ *   `oauthParams`, `clientAuthentication` and `retry`
+ * @example
+ * ```ts
+ * import { createClient } from 'thingspace-auth/browser';
+ *
+ * const { authorizedFetch } = createClient({
+ *   clientCredentialsAuthCredentials: {
+ *     oauthClientId: 'key',
+ *     oauthTokenProvider: async () => (await fetch('/thingspace-token')).json(),
+ *   },
+ * });
+ * const response = await authorizedFetch('https://5gedge.verizon.com/api/mec/eds/regions');
+ * ```
+ */
+function createBrowserClient(config: BrowserConfig): Client {
+  const settings = resolveConfig(config, NO_TOKEN_REQUEST);
+  return connect(settings, settings.token, { grant: refuseGrant, nextHop: nextHopInPage });
+}
+
+const ABSENT = 'absent: everybody can read a page';
+
+/** What stands for options that are absent. */
+const NOTHING = {};
+const NO_AUTHENTICATION: ClientAuthentication = /* @__PURE__ */ Object.assign(() => {}, {
+  needsSecret: true,
+});
+
+const NO_TOKEN_REQUEST: GrantRules = {
+  credentials: {
+    oauthClientSecret: [isAbsent, ABSENT],
+    oauthParams: [isAbsent, ABSENT, NOTHING],
+    clientAuthentication: [isAbsent, ABSENT, NO_AUTHENTICATION],
+  },
+  options: { retry: [isAbsent, ABSENT, NOTHING] },
+};
+
+function isAbsent(value: unknown): boolean {
+  return value === NOTHING || value === NO_AUTHENTICATION;
+}
+
+async function refuseGrant(): Promise<OAuthToken> {
+  throw new ApiError('No valid token: give oauthToken or oauthTokenProvider', { code: 'no_credentials' });
+}
