@@ -1,6 +1,6 @@
 // A page that calls the API itself, with a token from your backend (browser-backend.ts). The secret never
 // comes here. The API must allow the page's origin (CORS).
-import { createClient, type OAuthToken } from 'thingspace-auth';
+import { createClient, type OAuthToken } from 'thingspace-auth/browser';
 
 async function askBackend(): Promise<OAuthToken> {
   const response = await fetch('/thingspace-token');

@@ -1,7 +1,7 @@
 // A service worker: pages call the API with plain fetch, and never see the token. It comes from your backend
 // (browser-backend.ts). A page starts it with
 //   navigator.serviceWorker.register('/service-worker.js', { type: 'module' })
-import { createClient, type OAuthToken } from 'thingspace-auth';
+import { createClient, type OAuthToken } from 'thingspace-auth/browser';
 
 declare const self: ServiceWorkerGlobalScope;
 

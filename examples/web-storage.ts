@@ -1,18 +1,25 @@
-// Keeps the token in local storage, where all tabs of the page's origin share it. A client secret may never
-// reach a browser: the page's own backend answers /token with its client's token, and passes the API calls
-// on.
-import { createClient, noClientAuthentication } from 'thingspace-auth';
+// Keeps the token in local storage, where all tabs of the page's origin share it. The secret never comes
+// here: your backend hands out the token (browser-backend.ts), and passes the API calls on.
+import { createClient, type OAuthToken } from 'thingspace-auth/browser';
 import { storedToken } from 'thingspace-auth/stores';
 import { webStore } from 'thingspace-auth/stores/web';
 
-const client = createClient({
+async function askBackend(): Promise<OAuthToken> {
+  const response = await fetch('/thingspace-token');
+  if (!response.ok) throw new Error(`The backend answered ${response.status}`);
+  return response.json();
+}
+
+const shared = storedToken(webStore(localStorage, { locks: navigator.locks }));
+
+const { authorizedFetch } = createClient({
   clientCredentialsAuthCredentials: {
-    oauthClientId: 'OAuthClientId',
-    clientAuthentication: noClientAuthentication,
-    oauthTokenProvider: storedToken(webStore(localStorage, { locks: navigator.locks })),
+    oauthClientId: 'your-key',
+    // Where the store has no token, it asks the backend, since a page makes no token request.
+    oauthTokenProvider: (lastToken, context) => shared(lastToken, { ...context, fetchToken: askBackend }),
   },
-  environment: { tokenUrl: `${location.origin}/token`, apiOrigins: [location.origin] },
+  environment: { tokenUrl: `${location.origin}/thingspace-token`, apiOrigins: [location.origin] },
 });
 
-const response = await client.authorizedFetch(`${location.origin}/api/mec/eds/regions`);
+const response = await authorizedFetch('/api/mec/eds/regions');
 document.body.textContent = await response.text();

@@ -45,6 +45,11 @@ async function sizes() {
   const none = { minified: 0, weight: 0 };
   const rows = [
     row('`createClient`', client, none),
+    row(
+      '`createClient` of `thingspace-auth/browser`',
+      await measure(use('createClient', 'thingspace-auth/browser')),
+      none,
+    ),
     row('all of `thingspace-auth`', await measure(ALL), none),
   ];
   for (const [name, entry] of ADDITIONS) {

@@ -8,6 +8,7 @@ import {
   reviveToken,
   revokeToken,
 } from 'thingspace-auth';
+import { createClient as createPageClient } from 'thingspace-auth/browser';
 import { discover } from 'thingspace-auth/discover';
 import { createDpop } from 'thingspace-auth/dpop';
 import { clientSecretJwt, importKey, privateKeyJwt } from 'thingspace-auth/jwt';
@@ -413,6 +414,65 @@ const CASES = [
     'hidden redirects',
   ],
   [
+    'in a page gets tokens from its provider only, renews after 401 and sends the call again',
+    async (place) => {
+      const { authorizedFetch, asked } = createPage(place);
+
+      const response = await authorizedFetch(place.url('api/first-token-revoked'), {
+        method: 'POST',
+        body: 'text',
+      });
+
+      const { method, authorization, body } = await response.json();
+      equal([method, authorization, body], ['POST', 'Bearer invented-token-2', 'text']);
+      equal([asked.length, await place.count('token')], [2, 0]);
+    },
+  ],
+  [
+    'in a page refuses a secret, and has no token without a provider',
+    async (place) => {
+      let error;
+      try {
+        createPageClient(place.config());
+      } catch (thrown) {
+        error = thrown;
+      }
+      const { authorizedFetch } = createPage(place, { oauthTokenProvider: undefined });
+
+      equal(`${error}`, 'TypeError: oauthClientSecret must be absent: everybody can read a page');
+      equal(await failure(authorizedFetch(place.url('api/echo'))), 'ApiError no_credentials');
+      equal(await place.seen(), []);
+    },
+  ],
+  [
+    'in a page hands back a redirect that shows, and goes nowhere',
+    async (place) => {
+      const { authorizedFetch } = createPage(place);
+
+      const response = await authorizedFetch(place.moved(302, place.otherUrl('api/echo')));
+
+      equal([response.status, response.headers.get('location')], [302, place.otherUrl('api/echo')]);
+      equal(await place.count('api/echo'), 0);
+    },
+    'visible redirects',
+  ],
+  [
+    'in a page lets the browser follow a GET, without the bearer at another origin, and refuses a POST',
+    async (place) => {
+      const { authorizedFetch } = createPage(place);
+      const moved = place.moved(307, place.otherUrl('api/echo'));
+
+      const inside = await authorizedFetch(place.moved(302, place.url('api/echo')));
+      const outside = await authorizedFetch(moved);
+
+      equal((await inside.json()).authorization, 'Bearer invented-token-1');
+      const { place: where, authorization } = await outside.json();
+      equal([where, authorization], ['outside', undefined]);
+      equal(await failure(authorizedFetch(moved, { method: 'POST', body: 'text' })), 'TypeError undefined');
+    },
+    'hidden redirects',
+  ],
+  [
     'refuses a redirect of a POST and of a call with a session, which go nowhere else',
     async (place) => {
       const { authorizedFetch } = place.createClient();
@@ -731,6 +791,20 @@ function createPlace(origin, other, folder) {
       while ((await count(path)) === 0) await new Promise((resolve) => setTimeout(resolve, 10));
     },
   };
+}
+
+/** A client of the browser entry, whose provider gives numbered tokens. */
+function createPage(place, credentials) {
+  const asked = [];
+  const oauthTokenProvider = (lastToken) => {
+    asked.push(lastToken);
+    return { accessToken: `invented-token-${asked.length}`, tokenType: 'Bearer' };
+  };
+  const client = createPageClient({
+    clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthTokenProvider, ...credentials },
+    environment: place.config().environment,
+  });
+  return { ...client, asked };
 }
 
 async function assertReplay(place, response, expected) {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { chromium } from 'playwright-core';
+import { createClient } from 'thingspace-auth';
 import { bundle } from '../../../support/bundle.mjs';
 import { QUIET_CHROMIUM } from '../../../support/quietBrowsers.mjs';
 import { testStore } from '../../../support/storeContract.mjs';
@@ -79,6 +80,19 @@ test('without Web Locks a later tab still finds the token of the first', async (
   assert.equal(server.exchanges, 1);
 });
 
+/** What a backend does for a page: it gets a token with the secret. Each time anew, to be counted. */
+async function giveToken(origin, response) {
+  const { fetchToken } = createClient({
+    clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthClientSecret: 'invented-secret' },
+    environment: { tokenUrl: `${origin}/token`, apiOrigins: [] },
+    retry: { attempts: 1 },
+    timeout: 120_000,
+  });
+  const token = await fetchToken().catch(() => undefined);
+  if (!token) response.statusCode = 502;
+  response.end(JSON.stringify(token));
+}
+
 /**
  * A site whose page runs the script, whose API answers with the header it got, and a browser profile of its
  * own.
@@ -87,6 +101,7 @@ async function startSite(t, script, options = {}, inBrowser = browser) {
   const server = await startServer(t, options);
   const code = await bundle(join(import.meta.dirname, script));
   server.handle = ({ url, headers }, response) => {
+    if (url === '/thingspace-token') return giveToken(server.origin, response);
     if (url.startsWith('/api/')) return response.end(headers.authorization);
     response.setHeader('content-type', 'text/html');
     response.end(
