@@ -6,7 +6,13 @@
 import { nextHopInPage } from './call/redirects.ts';
 import { type Client, connect } from './client.ts';
 import type { ClientAuthentication } from './config/clientAuthentication.ts';
-import type { GivenConfig } from './config/config.ts';
+import type {
+  ClientCredentials,
+  CustomEnvironmentConfig,
+  ImpossibleConfig,
+  KnownScopesConfig,
+} from './config/config.ts';
+import type { OauthScope } from './config/scopes.ts';
 import { type GrantRules, resolveConfig } from './config/settings.ts';
 import { ApiError } from './core/errors.ts';
 import type { OAuthToken } from './core/token.ts';
@@ -35,20 +41,40 @@ export { isExpired, type OAuthToken, reviveToken } from './core/token.ts';
 export type { Fetch } from './platform/fetch.ts';
 export { createBrowserClient as createClient };
 
-/** A configuration for a page: without a secret, and without what only a token request needs. */
-export type BrowserConfig = GivenConfig & {
+/** Who the client is: without a secret, and without what only a token request needs. */
+export interface PageCredentials<Scope extends string = string> extends ClientCredentials<Scope> {
+  /** Keep it on a server. */
+  readonly oauthClientSecret?: undefined;
+  /** There is no token request that could carry them. */
+  readonly oauthParams?: undefined;
+  /** There is nothing to prove without a token request. */
+  readonly clientAuthentication?: undefined;
+}
+
+/** A configuration for a page that calls the APIs of any other OAuth 2 server: any scope compiles. */
+export interface CustomPageConfig extends CustomEnvironmentConfig {
   /** Who the client is. */
-  readonly clientCredentialsAuthCredentials: {
-    /** Keep it on a server. */
-    readonly oauthClientSecret?: undefined;
-    /** There is no token request that could carry them. */
-    readonly oauthParams?: undefined;
-    /** There is nothing to prove without a token request. */
-    readonly clientAuthentication?: undefined;
-  };
+  readonly clientCredentialsAuthCredentials: PageCredentials;
   /** There is no token request to repeat. */
   readonly retry?: undefined;
-};
+}
+
+/** A configuration for a page, for any environment: only known scopes compile. */
+export interface KnownScopesPageConfig extends KnownScopesConfig {
+  /** Who the client is. */
+  readonly clientCredentialsAuthCredentials: PageCredentials<OauthScope>;
+  /** There is no token request to repeat. */
+  readonly retry?: undefined;
+}
+
+/** No value is of this type: see {@link GivenConfig}. */
+export interface ImpossiblePageConfig extends ImpossibleConfig {
+  /** There is no token request to repeat. */
+  readonly retry?: undefined;
+}
+
+/** What `createClient` takes in a page. For its form, see {@link GivenConfig}. */
+export type BrowserConfig = CustomPageConfig | ImpossiblePageConfig | KnownScopesPageConfig;
 
 /**
  * Makes a client for a page or a service worker: that of `thingspace-auth` without the token request. Give an

@@ -8,6 +8,7 @@ import {
   createClient,
   type Fetch,
   type OAuthToken,
+  type PageCredentials,
 } from 'thingspace-auth/browser';
 import { createSession } from 'thingspace-auth/session';
 import { rejectionOf, startServer, type TestServer } from '../support/server.ts';
@@ -226,14 +227,11 @@ test('an M2M session works in a page, with the bearer of its provider', async (t
   );
 });
 
-function pageOf(
-  { tokenUrl, origin }: TestServer,
-  credentials: Partial<BrowserConfig['clientCredentialsAuthCredentials']>,
-): BrowserConfig {
+function pageOf({ tokenUrl, origin }: TestServer, credentials: Partial<PageCredentials>): BrowserConfig {
   return {
     clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', ...credentials },
     environment: { tokenUrl, apiOrigins: [origin] },
-  } as BrowserConfig;
+  };
 }
 
 /** Answers as browsers do: `manual` shows nothing of a redirect, `follow` its end. */

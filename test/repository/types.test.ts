@@ -67,7 +67,10 @@ function compile(): Diagnostic[] {
     encoding: 'utf8',
   });
   assert.equal(stderr, '');
-  const diagnostics = stdout.split(/\n(?=\S)/).filter((text) => text.trim());
+  const diagnostics = stdout
+    .trimEnd()
+    .split(/\n(?=\S)/)
+    .filter((text) => text.trim());
   return diagnostics.map((text) => {
     const [, file = text, line = '0', message = text] =
       /^(\S+)\((\d+),\d+\): error TS\d+: ([\s\S]*)$/.exec(text) ?? [];

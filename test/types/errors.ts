@@ -18,6 +18,7 @@ import {
   type ProviderContext,
   revokeToken,
 } from 'thingspace-auth';
+import { createClient as createPageClient } from 'thingspace-auth/browser';
 
 declare const anyScope: string;
 declare const anyEnvironment: Environment | CustomEnvironment;
@@ -155,3 +156,13 @@ export function read(error: AnyApiError, event: ClientEvent, request: ProviderCo
   request.isForced = true;
   return code;
 }
+
+// A page holds no secret, and makes no token request.
+// PRINTS Type 'string' is not assignable to type 'undefined'.
+createPageClient({ clientCredentialsAuthCredentials: { oauthClientId, oauthClientSecret: 'b' } });
+// PRINTS Type '{ attempts: number; }' is not assignable to type 'undefined'.
+createPageClient({ clientCredentialsAuthCredentials: { oauthClientId }, retry: { attempts: 1 } });
+// PRINTS Type '"discovery:reed"' is not assignable to type 'OauthScope'. Did you mean '"discovery:read"'?
+createPageClient({ clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: ['discovery:reed'] } });
+// PRINTS Object literal may only specify known properties, but 'timeOut' does not exist in type 'BrowserConfig'. Did you mean to write 'timeout'?
+createPageClient({ clientCredentialsAuthCredentials: { oauthClientId }, timeOut: 1 });

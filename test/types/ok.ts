@@ -28,6 +28,7 @@ import {
   revokeToken,
   type VariablesConfig,
 } from 'thingspace-auth';
+import { createClient as createPageClient } from 'thingspace-auth/browser';
 import { discover } from 'thingspace-auth/discover';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -250,3 +251,17 @@ function narrow(error: AnyApiError): string {
 }
 
 export { describeError, injected, likeFetch, narrow, nested, useTokens };
+
+// A page gets its tokens from a provider, for any environment.
+createPageClient({
+  clientCredentialsAuthCredentials: {
+    oauthClientId: 'a',
+    oauthScopes: ['orders:read'],
+    oauthTokenProvider: (lastToken, { scope, isForced }) =>
+      lastToken ?? { accessToken: `${scope} ${isForced}`, tokenType: 'Bearer' },
+  },
+  environment: { tokenUrl: 'https://auth.example.com/token', apiOrigins: ['https://api.example.com'] },
+});
+createPageClient({
+  clientCredentialsAuthCredentials: { oauthClientId: 'a', oauthScopes: ['discovery:read'] },
+});
