@@ -259,7 +259,7 @@ async function tidy(folder: string, digest: string): Promise<void> {
   if (versions.length > 1 && !hasHadOne)
     await writeFile(join(folder, `${digest}.0`), '', { flag: 'a', mode: 0o600 });
   while (versions.length > 1) {
-    const lowest = Math.min(...versions);
+    const [lowest = 0] = versions;
     // All versions below this one are gone, and no writer makes a new file aside any more that is to follow
     // one of them.
     const now = await listVersions(folder, digest);
@@ -273,7 +273,7 @@ async function tidy(folder: string, digest: string): Promise<void> {
  * A file aside: `digest.id`, and later `digest.N.id`, when its name holds the number of the version that it
  * is to follow.
  */
-const ASIDE = /^[0-9a-f]{64}(\.\d+)?\.[0-9a-f-]{36}$/;
+const ASIDE = /^[\da-f]{64}(\.\d+)?\.[\da-f-]{36}$/;
 
 /** The version that a file aside is to follow; `NaN` for any other file. */
 function followedBy(name: string, digest: string): number {
@@ -300,8 +300,8 @@ async function listVersions(folder: string, digest: string): Promise<Listing> {
 
 /** Removes an old file aside. A writer that is only slow finds its file gone, and begins anew. */
 async function removeAbandoned(path: string): Promise<void> {
-  const { mtimeMs } = (await stat(path).catch(ignoreMissing)) ?? { mtimeMs: Infinity };
-  if (Date.now() - mtimeMs > ABANDONED_AFTER_MS) await removeFile(path);
+  const found = await stat(path).catch(ignoreMissing);
+  if (found && Date.now() - found.mtimeMs > ABANDONED_AFTER_MS) await removeFile(path);
 }
 
 async function removeFile(path: string): Promise<void> {
