@@ -120,7 +120,8 @@ function startTimer(
  */
 export function abortReasonOf({ reason }: AbortSignal): unknown {
   if (reason !== undefined) return reason;
-  return AbortSignal.abort?.().reason ?? Object.assign(new Error('aborted'), { name: 'AbortError' });
+  if (AbortSignal.abort) return AbortSignal.abort().reason;
+  return Object.assign(new Error('aborted'), { name: 'AbortError' });
 }
 
 /**
