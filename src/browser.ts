@@ -3,8 +3,10 @@
  * secret and makes no token request.
  * @module
  */
+
+import type { Client } from './call/client.ts';
+import { connect } from './call/connect.ts';
 import { nextHopInPage } from './call/redirects.ts';
-import { type Client, connect } from './client.ts';
 import type { ClientAuthentication } from './config/clientAuthentication.ts';
 import type {
   ClientCredentials,
@@ -17,7 +19,7 @@ import { type GrantRules, resolveConfig } from './config/settings.ts';
 import { ApiError } from './core/errors.ts';
 import type { OAuthToken } from './core/token.ts';
 
-export type { Client, TokenOptions } from './client.ts';
+export type { Client, TokenOptions } from './call/client.ts';
 export type {
   ClientConfig,
   ClientCredentials,

@@ -2,7 +2,7 @@
  * thingspace-auth: OAuth 2.0 client credentials for Verizon ThingSpace, 5G Edge and any other OAuth 2 server.
  * @module
  */
-export type { Client, TokenOptions } from './client.ts';
+export type { Client, TokenOptions } from './call/client.ts';
 export { createClient } from './client.ts';
 export type {
   ClientAuthentication,

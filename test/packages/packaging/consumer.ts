@@ -42,6 +42,20 @@ import {
   type TokenOptions,
   type VariablesConfig,
 } from 'thingspace-auth';
+import {
+  type BrowserConfig,
+  type CustomPageConfig,
+  createClient as createPageClient,
+  type ImpossiblePageConfig,
+  type KnownScopesPageConfig,
+  ApiError as PageApiError,
+  type PageCredentials,
+  Environment as PageEnvironment,
+  OAuthProviderError as PageOAuthProviderError,
+  OauthScopeEnum as PageOauthScopeEnum,
+  isExpired as pageIsExpired,
+  reviveToken as pageReviveToken,
+} from 'thingspace-auth/browser';
 import { type DiscoverOptions, discover } from 'thingspace-auth/discover';
 import {
   createDpop,
@@ -129,6 +143,32 @@ export const authentications: readonly ClientAuthentication[] = [
     body.set('assertion', 'invented');
   },
 ];
+
+export const pageCredentials: PageCredentials<OauthScope> = {
+  oauthClientId: 'invented-id',
+  oauthScopes: [PageOauthScopeEnum.Discoveryread],
+  oauthTokenProvider: (lastToken) => pageReviveToken(lastToken),
+};
+export const pageConfigs: readonly BrowserConfig[] = [
+  {
+    clientCredentialsAuthCredentials: pageCredentials,
+    environment: PageEnvironment.Staging,
+  } satisfies KnownScopesPageConfig,
+  {
+    clientCredentialsAuthCredentials: { oauthClientId: 'invented-id' },
+    environment,
+  } satisfies CustomPageConfig,
+];
+export type NoPageConfig = Has<ImpossiblePageConfig, ClientOptions>;
+
+export async function callFromPage(config: BrowserConfig): Promise<boolean> {
+  try {
+    return pageIsExpired(await createPageClient(config).getToken());
+  } catch (error) {
+    if (error instanceof PageOAuthProviderError) throw new Error(error.error);
+    return error instanceof PageApiError && error.isTemporary;
+  }
+}
 
 export async function call(config: ClientConfig, signal: AbortSignal): Promise<string> {
   const client: Client = createClient({
