@@ -45,11 +45,11 @@ export { createBrowserClient as createClient };
 
 /** Who the client is: without a secret, and without what only a token request needs. */
 export interface PageCredentials<Scope extends string = string> extends ClientCredentials<Scope> {
-  /** Keep it on a server. */
+  /** Absent in a page: keep it on a server. */
   readonly oauthClientSecret?: undefined;
-  /** There is no token request that could carry them. */
+  /** Absent in a page: no token request carries them. */
   readonly oauthParams?: undefined;
-  /** There is nothing to prove without a token request. */
+  /** Absent in a page: without a token request there is nothing to prove. */
   readonly clientAuthentication?: undefined;
 }
 
@@ -57,7 +57,7 @@ export interface PageCredentials<Scope extends string = string> extends ClientCr
 export interface CustomPageConfig extends CustomEnvironmentConfig {
   /** Who the client is. */
   readonly clientCredentialsAuthCredentials: PageCredentials;
-  /** There is no token request to repeat. */
+  /** Absent in a page: there is no token request to repeat. */
   readonly retry?: undefined;
 }
 
@@ -65,13 +65,13 @@ export interface CustomPageConfig extends CustomEnvironmentConfig {
 export interface KnownScopesPageConfig extends KnownScopesConfig {
   /** Who the client is. */
   readonly clientCredentialsAuthCredentials: PageCredentials<OauthScope>;
-  /** There is no token request to repeat. */
+  /** Absent in a page: there is no token request to repeat. */
   readonly retry?: undefined;
 }
 
 /** No value is of this type: see {@link GivenConfig}. */
 export interface ImpossiblePageConfig extends ImpossibleConfig {
-  /** There is no token request to repeat. */
+  /** Absent in a page: there is no token request to repeat. */
   readonly retry?: undefined;
 }
 

@@ -8,8 +8,10 @@ import { Application } from 'typedoc';
 
 const read = (path) => readFileSync(join(import.meta.dirname, path), 'utf8');
 const { project, warnings } = await readSources();
-// An entry that is imported for its effect has none.
-const exported = project.children.flatMap(({ children = [] }) => children);
+// An entry that is imported for its effect has none. What the browser entry passes on is told of the main one.
+const exported = project.children
+  .flatMap(({ children = [] }) => children)
+  .filter(({ variant }) => variant !== 'reference');
 const names = exported.flatMap((reflection) => [...withMembers(reflection, reflection.name)]);
 
 async function readSources() {
