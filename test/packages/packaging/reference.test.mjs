@@ -8,7 +8,7 @@ import { Application } from 'typedoc';
 
 const read = (path) => readFileSync(join(import.meta.dirname, path), 'utf8');
 const { project, warnings } = await readSources();
-// An entry that is imported for its effect has none. What the browser entry passes on is told of the main one.
+// An entry imported for its effect has none. What the browser entry passes on is told of the main one.
 const exported = project.children
   .flatMap(({ children = [] }) => children)
   .filter(({ variant }) => variant !== 'reference');

@@ -17,7 +17,9 @@ export async function readEntries({ root, manifest, repository }) {
   const project = await convert(entries, { root, manifest, repository });
   return entries.map((entry) => {
     const module = moduleOf(project, entry, root);
-    return { ...entry, summary: toMarkdown(module.comment?.summary), names: module.children ?? [] };
+    // What an entry passes on from another one is told there.
+    const names = (module.children ?? []).filter(({ variant }) => variant !== 'reference');
+    return { ...entry, summary: toMarkdown(module.comment?.summary), names };
   });
 }
 

@@ -22,7 +22,8 @@ export function kindOf(reflection) {
 /** The pages, and a function that gives a public name's address. */
 export function referencePages(entries, { manifest, repository }) {
   const addresses = new Map();
-  for (const { name, names } of entries)
+  // A name of two entries is that of the first one: `createClient`.
+  for (const { name, names } of entries.toReversed())
     for (const reflection of names)
       addresses.set(reflection.name, `${pathOf(name, manifest)}#${reflection.name}`);
   const context = { link: addressOf, manifest, repository };
