@@ -18,8 +18,11 @@ export async function readEntries({ root, manifest, repository }) {
   return entries.map((entry) => {
     const module = moduleOf(project, entry, root);
     // What an entry passes on from another one is told there.
-    const names = (module.children ?? []).filter(({ variant }) => variant !== 'reference');
-    return { ...entry, summary: toMarkdown(module.comment?.summary), names };
+    const isPassedOn = ({ variant }) => variant === 'reference';
+    const children = module.children ?? [];
+    const names = children.filter((child) => !isPassedOn(child));
+    const passedOn = children.filter(isPassedOn).map(({ name }) => name);
+    return { ...entry, summary: toMarkdown(module.comment?.summary), names, passedOn };
   });
 }
 

@@ -63,9 +63,13 @@ function indexPage(entries, { link, manifest }) {
   };
 }
 
-function entryPage({ name, names, summary }, context) {
+function entryPage({ name, names, passedOn, summary }, context) {
   const [intro] = summary.split(/\n\s*\n/);
   const parts = groupsOf(names).map((group) => nameSection(group, name, context));
+  if (passedOn.length) {
+    const links = passedOn.map((each) => `[\`${each}\`](${context.link(each)})`);
+    parts.push(`## As in ${context.manifest.name} {#passed-on}`, links.join(', '));
+  }
   const imports = names.length ? '' : `\n\n\`\`\`ts\nimport '${name}';\n\`\`\``;
   return {
     path: pathOf(name, context.manifest),
