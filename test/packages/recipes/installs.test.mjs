@@ -33,6 +33,7 @@ const PROGRAM = ENTRIES.map(
 function nameIn(entry) {
   const known = {
     'thingspace-auth': 'createClient',
+    'thingspace-auth/browser': 'createClient',
     'thingspace-auth/session': 'createSession',
     'thingspace-auth/stores': 'storedToken',
     'thingspace-auth/testing': 'createMockServer',
