@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { ApiError, createClient, type Fetch, type OAuthToken } from 'thingspace-auth';
 import { BODIES, requestOf, STREAMS, withoutBoundary } from '../support/bodies.ts';
+import { browser } from '../support/browser.ts';
 import { bearerOf, type Received, startServer } from '../support/server.ts';
 
 const HELD: OAuthToken = { accessToken: 'held-token', tokenType: 'Bearer' };
@@ -509,26 +510,6 @@ const CONFIG = {
   clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthToken: HELD },
   environment: { tokenUrl: 'https://auth.example.com/token', apiOrigins: ['https://api.example.com'] },
 };
-
-/** Answers as browsers do: `manual` shows nothing of a redirect, `follow` its end. */
-function browser(url = 'https://api.example.com/end', status = 200): { fetch: Fetch; sent: string[] } {
-  const sent: string[] = [];
-  const fetch: Fetch = async (input, init) => {
-    const { method, redirect, headers } = new Request(input, init);
-    sent.push(`${method} ${redirect} ${headers.get('authorization')}`);
-    if (redirect === 'follow') return answerOf({ url, redirected: true, status });
-    return answerOf({ url: 'https://api.example.com/', type: 'opaqueredirect', status: 0 });
-  };
-  return { fetch, sent };
-}
-
-function answerOf(shown: Readonly<Record<string, unknown>>): Response {
-  const properties = Object.entries(shown).map(([name, value]) => [name, { value }] as const);
-  return Object.defineProperties(new Response(null), {
-    ok: { value: shown.status === 200 },
-    ...Object.fromEntries(properties),
-  });
-}
 
 function hasVisibleDispatcher(): boolean {
   return Object.getOwnPropertySymbols(new Request('https://api.example.com/')).some(

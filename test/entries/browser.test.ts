@@ -6,11 +6,11 @@ import {
   ApiError,
   type BrowserConfig,
   createClient,
-  type Fetch,
   type OAuthToken,
   type PageCredentials,
 } from 'thingspace-auth/browser';
 import { createSession } from 'thingspace-auth/session';
+import { browser } from '../support/browser.ts';
 import { rejectionOf, startServer, type TestServer } from '../support/server.ts';
 
 const HELD: OAuthToken = { accessToken: 'held-token', tokenType: 'Bearer' };
@@ -189,16 +189,16 @@ describe('a redirect in a page', () => {
   });
 
   test('that is hidden is left to the browser for a GET, and refused where a secret would go along', async () => {
-    const sent: string[] = [];
+    const { fetch, sent } = browser();
     const config = (vZM2mToken?: string): BrowserConfig => ({
       clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', oauthToken: HELD },
-      fetch: browserLike(sent),
+      fetch,
       vZM2mToken,
     });
     const url = 'https://5gedge.verizon.com/api';
 
     assert.equal((await createClient(config()).authorizedFetch(url)).status, 200);
-    assert.deepEqual(sent.splice(0), ['GET manual', 'GET follow']);
+    assert.deepEqual(sent.splice(0), ['GET manual Bearer held-token', 'GET follow Bearer held-token']);
     for (const [client, init] of [
       [createClient(config()), { method: 'POST', body: 'text' }],
       [createClient(config('session-token')), {}],
@@ -231,16 +231,5 @@ function pageOf({ tokenUrl, origin }: TestServer, credentials: Partial<PageCrede
   return {
     clientCredentialsAuthCredentials: { oauthClientId: 'invented-id', ...credentials },
     environment: { tokenUrl, apiOrigins: [origin] },
-  };
-}
-
-/** Answers as browsers do: `manual` shows nothing of a redirect, `follow` its end. */
-function browserLike(sent: string[]): Fetch {
-  return async (input, init) => {
-    const { method, redirect } = new Request(input, init);
-    sent.push(`${method} ${redirect}`);
-    if (redirect === 'follow') return new Response('end');
-    const hidden = { ok: { value: false }, status: { value: 0 }, type: { value: 'opaqueredirect' } };
-    return Object.defineProperties(new Response(null), hidden);
   };
 }
