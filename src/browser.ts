@@ -3,7 +3,6 @@
  * secret and makes no token request.
  * @module
  */
-
 import type { Client } from './call/client.ts';
 import { connect } from './call/connect.ts';
 import { nextHopInPage } from './call/redirects.ts';

@@ -1,5 +1,5 @@
 /**
- * Wires the parts: configuration → settings → token request → token → call.
+ * The client of the main entry: it makes token requests, and follows redirects by hand.
  * @module
  */
 import type { Client } from './call/client.ts';
