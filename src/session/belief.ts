@@ -5,7 +5,7 @@
  *
  * | event | free | session | counted or failed | refused |
  * | --- | --- | --- | --- | --- |
- * | decide | login | alive: use; else login | another's, under 40 s old: wait; fewer than two failures: login; no session within 30 days: stop; else, within 5 min of the count: pause; else login | stop |
+ * | decide, without a live session | login | login | another's, under 40 s old: wait; fewer than two failures: login; no session within 30 days: stop; else, within 5 min of the count: pause; else login | stop |
  * | read: a text that this stands over, nothing, or junk | stands | stands, with the uses of others | stands | stands |
  * | read: anything else | taken | taken, unless ours is alive and theirs is not: then ours stands, void | taken | taken, unless ours is untold, theirs is no refusal, and there was no session since our count |
  * | counted | counted 1 | counted 1 | counted n + 1 | – |
@@ -66,11 +66,8 @@ export interface LoginFate {
   readonly isUnknown?: boolean;
 }
 
-/**
- * Use the session, log in, wait for another's login, wait for the end of the pause, or send no login any
- * more.
- */
-export type Decision = 'use' | 'login' | 'wait' | 'pause' | 'stop';
+/** Log in, wait for another's login, wait for the end of the pause, or send no login any more. */
+export type Decision = 'login' | 'wait' | 'pause' | 'stop';
 
 /** Logins in a row of which nobody knows what became, after which there is a pause or an end. */
 const MOST_FAILURES = 2;
@@ -91,9 +88,8 @@ export const WRITE_USE_AFTER_MS = 60_000;
 /** What is believed before anything is known. */
 export const FIRST_BELIEF: Belief = { record: { v: 1, state: 'free' }, relation: 'told' };
 
-/** What a call that needs a session does. `self` is this object's name in counts. */
+/** What a call does that has no live session. `self` is this object's name in counts. */
 export function decide({ record }: Belief, nowMs: number, self: string): Decision {
-  if (liveSession(record, nowMs)) return 'use';
   // It never waits for a login of its own: one that still stands there was lost with the request that began
   // it.
   if (isUnderWay(record, nowMs) && !isOwn(record, self)) return 'wait';

@@ -88,14 +88,16 @@ async function findOrLogIn(account: UsedAccount): Promise<string> {
 async function step(account: UsedAccount, search: SessionSearch): Promise<string | undefined> {
   if (!(await syncRecord(account))) throw storeFailed(account);
   const { belief, id } = account;
-  const decision = decide(belief, Date.now(), id);
-  if (decision === 'login') return logIn(account, search);
-  if (decision === 'use') {
+  const nowMs = Date.now();
+  const session = liveSession(belief.record, nowMs);
+  if (session) {
     forgetFailures(account);
     // If its last use is a while ago, the others learn at once that it is used.
-    account.lookedAtMs = belief.record.usedAtMs ?? 0;
+    account.lookedAtMs = session.usedAtMs;
     return useSession(account);
   }
+  const decision = decide(belief, nowMs, id);
+  if (decision === 'login') return logIn(account, search);
   if (decision !== 'wait') throw verdictOn(account, belief.record);
   search.countingSinceMs = undefined;
   if (Date.now() - search.startedAtMs >= WAIT_FOR_OTHERS_MS) {
