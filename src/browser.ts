@@ -16,7 +16,6 @@ import type {
 import type { OauthScope } from './config/scopes.ts';
 import { type GrantRules, resolveConfig } from './config/settings.ts';
 import { ApiError } from './core/errors.ts';
-import type { OAuthToken } from './core/token.ts';
 
 export type { Client, TokenOptions } from './call/client.ts';
 export type {
@@ -112,7 +111,7 @@ const ABSENT = 'absent: everybody can read a page';
 
 /** What stands for options that are absent. */
 const NOTHING = {};
-const NO_AUTHENTICATION: ClientAuthentication = /* @__PURE__ */ Object.assign(() => {}, {
+const NO_AUTHENTICATION: ClientAuthentication = /* @__PURE__ */ Object.assign(refuseGrant, {
   needsSecret: true,
 });
 
@@ -129,6 +128,6 @@ function isAbsent(value: unknown): boolean {
   return value === NOTHING || value === NO_AUTHENTICATION;
 }
 
-async function refuseGrant(): Promise<OAuthToken> {
+async function refuseGrant(): Promise<never> {
   throw new ApiError('No valid token: give oauthToken or oauthTokenProvider', { code: 'no_credentials' });
 }
