@@ -227,9 +227,9 @@ async function linkExclusively(from: string, to: string): Promise<boolean> {
     await link(from, to);
     return true;
   } catch (error) {
-    const code = codeOf(error) ?? '';
+    const code = codeOf(error);
     if (code === 'EEXIST') return false;
-    if (!/ENO(ENT|SPC)|EDQUOT/.test(code)) await tryLink(from, `${to}.${randomUUID()}`, error);
+    if (!/ENO(ENT|SPC)|EDQUOT/.test(`${code}`)) await tryLink(from, `${to}.${randomUUID()}`, error);
     throw error;
   }
 }

@@ -362,6 +362,24 @@ test('has written although what it replaces cannot be removed, and removes it wi
   );
 });
 
+test('has lost although its file aside cannot be removed', async (t) => {
+  const { path, store } = await createStore(t);
+  const { link } = fs.promises;
+  const restoreLink = mockStep('link', async (from, to) => {
+    restoreLink();
+    await fileStore(path).set('key', 'of another', 60);
+    return link(from, to);
+  });
+  const restore = failWith('unlink', 'EBUSY');
+  try {
+    assert.equal(await store.compareAndSet!('key', 'value', 'other', 60), false);
+  } finally {
+    restore();
+  }
+
+  assert.equal(await store.get('key'), 'of another');
+});
+
 test('keeps the old file when the new one does not fit on the disk, and leaves nothing beside it', async (t) => {
   const { path, store } = await createStore(t);
   const writer = startProcess(

@@ -705,6 +705,26 @@ describe('a failing provider', () => {
     controller.abort('enough');
     assert.equal(await waiting, 'enough');
   });
+
+  test('whose error cannot be looked at fails the calls that wait for it, and is asked again', async (t) => {
+    const clock = fakeClock(t);
+    const server = await startServer(t);
+    const getPrototypeOf = () => {
+      throw new Error('do not look');
+    };
+    let isFailing = true;
+    const { client } = start(server, {
+      oauthTokenProvider: () => {
+        if (isFailing) throw new Proxy({}, { getPrototypeOf });
+        return bearer('brokered');
+      },
+    });
+    assert.equal((await inTime(rejectionOf(client.getToken()))).message, 'do not look');
+    isFailing = false;
+    clock.advance(60_000);
+
+    assert.equal((await client.getToken()).accessToken, 'brokered');
+  });
 });
 
 describe('oauthOnTokenUpdate', () => {
