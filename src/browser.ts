@@ -107,7 +107,7 @@ function createBrowserClient(config: BrowserConfig): Client {
   return connect(settings, settings.token, { grant: refuseGrant, nextHop: nextHopInPage });
 }
 
-const ABSENT = 'absent: everybody can read a page';
+const ABSENT = 'absent: a page is public';
 
 /** What stands for options that are absent. */
 const NOTHING = {};

@@ -135,6 +135,7 @@ export type Rules<T, D extends keyof T = never> = {
     ? readonly [...rule: Rule<T>, standard: Exclude<T[K], undefined> | null]
     : Rule<T>;
 };
+type GivenRule<T> = readonly [...rule: Rule<T>, standard?: unknown];
 type Complete<T, D extends keyof T> = Omit<T, D> & { readonly [K in D]-?: Exclude<T[K], undefined> };
 
 /** A copy of an options object: each option is checked, and the defaults are filled in. */
@@ -142,16 +143,15 @@ export function checkOptions<T extends object, D extends keyof T = never>(
   given: unknown,
   rules: Rules<T, D>,
 ): Complete<T, D> {
-  const options = { ...(given as T) };
+  const options = { ...(given as Record<string, unknown>) };
   const known = Object.keys(rules);
   const unknown = Object.keys(options).find((name) => !known.includes(name));
   if (unknown) throw new TypeError(`unknown option ${unknown}; known options: ${known.join(', ')}`);
-  for (const name of known as (keyof T & string)[]) {
-    const [isGood, words, standard] = rules[name] as readonly [...rule: Rule<T>, standard?: T[typeof name]];
-    const { [name]: value = standard as T[typeof name] } = options;
-    const judged = value === undefined || isGood(value, options);
+  for (const [name, [isGood, words, standard]] of Object.entries<GivenRule<T>>(rules)) {
+    const { [name]: value = standard } = options;
+    const judged = value === undefined || isGood(value, options as Partial<T>);
     if (!judged) throw new TypeError(`${name} must be ${words}`);
-    options[name] = (typeof judged === 'object' ? judged : value) as T[typeof name];
+    options[name] = typeof judged === 'object' ? judged : value;
   }
   return options as unknown as Complete<T, D>;
 }

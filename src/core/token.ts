@@ -89,10 +89,9 @@ export function parseToken(body: Readonly<Record<string, unknown>>, requestedAtM
  * with a lifetime and without an end then gets its end.
  */
 export function createToken(value: unknown, startMs?: number): OAuthToken {
-  const given = Object(value) as { readonly [K in keyof OAuthToken]?: unknown };
+  const given = Object(value) as Readonly<Record<string, unknown>>;
   const token: Record<string, unknown> = { accessToken: '', tokenType: 'Bearer' };
-  for (const name of Object.keys(FIELDS) as (keyof OAuthToken)[]) {
-    const [parse, words] = FIELDS[name];
+  for (const [name, [parse, words]] of Object.entries(FIELDS)) {
     const field = given[name] ?? '';
     if (field === '' && name !== 'accessToken') continue;
     token[name] = parse(field);

@@ -120,8 +120,7 @@ function startTimer(
  */
 export function abortReasonOf({ reason }: AbortSignal): unknown {
   if (reason !== undefined) return reason;
-  if (AbortSignal.abort) return AbortSignal.abort().reason;
-  return Object.assign(new Error('aborted'), { name: 'AbortError' });
+  return AbortSignal.abort?.().reason ?? Object.assign(new Error('aborted'), { name: 'AbortError' });
 }
 
 /**
