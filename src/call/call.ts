@@ -112,6 +112,8 @@ function assertSendable({ url, request, hasInit, options, isStream }: Call): voi
   // it. To make another `Request` anyway would be most of what a waiting call costs.
   if (!hasInit && !isUsed && !url.includes('@')) return;
   const { body } = options;
+  // A stream of Node's, or a form of npm's `form-data`: node-fetch takes them without `duplex`.
+  if ((body as { pipe?: unknown } | null | undefined)?.pipe) return;
   // A stand-in for a good body, since the body itself would be used up.
   const isLocked = isStream && (body as ReadableStream).locked;
   const standIn = isStream ? new ReadableStream() : body && '';
@@ -124,7 +126,7 @@ function assertSendable({ url, request, hasInit, options, isStream }: Call): voi
  * a `Blob` do not change.
  */
 function copyOf(body: any): RequestInit['body'] {
-  if (body?.byteLength >= 0) return structuredClone(body);
+  if (body?.byteLength) return structuredClone(body);
   if (!body?.append || isStream(body)) return body;
   const copy = new body.constructor();
   body.forEach((value: unknown, name: string) => copy.append(name, value));
@@ -148,6 +150,7 @@ export function settingsOf({ cache, credentials, keepalive, mode }: Request): ob
   return { cache, credentials, keepalive, mode };
 }
 
+/** Whether a body can be read once only. */
 function isStream(body: any): boolean {
-  return Boolean(body?.getReader ?? body?.[Symbol.asyncIterator]);
+  return Boolean(body?.getReader ?? body?.pipe ?? body?.[Symbol.asyncIterator]);
 }

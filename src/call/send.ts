@@ -105,7 +105,7 @@ async function prove(
 function keepClone(call: Call): void {
   const { request, options, signal } = call;
   // Firefox has no `request.body`.
-  if (request && request.body !== null && options.body == null && !isSafe(request.method) && !signal?.aborted)
+  if (request && request.body !== null && options.body == null && !signal?.aborted)
     call.clone = request.clone();
 }
 

@@ -102,6 +102,40 @@ describe('a body that cannot be let go of, as node-fetch has it', () => {
   });
 });
 
+describe('a body that only a foreign fetch takes', () => {
+  /** As npm's `form-data`: it has no more of a stream than `pipe`, and nothing to copy it by. */
+  const formOf = (text: string) => ({ append: () => {}, pipe: () => {}, text }) as unknown as BodyInit;
+
+  test('is sent as it is, without `duplex`, whether or not the call waits for a token', async () => {
+    for (const body of [formOf('field'), Readable.from(['text']) as unknown as BodyInit]) {
+      for (const token of [HELD, undefined]) {
+        const sent: unknown[] = [];
+        const fetch: Fetch = async (input, init) => {
+          if (input !== API) return new Response(TOKEN_TEXT);
+          sent.push(init?.body);
+          return new Response('end');
+        };
+        await createClient(configOf(fetch, token)).authorizedFetch(API, { method: 'POST', body });
+
+        assert.deepEqual([sent.length, sent[0] === body], [1, true]);
+      }
+    }
+  });
+
+  test('is not sent again: it is used up', async () => {
+    let requests = 0;
+    const fetch: Fetch = async (input) => {
+      if (input !== API) return new Response(TOKEN_TEXT);
+      requests++;
+      return new Response(null, { status: 401 });
+    };
+    const init = { method: 'POST', body: formOf('field') };
+
+    assert.equal((await createClient(configOf(fetch, HELD)).authorizedFetch(API, init)).status, 401);
+    assert.equal(requests, 1);
+  });
+});
+
 describe('no fetch at all', () => {
   test('is a TypeError that says so, of each function', async (t) => {
     const { fetch } = globalThis;

@@ -1,9 +1,11 @@
 // Fetches that are not the platform's, as npm has them: a call gets their answers, and a token's request says
 // what is amiss.
 import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
 import { after, test } from 'node:test';
 import crossFetch from 'cross-fetch';
 import fetchMock from 'fetch-mock';
+import FormData from 'form-data';
 import nodeFetch from 'node-fetch';
 import nodeFetch2 from 'node-fetch-2';
 import { createClient } from 'thingspace-auth';
@@ -13,6 +15,14 @@ const server = await startServer();
 after(server.close);
 
 const FETCHES = { 'node-fetch 3': nodeFetch, 'node-fetch 2': nodeFetch2, 'cross-fetch': crossFetch };
+const BODIES = {
+  'a stream': () => Readable.from([Buffer.from('text of a stream')]),
+  'a form': () => {
+    const form = new FormData();
+    form.append('field', 'text of a form');
+    return form;
+  },
+};
 const HELD = { accessToken: 'held-token', tokenType: 'Bearer' };
 const RULE = /^fetch must answer with a Response: status, headers, and a stream or null as body$/;
 
@@ -51,6 +61,25 @@ for (const [name, fetch] of Object.entries(FETCHES)) {
     assert.equal(body, 'text');
     assert.match(authorization, /^Bearer new-token-\d+$/);
   });
+}
+
+for (const [name, fetch] of Object.entries(FETCHES)) {
+  for (const [kind, makeBody] of Object.entries(BODIES)) {
+    test(`${name} sends ${kind} of Node and npm once, whether or not the call waits for a token`, async () => {
+      const oauthTokenProvider = createClient(server.config({})).fetchToken;
+      const send = async (oauthToken, path) =>
+        createClient(
+          server.config({ fetch }, oauthToken, { oauthTokenProvider: () => oauthTokenProvider() }),
+        ).authorizedFetch(`${server.origin}${path}`, { method: 'POST', body: makeBody() });
+
+      for (const oauthToken of [HELD, undefined]) {
+        const answer = await send(oauthToken, '/api');
+        const { body } = await answer.json();
+        assert.match(body, new RegExp(`text of ${kind}`), `with ${oauthToken?.accessToken}`);
+      }
+      assert.equal((await send(HELD, '/strict')).status, 401);
+    });
+  }
 }
 
 test("fetch-mock's answers, which are proxies, serve tokens, redirects and clones", async () => {
