@@ -370,6 +370,10 @@ test('lets subdomains in for a wildcard entry, and nothing that only looks like 
     await assert.rejects(authorizedFetch(`http://${host}:${port}/`), TypeError, host);
   }
   await assert.rejects(authorizedFetch(`https://a.api.localhost:${port}/`), TypeError);
+  const overTls = createClient(
+    server.config({ fetch }, { oauthToken: HELD }, { apiOrigins: [`https://*.api.localhost:${port}`] }),
+  );
+  await assert.rejects(overTls.authorizedFetch(`http://ab.api.localhost:${port}/`), TypeError);
   await assert.rejects(authorizedFetch('http://a.api.localhost/'), TypeError);
   assert.deepEqual(server.apiRequests, []);
 

@@ -716,7 +716,11 @@ describe('environments', () => {
       }
     } as typeof URL;
 
-    for (const host of ['evil.example.org?.example.com', 'evil.example.org#.example.com'])
+    for (const host of [
+      'evil.example.org?.example.com',
+      'evil.example.org?a.example.com',
+      'evil.example.org#.example.com',
+    ])
       await assert.rejects(client.authorizedFetch(`https://${host}`), /No credentials for/, host);
 
     assert.equal(requests.length, 0);

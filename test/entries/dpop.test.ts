@@ -459,6 +459,23 @@ describe('a client with dpop', () => {
     );
   });
 
+  test('answers the question with the token that was sent, though there is a newer one by then', async (t) => {
+    const server = await startProvenServer(t, { apiNonce: 'n-1' });
+    const { authorizedFetch, fetchToken } = createClient(server.config({ dpop: createDpop() }));
+    const { api } = server;
+    server.api = async (received, response) => {
+      if (server.apiRequests.length === 1) await fetchToken();
+      return api(received, response);
+    };
+
+    assert.equal((await authorizedFetch(`${server.origin}/x`)).status, 200);
+
+    assert.deepEqual(
+      server.apiRequests.map(({ headers }) => headers.authorization),
+      ['DPoP token-1', 'DPoP token-1'],
+    );
+  });
+
   test('hands back the 401 of an API that asks again and again, and goes on with its token', async (t) => {
     const server = await startProvenServer(t);
     let count = 0;
