@@ -6,7 +6,6 @@
 import type { Client } from './call/client.ts';
 import { connect } from './call/connect.ts';
 import { nextHopInPage } from './call/redirects.ts';
-import type { ClientAuthentication } from './config/clientAuthentication.ts';
 import type {
   ClientCredentials,
   CustomEnvironmentConfig,
@@ -103,29 +102,21 @@ export type BrowserConfig = CustomPageConfig | ImpossiblePageConfig | KnownScope
  * ```
  */
 function createBrowserClient(config: BrowserConfig): Client {
-  const settings = resolveConfig(config, NO_TOKEN_REQUEST);
+  const settings = resolveConfig(config, noTokenRequest());
   return connect(settings, settings.token, { grant: refuseGrant, nextHop: nextHopInPage });
 }
 
-const ABSENT = 'absent: a page is public';
-
-/** What stands for options that are absent. */
-const NOTHING = {};
-const NO_AUTHENTICATION: ClientAuthentication = /* @__PURE__ */ Object.assign(refuseGrant, {
-  needsSecret: true,
-});
-
-const NO_TOKEN_REQUEST: GrantRules = {
-  credentials: {
-    oauthClientSecret: [isAbsent, ABSENT],
-    oauthParams: [isAbsent, ABSENT, NOTHING],
-    clientAuthentication: [isAbsent, ABSENT, NO_AUTHENTICATION],
-  },
-  options: { retry: [isAbsent, ABSENT, NOTHING] },
-};
-
-function isAbsent(value: unknown): boolean {
-  return value === NOTHING || value === NO_AUTHENTICATION;
+/** The rules for what a page must not be given, whatever it is. */
+function noTokenRequest(): GrantRules {
+  const absent = [() => false, 'absent: everybody can read a page'] as const;
+  return {
+    credentials: {
+      oauthClientSecret: absent,
+      oauthParams: [...absent, {}],
+      clientAuthentication: [...absent, Object.assign(refuseGrant, { needsSecret: true })],
+    },
+    options: { retry: [...absent, {}] },
+  };
 }
 
 async function refuseGrant(): Promise<never> {

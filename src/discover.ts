@@ -5,7 +5,7 @@
 import type { CustomEnvironment } from './config/environments.ts';
 import { checkOptions, OPTIONS, safeOrigin, settleEnvironment } from './config/settings.ts';
 import { ApiError } from './core/errors.ts';
-import { withoutAbsent } from './core/record.ts';
+import { freezeRecord } from './core/record.ts';
 import { assertResponse, type Fetch, networkError, readText, timeoutAdvice } from './platform/fetch.ts';
 import { runWithin } from './platform/waiting.ts';
 
@@ -134,7 +134,7 @@ function toEnvironment(
     // Or metadata could lead the client's secret to a service of this machine.
     if (isHttps(issuer) && ![tokenUrl, revocationUrl ?? tokenUrl].every(isHttps))
       throw new TypeError('endpoints must be https');
-    return Object.freeze(withoutAbsent<CustomEnvironment>(environment as CustomEnvironment));
+    return freezeRecord<CustomEnvironment>(environment as CustomEnvironment);
   } catch (cause) {
     throw createMetadataError(reply, `is unusable: ${(cause as Error).message}`);
   }

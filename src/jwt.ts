@@ -4,7 +4,7 @@
  * @module
  */
 import type { ClientAuthentication, ClientAuthenticationRequest } from './config/clientAuthentication.ts';
-import { checkOptions, type Rules, TEXT } from './config/settings.ts';
+import { COUNT, checkOptions, type Rules, TEXT } from './config/settings.ts';
 import { asText } from './core/token.ts';
 import {
   ALGORITHMS,
@@ -202,7 +202,7 @@ const CURVES: Readonly<Record<string, readonly [objectId: string, algorithm: Sig
 
 const CLAIMS: Rules<JwtOptions> = {
   audience: [(value) => asText(value) || typeof value === 'function', 'a non-empty string or a function'],
-  lifetime: [(value) => Number.isInteger(value) && Number(value) > 0, 'a whole number, 1 or more'],
+  lifetime: COUNT,
 };
 
 /** A method that signs an assertion for each request (RFC 7523 section 3). */

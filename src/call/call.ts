@@ -100,10 +100,13 @@ export function readCall(
  * @throws `TypeError`, as `fetch` does
  */
 export function prepareToWait(call: Call): void {
+  const { body }: { body?: any } = call.options;
+  // A stream of Node's, or a form of npm's `form-data`: node-fetch takes them, and without `duplex`.
+  if (body?.pipe) return;
   assertSendable(call);
-  const body = copyOf(call.options.body);
+  const copy = copyOf(body);
   // For Bun and workerd, `null` is a body of its own and not that of the `Request`.
-  if (body != null) call.options.body = body;
+  if (copy != null) call.options.body = copy;
 }
 
 function assertSendable({ url, request, hasInit, options, isStream }: Call): void {
@@ -112,8 +115,6 @@ function assertSendable({ url, request, hasInit, options, isStream }: Call): voi
   // it. To make another `Request` anyway would be most of what a waiting call costs.
   if (!hasInit && !isUsed && !url.includes('@')) return;
   const { body } = options;
-  // A stream of Node's, or a form of npm's `form-data`: node-fetch takes them without `duplex`.
-  if ((body as { pipe?: unknown } | null | undefined)?.pipe) return;
   // A stand-in for a good body, since the body itself would be used up.
   const isLocked = isStream && (body as ReadableStream).locked;
   const standIn = isStream ? new ReadableStream() : body && '';
@@ -127,7 +128,7 @@ function assertSendable({ url, request, hasInit, options, isStream }: Call): voi
  */
 function copyOf(body: any): RequestInit['body'] {
   if (body?.byteLength) return structuredClone(body);
-  if (!body?.append || isStream(body)) return body;
+  if (!body?.append) return body;
   const copy = new body.constructor();
   body.forEach((value: unknown, name: string) => copy.append(name, value));
   return copy;

@@ -5,7 +5,7 @@
  * @module
  */
 import type { ClientEvent } from '../core/events.ts';
-import { withoutAbsent } from '../core/record.ts';
+import { freezeRecord } from '../core/record.ts';
 import { asHeaderText, asText, isTexts, type OAuthToken, reviveToken } from '../core/token.ts';
 import { globalFetch, type Transport } from '../platform/fetch.ts';
 import { type ClientAuthentication, clientSecretBasic } from './clientAuthentication.ts';
@@ -82,7 +82,7 @@ export function resolveConfig(config: GivenConfig, rules: GrantRules): Settings 
     scope: oauthScopes.join(' ') || undefined,
     token: oauthToken && assertUsable(oauthToken, options.dpop),
     clockSkew,
-    params: oauthParams,
+    params: Object.freeze(oauthParams),
     canRenew: Boolean(clientSecret || !others.clientAuthentication.needsSecret || others.oauthTokenProvider),
     // These stand last: an object that begins with spread members takes 700 bytes more.
     ...options,
@@ -102,17 +102,10 @@ export function assertUsable(token: OAuthToken, dpop: Dpop | undefined): OAuthTo
   return token;
 }
 
-/** A copy that nobody can change, not even a provider. */
-function freezeParams(params: Settings['params']): Settings['params'] {
-  const copy = withoutAbsent(params);
-  Object.values(copy).forEach(Object.freeze);
-  return Object.freeze(copy);
-}
-
 /** Checks and copies an environment, which may be given by its name. */
 export function settleEnvironment(environment: string | CustomEnvironment): CustomEnvironment {
   const chosen = typeof environment === 'string' ? ENVIRONMENTS[environment] : environment;
-  return withoutAbsent<CustomEnvironment>(checkOptions(chosen, ENVIRONMENT));
+  return checkOptions(chosen, ENVIRONMENT);
 }
 
 /** A configuration of any kind. */
@@ -127,8 +120,8 @@ interface AnyConfig extends ClientOptions {
  */
 type Rule<T> = readonly [isGood: (value: unknown, options: Partial<T>) => unknown, words: string];
 /**
- * The rules for the options of `T`. Those for `D` end with a default. An option that must be given has `null`
- * there, which breaks its rule.
+ * The rules for the options of `T`. Those for `D` end with a default, which all share and nobody changes. An
+ * option that must be given has `null` there.
  */
 export type Rules<T, D extends keyof T = never> = {
   readonly [K in keyof T]-?: K extends D
@@ -149,7 +142,7 @@ export function checkOptions<T extends object, D extends keyof T = never>(
   if (unknown) throw new TypeError(`unknown option ${unknown}; known options: ${known.join(', ')}`);
   for (const [name, [isGood, words, standard]] of Object.entries<GivenRule<T>>(rules)) {
     const { [name]: value = standard } = options;
-    const judged = value === undefined || isGood(value, options as Partial<T>);
+    const judged = value === standard ? value !== null : isGood(value, options as Partial<T>);
     if (!judged) throw new TypeError(`${name} must be ${words}`);
     options[name] = typeof judged === 'object' ? judged : value;
   }
@@ -197,7 +190,7 @@ export const TOKEN_REQUEST: GrantRules = {
       'a non-empty string without line breaks',
     ],
     oauthParams: [
-      (value) => isParams(value) && freezeParams(value),
+      (value) => isParams(value) && freezeRecord(value),
       'an object of strings or arrays, without grant_type, scope and client_…',
       {},
     ],
@@ -208,8 +201,13 @@ export const TOKEN_REQUEST: GrantRules = {
   },
 };
 
+export const COUNT: readonly [isGood: (value: unknown) => boolean, words: string] = [
+  (value) => Number.isInteger(value) && Number(value) > 0,
+  'a whole number, 1 or more',
+];
+
 const RETRY: Rules<RetryOptions> = {
-  attempts: [(value) => Number.isInteger(value) && Number(value) > 0, 'a whole number, 1 or more'],
+  attempts: COUNT,
   baseDelay: [isAmount, AMOUNT],
   maxDelay: [isAmount, AMOUNT],
 };
@@ -217,7 +215,8 @@ const RETRY: Rules<RetryOptions> = {
 const ENVIRONMENT: Rules<CustomEnvironment, 'tokenUrl' | 'apiOrigins'> = {
   tokenUrl: [safeOrigin, ENDPOINT, null],
   apiOrigins: [
-    (value, options) => isTexts(value) && value.every((entry) => entry === '*' || isOrigin(entry, options)),
+    (value, options) =>
+      isTexts(value) && value.every((entry) => entry === '*' || isOrigin(entry, options)) && value.slice(),
     'an array of https origins without path; http needs a loopback host or allowInsecureRequests',
     null,
   ],

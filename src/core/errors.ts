@@ -3,7 +3,7 @@
  * `TypeError`s. No error holds a request, a body or a configuration, so that none can print a secret.
  * @module
  */
-import { withoutAbsent } from './record.ts';
+import { freezeRecord } from './record.ts';
 
 /**
  * What happened, as a word to switch on:
@@ -79,7 +79,7 @@ export class ApiError extends Error {
   constructor(message: string, { cause, headers, ...fields }: ApiErrorFields) {
     // `Error` would keep, and print, a cause that is `undefined`.
     super(message, cause ? { cause } : {});
-    Object.assign(this, withoutAbsent(fields));
+    Object.assign(this, freezeRecord(fields));
     Object.defineProperty(this, 'headers', { value: headers });
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { ApiError, type ApiErrorCode } from './errors.ts';
-import { withoutAbsent } from './record.ts';
+import { freezeRecord } from './record.ts';
 
 /** The code of a failure in an event: `'other'` for an error that is no {@link ApiError}. */
 export type EventCode = ApiErrorCode | 'other';
@@ -93,7 +93,7 @@ export function report(
   event: LooseEvent,
 ): void {
   // A provider's event may hold what JSON cannot write.
-  void callHook((each) => onEvent?.(Object.freeze(withoutAbsent<ClientEvent>(each))), event as ClientEvent);
+  void callHook((each) => onEvent?.(freezeRecord<ClientEvent>(each)), event as ClientEvent);
 }
 
 /** What an event says of an error. */

@@ -3,7 +3,7 @@
  * @module
  */
 
-/** A copy of a record of JSON values without its `undefined` members. */
-export function withoutAbsent<T>(record: { readonly [K in keyof T]: T[K] | undefined }): T {
-  return JSON.parse(JSON.stringify(record));
+/** A copy of a record of JSON values without its `undefined` members. It is frozen, and so is all in it. */
+export function freezeRecord<T>(record: { readonly [K in keyof T]: T[K] | undefined }): T {
+  return JSON.parse(JSON.stringify(record), (_name, value) => Object.freeze(value));
 }

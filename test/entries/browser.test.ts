@@ -36,7 +36,7 @@ describe('a page', () => {
 
       assert.throws(() => createClient(given as BrowserConfig), {
         name: 'TypeError',
-        message: `${name} must be absent: a page is public`,
+        message: `${name} must be absent: everybody can read a page`,
       });
     });
   }

@@ -439,7 +439,7 @@ const CASES = [
       }
       const { authorizedFetch } = createPage(place, { oauthTokenProvider: undefined });
 
-      equal(`${error}`, 'TypeError: oauthClientSecret must be absent: a page is public');
+      equal(`${error}`, 'TypeError: oauthClientSecret must be absent: everybody can read a page');
       equal(await failure(authorizedFetch(place.url('api/echo'))), 'ApiError no_credentials');
       equal(await place.seen(), []);
     },
