@@ -82,6 +82,7 @@ export function resolveConfig(config: GivenConfig, rules: GrantRules): Settings 
     scope: oauthScopes.join(' ') || undefined,
     token: oauthToken && assertUsable(oauthToken, options.dpop),
     clockSkew,
+    // Providers get these, and all clients share the default.
     params: Object.freeze(oauthParams),
     canRenew: Boolean(clientSecret || !others.clientAuthentication.needsSecret || others.oauthTokenProvider),
     // These stand last: an object that begins with spread members takes 700 bytes more.
@@ -201,6 +202,7 @@ export const TOKEN_REQUEST: GrantRules = {
   },
 };
 
+/** The rule for a number of things. */
 export const COUNT: readonly [isGood: (value: unknown) => boolean, words: string] = [
   (value) => Number.isInteger(value) && Number(value) > 0,
   'a whole number, 1 or more',

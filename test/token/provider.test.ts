@@ -77,6 +77,18 @@ describe('a token provider', () => {
     assert.deepEqual(asked[1]?.[1].params, { audience: 'x', resource: ['y', 'z'] });
   });
 
+  test('cannot change the parameters of others where none are configured', async (t) => {
+    const server = await startServer(t);
+    const { client } = start(server, {
+      oauthTokenProvider: (_lastToken, { params }) => {
+        Object.assign(params, { audience: 'changed' });
+        return bearer('brokered');
+      },
+    });
+
+    assert.ok((await rejectionOf(client.getToken())) instanceof TypeError);
+  });
+
   test('gets undefined for the scope where none is asked for', async (t) => {
     const server = await startServer(t);
     let scope: unknown = 'unset';
