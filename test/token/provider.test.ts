@@ -29,6 +29,14 @@ function bearer(accessToken: string, more: Partial<OAuthToken> = {}): OAuthToken
   return { accessToken, tokenType: 'Bearer', ...more };
 }
 
+/** An error that throws another one when it is asked what it is. */
+function hiddenError(): object {
+  const getPrototypeOf = () => {
+    throw new Error('do not look');
+  };
+  return new Proxy({}, { getPrototypeOf });
+}
+
 describe('a token provider', () => {
   test('is asked in place of the exchange, with all that tells one token from another and nothing secret', async (t) => {
     const server = await startServer(t);
@@ -721,13 +729,10 @@ describe('a failing provider', () => {
   test('whose error cannot be looked at fails the calls that wait for it, and is asked again', async (t) => {
     const clock = fakeClock(t);
     const server = await startServer(t);
-    const getPrototypeOf = () => {
-      throw new Error('do not look');
-    };
     let isFailing = true;
     const { client } = start(server, {
       oauthTokenProvider: () => {
-        if (isFailing) throw new Proxy({}, { getPrototypeOf });
+        if (isFailing) throw hiddenError();
         return bearer('brokered');
       },
     });
@@ -810,11 +815,8 @@ describe('hooks under fire', () => {
   test('that throw what cannot be looked at fail no call and leave no unhandled rejection', async (t) => {
     const unhandled = collectUnhandled(t);
     const server = await startServer(t);
-    const getPrototypeOf = () => {
-      throw new Error('do not look');
-    };
     const oauthOnTokenUpdate = () => {
-      throw new Proxy({}, { getPrototypeOf });
+      throw hiddenError();
     };
 
     await createClient(server.config({}, { oauthOnTokenUpdate })).getToken();

@@ -61,20 +61,17 @@ for (const [name, fetch] of Object.entries(FETCHES)) {
     assert.equal(body, 'text');
     assert.match(authorization, /^Bearer new-token-\d+$/);
   });
-}
 
-for (const [name, fetch] of Object.entries(FETCHES)) {
   for (const [kind, makeBody] of Object.entries(BODIES)) {
     test(`${name} sends ${kind} of Node and npm once, whether or not the call waits for a token`, async () => {
-      const oauthTokenProvider = createClient(server.config({})).fetchToken;
-      const send = async (oauthToken, path) =>
+      const tokens = createClient(server.config({}));
+      const send = (oauthToken, path) =>
         createClient(
-          server.config({ fetch }, oauthToken, { oauthTokenProvider: () => oauthTokenProvider() }),
+          server.config({ fetch }, oauthToken, { oauthTokenProvider: () => tokens.fetchToken() }),
         ).authorizedFetch(`${server.origin}${path}`, { method: 'POST', body: makeBody() });
 
       for (const oauthToken of [HELD, undefined]) {
-        const answer = await send(oauthToken, '/api');
-        const { body } = await answer.json();
+        const { body } = await (await send(oauthToken, '/api')).json();
         assert.match(body, new RegExp(`text of ${kind}`), `with ${oauthToken?.accessToken}`);
       }
       assert.equal((await send(HELD, '/strict')).status, 401);
