@@ -104,7 +104,7 @@ async function prove(
  */
 function keepClone(call: Call): void {
   const { request, options, signal } = call;
-  // Firefox has no `request.body`.
+  // Firefox has no `request.body`: there each Request is cloned, whether it has a body or not.
   if (request && request.body !== null && options.body == null && !signal?.aborted)
     call.clone = request.clone();
 }
