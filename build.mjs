@@ -31,7 +31,10 @@ emitDeclarations();
 
 if (process.argv.includes('--tests')) {
   rmSync('.build', { recursive: true, force: true });
-  await buildModules('.build', '.', [...filesOf('test', ['packages', 'types']), ...filesOf('examples')]);
+  await buildModules('.build', '.', [
+    ...filesOf('test', ['packages', 'types', 'workshop']),
+    ...filesOf('examples'),
+  ]);
 }
 
 async function buildEntries() {

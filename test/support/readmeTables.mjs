@@ -10,14 +10,14 @@ import {
   limits,
   situations,
   trouble,
-} from '../packages/bench/tables.mjs';
+} from '../workshop/bench/tables.mjs';
 import { measure, use } from './size.mjs';
 
 const root = join(import.meta.dirname, '../..');
 
 /** By page and by name: a function that makes the table. */
 export const pages = {
-  'test/packages/bench/README.md': {
+  'test/workshop/bench/README.md': {
     sizes,
     counts,
     trouble,

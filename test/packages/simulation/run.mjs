@@ -12,7 +12,7 @@ const THREADS = 2;
 const LEAST_SHARE = 0.05;
 const LEAST_MEDIAN_EVENTS = 30;
 
-if (isMainThread) await main(Number(process.argv[2] ?? 20_000), Number(process.argv[3] ?? 1));
+if (isMainThread) await main(Number(process.argv[2] ?? 4_000), Number(process.argv[3] ?? 1));
 else await runSeeds(workerData);
 
 async function main(count, firstSeed) {

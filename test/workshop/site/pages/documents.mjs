@@ -2,7 +2,7 @@
 import { describe, splitAt } from './markdown.mjs';
 
 const DOCUMENTS = {
-  '/comparison': 'test/packages/bench/README.md',
+  '/comparison': 'test/workshop/bench/README.md',
   '/runtimes': 'test/packages/runtimes/README.md',
   '/security': '.github/SECURITY.md',
   '/contributing': '.github/CONTRIBUTING.md',

@@ -64,7 +64,7 @@ function markUp(text) {
 
 /** Each leads to the page where it stands. */
 function figures(read) {
-  const bench = read('test/packages/bench/README.md');
+  const bench = read('test/workshop/bench/README.md');
   const [, ours] = tableBelow('counts', bench);
   const size = tableBelow('sizes', bench).find(([name]) => name === '`createClient`');
   const [, ...rows] = tableBelow('matrix', read('test/packages/runtimes/README.md'));

@@ -27,7 +27,7 @@ const WATCHED = [
   '.github',
   'src',
   'examples',
-  'test/packages/bench',
+  'test/workshop/bench',
   'test/packages/runtimes',
 ];
 
