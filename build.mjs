@@ -9,7 +9,9 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
-import { build } from 'esbuild';
+
+if (!import.meta.dirname) stop(`This needs Node 20.11 or later, and ${process.version} runs it.`);
+const { build } = await import('esbuild').catch(() => stop('Its tools are not installed: run npm ci first.'));
 
 process.chdir(import.meta.dirname);
 
@@ -30,11 +32,17 @@ await assertLinked();
 emitDeclarations();
 
 if (process.argv.includes('--tests')) {
-  rmSync('.build', { recursive: true, force: true });
+  // Only its own: the playground, the site and the reference lie there, too.
+  for (const folder of ['.build/test', '.build/examples']) rmSync(folder, { recursive: true, force: true });
   await buildModules('.build', '.', [
     ...filesOf('test', ['packages', 'types', 'workshop']),
     ...filesOf('examples'),
   ]);
+}
+
+function stop(reason) {
+  console.error(reason);
+  process.exit(1);
 }
 
 async function buildEntries() {
