@@ -6,13 +6,13 @@
 import process from 'node:process';
 import { ApiError, OAuthProviderError } from '../index.ts';
 import { type Explanation, Stop } from './stop.ts';
-import { escapeControls, type Variables } from './text.ts';
+import { escapeControls, fromServer, secretsOf, type Variables } from './text.ts';
 
 /** Says what went wrong. The library's own message comes first, then what the platform says. */
 export function explain(error: unknown, env: Variables): Explanation {
   if (error instanceof Stop) return { message: error.message, next: error.next };
   const { message } = error as Error;
-  const reason = reasonOf(error);
+  const reason = fromServer(reasonOf(error), secretsOf(env)); // a proxy's answer is quoted there
   const isAnswered = error instanceof ApiError && error.statusCode !== undefined;
   const full = reason && !isAnswered ? `${message}: ${reason}` : message;
   return { message: escapeControls(full), next: escapeControls(nextStepFor(error, reason, env)) };

@@ -23,14 +23,15 @@ import {
   tokenStep,
 } from './steps.ts';
 import { type ExitStatus, Stop } from './stop.ts';
-import { originAndPath, secretsOf, type Variables } from './text.ts';
+import { originAndPath, secretsOf } from './text.ts';
 import { createTrace } from './trace.ts';
-import { namesSet, readConfig, warnOfUnknown } from './variables.ts';
+import { namesSet, readConfig, type Setting, warnOfUnknown } from './variables.ts';
 
-export async function runCheck(order: CheckOrder, env: Variables): Promise<ExitStatus> {
+export async function runCheck(order: CheckOrder, { env, fileWarnings }: Setting): Promise<ExitStatus> {
   const steps: Step[] = [];
   await inspectAll(order, {
     env,
+    fileWarnings,
     secrets: secretsOf(env),
     trace: createTrace(),
     show: (step) => {
@@ -56,9 +57,13 @@ async function inspectAll({ url, isLogin }: CheckOrder, inspection: Inspection):
   if (url) await checkCall(caller.withToken(token), url, inspection);
 }
 
-function checkVariables({ env, show }: Inspection, isLogin: boolean): VariablesConfig | undefined {
+function checkVariables(
+  { env, fileWarnings, show }: Inspection,
+  isLogin: boolean,
+): VariablesConfig | undefined {
   const set = namesSet(env);
-  const shared = { set, warnings: warnOfUnknown(env) };
+  const warnings = [...fileWarnings, ...warnOfUnknown(env)];
+  const shared = { set, ...(warnings.length && { warnings }) };
   const found = `set: ${set.join(', ') || 'none'}`;
   try {
     const config = readConfig(env);

@@ -3,7 +3,7 @@
  * @module
  */
 import { parseArgs } from 'node:util';
-import { countChanges, nearest } from './nearest.ts';
+import { nearest } from './nearest.ts';
 import { wrongUse } from './stop.ts';
 import { escapeControls } from './text.ts';
 
@@ -46,7 +46,6 @@ const TAKES: Readonly<Record<string, readonly string[]>> = {
 const VALUES: Readonly<Record<string, string>> = { env: 'FILE', store: 'FOLDER', port: 'N' };
 
 const LONGEST_QUOTE = 60;
-const MOST_CHANGES = 3;
 
 /** Throws a {@link Stop} for what it does not understand. */
 export function readOrder(args: readonly string[]): Order {
@@ -111,11 +110,10 @@ function readValues(command: Command, options: readonly GivenOption[]): Map<stri
   return values;
 }
 
-/** A guess, where the word is close enough to one that is known. What stands before it is not compared. */
+/** A guess, where there is one. What stands before the word is not compared. */
 function suggest(word: string, known: readonly string[], prefix: string = ''): string {
   const guess = nearest(word, known);
-  const most = Math.min(MOST_CHANGES, word.length / 2);
-  return countChanges(word, guess) <= most ? `; did you mean ${prefix}${guess}?` : '';
+  return guess ? `; did you mean ${prefix}${guess}?` : '';
 }
 
 function readUrl([url, surplus]: readonly string[]): string | undefined {

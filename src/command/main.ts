@@ -8,14 +8,15 @@ import { explain } from './advice.ts';
 import { runCheck } from './check.ts';
 import { type Order, readOrder } from './commandLine.ts';
 import { serveMock } from './mock.ts';
-import { print, printExplanation, printJson } from './output.ts';
+import { endWithReader, print, printExplanation, printJson } from './output.ts';
 import { type ExitStatus, Stop } from './stop.ts';
 import { printToken } from './token.ts';
 import { USAGE } from './usage.ts';
-import { readVariables } from './variables.ts';
+import { readSetting } from './variables.ts';
 
 /** `manifest`: where the package.json lies that has the version. */
 export async function main(args: readonly string[], manifest: URL): Promise<ExitStatus> {
+  endWithReader();
   try {
     return await runOrder(readOrder(args), manifest);
   } catch (error) {
@@ -32,9 +33,9 @@ function runOrder(order: Order, manifest: URL): ExitStatus | Promise<ExitStatus>
     case 'mock':
       return serveMock(order);
     case 'token':
-      return printToken(order, readVariables(order.envFile));
+      return printToken(order, readSetting(order.envFile));
     case 'check':
-      return runCheck(order, readVariables(order.envFile));
+      return runCheck(order, readSetting(order.envFile));
   }
 }
 

@@ -3,14 +3,23 @@
  * @module
  */
 
-/** Of several words, the one that takes the fewest changes to get to. */
-export function nearest(word: string, words: readonly string[]): string {
-  const [first = ''] = [...words].sort((one, other) => countChanges(word, one) - countChanges(word, other));
-  return first;
+const MOST_CHANGES = 2;
+
+/**
+ * Of several words, the one that takes the fewest changes to get to; `undefined` if even that would be a
+ * guess in the dark.
+ */
+export function nearest(word: string, words: readonly string[]): string | undefined {
+  const most = Math.min(MOST_CHANGES, word.length / 2);
+  const [first] = words
+    .map((each) => ({ each, changes: countChanges(word, each) }))
+    .filter(({ changes }) => changes <= most)
+    .sort((one, other) => one.changes - other.changes);
+  return first?.each;
 }
 
 /** How many letters must be added, removed or replaced (Levenshtein). */
-export function countChanges(from: string, to: string): number {
+function countChanges(from: string, to: string): number {
   let above = Array.from({ length: to.length + 1 }, (_, index) => index);
   let changes = to.length;
   for (const letter of from) {

@@ -4,6 +4,7 @@
  */
 import process from 'node:process';
 import type { Explanation } from './stop.ts';
+import { escapeControls } from './text.ts';
 
 /** One thing that was looked at. */
 export interface Step {
@@ -16,6 +17,23 @@ export interface Step {
   /** What to do, if it is not good. */
   readonly next?: string | undefined;
   readonly [field: string]: unknown;
+}
+
+/**
+ * Ends the command without a word when a reader closes the pipe: `| head -1` has what it wanted. Says so
+ * where nothing can be written for another reason.
+ */
+export function endWithReader(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', end);
+
+  function end({ code }: NodeJS.ErrnoException): void {
+    if (code === 'EPIPE') process.exit(0);
+    printExplanation({
+      message: `The output cannot be written (${code})`,
+      next: 'Look at what reads it, or at the disk.',
+    });
+    process.exit(1);
+  }
 }
 
 export function print(text: string): void {
@@ -31,6 +49,11 @@ export function printStep({ name, ok, message, warnings = [], next }: Step): voi
   print(`${mark}  ${name.padEnd(9)}  ${message}\n`);
   for (const warning of warnings) print(`${colour(33, 'warn')}             ${warning}\n`);
   if (next) print(`      next:      ${next}\n`);
+}
+
+/** For a word beside what was asked for. */
+export function printAside(text: string): void {
+  process.stderr.write(`${escapeControls(text)}\n`);
 }
 
 /** For a failure that ends the command. */

@@ -4,6 +4,7 @@
  */
 import { ApiError, type OAuthToken } from '../index.ts';
 import { adviceToWait, explain, isTemporaryStatus, reasonOf } from './advice.ts';
+import { noticesOfMock } from './mockNotice.ts';
 import type { Step } from './output.ts';
 import { fromServer, originAndPath, type Variables } from './text.ts';
 import type { Trace } from './trace.ts';
@@ -11,6 +12,7 @@ import type { Trace } from './trace.ts';
 /** What the steps share. */
 export interface Inspection {
   readonly env: Variables;
+  readonly fileWarnings: readonly string[];
   /** What must not be repeated in a server's words. */
   readonly secrets: readonly string[];
   readonly trace: Trace;
@@ -102,11 +104,13 @@ export function tokenStep({ secrets }: Inspection, token: OAuthToken, asked: rea
   const life = expiresIn === undefined ? 'without a known end' : `for ${expiresIn} s`;
   const got = granted?.join(' ') ?? 'not said';
   const scopes = `scopes granted: ${got}; asked for: ${asked.join(' ') || 'none'}`;
+  const warnings = noticesOfMock(token.accessToken);
   const next = `Have the application granted ${missing.join(' and ')}, or leave it out of THINGSPACE_SCOPES.`;
   return {
     name: 'token',
     ok: !missing.length,
     message: `granted ${life}; ${scopes}`,
+    ...(warnings.length && { warnings }),
     next: missing.length ? next : undefined,
     expiresIn,
     granted,

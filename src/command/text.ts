@@ -8,6 +8,14 @@ import { Buffer } from 'node:buffer';
 /** Environment variables, or what stands for them. */
 export type Variables = Readonly<Record<string, string | undefined>>;
 
+/** What the names of our variables begin with. */
+export const PREFIX = 'THINGSPACE_';
+
+/** Whether this is a name of ours, which can be shown. Other texts in its place may hold a secret. */
+export function isVariableName(text: string): boolean {
+  return /^THINGSPACE_[A-Z0-9_]+$/.test(text);
+}
+
 /**
  * Shows what a terminal would obey, and what would begin a new line or turn the direction of writing, as
  * `\u{…}`.

@@ -2,22 +2,26 @@
  * `token`: prints an access token, and nothing else on its stream.
  * @module
  */
-import process from 'node:process';
 import { type ClientEvent, createClient, type OAuthToken, type VariablesConfig } from '../index.ts';
 import { fileStore } from '../stores/file.ts';
 import { storedToken } from '../stores.ts';
 import type { TokenOrder } from './commandLine.ts';
-import { print, printJson } from './output.ts';
+import { noticesOfMock } from './mockNotice.ts';
+import { print, printAside, printJson } from './output.ts';
 import type { ExitStatus } from './stop.ts';
-import { escapeControls, type Variables } from './text.ts';
-import { readConfig } from './variables.ts';
+import { readConfig, type Setting } from './variables.ts';
 
-export async function printToken({ isJson, storeFolder }: TokenOrder, env: Variables): Promise<ExitStatus> {
+export async function printToken(
+  { isJson, storeFolder }: TokenOrder,
+  { env, fileWarnings }: Setting,
+): Promise<ExitStatus> {
+  for (const warning of fileWarnings) printAside(warning);
   const config = readConfig(env);
   const client = createClient(storeFolder === undefined ? config : keptIn(storeFolder, config));
   const token: OAuthToken = await (storeFolder === undefined ? client.fetchToken() : client.getToken());
   if (isJson) printJson(token);
   else print(`${token.accessToken}\n`);
+  for (const notice of noticesOfMock(token.accessToken)) printAside(notice);
   return 0;
 }
 
@@ -30,8 +34,7 @@ function keptIn(folder: string, config: VariablesConfig): VariablesConfig {
     onEvent: (event: ClientEvent) => {
       if (event.type !== 'store_failed' || isTold) return;
       isTold = true;
-      const text = `The token is not kept: ${folder} cannot be used (${event.reason})`;
-      process.stderr.write(`${escapeControls(text)}\n`);
+      printAside(`The token is not kept: ${folder} cannot be used (${event.reason})`);
     },
   };
 }

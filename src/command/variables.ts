@@ -2,15 +2,12 @@
  * The variables that the command goes by, and the configuration that they make.
  * @module
  */
-import { readFileSync } from 'node:fs';
 import process from 'node:process';
-import * as util from 'node:util';
 import { configFromEnvironment, createClient, type VariablesConfig } from '../index.ts';
+import { readEnvFile } from './envFile.ts';
 import { nearest } from './nearest.ts';
 import { Stop } from './stop.ts';
-import { escapeControls, type Variables } from './text.ts';
-
-const PREFIX = 'THINGSPACE_';
+import { isVariableName, PREFIX, type Variables } from './text.ts';
 
 /** Those of `configFromEnvironment`, and of the M2M login. */
 const KNOWN_NAMES = [
@@ -26,28 +23,32 @@ const KNOWN_NAMES = [
   'PASSWORD',
 ].map((name) => PREFIX + name);
 
-/** The variables of the process, and of a file those that are not set. An empty variable is not set. */
-export function readVariables(envFile: string | undefined): Variables {
-  const { env } = process;
-  if (envFile === undefined) return env;
-  const isSet = ([, value]: [string, string | undefined]) => !!value?.trim();
-  return { ...readEnvFile(envFile), ...Object.fromEntries(Object.entries(env).filter(isSet)) };
+/** What a command goes by. */
+export interface Setting {
+  readonly env: Variables;
+  /** A sentence on the lines of the file that are not read. They are told by their numbers alone. */
+  readonly fileWarnings: readonly string[];
 }
 
-function readEnvFile(path: string): Variables {
-  if (!util.parseEnv)
-    throw new Stop(
-      'This version of Node cannot read --env',
-      'Use Node 20.12 or later, or set the variables.',
-    );
-  try {
-    return util.parseEnv(readFileSync(path, 'utf8')) as Variables;
-  } catch (error) {
-    throw new Stop(
-      `The file of --env cannot be read (${(error as NodeJS.ErrnoException).code})`,
-      'Give the path of a file with lines NAME=value.',
-    );
-  }
+/** The variables of the process, and of a file those that are not set. An empty variable is not set. */
+export function readSetting(envFile: string | undefined): Setting {
+  const { env } = process;
+  if (envFile === undefined) return { env, fileWarnings: [] };
+  const { variables, unreadLines } = readEnvFile(envFile);
+  const isSet = ([, value]: [string, string | undefined]) => !!value?.trim();
+  return {
+    env: { ...variables, ...Object.fromEntries(Object.entries(env).filter(isSet)) },
+    fileWarnings: warnOfLines(unreadLines),
+  };
+}
+
+function warnOfLines(numbers: readonly number[]): string[] {
+  const [first, ...more] = numbers;
+  if (first === undefined) return [];
+  const are = more.length
+    ? `lines ${numbers.join(', ')} of the --env file are`
+    : `line ${first} of the --env file is`;
+  return [`${are} not read: write NAME=value, with both quotes in one line`];
 }
 
 /** The names of the variables that are set. */
@@ -55,13 +56,24 @@ export function namesSet(env: Variables): string[] {
   return KNOWN_NAMES.filter((name) => env[name]?.trim()).sort();
 }
 
-/** For each name that nobody reads, a sentence. It is most often a known one, misspelt. */
-export function warnOfUnknown(env: Variables): string[] | undefined {
+/**
+ * For each name that nobody reads, a sentence. It is most often a known one, misspelt. What is no name is not
+ * shown: `node --env-file` may have made it of a line with a secret.
+ */
+export function warnOfUnknown(env: Variables): string[] {
   const unknown = Object.keys(env).filter((name) => name.startsWith(PREFIX) && !KNOWN_NAMES.includes(name));
-  const warnings = unknown.map(
-    (name) => `nothing reads ${escapeControls(name)}; did you mean ${nearest(name, KNOWN_NAMES)}?`,
-  );
-  return warnings.length ? warnings.sort() : undefined;
+  const names = unknown.filter(isVariableName).sort();
+  const warnings = names.map((name) => {
+    const guess = nearest(name, KNOWN_NAMES);
+    return `nothing reads ${name}${guess ? `; did you mean ${guess}?` : ''}`;
+  });
+  const others = unknown.length - names.length;
+  if (others)
+    warnings.push(
+      `${others} not read: the name begins with ${PREFIX}, but has more than capitals, digits and ` +
+        'underscores; look for a line without = in the file of --env-file',
+    );
+  return warnings;
 }
 
 /** Throws a {@link Stop} that says what is wrong with the variables. */

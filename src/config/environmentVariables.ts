@@ -75,7 +75,8 @@ function readCustomEnvironment(read: Read): CustomEnvironment | undefined {
         'and without THINGSPACE_ENVIRONMENT',
     );
   }
-  if (!safeOrigin(tokenUrl, {}))
+  // `URL` would cut line breaks out, and make one path of a whole file with a quote too many.
+  if (/\s/.test(tokenUrl) || !safeOrigin(tokenUrl, {}))
     throw new TypeError('THINGSPACE_TOKEN_URL must be a URL like https://auth.example.com/token');
   if (!apiOrigins.every((origin) => origin === '*' || isOrigin(origin, {})))
     throw new TypeError(
