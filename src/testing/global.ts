@@ -3,7 +3,7 @@
  * imported for its effect only. From then on the global `fetch` leads requests to Verizon's hosts (https) to
  * a mock ThingSpace, and passes all others on as they are. `THINGSPACE_CLIENT_ID`,
  * `THINGSPACE_CLIENT_SECRET`, `THINGSPACE_SCOPES`, `THINGSPACE_USERNAME` and `THINGSPACE_PASSWORD` get
- * invented values where they are missing or empty.
+ * invented values where they are missing or empty. One line on standard error says that it is on.
  *
  * @module
  */
@@ -29,6 +29,7 @@ const INVENTED: Readonly<Record<string, string>> = {
 
 replaceFetch();
 inventVariables();
+sayThatItIsOn();
 
 function replaceFetch(): void {
   const mock = createMockServer();
@@ -55,4 +56,11 @@ function inventVariables(): void {
   const isOtherServer = isSet('THINGSPACE_TOKEN_URL') || isSet('THINGSPACE_API_ORIGINS');
   const invented = isOtherServer ? INVENTED : { ...INVENTED, THINGSPACE_SCOPES: 'discovery:read' };
   for (const [name, value] of Object.entries(invented)) if (!isSet(name)) env[name] = value;
+}
+
+/** Left over in a `NODE_OPTIONS`, it would otherwise answer in production without anybody knowing. */
+function sayThatItIsOn(): void {
+  const [first, ...others] = ORIGINS;
+  const answers = `a mock answers for ${first} and ${others.length} other hosts`;
+  console.error(`thingspace-auth/testing/global: ${answers}`);
 }

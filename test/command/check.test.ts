@@ -44,7 +44,7 @@ test('--json prints what it found as fields, too', async (t) => {
   assert.deepEqual([ok, more, outcome.exitCode, outcome.stderr], [true, {}, 0, '']);
   assert.deepEqual(isNumber, Array(4).fill('number'));
   assert.deepEqual(
-    steps.map(({ message: _, ...fields }: { message: string }) => fields),
+    steps.map(({ message: _, warnings: __, ...fields }: { message: string; warnings: unknown }) => fields),
     [
       { name: 'variables', ok: true, set },
       {
@@ -160,7 +160,7 @@ test('check misses no scope where the server says none', async (t) => {
 
   assert.match(
     stdout,
-    /ok    token      granted without a known end; scopes granted: not said; asked for: discovery:read\n$/,
+    /ok    token      granted without a known end; scopes granted: not said; asked for: discovery:read\nwarn .*\n$/,
   );
   assert.equal(exitCode, 0);
 });

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   ACCOUNT,
+  MOCK_NOTICE,
   preloading,
   type Run,
   rejecting,
@@ -43,7 +44,8 @@ const USUAL: Readonly<Record<string, object>> = {
 const VARIABLES = `ok    variables  set: ${SET.join(', ')}\n`;
 const ENDPOINT = `ok    endpoint   ${TOKEN_URL} answered 200 in N ms\n`;
 const CLOCK = "ok    clock      this machine's clock is 0 s ahead of the server's\n";
-const TOKEN = 'ok    token      granted for 3600 s; scopes granted: not said; asked for: none\n';
+const MOCK = `warn             ${MOCK_NOTICE}`;
+const TOKEN = `ok    token      granted for 3600 s; scopes granted: not said; asked for: none\n${MOCK}`;
 
 const SITUATIONS: Readonly<Record<string, Situation>> = {
   'all is well': {
@@ -142,7 +144,7 @@ ${CLOCK}FAIL  token      ORIGIN/api/ts/v1/oauth2/token refused with invalid_scop
     env: { THINGSPACE_SCOPES: 'a b c' },
     printed: `ok    variables  set: THINGSPACE_API_ORIGINS, THINGSPACE_CLIENT_ID, THINGSPACE_CLIENT_SECRET, THINGSPACE_SCOPES, THINGSPACE_TOKEN_URL
 ${ENDPOINT}${CLOCK}FAIL  token      granted for 3600 s; scopes granted: a d; asked for: a b c
-      next:      Have the application granted b and c, or leave it out of THINGSPACE_SCOPES.
+${MOCK}      next:      Have the application granted b and c, or leave it out of THINGSPACE_SCOPES.
 `,
     fields: {
       variables: {
@@ -169,7 +171,7 @@ ${CLOCK}FAIL  token      ORIGIN/api/ts/v1/oauth2/token refused with unauthorized
   'a token without a known end': {
     mock: { tokenResponse: ({ access_token }) => ({ access_token }) },
     printed: `${VARIABLES}${ENDPOINT}${CLOCK}ok    token      granted without a known end; scopes granted: not said; asked for: none
-`,
+${MOCK}`,
     fields: { token: { asked: [] } },
   },
   'a proxy and a gateway in between': {
@@ -414,7 +416,7 @@ ${CLOCK}FAIL  token      ORIGIN/api/ts/v1/oauth2/token refused with invented%1B[
   'a server that grants hostile scopes': {
     mock: { tokenResponse: (body) => ({ ...body, scope: 'a\u001b[2J\nok invented' }) },
     printed: `${VARIABLES}${ENDPOINT}${CLOCK}ok    token      granted for 3600 s; scopes granted: a\\u{1b}[2J\\u{a}ok invented; asked for: none
-`,
+${MOCK}`,
     fields: { token: { expiresIn: 3600, granted: ['a\\u{1b}[2J\\u{a}ok', 'invented'], asked: [] } },
   },
   'a server that says the secrets again': {

@@ -8,7 +8,7 @@ import { configFromEnvironment, createClient } from 'thingspace-auth';
 import { storedToken } from 'thingspace-auth/stores';
 import { fileStore } from 'thingspace-auth/stores/file';
 import { createMockServer } from 'thingspace-auth/testing';
-import { preloading, runCommand, seen, startCommand } from '../support/runCommand.ts';
+import { MOCK_NOTICE, preloading, runCommand, seen, startCommand } from '../support/runCommand.ts';
 import { startStandIn } from '../support/standIn.ts';
 
 async function folderOf(t: TestContext): Promise<string> {
@@ -21,7 +21,15 @@ test('it prints the access token and nothing else', async (t) => {
   const { stdout, stderr, exitCode } = await runCommand(t, ['token'], { env: { FORCE_COLOR: '1' } });
 
   assert.match(stdout, /^mock-access-token-\w+-1\n$/);
-  assert.deepEqual([stderr, exitCode], ['', 0]);
+  assert.deepEqual([stderr, exitCode], [MOCK_NOTICE, 0]);
+});
+
+test("it says nothing beside a real server's token", async (t) => {
+  const { stdout, stderr } = await runCommand(t, ['token'], {
+    mock: { tokenResponse: (body) => ({ ...body, access_token: 'invented' }) },
+  });
+
+  assert.deepEqual([stdout, stderr], ['invented\n', '']);
 });
 
 test('with --json it prints the whole token', async (t) => {
@@ -82,7 +90,7 @@ test('with --store it keeps the token, and shares it with programs', async (t) =
   const oauthTokenProvider = storedToken(fileStore(folder));
   const program = createClient(configFromEnvironment({ env, oauthTokenProvider }));
 
-  assert.deepEqual([first.stderr, second.stderr], ['', '']);
+  assert.deepEqual([first.stderr, second.stderr], [MOCK_NOTICE, MOCK_NOTICE]);
   assert.equal(JSON.parse(second.stdout).accessToken, first.stdout.trim());
   assert.equal((await program.getToken()).accessToken, first.stdout.trim());
   assert.equal(mock.requests.length, 1);
@@ -98,7 +106,10 @@ test('a folder that cannot be used costs a word, not the token', async (t) => {
   const outcome = await runCommand(t, ['token', '--store', file]);
 
   assert.match(outcome.stdout, /^mock-access-token-\w+-1\n$/);
-  assert.match(outcome.stderr, /^The token is not kept: \S+\/file cannot be used \((ENOTDIR|EEXIST)\)\n$/);
+  assert.match(
+    outcome.stderr,
+    /^The token is not kept: \S+\/file cannot be used \((ENOTDIR|EEXIST)\)\n.*\n$/,
+  );
   assert.equal(outcome.exitCode, 0);
   assert.deepEqual(seen(outcome), ['token 200']);
 });
@@ -112,7 +123,7 @@ test('--env reads a file; variables that are set win, but not empty ones', async
   const outcome = await runCommand(t, ['token', '--env', file], { env: { THINGSPACE_CLIENT_SECRET: ' ' } });
   assert.match(outcome.stdout, /^mock-access-token-\w+-1\n$/);
   assert.match(outcome.mock.requests[0]?.body ?? '', /scope=read/);
-  assert.deepEqual([outcome.stderr, outcome.exitCode], ['', 0]);
+  assert.deepEqual([outcome.stderr, outcome.exitCode], [MOCK_NOTICE, 0]);
 
   const refused = await runCommand(t, ['token', '--env', file], { env: { THINGSPACE_CLIENT_ID: 'a-third' } });
   assert.equal(refused.exitCode, 1);

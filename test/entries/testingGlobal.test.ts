@@ -3,8 +3,11 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { createClient, Environment } from 'thingspace-auth';
 import { listen, readBody, send } from '../support/server.ts';
+import { GLOBAL_MOCK } from '../support/standIn.ts';
 
 const root = join(import.meta.dirname, '../../..');
 
@@ -77,6 +80,34 @@ test('everything else goes where it went, with its arguments', async (t) => {
     'TypeError',
     'TypeError',
   ]);
+});
+
+test('one line on standard error says that it is on', async () => {
+  const args = ['--import', 'thingspace-auth/testing/global', '--eval', 'console.log(1)'];
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { cwd: root });
+
+  assert.equal(stdout, '1\n');
+  assert.match(stderr, GLOBAL_MOCK);
+});
+
+test('left over in NODE_OPTIONS, it is named by the command, in whose name it answers', async () => {
+  const env = {
+    PATH: process.env.PATH,
+    NODE_OPTIONS: `--import=${pathToFileURL(join(root, 'dist/testing/global.js'))}`,
+    THINGSPACE_CLIENT_ID: 'production-key',
+    THINGSPACE_CLIENT_SECRET: 'production-secret',
+  };
+  const run = (name: string) =>
+    promisify(execFile)(process.execPath, [join(root, 'dist/command.js'), name], { cwd: root, env });
+  const notice = 'a mock of thingspace-auth gave out this token: no real server accepts it\n';
+
+  const check = await run('check');
+  assert.match(check.stdout, /^ok {4}endpoint {3}https:\/\/thingspace\.verizon\.com\/\S+ answered 200/m);
+  assert.ok(check.stdout.endsWith(`warn             ${notice}`));
+  const token = await run('token');
+  assert.ok(token.stderr.endsWith(notice));
+  for (const { stderr } of [check, token])
+    assert.match(stderr, /^thingspace-auth\/testing\/global: a mock answers for /);
 });
 
 const SHOW = `

@@ -29,6 +29,9 @@ const VARIABLES = {
 
 export const ACCOUNT = { THINGSPACE_USERNAME: 'invented-user', THINGSPACE_PASSWORD: 'invented-password' };
 
+/** What it says beside a token of the mock. */
+export const MOCK_NOTICE = 'a mock of thingspace-auth gave out this token: no real server accepts it\n';
+
 /**
  * Runs the command with the variables of an invented client of one server; `{origin}` stands for that in
  * arguments and variables.

@@ -43,6 +43,10 @@ export async function startStandIn(
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
+/** The line that `thingspace-auth/testing/global` prints. */
+export const GLOBAL_MOCK: RegExp =
+  /^thingspace-auth\/testing\/global: a mock answers for https:\/\/thingspace\.verizon\.com and \d other hosts\n$/;
+
 /**
  * Runs a built program as its reader would who has no account, from the folder of this package, where
  * `thingspace-auth/testing/global` is found.
