@@ -28,7 +28,9 @@ export const USAGE = `Usage:
 Variables: THINGSPACE_CLIENT_ID, THINGSPACE_CLIENT_SECRET, THINGSPACE_SCOPES (separated by
 spaces), THINGSPACE_M2M_TOKEN, THINGSPACE_TIMEOUT (milliseconds), and THINGSPACE_ENVIRONMENT
 (Production, Staging, …) or, for another server, THINGSPACE_TOKEN_URL and
-THINGSPACE_API_ORIGINS (separated by spaces).
+THINGSPACE_API_ORIGINS (separated by spaces), and THINGSPACE_SESSION_URL if the M2M session
+lives elsewhere. THINGSPACE_CLIENT_AUTHENTICATION is basic, basic-raw or post;
+THINGSPACE_TOKEN_PARAMS are further form fields: audience=…&resource=….
 
 Exit status: 0; 1 if something does not work; 2 if the command line is wrong.
 `;

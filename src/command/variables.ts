@@ -19,6 +19,9 @@ const KNOWN_NAMES = [
   'TIMEOUT',
   'TOKEN_URL',
   'API_ORIGINS',
+  'SESSION_URL',
+  'CLIENT_AUTHENTICATION',
+  'TOKEN_PARAMS',
   'USERNAME',
   'PASSWORD',
 ].map((name) => PREFIX + name);

@@ -2,6 +2,12 @@
  * A configuration from environment variables.
  * @module
  */
+import {
+  type ClientAuthentication,
+  clientSecretBasic,
+  clientSecretBasicRaw,
+  clientSecretPost,
+} from './clientAuthentication.ts';
 import type { ClientCredentials, VariablesConfig } from './config.ts';
 import { type CustomEnvironment, Environment } from './environments.ts';
 import type { OauthScope } from './scopes.ts';
@@ -20,14 +26,18 @@ type Read = (name: string) => string | undefined;
  * Makes a configuration from `THINGSPACE_CLIENT_ID`, `THINGSPACE_CLIENT_SECRET`, `THINGSPACE_SCOPES`
  * (separated by spaces), `THINGSPACE_M2M_TOKEN`, `THINGSPACE_ENVIRONMENT` and `THINGSPACE_TIMEOUT`
  * (milliseconds). For another server, set `THINGSPACE_TOKEN_URL` and `THINGSPACE_API_ORIGINS` (separated by
- * spaces) instead of `THINGSPACE_ENVIRONMENT`. An empty variable is absent. Touches no network.
+ * spaces) instead of `THINGSPACE_ENVIRONMENT`, and `THINGSPACE_SESSION_URL` if the M2M session lives
+ * elsewhere. `THINGSPACE_CLIENT_AUTHENTICATION` is `basic` (the default), `basic-raw` or `post`;
+ * `THINGSPACE_TOKEN_PARAMS` are further form fields of every token request, form-encoded:
+ * `audience=…&resource=…`. An empty variable is absent. Touches no network.
  *
  * Further members are options of `clientCredentialsAuthCredentials`. One that is given wins over its
  * variable, which may then be absent.
  *
  * @throws `TypeError` that names the variable, and says what to write: for a missing id, for a timeout that
- *   is not a number, for an unknown environment, for commas in a list, for a URL without `https://`, for one
- *   of the two variables of another server without the other, and for `THINGSPACE_ENVIRONMENT` beside them
+ *   is not a number, for an unknown environment, for an unknown client authentication or one beside a
+ *   `clientAuthentication` that is given, for commas in a list, for a URL without `https://`, for one of the
+ *   variables of another server without the others, and for `THINGSPACE_ENVIRONMENT` beside them
  * @example
  * ```ts
  * import { configFromEnvironment, createClient } from 'thingspace-auth';
@@ -47,11 +57,20 @@ export function configFromEnvironment({
   if (!oauthClientId) throw new TypeError('THINGSPACE_CLIENT_ID must be set to the client id');
   const oauthClientSecret = given.oauthClientSecret ?? read('CLIENT_SECRET');
   const oauthScopes = given.oauthScopes ?? (readList(read, 'SCOPES') as OauthScope[] | undefined);
+  const oauthParams = given.oauthParams ?? readParams(read);
+  const clientAuthentication = readClientAuthentication(read, given.clientAuthentication);
   const timeout = Number(read('TIMEOUT') ?? 0);
   if (!(timeout >= 0 && timeout < Infinity))
     throw new TypeError('THINGSPACE_TIMEOUT must be a number of milliseconds, 0 or more');
   return {
-    clientCredentialsAuthCredentials: { ...given, oauthClientId, oauthClientSecret, oauthScopes },
+    clientCredentialsAuthCredentials: {
+      ...given,
+      oauthClientId,
+      oauthClientSecret,
+      oauthScopes,
+      ...(oauthParams && { oauthParams }),
+      ...(clientAuthentication && { clientAuthentication }),
+    },
     vZM2mToken: read('M2M_TOKEN'),
     environment: readCustomEnvironment(read) ?? readNamedEnvironment(read),
     timeout,
@@ -65,9 +84,46 @@ function readList(read: Read, name: string): string[] | undefined {
   return text?.split(/\s+/);
 }
 
+/** A field that occurs more than once becomes an array. */
+function readParams(read: Read): Record<string, string | string[]> | undefined {
+  const text = read('TOKEN_PARAMS');
+  if (!text) return undefined;
+  const form = new URLSearchParams(text);
+  return Object.fromEntries([...form].map(([name, value]) => [name, allOf(form, name, value)]));
+}
+
+function allOf(form: URLSearchParams, name: string, value: string): string | string[] {
+  const values = form.getAll(name);
+  return values.length > 1 ? values : value;
+}
+
+const CLIENT_AUTHENTICATION: Readonly<Record<string, ClientAuthentication>> = {
+  basic: clientSecretBasic,
+  'basic-raw': clientSecretBasicRaw,
+  post: clientSecretPost,
+};
+
+function readClientAuthentication(
+  read: Read,
+  given: ClientAuthentication | undefined,
+): ClientAuthentication | undefined {
+  const name = read('CLIENT_AUTHENTICATION');
+  if (!name) return given;
+  if (given)
+    throw new TypeError('THINGSPACE_CLIENT_AUTHENTICATION must not be set beside clientAuthentication');
+  if (!Object.hasOwn(CLIENT_AUTHENTICATION, name))
+    throw new TypeError('THINGSPACE_CLIENT_AUTHENTICATION must be basic, basic-raw or post');
+  return CLIENT_AUTHENTICATION[name];
+}
+
 function readCustomEnvironment(read: Read): CustomEnvironment | undefined {
-  const tokenUrl = read('TOKEN_URL');
+  const tokenUrl = readEndpoint(read, 'TOKEN_URL', 'https://auth.example.com/token');
   const apiOrigins = readList(read, 'API_ORIGINS');
+  const sessionUrl = readEndpoint(read, 'SESSION_URL', 'https://api.example.com/api/m2m/v1/session');
+  if (!tokenUrl && !apiOrigins && sessionUrl)
+    throw new TypeError(
+      'THINGSPACE_SESSION_URL must be set beside THINGSPACE_TOKEN_URL and THINGSPACE_API_ORIGINS',
+    );
   if (!tokenUrl && !apiOrigins) return undefined;
   if (!tokenUrl || !apiOrigins || read('ENVIRONMENT')) {
     throw new TypeError(
@@ -75,14 +131,19 @@ function readCustomEnvironment(read: Read): CustomEnvironment | undefined {
         'and without THINGSPACE_ENVIRONMENT',
     );
   }
-  // `URL` would cut line breaks out, and make one path of a whole file with a quote too many.
-  if (/\s/.test(tokenUrl) || !safeOrigin(tokenUrl, {}))
-    throw new TypeError('THINGSPACE_TOKEN_URL must be a URL like https://auth.example.com/token');
   if (!apiOrigins.every((origin) => origin === '*' || isOrigin(origin, {})))
     throw new TypeError(
       'THINGSPACE_API_ORIGINS must be origins like https://api.example.com, without a path',
     );
-  return { tokenUrl, apiOrigins };
+  return { tokenUrl, apiOrigins, ...(sessionUrl && { sessionUrl }) };
+}
+
+function readEndpoint(read: Read, name: string, example: string): string | undefined {
+  const url = read(name);
+  // `URL` would cut line breaks out, and make one path of a whole file with a quote too many.
+  if (url && (/\s/.test(url) || !safeOrigin(url, {})))
+    throw new TypeError(`THINGSPACE_${name} must be a URL like ${example}`);
+  return url;
 }
 
 function readNamedEnvironment(read: Read): Environment | undefined {

@@ -59,7 +59,11 @@ export const ENVIRONMENTS: Readonly<Record<string, CustomEnvironment>> = {
     'https://imp.thingspace.verizon.com',
   ),
   MockServerForLimitedAvailabilitySeeQuickStart: /* @__PURE__ */ at('https://mock.thingspace.verizon.com'),
-  Staging: /* @__PURE__ */ at('https://staging.thingspace.verizon.com', 'https://staging.5gedge.verizon.com'),
+  Staging: /* @__PURE__ */ at(
+    'https://staging.thingspace.verizon.com',
+    'https://staging.5gedge.verizon.com',
+    'https://imp-staging.thingspace.verizon.com',
+  ),
 } satisfies Record<Environment, CustomEnvironment>;
 
 /** Makes an environment. The token endpoint is on the first of its origins. */

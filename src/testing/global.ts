@@ -18,6 +18,7 @@ const ORIGINS = [
   'https://mock.thingspace.verizon.com',
   'https://staging.thingspace.verizon.com',
   'https://staging.5gedge.verizon.com',
+  'https://imp-staging.thingspace.verizon.com',
 ];
 
 const INVENTED: Readonly<Record<string, string>> = {

@@ -834,6 +834,74 @@ describe('configFromEnvironment', () => {
     createClient(config);
   });
 
+  test('reads where the session lives, how to authenticate, and further fields', async () => {
+    const requests: Request[] = [];
+    const env = {
+      THINGSPACE_CLIENT_ID: 'invented-id',
+      THINGSPACE_CLIENT_SECRET: 'invented secret',
+      THINGSPACE_TOKEN_URL: 'https://auth.example.com/token',
+      THINGSPACE_API_ORIGINS: 'https://api.example.com',
+      THINGSPACE_SESSION_URL: 'https://sessions.example.com/session',
+      THINGSPACE_TOKEN_PARAMS: 'audience=https%3A%2F%2Fapi.example.com&resource=a&resource=b+c',
+    };
+    const ask = async (more: object, given: object = {}) => {
+      const config = configFromEnvironment({ env: { ...env, ...more }, ...given });
+      const fetch = async (...[input, init]: Parameters<typeof globalThis.fetch>) => {
+        requests.push(new Request(input, init));
+        return Response.json({ access_token: 'invented', token_type: 'Bearer' });
+      };
+      await createClient({ ...config, fetch }).fetchToken();
+      const request = requests.at(-1)!;
+      const authorization = request.headers.get('authorization');
+      return { config, authorization, form: new URLSearchParams(await request.text()) };
+    };
+    const basic = (text: string) => `Basic ${btoa(text)}`;
+
+    const { config, authorization, form } = await ask({});
+    assert.equal(Object(config.environment).sessionUrl, 'https://sessions.example.com/session');
+    assert.equal(authorization, basic('invented-id:invented+secret'));
+    assert.equal(form.get('audience'), 'https://api.example.com');
+    assert.deepEqual(form.getAll('resource'), ['a', 'b c']);
+    const how = async (name: string) => ask({ THINGSPACE_CLIENT_AUTHENTICATION: name });
+    assert.equal((await how('basic')).authorization, authorization);
+    assert.equal((await how('basic-raw')).authorization, basic('invented-id:invented secret'));
+    const posted = await how('post');
+    assert.deepEqual([posted.authorization, posted.form.get('client_secret')], [null, 'invented secret']);
+    const given = await ask({}, { oauthParams: { audience: 'given' } });
+    assert.equal(given.form.get('audience'), 'given');
+    const named = configFromEnvironment({
+      env: { THINGSPACE_CLIENT_ID: 'invented-id', THINGSPACE_TOKEN_PARAMS: 'audience=a' },
+    });
+    assert.deepEqual(named.clientCredentialsAuthCredentials.oauthParams, { audience: 'a' });
+  });
+
+  test('refuses what it cannot read of these', () => {
+    const refusal = (env: object, given: object = {}) =>
+      catchTypeError(
+        () => configFromEnvironment({ env: { THINGSPACE_CLIENT_ID: 'invented-id', ...env }, ...given }),
+        MARKER,
+      ).message;
+
+    for (const name of [MARKER, 'toString'])
+      assert.equal(
+        refusal({ THINGSPACE_CLIENT_AUTHENTICATION: name }),
+        'THINGSPACE_CLIENT_AUTHENTICATION must be basic, basic-raw or post',
+      );
+    assert.equal(
+      refusal({ THINGSPACE_CLIENT_AUTHENTICATION: 'post' }, { clientAuthentication: () => {} }),
+      'THINGSPACE_CLIENT_AUTHENTICATION must not be set beside clientAuthentication',
+    );
+    assert.equal(
+      refusal({ THINGSPACE_SESSION_URL: `${MARKER}.example` }),
+      'THINGSPACE_SESSION_URL must be a URL like https://api.example.com/api/m2m/v1/session',
+    );
+    for (const more of [{}, { THINGSPACE_ENVIRONMENT: 'Staging' }])
+      assert.equal(
+        refusal({ THINGSPACE_SESSION_URL: 'https://api.example.com', ...more }),
+        'THINGSPACE_SESSION_URL must be set beside THINGSPACE_TOKEN_URL and THINGSPACE_API_ORIGINS',
+      );
+  });
+
   test('refuses half of a custom environment, and a named one beside it', () => {
     const THINGSPACE_CLIENT_ID = 'invented-id';
     const [THINGSPACE_TOKEN_URL, THINGSPACE_API_ORIGINS] = [

@@ -198,7 +198,7 @@ test('the annotated configuration has every option with its default', () => {
     );
 });
 
-test('the options of a custom environment and the environment variables are those of the code', () => {
+test('the options of a custom environment are those of the code, as are the variables; --help lists them all', () => {
   const source = read('src/config/environments.ts')
     .split('export interface CustomEnvironment')[1]!
     .split('\n}')[0]!;
@@ -206,10 +206,13 @@ test('the options of a custom environment and the environment variables are thos
   for (const [, option] of source.matchAll(/readonly (\w+)\??:/g))
     assert.ok(section('Any other OAuth 2 server').includes(`\`${option}\``), option);
   const variables = [
-    ...read('src/config/environmentVariables.ts').matchAll(/read(?:List\(read, |\()'(\w+)'\)/g),
+    ...read('src/config/environmentVariables.ts').matchAll(/read(?:(?:List|Endpoint)\(read, |\()'(\w+)'/g),
   ].map(([, name]) => `THINGSPACE_${name}`);
   const ofLogin = read('src/command/check.ts').match(/\bTHINGSPACE_(USERNAME|PASSWORD)\b/g)!;
-  assert.deepEqual(new Set(readme.match(/\bTHINGSPACE_\w+/g)), new Set([...variables, ...ofLogin]));
+  const known = new Set([...variables, ...ofLogin]);
+  assert.ok(known.has('THINGSPACE_SESSION_URL') && known.has('THINGSPACE_TOKEN_PARAMS'));
+  assert.deepEqual(new Set(read('src/command/usage.ts').match(/\bTHINGSPACE_\w+/g)), known);
+  for (const name of readme.match(/\bTHINGSPACE_\w+/g)!) assert.ok(known.has(name), name);
 });
 
 test('the error table has every code, the text on events every type', () => {
