@@ -33,7 +33,7 @@ function adviceOnApiError(error: ApiError, reason: string, env: Variables): stri
   if (code === 'session_refused') return ADVICE_ON_LOGIN;
   if (statusCode === 407) return ADVICE_ON_407;
   if (error.isTemporary && statusCode) return adviceToWait(error.headers);
-  if (error instanceof OAuthProviderError) return adviceOnOAuth(error.error);
+  if (error instanceof OAuthProviderError) return adviceOnOAuth(error.error, env);
   if (/^3/.test(String(statusCode))) return ADVICE_ON_REDIRECT;
   if (code === 'timeout') return 'Check the network, or raise THINGSPACE_TIMEOUT (milliseconds).';
   if (code === 'network' || (code === 'session_failed' && reason)) return adviceOnNetwork(reason, env);
@@ -68,15 +68,27 @@ export function adviceToWait(headers: Headers | undefined): string {
   return `The server throttles or is unavailable: ${wait}, then try again.`;
 }
 
-function adviceOnOAuth(error: string): string {
-  if (error === 'invalid_client')
-    return (
-      'Check THINGSPACE_CLIENT_ID and THINGSPACE_CLIENT_SECRET, and that they belong to this ' +
-      'environment (a staging key is refused in production).'
-    );
+function adviceOnOAuth(error: string, env: Variables): string {
+  if (error === 'invalid_client') return ADVICE_ON_CLIENT + adviceOnEdgeKeys(env);
   if (error === 'invalid_scope')
     return 'Ask only for scopes that the application was granted: THINGSPACE_SCOPES.';
   return `Ask whoever runs the server what "${error}" means for this key.`;
+}
+
+const ADVICE_ON_CLIENT =
+  'Check THINGSPACE_CLIENT_ID and THINGSPACE_CLIENT_SECRET, and that they belong to this ' +
+  'environment (a staging key is refused in production).';
+
+/** Where the keys of the 5G Edge portal are taken is not certain: its own pages name another token URL. */
+function adviceOnEdgeKeys({ THINGSPACE_ENVIRONMENT: name = 'Production', ...env }: Variables): string {
+  if (env['THINGSPACE_TOKEN_URL']?.trim() || !/^(Production)?$/.test(name.trim())) return '';
+  return (
+    ' A key of the 5G Edge portal may want another token URL: set ' +
+    'THINGSPACE_TOKEN_URL=https://5gedge.verizon.com/api/ts/v1/oauth2/token ' +
+    '"THINGSPACE_API_ORIGINS=https://5gedge.verizon.com https://thingspace.verizon.com" ' +
+    'THINGSPACE_SESSION_URL=https://thingspace.verizon.com/api/m2m/v1/session, ' +
+    'without THINGSPACE_ENVIRONMENT.'
+  );
 }
 
 const ADVICE_ON_CLOCK = "Check this machine's clock, then the server's certificate.";

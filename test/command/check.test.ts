@@ -255,6 +255,32 @@ test('check logs in to a named environment', async (t) => {
   assert.equal(exitCode, 0);
 });
 
+test('a key that Production refuses may be one of the 5G Edge portal', async (t) => {
+  const module = join(import.meta.dirname, '../support/standInPreload.js');
+  const mock = createMockServer({ clients: {} });
+  const env = {
+    THINGSPACE_CLIENT_ID: 'invented-key',
+    THINGSPACE_CLIENT_SECRET: 'invented secret',
+    STAND_IN: await startStandIn(t, mock),
+    NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=${module}`,
+  };
+  const other = /may want another token URL: set (THINGSPACE_TOKEN_URL=\S+) "(\S+ \S+)" (\S+), without/;
+
+  const { stdout } = await startCommand(['check'], env);
+  const [, ...variables] = other.exec(stdout) ?? [];
+  const advised = Object.fromEntries(variables.map((each) => each.split('=')));
+  assert.deepEqual(Object.keys(advised), [
+    'THINGSPACE_TOKEN_URL',
+    'THINGSPACE_API_ORIGINS',
+    'THINGSPACE_SESSION_URL',
+  ]);
+  const followed = await startCommand(['check'], { ...env, ...advised });
+  assert.match(followed.stdout, /https:\/\/5gedge\.verizon\.com\/api\/ts\/v1\/oauth2\/token answered 401/);
+  assert.doesNotMatch(followed.stdout, other);
+  const staging = await startCommand(['check'], { ...env, THINGSPACE_ENVIRONMENT: 'Staging' });
+  assert.doesNotMatch(staging.stdout, other);
+});
+
 test('check makes one token request, whatever comes of it', async (t) => {
   assert.deepEqual(
     seen(await runCommand(t, ['check', '--json'], { script: ({ failNext }) => failNext('token', 503, 9) })),
