@@ -45,11 +45,21 @@ export function answerBearer(state: MockState, request: Received, proof: Proof |
   const { method, path, headers } = request;
   if (path.endsWith('/session/login')) return logIn(state, request.body);
   const isLogout = path.endsWith('/session/logout');
-  const sessionToken = headers['vz-m2m-token'] ?? '';
-  const api = isLogout ? 'm2m' : SESSION_APIS.exec(path)?.[1];
+  const sessionToken = headers[isOfEtx(request.url) ? 'sessiontoken' : 'vz-m2m-token'] ?? '';
+  const api = isLogout ? 'm2m' : apiOf(request);
   if (api !== undefined && !useSession(state, sessionToken)) return sessionEnded(api);
   if (isLogout) state.sessions.delete(sessionToken);
   return json(200, RESOURCES[`${method} ${path}`] ?? { method, path });
+}
+
+/** The name of an API that wants a session. */
+function apiOf({ url, path }: Received): string | undefined {
+  return isOfEtx(url) ? 'etx' : SESSION_APIS.exec(path)?.[1];
+}
+
+/** ETX has hosts of its own, and wants the session in another header than all other APIs. */
+function isOfEtx(url: string): boolean {
+  return /^https:\/\/imp[.-]/.test(url);
 }
 
 function refuseBearer(state: MockState, request: Received, proof: Proof | undefined): Response | undefined {

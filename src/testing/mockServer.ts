@@ -59,14 +59,15 @@ export interface MockServer {
 }
 
 /**
- * Makes a ThingSpace with a state of its own, for tests and local work. Only the path of a URL counts, not
- * the host.
+ * Makes a ThingSpace with a state of its own, for tests and local work. The path of a URL counts; the host
+ * does only where that is said.
  *
  * - `POST …/oauth2/token` and `…/oauth2/revoke` want a form, and Basic credentials or an assertion. Any other
  *   path wants a live bearer.
  * - `POST …/session/login` begins an M2M session and `…/session/logout` ends it. A session also ends after 20
  *   idle minutes. The APIs `m2m`, `loc`, `subsc`, `fota`, `diagnostics`, `cc` and `hyper-precise` want a
- *   session; `mec` does not.
+ *   session in the header `VZ-M2M-Token`; `mec` does not. Every host that begins with `imp.` or `imp-` (ETX)
+ *   wants one in the header `SessionToken`.
  * - Edge Discovery and the device list answer with invented data, any other path with its `{ method, path }`.
  *   The wording of refused and locked logins is invented.
  * - `/.well-known/oauth-authorization-server` and `/.well-known/openid-configuration` say where the two OAuth

@@ -1463,6 +1463,25 @@ function logIn(server: MockServer, bearer: string, username = 'mock-user', passw
   return call(server, '/api/m2m/v1/session/login', bearer, { method: 'POST', body });
 }
 
+test("wants the session in ETX's own header on its hosts, and in the usual one elsewhere", async () => {
+  const server = createMockServer();
+  const token = await accessToken(server);
+  const session = await openSession(server, token);
+  const ask = async (url: string, header: string) => {
+    const headers = { authorization: `Bearer ${token}`, [header]: session };
+    return (await server.fetch(url, { headers })).status;
+  };
+
+  for (const host of ['imp.thingspace.verizon.com', 'imp-staging.thingspace.verizon.com']) {
+    assert.equal(await ask(`https://${host}/api/etx/v1/any`, 'SessionToken'), 200);
+    assert.equal(await ask(`https://${host}/api/etx/v1/any`, 'VZ-M2M-Token'), 400);
+  }
+  for (const origin of [HOST, 'https://impostor.example.com']) {
+    assert.equal(await ask(`${origin}${DEVICES}`, 'VZ-M2M-Token'), 200);
+    assert.equal(await ask(`${origin}${DEVICES}`, 'SessionToken'), 400);
+  }
+});
+
 async function openSession(server: MockServer, bearer: string): Promise<string> {
   return ((await (await logIn(server, bearer)).json()) as { sessionToken: string }).sessionToken;
 }
