@@ -54,6 +54,7 @@ export function answerBearer(state: MockState, request: Received, proof: Proof |
 
 /** The name of an API that wants a session. */
 function apiOf({ url, path }: Received): string | undefined {
+  if (path.startsWith('/api/mec/')) return undefined;
   return isOfEtx(url) ? 'etx' : SESSION_APIS.exec(path)?.[1];
 }
 
