@@ -12,6 +12,7 @@ import {
 import { createSession } from '../session.ts';
 import { ADVICE_ON_ORIGINS, explain } from './advice.ts';
 import type { CheckOrder } from './commandLine.ts';
+import { obtainSessionToken } from './login.ts';
 import { printJson, printStep, type Step } from './output.ts';
 import {
   callFailure,
@@ -22,10 +23,10 @@ import {
   loginFailure,
   tokenStep,
 } from './steps.ts';
-import { type ExitStatus, Stop } from './stop.ts';
+import type { ExitStatus } from './stop.ts';
 import { originAndPath, secretsOf } from './text.ts';
 import { createTrace } from './trace.ts';
-import { namesSet, readConfig, type Setting, warnOfUnknown } from './variables.ts';
+import { namesSet, readConfig, requireVariables, type Setting, warnOfUnknown } from './variables.ts';
 
 export async function runCheck(order: CheckOrder, { env, fileWarnings }: Setting): Promise<ExitStatus> {
   const steps: Step[] = [];
@@ -77,15 +78,6 @@ function checkVariables(
   }
 }
 
-function requireVariables(set: readonly string[], wanted: readonly string[]): void {
-  const missing = wanted.map((name) => `THINGSPACE_${name}`).filter((name) => !set.includes(name));
-  if (missing.length)
-    throw new Stop(
-      `${missing.join(' and ')} must be set`,
-      'Set it in the environment, or in a file for --env.',
-    );
-}
-
 /** Asks a client that sends nothing whether it would send its token there. */
 async function checkOrigin(config: VariablesConfig, { show }: Inspection, url: string): Promise<boolean> {
   const sender = createClient({ ...config, vZM2mToken: undefined, fetch: async () => new Response() });
@@ -124,7 +116,6 @@ function withSecretsOf(outcome: OAuthToken | Error, inspection: Inspection): Ins
   return { ...inspection, secrets: [...inspection.secrets, outcome.accessToken] };
 }
 
-/** Logs in as a call would, for a call that is answered here and sent nowhere. */
 async function checkLogin(
   config: VariablesConfig,
   token: OAuthToken,
@@ -136,14 +127,8 @@ async function checkLogin(
   const { THINGSPACE_USERNAME: username = '', THINGSPACE_PASSWORD: password = '' } = env;
   const session = createSession({ username: username.trim(), password: password.trim() });
   const { origin } = new URL(trace.url);
-  const client = createClient({
-    ...config,
-    environment: withOrigin(config.environment, origin),
-    vZM2mToken: session,
-    fetch: loginOnce(trace.fetch, `${origin}/`),
-  });
   try {
-    await client.withToken(token).authorizedFetch(`${origin}/`);
+    const sessionToken = await obtainSessionToken({ config, token, session, origin, fetch: trace.fetch });
     const { durationMs } = trace;
     show({
       name: 'login',
@@ -151,29 +136,11 @@ async function checkLogin(
       message: `the M2M login brought a session in ${durationMs} ms`,
       durationMs,
     });
-    return session.current();
+    return sessionToken;
   } catch (error) {
     show(loginFailure(inspection, error));
     return undefined;
   }
-}
-
-/** The token endpoint's origin need not be one of the API. */
-function withOrigin(environment: VariablesConfig['environment'], origin: string) {
-  if (typeof environment !== 'object') return environment;
-  return { ...environment, apiOrigins: [...environment.apiOrigins, origin] };
-}
-
-/** Answers the call itself; gives a second login the answer of the first, which may have counted. */
-function loginOnce(send: typeof fetch, callUrl: string): typeof fetch {
-  let login: Promise<Response> | undefined;
-  return async (input, init) => {
-    const { url } = new Request(input);
-    if (url === callUrl) return new Response();
-    if (!url.endsWith('/login')) return send(input, init);
-    login ??= send(input, init);
-    return (await login).clone();
-  };
 }
 
 async function checkCall({ authorizedFetch }: Client, url: string, inspection: Inspection): Promise<void> {

@@ -7,7 +7,7 @@ import { nearest } from './nearest.ts';
 import { wrongUse } from './stop.ts';
 import { escapeControls } from './text.ts';
 
-export type Order = HelpOrder | TokenOrder | CheckOrder | MockOrder;
+export type Order = HelpOrder | TokenOrder | SessionOrder | CheckOrder | MockOrder;
 
 interface HelpOrder {
   readonly command: 'help' | 'version';
@@ -21,6 +21,13 @@ interface ReportOrder {
 export interface TokenOrder extends ReportOrder {
   readonly command: 'token';
   readonly storeFolder: string | undefined;
+}
+
+export interface SessionOrder extends ReportOrder {
+  readonly command: 'session';
+  readonly storeFolder: string;
+  readonly isReset: boolean;
+  readonly isLogout: boolean;
 }
 
 export interface CheckOrder extends ReportOrder {
@@ -38,6 +45,7 @@ export interface MockOrder {
 /** By command, the options that it takes. */
 const TAKES: Readonly<Record<string, readonly string[]>> = {
   token: ['store', 'env', 'json'],
+  session: ['store', 'reset', 'logout', 'env', 'json'],
   check: ['login', 'env', 'json'],
   mock: ['port'],
 };
@@ -60,7 +68,12 @@ export function readOrder(args: readonly string[]): Order {
   if (command === 'check') return { command, ...shared, url: readUrl(rest), isLogin: values.has('login') };
   if (rest[0] !== undefined) throw wrongUse(`${command} does not take ${quote(rest[0])}`);
   if (command === 'mock') return { command, port: readPort(values.get('port')) };
-  return { command, ...shared, storeFolder: values.get('store') };
+  const storeFolder = values.get('store');
+  if (command === 'token') return { command, ...shared, storeFolder };
+  if (storeFolder === undefined) throw wrongUse('session needs --store FOLDER');
+  const [isReset, isLogout] = [values.has('reset'), values.has('logout')];
+  if (isReset && isLogout) throw wrongUse('session takes --reset or --logout, not both');
+  return { command, ...shared, storeFolder, isReset, isLogout };
 }
 
 interface GivenOption {
@@ -93,7 +106,7 @@ function checkCommandOptions(options: readonly GivenOption[]): void {
   }
 }
 
-type Command = 'token' | 'check' | 'mock';
+type Command = 'token' | 'session' | 'check' | 'mock';
 
 function checkCommand(word: string | undefined): asserts word is Command {
   const commands = Object.keys(TAKES);

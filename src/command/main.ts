@@ -9,6 +9,7 @@ import { runCheck } from './check.ts';
 import { type Order, readOrder } from './commandLine.ts';
 import { serveMock } from './mock.ts';
 import { endWithReader, print, printExplanation, printJson } from './output.ts';
+import { printSession } from './session.ts';
 import { type ExitStatus, Stop } from './stop.ts';
 import { printToken } from './token.ts';
 import { USAGE } from './usage.ts';
@@ -34,6 +35,8 @@ function runOrder(order: Order, manifest: URL): ExitStatus | Promise<ExitStatus>
       return serveMock(order);
     case 'token':
       return printToken(order, readSetting(order.envFile));
+    case 'session':
+      return printSession(order, readSetting(order.envFile));
     case 'check':
       return runCheck(order, readSetting(order.envFile));
   }
@@ -46,7 +49,7 @@ function show(text: string): ExitStatus {
 
 function fail(error: unknown, args: readonly string[]): ExitStatus {
   const explanation = explain(error, process.env);
-  const steps = args[0] === 'token' ? undefined : [];
+  const steps = args[0] === 'token' || args[0] === 'session' ? undefined : [];
   if (args.includes('--json')) printJson({ ok: false, steps, error: explanation });
   else printExplanation(explanation);
   return error instanceof Stop ? error.status : 1;

@@ -84,14 +84,15 @@ export function clockStep({ trace: { response, startedAtMs, durationMs } }: Insp
   if (Number.isNaN(serverMs)) return undefined;
   const offsetSeconds = Math.round((startedAtMs + durationMs / 2 - serverMs - 500) / 1000);
   const ok = Math.abs(offsetSeconds) <= MOST_CLOCK_OFFSET_SECONDS;
-  const where = `${Math.abs(offsetSeconds)} s ${offsetSeconds < 0 ? 'behind' : 'ahead of'} the server's`;
+  const off = `is ${Math.abs(offsetSeconds)} s ${offsetSeconds < 0 ? 'behind' : 'ahead of'}`;
+  const where = `${offsetSeconds ? off : 'agrees with'} the server's`;
   const next =
     "Set this machine's clock (NTP). Tokens work without it, but certificates, signed " +
     'assertions and shared stores do not.';
   return {
     name: 'clock',
     ok,
-    message: `this machine's clock is ${where}`,
+    message: `this machine's clock ${where}`,
     next: ok ? undefined : next,
     offsetSeconds,
   };

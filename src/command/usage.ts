@@ -11,6 +11,13 @@ export const USAGE = `Usage:
                Programs that use storedToken(fileStore(folder)) share it.
       --json   Prints the whole token: { accessToken, tokenType, expiresIn, expiry, scope }.
 
+  thingspace-auth session --store FOLDER [--reset | --logout] [--env FILE] [--json]
+      Prints an M2M session token (THINGSPACE_USERNAME, THINGSPACE_PASSWORD) and nothing else:
+      curl -H "VZ-M2M-Token: $(npx thingspace-auth session --store FOLDER)" …
+      It logs in at most once, and only if the folder keeps no session.
+      --reset   Allows one more login after a refusal. Five in a row lock the account.
+      --logout  Ends the session that is kept.
+
   thingspace-auth check [URL] [--login] [--env FILE] [--json]
       Says step by step what works: the variables, the token endpoint, this machine's clock,
       the token. With a URL, it also makes one authorized GET.

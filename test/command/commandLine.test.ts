@@ -29,7 +29,7 @@ test('--version prints that of the package', async () => {
 const HELP = 'For help: npx thingspace-auth --help';
 
 const MISTAKES: readonly (readonly [message: string, ...args: string[]])[] = [
-  ['A command is missing: token, check, mock'],
+  ['A command is missing: token, session, check, mock'],
   ['Unknown command tokn; did you mean token?', 'tokn'],
   ['Unknown command something', 'something'],
   ['Unknown command \\u{1b}[2J\\u{a}', '\u001b[2J\n'],
@@ -43,6 +43,8 @@ const MISTAKES: readonly (readonly [message: string, ...args: string[]])[] = [
   ['mock does not take --env', 'mock', '--env', 'file'],
   ['token does not take https://api.example.com/', 'token', 'https://api.example.com/'],
   ['mock does not take 8080', 'mock', '8080'],
+  ['session needs --store FOLDER', 'session'],
+  ['session takes --reset or --logout, not both', 'session', '--store', 'x', '--reset', '--logout'],
   ['check takes one URL, so more is too much', 'check', 'https://api.example.com/', 'more'],
   ['api.example.com/orders is not a whole URL: write https://…', 'check', 'api.example.com/orders?key=1'],
   ['localhost:8080/orders is not a whole URL: write https://…', 'check', 'localhost:8080/orders'],

@@ -43,7 +43,7 @@ const USUAL: Readonly<Record<string, object>> = {
 /** The lines for people, if all is well. */
 const VARIABLES = `ok    variables  set: ${SET.join(', ')}\n`;
 const ENDPOINT = `ok    endpoint   ${TOKEN_URL} answered 200 in N ms\n`;
-const CLOCK = "ok    clock      this machine's clock is 0 s ahead of the server's\n";
+const CLOCK = "ok    clock      this machine's clock agrees with the server's\n";
 const MOCK = `warn             ${MOCK_NOTICE}`;
 const TOKEN = `ok    token      granted for 3600 s; scopes granted: not said; asked for: none\n${MOCK}`;
 
@@ -106,7 +106,7 @@ ${ENDPOINT}${CLOCK}${TOKEN}`,
   'no password for the login': {
     args: ['--login'],
     printed: `FAIL  variables  THINGSPACE_USERNAME and THINGSPACE_PASSWORD must be set; set: THINGSPACE_API_ORIGINS, THINGSPACE_CLIENT_ID, THINGSPACE_CLIENT_SECRET, THINGSPACE_TOKEN_URL
-      next:      Set it in the environment, or in a file for --env.
+      next:      Set them in the environment, or in a file for --env.
 `,
   },
   'a wrong secret': {
@@ -633,7 +633,7 @@ function sameEverywhere(text: string, { origin }: Run): string {
     .replace(/\d+(?= ms)/g, 'N')
     .replace(/next login: [\w:.-]+/g, 'next login: TIME')
     .replace(/("durationMs": )\d+/g, '$1"N"')
-    .replace(/clock is [0-5] s (ahead of|behind)/, 'clock is 0 s ahead of')
+    .replace(/clock is [0-5] s (ahead of|behind)/, 'clock agrees with')
     .replace(/clock is (59[5-9]|60[0-5]) s/, 'clock is 600 s')
     .replace(/("offsetSeconds": )-?[0-5]\b/, '$10')
     .replace(/("offsetSeconds": -)(59[5-9]|60[0-5])/, '$1600');

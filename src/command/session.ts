@@ -1,0 +1,81 @@
+/**
+ * `session`: prints an M2M session token, and nothing else on its stream. Only with a store: what it knows of
+ * failed logins must outlive this process, since five in a row lock the account.
+ * @module
+ */
+import { ApiError, createClient, type OAuthToken, type VariablesConfig } from '../index.ts';
+import { createSession } from '../session.ts';
+import { fileStore } from '../stores/file.ts';
+import { storedToken } from '../stores.ts';
+import { explain } from './advice.ts';
+import type { SessionOrder } from './commandLine.ts';
+import { obtainSessionToken } from './login.ts';
+import { noticesOfMock } from './mockNotice.ts';
+import { print, printAside, printJson } from './output.ts';
+import { type ExitStatus, Stop } from './stop.ts';
+import { namesSet, readConfig, requireVariables, type Setting } from './variables.ts';
+
+export async function printSession(order: SessionOrder, setting: Setting): Promise<ExitStatus> {
+  const { env, fileWarnings } = setting;
+  for (const warning of fileWarnings) printAside(warning);
+  const config = readConfig(env);
+  requireVariables(namesSet(env), ['CLIENT_SECRET', 'USERNAME', 'PASSWORD']);
+  const { THINGSPACE_USERNAME: username = '', THINGSPACE_PASSWORD: password = '' } = env;
+  const store = fileStore(order.storeFolder);
+  const session = createSession({ username: username.trim(), password: password.trim(), store });
+  const { token, origin } = await obtainBearer(config, store);
+  const call = { config, token, session, origin };
+  if (order.isLogout) return endKeptSession(call, order);
+  if (order.isReset) await session.reset();
+  const sessionToken = await obtainSessionToken({ ...call, fetch }).catch((error: unknown) => {
+    throw adviseReset(error, setting);
+  });
+  if (order.isJson) printJson({ sessionToken });
+  else print(`${sessionToken}\n`);
+  for (const notice of noticesOfMock(sessionToken)) printAside(notice);
+  return 0;
+}
+
+type Store = ReturnType<typeof fileStore>;
+
+/** The bearer is kept beside the session. */
+async function obtainBearer(
+  config: VariablesConfig,
+  store: Store,
+): Promise<{ token: OAuthToken; origin: string }> {
+  const provide = storedToken(store);
+  let origin = '';
+  const oauthTokenProvider: typeof provide = (lastToken, request) => {
+    ({ origin } = new URL(request.tokenUrl));
+    return provide(lastToken, request);
+  };
+  const credentials = { ...config.clientCredentialsAuthCredentials, oauthTokenProvider };
+  const client = createClient({ ...config, clientCredentialsAuthCredentials: credentials });
+  return { token: await client.getToken(), origin };
+}
+
+/** Finds the session that is kept. A login is answered here, as by a server that has none. */
+async function endKeptSession(
+  call: Omit<Parameters<typeof obtainSessionToken>[0], 'fetch'>,
+  { storeFolder, isJson }: SessionOrder,
+): Promise<ExitStatus> {
+  let isKept = true;
+  const withoutLogin: typeof fetch = async (input, init) => {
+    if (!new Request(input).url.endsWith('/login')) return fetch(input, init);
+    isKept = false;
+    return new Response(null, { status: 405 });
+  };
+  await obtainSessionToken({ ...call, fetch: withoutLogin }).catch((error: unknown) => {
+    if (isKept) throw error;
+  });
+  if (isKept) await call.session.logout();
+  if (isJson) printJson({ ok: true, wasKept: isKept });
+  else printAside(isKept ? 'The session is ended.' : `No session is kept in ${storeFolder}.`);
+  return 0;
+}
+
+function adviseReset(error: unknown, { env }: Setting): unknown {
+  if (!(error instanceof ApiError) || error.code !== 'session_refused') return error;
+  const { message, next } = explain(error, env);
+  return new Stop(message, `${next} Then --reset allows one more login.`);
+}
