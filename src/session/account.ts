@@ -34,8 +34,6 @@ export interface Account {
   lookedAtMs: number;
   /** The last login that was not accepted. The next one has to wait because of it. */
   failure?: Failure | undefined;
-  /** A bearer that a gateway did not take, or the one that came in its place, until the next session. */
-  suspectBearer?: string | undefined;
   /** The error that calls get as long as this record is believed. */
   verdict?: { readonly record: SessionRecord; readonly error: ApiError } | undefined;
   /** The login under way. */

@@ -7,7 +7,7 @@
  * | --- | --- | --- | --- | --- |
  * | decide, without a live session | login | login | another's, under 40 s old: wait; fewer than two failures: login; no session within 30 days: stop; else, within 5 min of the count: pause; else login | stop |
  * | read: a text that this stands over, nothing, or junk | stands | stands, with the uses of others | stands | stands |
- * | read: anything else | taken | taken, unless ours is alive and theirs is not: then ours stands, void | taken | taken, unless ours is untold, theirs is no refusal, and there was no session since our count |
+ * | read: anything else | taken | taken, unless ours is alive and theirs is not: then ours stands, void | taken | taken, unless theirs is no refusal, has had no session since our count, and ours is untold or theirs a session: then ours stands, untold |
  * | counted | counted 1 | counted 1 | counted n + 1 | – |
  * | its own count, whose login was not sent | stands, untold over the count | same | same | same |
  * | accepted | session | session | session | session |
@@ -134,7 +134,8 @@ export function afterRead(belief: Belief, stored: Stored, nowMs: number, self: s
   // A count is believed before its login is sent. So this one was not sent: it seemed that it was not
   // written.
   if (isOwn(theirs, self)) return afterUnsentLogin(belief, stored);
-  if (isGivenUp(belief, theirs) || holdsRefusal(belief, theirs)) return standOver(belief, stored);
+  if (holdsRefusal(belief, theirs)) return changeBelief(belief, 'untold', belief.record, stored);
+  if (isGivenUp(belief, theirs)) return standOver(belief, stored);
   const isBeside = liveSession(record, nowMs) && !liveSession(theirs, nowMs);
   return isBeside ? changeBelief(belief, 'void', record, stored) : take(belief, stored, theirs);
 }
@@ -296,13 +297,14 @@ function isGivenUp({ record, over }: Belief, theirs: SessionRecord): boolean {
 }
 
 /**
- * Whether a refusal of ours, which could not be written yet, holds although the store says something else.
+ * Whether a refusal holds although the store says something else: one of ours, which could not be written
+ * yet, or any over an older session, since a store that goes back in time (a failover to a replica that
+ * lagged) does not void what is known.
  */
 function holdsRefusal({ record, relation, over }: Belief, theirs: SessionRecord): boolean {
-  if (record.state !== 'refused' || relation !== 'untold') return false;
-  // It was read, and is only to be written once more.
-  if (record === over?.record) return false;
-  return theirs.state !== 'refused' && !((theirs.acceptedAtMs ?? 0) > record.countedAtMs);
+  if (record.state !== 'refused' || relation === 'void' || theirs.state === 'refused') return false;
+  const isUnwritten = relation === 'untold' && record !== over?.record;
+  return (isUnwritten || Boolean(theirs.token)) && !((theirs.acceptedAtMs ?? 0) > record.countedAtMs);
 }
 
 function changeBelief(

@@ -76,8 +76,8 @@ export interface Session extends SessionTokenSource {
  *
  * A login has 30 s. Creating a session touches no network, clock or store.
  *
- * @throws `TypeError` for a missing user name or password, an unknown option, or a store without `get` or
- *   `compareAndSet`
+ * @throws `TypeError` for a user name or password that is missing, white space alone or has a control
+ *   character, an unknown option, or a store without `get` or `compareAndSet`
  * @see https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/start-connectivity-management-session.html
  * @example
  * ```ts
@@ -113,8 +113,9 @@ export function createSession(options: SessionOptions): Session {
 
 function createAccount(options: SessionOptions): Account {
   const { username, password, store = memoryStore(), ...unknown } = Object(options) as SessionOptions;
-  if (!asText(username) || !asText(password))
-    throw new TypeError('username and password must be non-empty strings');
+  if (!isWord(username) || !isWord(password)) {
+    throw new TypeError('username and password must be non-empty strings without control characters');
+  }
   // If a misspelt `store` were ignored, each process would have a count of its own.
   for (const name in unknown) throw new TypeError(`${name} is not username, password or store`);
   requireMethods('store', store, 'get', 'compareAndSet');
@@ -129,6 +130,11 @@ function createAccount(options: SessionOptions): Account {
     lookedAtMs: 0,
     belief: FIRST_BELIEF,
   };
+}
+
+/** A line break at the end, as files have it, would be one of the five tries that lock the account. */
+function isWord(value: unknown): boolean {
+  return /\S/.test(asText(value) ?? '') && !/\p{Cc}/u.test(`${value}`);
 }
 
 /**

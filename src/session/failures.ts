@@ -11,7 +11,7 @@ import { nextFailure } from '../token/outageGuard.ts';
 import { retryAfterMs } from '../token/retry.ts';
 import { endpointOf, type UsedAccount } from './account.ts';
 import { loginDueAtMs } from './belief.ts';
-import type { SessionReply } from './fate.ts';
+import { gatewayCode, type SessionReply } from './fate.ts';
 import type { SessionRecord } from './record.ts';
 
 /** The error of a call that gets no session. Unless `fields` says so, it is for this time only. */
@@ -48,12 +48,19 @@ export function requestFailed(
 
 /** Makes the error of a login that was not accepted, and notes it, so that the next login waits. */
 export function loginFailed(account: UsedAccount, reply: SessionReply): ApiError {
-  const check = /40[45]|41[35]/.test(`${reply.response?.status}`) ? 'check sessionUrl; ' : '';
-  const error = requestFailed(account, '/login', reply, check);
+  const error = requestFailed(account, '/login', reply, loginAdvice(reply));
   account.failure = nextFailure(account.failure, error, 'exchange', retryAfterMs(error));
   // How long the next login waits follows from the error, whose answer may ask for more.
   error.message += sayNext(account.belief.record, account.failure.atMs + account.failure.delayMs);
   return error;
+}
+
+/** What a person can do about a login that was not accepted, if anything. */
+function loginAdvice(reply: SessionReply): string {
+  const code = gatewayCode(reply);
+  const said = code ? `fault ${code}; ` : '';
+  if (code === '900908') return `${said}the application is not subscribed to this API; `;
+  return /40[45]|41[35]/.test(`${reply.response?.status}`) ? `${said}check sessionUrl; ` : said;
 }
 
 /**

@@ -13,29 +13,45 @@ export interface SessionReply extends Answer {
   cause?: unknown;
 }
 
-/** Statuses that say that nobody has looked at the user name and password. */
-const NOT_JUDGED = /^(40[458]|41[35]|429|503)$/;
+/** Statuses with which a server says that it has not looked at the user name and password. */
+const NOT_JUDGED = /^(40[457]|41[35]|42[159]|431)$/;
 
-/** Judges a login. A suspect bearer has met a fault before: this one may not be the gateway's. */
-export function judgeLogin(reply: SessionReply, isSuspectBearer: boolean): LoginFate {
+/** Judges a login by what the account itself can have said. What anything before it says is no refusal. */
+export function judgeLogin(reply: SessionReply): LoginFate {
   const { response, text } = reply;
   if (!response) return { isUnknown: !isUnsent(reply.cause) };
   const { status, ok } = response;
   const token = ok && asHeaderText(parseBody(text)?.['sessionToken']);
   if (token) return { token };
-  if (isBearerFault(reply)) return { isUnknown: isSuspectBearer };
-  if (NOT_JUDGED.test(`${status}`)) return {};
-  return status >= 400 && status < 500 ? { status } : { isUnknown: true };
+  if (gatewayCode(reply) || isBearerFault(reply) || isUnavailable(response)) return {};
+  return isRefusal(status, text) ? { status } : { isUnknown: true };
+}
+
+/** Envoy also says 503 of a server that took the request and then closed, but without `Retry-After`. */
+function isUnavailable({ status, headers }: Response): boolean {
+  return NOT_JUDGED.test(`${status}`) || (status === 503 && headers.has('retry-after'));
+}
+
+/** The account answers with JSON. A firewall, a CDN or nginx has a page of its own, a gateway a `fault`. */
+function isRefusal(status: number, text = ''): boolean {
+  return /^40[013]$/.test(`${status}`) && /^\s*\{/.test(text) && parseBody(text)?.['fault'] === undefined;
 }
 
 /**
- * Whether the gateway does not take the bearer. The request has then not reached the account. ThingSpace
- * answers with JSON, WSO2 with XML of several prefixes (`<am:fault>`, `<ams:fault>`). The `<soap:Fault>` of
- * an account is none.
+ * WSO2's own code, which the account never has: of a limit (9008..), or of a bearer or a subscription
+ * (9009..). ThingSpace answers with JSON, WSO2 also with XML of several prefixes (`<am:code>`, `<ams:code>`),
+ * its API Manager 4 without `fault`.
  */
-export function isBearerFault({ response, text = '' }: Answer): boolean {
-  if (!/^40[13]$/.test(`${response?.status}`)) return false;
-  return parseBody(text)?.['fault'] !== undefined || /^\s*<([\s\S]*<)?([\w.-]+:)?fault\b/.test(text);
+export function gatewayCode({ text = '' }: Answer): string | undefined {
+  const { fault, code } = parseBody(text) ?? {};
+  const said = fault?.code ?? code ?? /^\s*<[\s\S]*<(?:[\w.-]+:)?code>([^<]*)</.exec(text)?.[1];
+  return /^\s*900[89]\d\d\s*$/.test(`${said}`) ? `${said}`.trim() : undefined;
+}
+
+/** Whether the gateway does not take the bearer (RFC 6750 section 3.1), so that another one may help. */
+export function isBearerFault(reply: Answer): boolean {
+  const challenge = reply.response?.headers.get('www-authenticate') ?? '';
+  return /^9009/.test(gatewayCode(reply) ?? '') || /error="?invalid_token\b/i.test(challenge);
 }
 
 /** How Node, Bun and Deno say that there is no connection, or that none is allowed. */

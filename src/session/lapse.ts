@@ -32,6 +32,7 @@ export function saysLapsed(text: string | undefined): boolean {
   return (
     says('errorCode', CODE) ||
     (body['errorCode'] === 'INVALID_PARAMETER' && says('errorMessage', /UWS verification failure/)) ||
+    says('message', /UWS verification failure/) ||
     (body['error'] === 'unauthorized' && says('error_description', /\bUWS\b/))
   );
 }

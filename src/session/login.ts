@@ -34,6 +34,8 @@ export interface SessionSearch {
   readonly startedAtMs: number;
   /** Since when it has tried in vain to count a login. */
   countingSinceMs?: number | undefined;
+  /** Whether it has renewed a bearer that the gateway did not take. It does so once. */
+  hasRenewed?: boolean;
 }
 
 /** How often the record is looked at while others write it. */
@@ -55,24 +57,19 @@ export async function logIn(account: UsedAccount, search: SessionSearch): Promis
   const login = await countLogin(account, search);
   if (!login) return undefined;
   const reply = await postSession(account, '/login', bearer, JSON.stringify({ username, password }));
-  const fate = judgeLogin(reply, account.suspectBearer === bearer.accessToken);
+  const fate = judgeLogin(reply);
   await conclude(account, login, fate);
   if (fate.token) {
-    forgetFailures(account);
+    account.failure = undefined;
     report(account.client.settings, { type: 'session_obtained' });
     return fate.token;
   }
   if (fate.status) throw refusedLogin(account, login, fate.status);
-  const renewed = isBearerFault(reply) && (await replaceBearer(account, bearer));
-  // The other bearer is suspect by now: if it meets a fault, too, that is unknown.
-  if (renewed && !fate.isUnknown) return undefined;
+  if (isBearerFault(reply) && !search.hasRenewed) {
+    search.hasRenewed = true;
+    if (await replaceBearer(account, bearer)) return undefined;
+  }
   throw loginFailed(account, reply);
-}
-
-/** There is a session: what failed before counts no more. */
-export function forgetFailures(account: UsedAccount): void {
-  account.failure = undefined;
-  account.suspectBearer = undefined;
 }
 
 /** Sends one request and returns what has come of it. Never rejects. */
@@ -96,20 +93,13 @@ export async function postSession(
   return reply;
 }
 
-/**
- * Gets another bearer in place of one that the gateway did not take. `undefined`: there is none. The bearer
- * that is used from now on is suspect until the next session: if it meets a fault, too, the bearer may not be
- * the reason.
- */
+/** Gets another bearer in place of one that the gateway did not take. `undefined`: there is none. */
 export async function replaceBearer(
-  account: UsedAccount,
+  { client }: UsedAccount,
   bearer: OAuthToken,
 ): Promise<OAuthToken | undefined> {
-  const { client } = account;
   const isToRenew = rejectToken(client, bearer.accessToken, 'call');
-  const renewed = isToRenew ? await renewToken(client, bearer).catch(() => undefined) : undefined;
-  account.suspectBearer = (renewed ?? bearer).accessToken;
-  return renewed;
+  return isToRenew ? renewToken(client, bearer).catch(() => undefined) : undefined;
 }
 
 /** Counts a login. `undefined`: it must not be sent. */

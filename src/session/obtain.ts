@@ -10,7 +10,7 @@ import type { SessionFlight, SessionOutcome, UsedAccount } from './account.ts';
 import { deriveAccountKey } from './accountKey.ts';
 import { decide, liveSession, WRITE_USE_AFTER_MS } from './belief.ts';
 import { sessionError, storeFailed, verdictOn } from './failures.ts';
-import { forgetFailures, LOOK_EVERY_MS, logIn, type SessionSearch } from './login.ts';
+import { LOOK_EVERY_MS, logIn, type SessionSearch } from './login.ts';
 import { syncRecord, syncRecordBeside } from './storedRecord.ts';
 
 /** A call waits this long for the logins of others. */
@@ -91,7 +91,7 @@ async function step(account: UsedAccount, search: SessionSearch): Promise<string
   const nowMs = Date.now();
   const session = liveSession(belief.record, nowMs);
   if (session) {
-    forgetFailures(account);
+    account.failure = undefined;
     // If its last use is a while ago, the others learn at once that it is used.
     account.lookedAtMs = session.usedAtMs;
     return useSession(account);

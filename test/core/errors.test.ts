@@ -96,7 +96,7 @@ test('nothing to get a token with stays', async () => {
 });
 
 describe('a session', () => {
-  const call = async (status: number | undefined, store?: object): Promise<ApiError> => {
+  const call = async (status: number | Response | undefined, store?: object): Promise<ApiError> => {
     const { fetch, failNext } = createMockServer();
     if (status) failNext('login', status);
     const login = { username: 'invented-user', password: 'invented-password' };
@@ -110,7 +110,7 @@ describe('a session', () => {
   };
 
   for (const [what, failed, code, isTemporary] of [
-    ['a login that is refused', () => call(400), 'session_refused', false],
+    ['a login that is refused', () => call(Response.json({}, { status: 400 })), 'session_refused', false],
     ['a login without its endpoint', () => call(404), 'session_failed', false],
     ['a login that is throttled', () => call(429), 'session_failed', true],
     ['a login that is unavailable', () => call(503), 'session_failed', true],

@@ -628,7 +628,7 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
   [
     'no password for the M2M login',
     () => createSession({ username: 'invented-user', password: undefined as unknown as string }),
-    'TypeError: username and password must be non-empty strings',
+    'TypeError: username and password must be non-empty strings without control characters',
   ],
   [
     'a wrong password for the M2M login',

@@ -185,7 +185,7 @@ test('the entries of one process share their errors', async () => {
     oauthClientId: 'invented-key',
     oauthToken: { accessToken: 'invented-token', tokenType: 'Bearer' as const },
   };
-  const fetch = async () => new Response('no', { status: 403 });
+  const fetch = async () => Response.json({}, { status: 403 });
   const client = createClient({ clientCredentialsAuthCredentials: credentials, vZM2mToken, fetch });
 
   const call = client.authorizedFetch('https://thingspace.verizon.com/api/m2m/v1/accounts');

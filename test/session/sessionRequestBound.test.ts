@@ -85,7 +85,7 @@ test('takes the place of a login whose request has died, and counts it', async (
 test('goes on sharing the login in the place of a lost one that comes back after all', async (t) => {
   const { logins, call, first, second } = await loseFirstLogin(t);
 
-  logins[0]!(new Response(null, { status: 503 }));
+  logins[0]!(new Response(null, { status: 429 }));
   await assert.rejects(first, { code: 'session_failed' });
   const third = call();
   await turn();
@@ -113,7 +113,7 @@ test('keeps the session when a login that was lost comes back with a failure', a
   logins[1]!(success('session-2'));
   assert.equal(await second, 'reached');
 
-  logins[0]!(new Response(null, { status: 503 }));
+  logins[0]!(new Response(null, { status: 429 }));
   await assert.rejects(first, { code: 'session_failed' });
 
   assert.equal(session.current(), 'session-2');
@@ -125,7 +125,7 @@ test('logs in when its session has ended, though a login that was lost has come 
   const { clock, logins, call, first, second } = await loseFirstLogin(t);
   logins[1]!(success('session-2'));
   assert.equal(await second, 'reached');
-  logins[0]!(new Response(null, { status: 401 }));
+  logins[0]!(Response.json({}, { status: 401 }));
   await assert.rejects(first, { code: 'session_refused' });
   clock.advance(1_200_000);
 
@@ -139,7 +139,7 @@ test('logs in when its session has ended, though a login that was lost has come 
 test('keeps the count of the login in place of a lost one that comes back', async (t) => {
   const store = memoryStore();
   const { clock, intervals, logins, call, first } = await loseFirstLogin(t, 1, store);
-  logins[0]!(new Response(null, { status: 503 }));
+  logins[0]!(new Response(null, { status: 429 }));
   await assert.rejects(first, { code: 'session_failed' });
   intervals.clear();
   const later = call();
@@ -205,7 +205,7 @@ test('sends no second login beside a lost one where the store fails since', asyn
 });
 
 for (const [status, code] of [
-  [503, 'session_failed'],
+  [429, 'session_failed'],
   [403, 'session_refused'],
 ] as const) {
   test(`stays stopped when a login that was lost comes back after all with ${status}`, async (t) => {
@@ -218,10 +218,10 @@ for (const [status, code] of [
     await turn();
     clock.advance(5_000);
     await clock.until(() => logins.length === 2);
-    logins[1]!(new Response(null, { status: 401 }));
+    logins[1]!(Response.json({}, { status: 401 }));
     await assert.rejects(second, { code: 'session_refused', statusCode: 401 });
 
-    logins[0]!(new Response(null, { status }));
+    logins[0]!(Response.json({}, { status }));
     await assert.rejects(first, { code });
     clock.advance(60_000);
 

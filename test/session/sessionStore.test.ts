@@ -413,7 +413,7 @@ test('tells a refusal since reset() from the same one before it', async (t) => {
 test('does not believe the store after reset() while it stands as it stood, however often it is asked', async (t) => {
   const fleet = await rearmInVain(t, JSON.stringify(countOf({ state: 'refused', failures: 2, status: 401 })));
   const { server, clock, store, first } = fleet;
-  server.login = () => ({ status: 503 });
+  server.login = () => ({ status: 429 });
 
   for (let round = 0; round < 3; round++) {
     assert.deepEqual(await settle(clock, store, () => [first.call()]), ['session_failed']);
@@ -794,10 +794,10 @@ test('takes back the count of a login that neither succeeded nor failed', async 
   const { server, startProcess, counts } = await startFleet(t);
   server.login = cutConnection;
   await assert.rejects(startProcess().call(), isFailed);
-  server.login = () => ({ status: 503 });
+  server.login = () => ({ status: 429 });
 
   for (let round = 0; round < 3; round++)
-    await assert.rejects(startProcess().call(), { ...isFailed, statusCode: 503 });
+    await assert.rejects(startProcess().call(), { ...isFailed, statusCode: 429 });
 
   assert.equal(server.logins.length, 4);
   assert.deepEqual(counts(), [{ state: 'failed', failures: 1 }]);
@@ -1192,8 +1192,7 @@ test('takes the count back for a bearer that the gateway refuses, and counts ane
   assert.deepEqual(await settle(clock, store, () => [startProcess().call()]), ['session_failed']);
 
   const counted = [{ state: 'counted', failures: 1 }];
-  // The second bearer came in place of one that met a fault.
-  assert.deepEqual(seen, ['counted', counted, 'free', 'counted', counted, 'failed']);
+  assert.deepEqual(seen, ['counted', counted, 'free', 'counted', counted, 'free']);
   assert.deepEqual(
     server.logins.map(({ headers }) => headers.authorization),
     ['Bearer token-1', 'Bearer token-2'],
@@ -1292,7 +1291,7 @@ test('tells of a refusal by session_failed while the store fails', async (t) => 
 for (const [name, answer, next] of [
   ['refused', () => wrongPassword, 'session_refused'],
   ['lost', cutConnection, 'session_failed'],
-  ['not judged', () => ({ status: 503 }), 'ok'],
+  ['not judged', () => ({ status: 429 }), 'ok'],
 ] as const satisfies readonly (readonly [string, Handler, string])[]) {
   test(`offers the result of a login that was ${name} when the store works again`, async (t) => {
     const clock = fakeClock(t);
@@ -1740,6 +1739,26 @@ test('keeps a refusal through a rotation of the keys of an encrypted store', asy
   assert.equal(server.logins.length, 1);
 });
 
+test('holds a refusal that it knows of where the store goes back in time to a session before it', async (t) => {
+  const clock = fakeClock(t);
+  const { server, store, startProcess, stored } = await startFleet(t);
+  const { call } = startProcess();
+  await call();
+  const [older] = stored();
+  clock.advance(20 * MINUTE_MS);
+  server.login = () => wrongPassword;
+  const knowing = startProcess();
+  assert.deepEqual(await settle(clock, store, () => [knowing.call()]), ['session_refused']);
+
+  for (let failover = 0; failover < 5; failover++) {
+    putRecord(store, older);
+    assert.deepEqual(await settle(clock, store, () => [knowing.call()]), ['session_refused']);
+    assert.equal(stored()[0].state, 'refused');
+  }
+
+  assert.equal(server.logins.length, 2);
+});
+
 test('voids a refusal once, however many processes that had seen it call reset()', async (t) => {
   const clock = fakeClock(t);
   const { server, store, startProcess } = await startFleet(t);
@@ -1758,7 +1777,7 @@ test('voids a refusal once, however many processes that had seen it call reset()
 
 for (const [name, answer, then] of [
   ['unknown', cutConnection, ['session_failed', 'session_failed', 'session_refused']],
-  ['not judged', () => ({ status: 503 }), ['session_failed', 'session_failed', 'session_failed']],
+  ['not judged', () => ({ status: 429 }), ['session_failed', 'session_failed', 'session_failed']],
   ['refused', () => wrongPassword, ['session_refused', 'session_refused', 'session_refused']],
 ] as const satisfies readonly (readonly [string, Handler, readonly string[]])[]) {
   test(`has a reset() count that comes while the result of a login that is ${name} is written`, async (t) => {

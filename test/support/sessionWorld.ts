@@ -452,8 +452,22 @@ const FATES = {
     'judged, cut',
     'judged, lost',
     'judged, 502',
-  ].concat(['refused connection', 'unavailable', 'fault', '502', '504', 'empty', 'hangs', 'absent']),
-  down: ['refused connection', 'unavailable', '502', '504', 'hangs', 'judged, lost', 'judged, 502', 'cut'],
+    'judged, 503',
+    'judged, 408',
+  ].concat(
+    ['refused connection', 'unavailable', 'fault', 'code', '502', '503', '504', 'empty', 'hangs', 'absent'],
+    ['page'],
+  ),
+  down: [
+    'refused connection',
+    'unavailable',
+    '502',
+    '504',
+    'hangs',
+    'judged, lost',
+    'judged, 502',
+    'cut',
+  ].concat(['judged, 503', 'judged, 408', 'page']),
 };
 
 async function serveLogin(world: World, mine: Process): Promise<Response> {
@@ -462,7 +476,7 @@ async function serveLogin(world: World, mine: Process): Promise<Response> {
   const fate = fates[random(fates.length)]!;
   note(world, mine, `login: ${fate}`);
   world.seen.logins++;
-  if (!/^judged$|connection|unavailable|absent/.test(fate)) world.doubts++;
+  if (!/^judged$|connection|unavailable|absent|fault|code/.test(fate)) world.doubts++;
   await pause(world, mine, fate === 'judged late' ? random(40_000) : random(1_000), 'outside');
   const answer = fate.startsWith('judged') ? judge(world, mine) : undefined;
   await pause(world, mine, random(1_000));
@@ -473,13 +487,17 @@ async function serveLogin(world: World, mine: Process): Promise<Response> {
     throw Object.assign(new TypeError('fetch failed'), { cause: { code: 'ECONNREFUSED' } });
   }
   if (fate === 'fault') return Response.json({ fault: { code: '900901' } }, { status: 401 });
+  // As WSO2 API Manager 4 writes it: a bearer, or a subscription.
+  if (fate === 'code') return Response.json({ code: ['900901', '900908'][random(2)] }, { status: 401 });
   if (fate === 'empty') return Response.json({});
   if (fate === 'absent') return new Response(null, { status: 404 });
+  // Of a firewall or a CDN, or of nginx.
+  if (fate === 'page') return new Response('<html>', { status: [400, 402, 403, 451][random(4)]! });
   if (fate === 'unavailable') {
-    const headers = new Headers(random(2) ? { 'retry-after': `${random(300)}` } : {});
-    return new Response(null, { status: [408, 429, 503][random(3)]!, headers });
+    const headers = new Headers({ 'retry-after': `${random(300)}` });
+    return new Response(null, { status: [429, 503][random(2)]!, headers });
   }
-  return new Response(null, { status: /502/.test(fate) ? 502 : 504 });
+  return new Response(null, { status: Number(/\d+/.exec(fate)?.[0]) });
 }
 
 /** The account looks at user name and password. */
@@ -505,7 +523,7 @@ function judge(world: World, mine: Process): Response {
       `${world.refusedInARow} logins in a row were refused, after ${world.voided.size} resets`,
     );
   }
-  return new Response(null, { status: 401 });
+  return Response.json({ errorCode: 'A.REQUEST_FAILED.Credentials.Invalid' }, { status: 401 });
 }
 
 function never(): Promise<never> {
