@@ -10,7 +10,7 @@ import { discard, type Fetch } from '../platform/fetch.ts';
 import type { Limit } from '../platform/waiting.ts';
 import { getToken, validToken } from '../token/getToken.ts';
 import { rejectToken, renewToken } from '../token/rejectedToken.ts';
-import { type Call, prepareToWait, readCall, SESSION_HEADER } from './call.ts';
+import { type Call, prepareToWait, readCall, SESSION_HEADER, sentSession } from './call.ts';
 import { type CallingState, type Sent, send } from './send.ts';
 
 /** What an answer may find spent: the M2M session, the bearer, or the nonce of the proof. */
@@ -38,7 +38,7 @@ export async function authorizedFetch(
   // The caller's own session token wins. An empty one means that none is sent.
   const session = call.sessionToken ?? settings.sessionToken;
   const isConstant = typeof session !== 'object';
-  if (isConstant && session) headers.set(SESSION_HEADER, session);
+  if (isConstant && session && call.sessionToken === null) headers.set(SESSION_HEADER, session);
   const credentials: Credentials = {
     session,
     token: isConstant ? validToken(state) : undefined,
@@ -97,7 +97,7 @@ async function replaceSpent(
   const isGone = call.isStream || hop.options.method !== call.options.method;
   const firstUse = isGone ? 'stream' : 'call';
   const use = replaced.includes(kind) ? 'replay' : firstUse;
-  const sessionToken = call.options.headers.get(SESSION_HEADER) ?? '';
+  const sessionToken = sentSession(call.options.headers) ?? '';
   const isWorthIt =
     kind === 'nonce' ||
     (kind === 'session'

@@ -10,6 +10,8 @@ import { assertSignal } from '../platform/waiting.ts';
 import { guard } from './origins.ts';
 
 export const SESSION_HEADER = 'vz-m2m-token';
+/** The name of the same on the hosts of ETX, ThingSpace's vehicle messages: they take no other. */
+const ETX_SESSION_HEADER = 'sessiontoken';
 
 /** Options with the members that each call has. */
 export interface CallOptions extends RequestInit {
@@ -77,8 +79,8 @@ export function readCall(
     throw new TypeError('redirect must be follow, manual or error');
   assertSignal(signal);
   const headers = new Headers(given);
-  const sessionToken = headers.get(SESSION_HEADER);
-  if (sessionToken !== null) headers.delete(SESSION_HEADER);
+  const sessionToken = sentSession(headers);
+  if (sessionToken === '') dropSession(headers);
   return {
     url,
     request,
@@ -90,6 +92,24 @@ export function readCall(
     isStream: isStream(body),
     sessionToken,
   };
+}
+
+/** The session token among headers, under either name; `null` if there is none. */
+export function sentSession(headers: Headers): string | null {
+  return headers.get(SESSION_HEADER) ?? headers.get(ETX_SESSION_HEADER);
+}
+
+/** Puts the client's session token under the name that the vendor wants at this URL. */
+export function nameSession(headers: Headers, url: string): void {
+  const token = sentSession(headers);
+  if (token === null) return;
+  dropSession(headers);
+  headers.set(/^https:\/\/imp[.-]/.test(url) ? ETX_SESSION_HEADER : SESSION_HEADER, token);
+}
+
+function dropSession(headers: Headers): void {
+  headers.delete(SESSION_HEADER);
+  headers.delete(ETX_SESSION_HEADER);
 }
 
 /**

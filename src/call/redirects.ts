@@ -7,7 +7,7 @@
 import { isBare } from '../config/environments.ts';
 import type { Settings } from '../config/settings.ts';
 import { discard, nameOf } from '../platform/fetch.ts';
-import { type Call, type CallOptions, isSafe, SESSION_HEADER, settingsOf } from './call.ts';
+import { type Call, type CallOptions, isSafe, sentSession, settingsOf } from './call.ts';
 import { isListed } from './origins.ts';
 
 /** One request of a chain: the call itself, or what redirects have made of it. */
@@ -65,7 +65,7 @@ export function nextHopInPage(
 ): Hop | undefined {
   const { method, headers } = hop.options;
   if (type !== 'opaqueredirect' || redirect === 'manual') return undefined;
-  if (redirect === 'error' || !isSafe(method) || headers.has(SESSION_HEADER) || headers.has('dpop'))
+  if (redirect === 'error' || !isSafe(method) || sentSession(headers) !== null || headers.has('dpop'))
     throw refusalOf(hop);
   return { ...hop, options: { ...hop.options, redirect: 'follow' } };
 }
@@ -102,7 +102,7 @@ function follow(
   const isKept = ([name]: [string, string]) =>
     !(becomesGet && /^content-/.test(name)) &&
     !(isElsewhere && /^(cookie|host|proxy-.*)$/.test(name)) &&
-    !(isOutside && /^(authorization|dpop|vz-m2m-token)$/.test(name));
+    !(isOutside && /^(authorization|dpop|vz-m2m-token|sessiontoken)$/.test(name));
   return {
     url: href,
     redirects: redirects + 1,

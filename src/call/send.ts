@@ -8,7 +8,7 @@ import { assertResponse, discard, readBody, timeoutAdvice } from '../platform/fe
 import { isRequestBound } from '../platform/runtimes.ts';
 import { abortReasonOf, type Limit, startLimit } from '../platform/waiting.ts';
 import type { ClientState } from '../token/clientState.ts';
-import { type Call, isSafe } from './call.ts';
+import { type Call, isSafe, nameSession } from './call.ts';
 import type { Hop, NextHop } from './redirects.ts';
 
 /** The state of a client that sends calls. */
@@ -70,6 +70,8 @@ async function sendHops(
   let hop: Hop = call;
   for (;;) {
     const proof = dpop && (await prove(dpop, hop, token));
+    // A token of the caller's own keeps the name that it came under.
+    if (call.sessionToken === null) nameSession(hop.options.headers, hop.url);
     // Tracing libraries change the options that they get.
     const copy: RequestInit = { ...hop.options };
     if (signal) copy.signal = signal;

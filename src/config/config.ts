@@ -112,8 +112,9 @@ export interface RetryOptions {
 /** What every configuration has besides its credentials. */
 export interface ClientOptions {
   /**
-   * The M2M session token, sent as `VZ-M2M-Token` with every call to an allowed origin: a constant string, or
-   * what `createSession` of `thingspace-auth/session` returns. Absent: none is sent.
+   * The M2M session token, sent as `VZ-M2M-Token` with every call to an allowed origin, or as `SessionToken`
+   * where that begins with `https://imp.` or `https://imp-` (ETX): a constant string, or what `createSession`
+   * of `thingspace-auth/session` returns. Absent: none is sent.
    *
    * @see https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/start-connectivity-management-session.html
    */
