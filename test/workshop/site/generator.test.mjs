@@ -47,7 +47,7 @@ test('a link that leads nowhere ends the build and is named', () => {
 });
 
 test('a README without sections, without options, and a list without recipes end the build', () => {
-  assert.throws(() => guidePages('# Title\n\nwords\n'), /README\.md has 0 sections/);
+  assert.throws(() => guidePages(() => '# Title\n\nwords\n'), /README\.md has 0 sections/);
   assert.throws(() => extendGuide([], [], {}), /no public name is ApiErrorCode/);
   assert.throws(() => recipePages(() => '# Recipes\n', {}), /links 0 files/);
   assert.throws(() => tableBelow('counts', 'text'), /no table is marked <!-- counts -->/);

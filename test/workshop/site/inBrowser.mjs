@@ -10,9 +10,10 @@ const SEARCHES = [
   ['gateway_fault', 'errors.html#gateway_fault'],
   ['fileStore', 'reference/stores/file.html#fileStore'],
   ['oauthClockSkew', 'options.html#clientCredentialsAuthCredentials.oauthClockSkew'],
-  ['lock the account', 'security.html', 'recipes/m2m-devices.html'],
+  ['lock the account', 'security.html', 'recipes/m2m-devices.html', 'guide/session.html'],
   ['why do I get gateway_fault', 'errors.html#gateway_fault'],
-  ['keep the token in Redis', 'guide/one-token-for-many-processes.html'],
+  ['keep the token in Redis', 'guide/stores.html'],
+  ['timed out', 'errors.html#timeout'],
 ];
 const FIRST_RESULTS = 8;
 

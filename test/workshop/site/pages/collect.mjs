@@ -22,7 +22,7 @@ export async function collectPages(root) {
   const repository = addressOfRepository(manifest);
   const entries = await readEntries({ root, manifest });
   const { pages: reference, addressOf } = referencePages(entries, { manifest, repository });
-  const { intro, pages: readmePages } = guidePages(read('README.md'));
+  const { intro, pages: readmePages } = guidePages(read);
   const guide = extendGuide(readmePages, entries, { link: addressOf });
   const pages = [
     homePage(intro, read, guide[0].path),

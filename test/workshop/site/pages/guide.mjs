@@ -1,14 +1,28 @@
-// The guide: README.md by its sections. A section of several parts is a page for each part.
+// The guide: README.md by its sections, and the texts beside the examples. A section of several parts is a
+// page for each part.
+import { posix } from 'node:path';
 import { describe, raiseHeadings, slugOf, splitAt } from './markdown.mjs';
 
 /** So many parts make a section a group of pages. */
 const PARTS_OF_A_GROUP = 2;
 
-/** The text before the first section, and the pages of the others. */
-export function guidePages(readme) {
-  const { intro, sections } = splitAt(2, readme);
+/** Texts that README.md leads to for more. */
+const TEXTS = ['session', 'stores', 'errors', 'slips'].map((name) => `examples/${name}.md`);
+
+/** The text before the first section, and the pages of the others and of the texts. `read` gives a text. */
+export function guidePages(read) {
+  const { intro, sections } = splitAt(2, read('README.md'));
   if (sections.length < 5) throw new Error(`README.md has ${sections.length} sections, too few for a guide`);
-  return { intro, pages: sections.flatMap(pagesOf) };
+  return {
+    intro,
+    pages: [...sections.flatMap(pagesOf), ...TEXTS.map((from) => pageOfText(from, read(from)))],
+  };
+}
+
+function pageOfText(from, markdown) {
+  const [{ title, text: body }] = splitAt(1, markdown).sections;
+  const path = `/guide/${posix.basename(from, '.md')}`;
+  return { path, section: 'guide', from, group: 'In depth', title, description: describe(body), body };
 }
 
 function pagesOf({ title, text }) {

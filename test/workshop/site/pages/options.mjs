@@ -1,4 +1,4 @@
-// Options, errors and events: a page each, what README.md says of them and below it what the docstrings say.
+// Options, errors and events: a page each, what the guide says of them and below it what the docstrings say.
 import { commentOf, membersOf, toMarkdown } from './docstrings.mjs';
 import { describe } from './markdown.mjs';
 import { elementsOf, textOf, typeLine } from './reference.mjs';
@@ -26,7 +26,7 @@ export function extendGuide(pages, entries, context) {
 function one(pages, test, what) {
   const found = pages.filter(test);
   if (found.length !== 1)
-    throw new Error(`README.md has ${found.length} sections with ${what}, it should have one`);
+    throw new Error(`the guide has ${found.length} pages with ${what}, it should have one`);
   return found[0];
 }
 
@@ -65,6 +65,7 @@ function eventsPage(reflection, context) {
   return {
     path: '/events',
     section: 'guide',
+    group: 'In depth',
     title: 'Events',
     description: describe(summary),
     body: [summary, ...events].join('\n\n'),

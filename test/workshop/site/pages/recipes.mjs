@@ -44,7 +44,9 @@ function recipesOf(item, group, read) {
 
 function pageOfText({ from, group, text }) {
   const [{ title, text: body }] = splitAt(1, text).sections;
-  const path = `/recipes/${posix.dirname(from).split('/').at(-1)}`;
+  // A text is named after its folder, or by its own name.
+  const name = basename(from) === 'README.md' ? basename(posix.dirname(from)) : basename(from, '.md');
+  const path = `/recipes/${name}`;
   return { path, section: 'recipes', from, group, title, description: describe(body), body };
 }
 
