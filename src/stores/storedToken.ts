@@ -4,7 +4,7 @@
  * @module
  */
 import type { OAuthTokenProvider, ProviderContext } from '../config/config.ts';
-import { GRACE_SECONDS, isExpired, type OAuthToken } from '../core/token.ts';
+import { createToken, GRACE_SECONDS, isExpired, type OAuthToken } from '../core/token.ts';
 import { sleep } from '../platform/waiting.ts';
 import { type ReleaseLease, takeLease } from './lease.ts';
 import { openStore, type StoreAccess, type StoreHealth } from './storeAccess.ts';
@@ -109,7 +109,11 @@ async function fetchAndStore(
   found: Found | undefined,
   over?: Found,
 ): Promise<OAuthToken> {
-  const token = keepKnownEnd(await fetchToken(), found?.token, lastToken);
+  const given = await fetchToken();
+  const arrived = asArrived(given);
+  // The client says what is wrong with it.
+  if (!arrived) return given;
+  const token = keepKnownEnd(arrived, found?.token, lastToken);
   if (isExpired(token)) return token;
   const value = JSON.stringify({ ...token, key } satisfies TokenRecord);
   const ttlSeconds = token.expiry && token.expiry - nowSeconds();
@@ -119,6 +123,18 @@ async function fetchAndStore(
     await ask('compareAndSet', key, undefined, value, ttlSeconds);
   }
   return token;
+}
+
+/**
+ * A token whose lifetime counts from now, unless it says when it ends: a `fetchToken` of the caller's own
+ * need not say. `undefined` for what is no token.
+ */
+function asArrived(given: unknown): OAuthToken | undefined {
+  try {
+    return createToken(given, Date.now());
+  } catch {
+    return undefined;
+  }
 }
 
 /**

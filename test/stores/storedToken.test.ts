@@ -86,6 +86,48 @@ test('writes a token without an end for good, and one that has ended not at all'
   assert.equal(written[0]![4], undefined);
 });
 
+test('counts the lifetime of a token of one’s own fetchToken from its arrival, for every tab and after a reload', async (t) => {
+  const server = await startServer(t);
+  const { store, values } = createMemory();
+  const { events, onEvent } = recordEvents();
+  // A backend that hands out a token as it has it from its server: a lifetime, and no end.
+  const askBackend = async (): Promise<OAuthToken> => {
+    const response = await fetch(server.tokenUrl, { method: 'POST' });
+    const { access_token: accessToken, expires_in: expiresIn } = await response.json();
+    return { accessToken, tokenType: 'Bearer', expiresIn };
+  };
+  const openTab = (): Client => {
+    const shared = storedToken(store);
+    const oauthTokenProvider = (lastToken: OAuthToken | undefined, context: ProviderContext) =>
+      shared(lastToken, { ...context, fetchToken: askBackend });
+    return createClient(server.config({ onEvent }, { oauthClientSecret: undefined, oauthTokenProvider }));
+  };
+  t.mock.timers.enable({ apis: ['Date'], now: START_MS });
+
+  const tokens = await Promise.all(Array.from({ length: 6 }, () => openTab().getToken()));
+  t.mock.timers.setTime(START_MS + 1_800_000);
+  tokens.push(...(await Promise.all(Array.from({ length: 6 }, () => openTab().getToken()))));
+
+  assert.equal(server.tokenRequests.length, 1);
+  assert.deepEqual(new Set(tokens.map(asExpiry)), new Set([START_MS / 1000 + 3600]));
+  assert.equal(values.size, 1);
+  assert.deepEqual(failures(events), []);
+});
+
+test('leaves it to the client to say what is wrong with what one’s own fetchToken brings', async (t) => {
+  const server = await startServer(t);
+  const { store, values } = createMemory();
+  const fetchToken = async () => ({ access_token: 'invented' }) as unknown as OAuthToken;
+  const shared = storedToken(store);
+
+  const client = createClient(
+    server.config({}, { oauthTokenProvider: (last, context) => shared(last, { ...context, fetchToken }) }),
+  );
+
+  await assert.rejects(client.getToken(), { code: 'invalid_response', message: /oauthToken\.accessToken/ });
+  assert.equal(values.size, 0);
+});
+
 test('gives the lease back when the exchange fails, and the error is that of the exchange', async (t) => {
   const server = await startServer(t, { token: () => ({ status: 401, body: { error: 'invalid_client' } }) });
   const { store, asked, values } = createMemory();
