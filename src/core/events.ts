@@ -54,8 +54,9 @@ export type ClientEvent =
   /** An API call was sent again: with a new token, a new M2M session, or a proof with the nonce asked for. */
   | { readonly type: 'request_replayed'; readonly reason: 'token' | 'session' | 'nonce' }
   /**
-   * A store failed, hung or returned junk, and the call went on without it. `reason` is one word, and
-   * no more of an error's text.
+   * A store failed, hung or returned junk. A token request goes on without it. A session sends no login
+   * until the store works again, and goes on using the session that it holds. `reason` is one word, and no
+   * more of an error's text.
    */
   | { readonly type: 'store_failed'; readonly operation: StoreOperation; readonly reason: string }
   /**
