@@ -1,10 +1,12 @@
 /**
  * Client authentication by a signed assertion (RFC 7523): with the client's secret, or with a private key, of
- * which the server knows only the public half. WebCrypto signs, or a function of yours.
+ * which the server knows only the public half. WebCrypto signs, or a function of yours, or somebody else,
+ * whose assertion is passed on.
  * @module
  */
 import type { ClientAuthentication, ClientAuthenticationRequest } from './config/clientAuthentication.ts';
 import { COUNT, checkOptions, type Rules, TEXT } from './config/settings.ts';
+import { ApiError } from './core/errors.ts';
 import { asText } from './core/token.ts';
 import {
   ALGORITHMS,
@@ -60,6 +62,56 @@ export interface SignerJwtOptions extends JwtOptions {
   readonly keyId?: string | undefined;
   /** The algorithm that the function signs with. */
   readonly algorithm: SigningAlgorithm;
+}
+
+/**
+ * Gives the assertion of one request, a text: a file's content, or what the platform's own endpoint
+ * answers. White space around it is cut off. It is asked anew for each attempt, since such assertions rotate,
+ * and within the time limit of the token request.
+ */
+export type AssertionSource = (request: ClientAuthenticationRequest) => string | Promise<string>;
+
+/** How somebody else's assertion is sent. */
+export interface ClientAssertionOptions {
+  /**
+   * The `client_assertion_type` (RFC 7521 section 4.2). Default
+   * `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`. Servers that follow the draft for SPIFFE want
+   * `urn:ietf:params:oauth:client-assertion-type:jwt-spiffe`.
+   */
+  readonly type?: string | undefined;
+}
+
+/**
+ * Client authentication by an assertion that somebody else has signed, so that the program needs no secret
+ * and no key: a projected service account token of Kubernetes, the OIDC token of a GitHub Actions job, a
+ * JWT-SVID of SPIFFE. The server must trust that issuer. The `client_id` is sent beside the assertion.
+ * Touches no network, unless the source does.
+ *
+ * If the source fails, the caller gets an `ApiError`, and `cause` is what the source rejected with:
+ * `no_credentials` if a file is not there, else `network`, which is retried like a network error of the
+ * request itself. So is an empty text, since a file may be empty while it is being written. An `ApiError` of
+ * the source's own is passed on as it is. A source that hangs ends with the request's time limit (`timeout`).
+ * What is not a text is a `TypeError`.
+ *
+ * @throws `TypeError` if the source is not a function, and for a bad option
+ * @see RFC 7521 section 4.2, RFC 7523 section 2.2
+ *
+ * @example
+ * ```ts
+ * import { readFile } from 'node:fs/promises';
+ * import { clientAssertion } from 'thingspace-auth/jwt';
+ *
+ * const clientAuthentication = clientAssertion(() => readFile('/var/run/secrets/tokens/auth', 'utf8'));
+ * ```
+ */
+export function clientAssertion(
+  source: AssertionSource,
+  options?: ClientAssertionOptions,
+): ClientAuthentication {
+  if (typeof source !== 'function')
+    throw new TypeError('source must be a function, so that each request has the latest assertion');
+  const { type } = checkOptions<ClientAssertionOptions>(options, { type: [asText, TEXT] });
+  return async (request) => setAssertion(request, await askSource(source, request), type);
 }
 
 /**
@@ -212,7 +264,7 @@ function createMethod(
   signerFor: (request: ClientAuthenticationRequest) => Signer,
 ): (request: ClientAuthenticationRequest) => Promise<void> {
   return async (request) => {
-    const { clientId, tokenUrl, body } = request;
+    const { clientId, tokenUrl } = request;
     const iat = Math.floor(Date.now() / 1000);
     const claims = {
       iss: clientId,
@@ -223,12 +275,51 @@ function createMethod(
       iat,
       exp: iat + lifetime,
     };
-    const assertion = await signToken(header, claims, signerFor(request));
-    // Optional by RFC 7521 section 4.2; LemonLDAP::NG refuses a request without it.
-    body.set('client_id', clientId);
-    body.set('client_assertion_type', 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer');
-    body.set('client_assertion', assertion);
+    setAssertion(request, await signToken(header, claims, signerFor(request)));
   };
+}
+
+function setAssertion(
+  { body, clientId }: ClientAuthenticationRequest,
+  assertion: string,
+  type: string = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+): void {
+  // Optional by RFC 7521 section 4.2; LemonLDAP::NG refuses a request without it.
+  body.set('client_id', clientId);
+  body.set('client_assertion_type', type);
+  body.set('client_assertion', assertion);
+}
+
+async function askSource(source: AssertionSource, request: ClientAuthenticationRequest): Promise<string> {
+  let given: unknown;
+  try {
+    given = await source(request);
+  } catch (cause) {
+    throw cause instanceof ApiError ? cause : createSourceError(cause);
+  }
+  if (typeof given !== 'string')
+    throw new TypeError(`the source of clientAssertion must give a text, not ${given && typeof given}`);
+  const assertion = given.trim();
+  // A file may be empty while somebody writes it.
+  if (!assertion)
+    throw new ApiError('The source of clientAssertion gave an empty text: try again later', {
+      code: 'network',
+    });
+  return assertion;
+}
+
+function createSourceError(cause: unknown): ApiError {
+  const { code, name, message, cause: inner } = Object(cause);
+  // The platform's words for bad JSON quote what was read.
+  const words = cause instanceof SyntaxError ? name : message;
+  // Of a `fetch` that failed, the words alone say nothing.
+  const reason = [words ?? typeof cause, Object(inner).code].filter(Boolean).join(', ');
+  const isMissing = /^(ENOENT|EISDIR|ENOTDIR)$/.test(code);
+  const advice = isMissing ? 'check its path' : 'check what it reads, or try again later';
+  return new ApiError(`The source of clientAssertion failed (${reason}): ${advice}`, {
+    code: isMissing ? 'no_credentials' : 'network',
+    cause,
+  });
 }
 
 /** Many KMSs return DER. To that, a server would only answer that it does not know the client. */

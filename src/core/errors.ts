@@ -14,8 +14,9 @@ import { freezeRecord } from './record.ts';
  *   (for `discover`: no usable metadata).
  * - `response_too_large`: an answer of more than 64 KiB.
  * - `timeout`: one HTTP call took longer than `timeout`, or a whole renewal longer than 60 s.
- * - `network`: `fetch` failed; `cause` is what it rejected with.
- * - `no_credentials`: a token is needed, and there is neither a secret nor a provider to get one with.
+ * - `network`: `fetch` failed, or the source of a `clientAssertion` did; `cause` is what it rejected with.
+ * - `no_credentials`: a token is needed, and there is neither a secret nor a provider to get one with, or the
+ *   file of a `clientAssertion` is not there.
  * - `session_refused`: the M2M login was refused, or two logins in a row had no answer. To go on, call
  *   `reset()` or use other credentials.
  * - `session_failed`: the M2M login, or the logout, did not succeed this time.

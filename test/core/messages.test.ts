@@ -4,6 +4,7 @@
  * test.
  */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import {
@@ -19,7 +20,7 @@ import {
 } from 'thingspace-auth';
 import { discover } from 'thingspace-auth/discover';
 import { createDpop } from 'thingspace-auth/dpop';
-import { clientSecretJwt, privateKeyJwt } from 'thingspace-auth/jwt';
+import { clientAssertion, clientSecretJwt, privateKeyJwt } from 'thingspace-auth/jwt';
 import { createSession, sessionFromEnvironment } from 'thingspace-auth/session';
 import { encryptedStore, storedToken } from 'thingspace-auth/stores';
 import { fileStore } from 'thingspace-auth/stores/file';
@@ -357,6 +358,28 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
         REGIONS,
       ),
     NO_CREDENTIALS,
+  ],
+  [
+    "somebody else's assertion in a file that is not there",
+    () =>
+      make({ clientAuthentication: clientAssertion(() => readFile('/missing/jwt', 'utf8')) }).fetchToken(),
+    "ApiError no_credentials: The source of clientAssertion failed (ENOENT: no such file or directory, open '/missing/jwt'): check its path (ENOENT: no such file or directory, open '/missing/jwt')",
+  ],
+  [
+    "somebody else's assertion in a file that is empty",
+    () =>
+      make({ clientAuthentication: clientAssertion(() => '\n') }, { retry: { attempts: 1 } }).fetchToken(),
+    'ApiError network: The source of clientAssertion gave an empty text: try again later',
+  ],
+  [
+    "somebody else's assertion as bytes",
+    () => make({ clientAuthentication: clientAssertion(() => Buffer.from('a.b.c') as any) }).fetchToken(),
+    'TypeError: the source of clientAssertion must give a text, not object',
+  ],
+  [
+    "somebody else's assertion, read once",
+    () => clientAssertion('a.b.c' as any),
+    'TypeError: source must be a function, so that each request has the latest assertion',
   ],
   [
     'no revocation endpoint',

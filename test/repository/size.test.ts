@@ -17,7 +17,8 @@ const MOST_BYTES = {
   redisStore: 458,
   // Nobody downloads it: it runs in Node, Deno and Bun only.
   fileStore: 1_465,
-  'clientSecretJwt, privateKeyJwt, importKey': 1_320,
+  'clientSecretJwt, privateKeyJwt, importKey': 1_380,
+  clientAssertion: 450,
   createDpop: 1_200,
   discover: 600,
 };
@@ -70,6 +71,7 @@ describe('a bundle', async () => {
     ['redisStore', 'thingspace-auth/stores/redis'],
     ['fileStore', 'thingspace-auth/stores/file'],
     ['clientSecretJwt, privateKeyJwt, importKey', 'thingspace-auth/jwt'],
+    ['clientAssertion', 'thingspace-auth/jwt'],
     ['createDpop', 'thingspace-auth/dpop'],
     ['discover', 'thingspace-auth/discover'],
   ] as const) {

@@ -19,6 +19,7 @@ import {
   revokeToken,
 } from 'thingspace-auth';
 import { createClient as createPageClient } from 'thingspace-auth/browser';
+import { clientAssertion } from 'thingspace-auth/jwt';
 
 declare const anyScope: string;
 declare const anyEnvironment: Environment | CustomEnvironment;
@@ -166,3 +167,11 @@ createPageClient({ clientCredentialsAuthCredentials: { oauthClientId }, retry: {
 createPageClient({ clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: ['discovery:reed'] } });
 // PRINTS Object literal may only specify known properties, but 'timeOut' does not exist in type 'BrowserConfig'. Did you mean to write 'timeout'?
 createPageClient({ clientCredentialsAuthCredentials: { oauthClientId }, timeOut: 1 });
+
+// An assertion is asked for anew each time, and is a text.
+// PRINTS Argument of type 'string' is not assignable to parameter of type 'AssertionSource'.
+clientAssertion('a.b.c');
+// THROWS Type 'Uint8Array<ArrayBuffer>' is not assignable to type 'string | Promise<string>'.
+clientAssertion(() => new Uint8Array());
+// PRINTS Object literal may only specify known properties, but 'typ' does not exist in type 'ClientAssertionOptions'. Did you mean to write 'type'?
+clientAssertion(() => 'a.b.c', { typ: 'JWT' });

@@ -30,6 +30,7 @@ import {
 } from 'thingspace-auth';
 import { createClient as createPageClient } from 'thingspace-auth/browser';
 import { discover } from 'thingspace-auth/discover';
+import { type AssertionSource, clientAssertion } from 'thingspace-auth/jwt';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const isTrue = <T extends true>(value?: T): void => void value;
@@ -265,3 +266,14 @@ createPageClient({
 createPageClient({
   clientCredentialsAuthCredentials: { oauthClientId: 'a', oauthScopes: ['discovery:read'] },
 });
+
+// Somebody else's assertion, at once or later, and of any type.
+const source: AssertionSource = async ({ clientId, signal }) => (signal.aborted ? '' : clientId);
+createClient({
+  clientCredentialsAuthCredentials: { oauthClientId: 'a', clientAuthentication: clientAssertion(source) },
+});
+export const methods: readonly ClientAuthentication[] = [
+  clientAssertion(() => 'a.b.c'),
+  clientAssertion(source, { type: undefined }),
+  clientAssertion(source, { type: 'urn:ietf:params:oauth:client-assertion-type:jwt-spiffe' }),
+];
