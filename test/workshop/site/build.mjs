@@ -12,15 +12,17 @@ import {
   watch,
   writeFileSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build, createServer } from 'vitepress';
 import { collectPages } from './pages/collect.mjs';
 import { navigationOf } from './pages/navigation.mjs';
+import { plainFiles } from './pages/plain.mjs';
 
 const folder = import.meta.dirname;
 const root = join(folder, '../../..');
 const source = join(root, '.build/siteSource');
+const site = join(root, '.build/site');
 const WATCHED = [
   'README.md',
   'CHANGELOG.md',
@@ -43,7 +45,7 @@ rmSync(source, { recursive: true, force: true });
 mkdirSync(source, { recursive: true });
 // The pages lie outside this package, and become programs that import its tools.
 symlinkSync(join(folder, 'node_modules'), join(source, 'node_modules'), 'junction');
-await writePages();
+const files = await writePages();
 buildPlayground();
 if (values.serve) await serve();
 else await buildSite();
@@ -54,6 +56,9 @@ async function buildSite() {
   } finally {
     rmSync(join(folder, '.vitepress/.temp'), { recursive: true, force: true });
   }
+  for (const [name, text] of files) writeFileSync(join(site, name), text);
+  console.log(`The site is in ${relative(root, site)}, for any host of static files.`);
+  console.log('To look at it here: npm run site -- --serve');
 }
 
 async function serve() {
@@ -69,6 +74,7 @@ async function serve() {
   }
 }
 
+/** Writes what VitePress reads, and gives the files that stand beside what it makes. */
 async function writePages() {
   const { pages, files, manifest, repository } = await collectPages(root);
   for (const page of pages) write(`${page.path.replace(/\/$/, '/index')}.md`, textOf(page));
@@ -78,6 +84,7 @@ async function writePages() {
   }
   const { name, description } = manifest;
   write('site.json', JSON.stringify({ name, description, repository, ...navigationOf(pages) }));
+  return plainFiles(pages, manifest);
 }
 
 /** Unchanged files are left as they are, so that nothing is shown anew for them. */

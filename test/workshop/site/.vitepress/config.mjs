@@ -16,6 +16,9 @@ export default {
   outDir: `${build}site`,
   cacheDir: `${build}siteCache`,
   head: [['link', { rel: 'icon', href: 'data:,' }]],
+  // The same page for readers that are programs; build.mjs writes it.
+  transformHead: ({ page, siteData: { base } }) =>
+    page === '404.md' ? [] : [['link', { rel: 'alternate', type: 'text/markdown', href: base + page }]],
   markdown: {
     anchor: { slugify: slugOf },
     config: keepTablesInside,

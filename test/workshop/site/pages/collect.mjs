@@ -51,6 +51,7 @@ function playgroundPage(html) {
     title: capitalize(title),
     description: describe(words),
     layout: 'page',
+    plain: `${description}\n\nIt is a page with buttons: open it in a browser.`,
     body: `<div class="play vp-doc">\n\n# ${capitalize(title)}\n\n${description}\n\n<Playground />\n\n</div>`,
   };
 }
@@ -61,13 +62,15 @@ function assertPathsDiffer(pages) {
   if (twice.length) throw new Error(`two pages have the address ${twice.join(', ')}`);
 }
 
+/** `body` is what the site shows, `plain` the same as Markdown that needs no theme. */
 function finish(pages, { root, repository }) {
   const book = createAddressBook(pages);
   const files = new Set();
   const finished = pages.map((page) => {
     const { text, files: shown } = showImages(page, root);
     for (const file of shown) files.add(file);
-    return { ...page, body: rewriteLinks({ ...page, body: text }, { book, root, repository }) };
+    const rewrite = (body) => rewriteLinks({ ...page, body }, { book, root, repository });
+    return { ...page, body: rewrite(text), plain: rewrite(page.plain ?? page.body) };
   });
   return { pages: finished, files: [...files] };
 }

@@ -16,6 +16,7 @@ export function homePage(intro, read, firstPage) {
     title,
     description: describe(lead),
     layout: 'page',
+    plain: text,
     body: `<div class="home vp-doc">
 <div class="home-words">
 

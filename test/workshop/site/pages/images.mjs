@@ -4,14 +4,14 @@ import { readFileSync } from 'node:fs';
 import { basename, posix } from 'node:path';
 import { mapProse } from './markdown.mjs';
 
-const PICTURE =
+export const PICTURE =
   /<picture>\s*<source[^>]* srcset="([^"]+)"[^>]*>\s*<img src="([^"]+)" alt="([^"]+)">\s*<\/picture>/g;
-const IMAGE = /!\[([^\]]*)\]\(([^)\s]+\.svg)\)/g;
+export const CHART = /!\[([^\]]*)\]\(([^)\s]+\.svg)\)/g;
 
 /** The page's text, and the files that it shows. */
 export function showImages({ from = 'README.md', body }, root) {
   const files = [];
-  const text = mapProse(body, (prose) => prose.replace(PICTURE, picture).replace(IMAGE, chart));
+  const text = mapProse(body, (prose) => prose.replace(PICTURE, picture).replace(CHART, chart));
   return { text, files };
 
   function picture(_all, dark, light, words) {
@@ -26,7 +26,9 @@ export function showImages({ from = 'README.md', body }, root) {
   }
 
   function chart(_all, words, path) {
-    const svg = readFileSync(posix.join(root, posix.dirname(from), path), 'utf8');
+    const file = posix.join(root, posix.dirname(from), path);
+    files.push(file);
+    const svg = readFileSync(file, 'utf8');
     const drawn = svg
       .replace(/<style>.*?<\/style>\s*/s, '')
       .replace(/ width="\d+" height="\d+" role="img"/, ' role="img"')

@@ -52,7 +52,7 @@ function pageOfText({ from, group, text }) {
 
 function pageOfProgram({ from, group, item, link, words, text }) {
   const comment = leadingComment(text) || plainText(item);
-  const description = describe(comment);
+  const description = describe(firstParagraph(comment));
   const title = boldWords(words, from) ?? (firstClause(leadingComment(text)) || titleInItem(item, link));
   const language = extname(from).slice(1).replace('mjs', 'js');
   const code = `::: code-group\n\n\`\`\`${language} [${basename(from)}]\n${text.trimEnd()}\n\`\`\`\n\n:::`;
