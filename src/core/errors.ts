@@ -13,7 +13,7 @@ import { freezeRecord } from './record.ts';
  * - `invalid_response`: an answer with status 2xx, or what a token provider returned, holds no usable token
  *   (for `discover`: no usable metadata).
  * - `response_too_large`: an answer of more than 64 KiB.
- * - `timeout`: one HTTP call took longer than `timeout`, or a whole renewal longer than 60 s.
+ * - `timeout`: it timed out: one HTTP call took longer than `timeout`, or a whole renewal longer than 60 s.
  * - `network`: `fetch` failed, or the source of a `clientAssertion` did; `cause` is what it rejected with.
  * - `no_credentials`: a token is needed, and there is neither a secret nor a provider to get one with, or the
  *   file of a `clientAssertion` is not there.

@@ -51,6 +51,8 @@ export async function testInBrowser(name, launch) {
       await page.go(path);
       const faults = [
         ...(await faultsAt(1280, page)),
+        ...(await overflowAt(960, page)),
+        ...(await overflowAt(768, page)),
         ...(await faultsAt(390, page)),
         ...page.faults.splice(0),
       ];
@@ -141,24 +143,51 @@ export async function testInBrowser(name, launch) {
     assert.deepEqual(page.faults, []);
   });
 
-  for (const width of [390, 1280]) {
-    test(`${name}: the playground is part of its page at ${width} px`, async (t) => {
-      const page = await open(t, 'playground.html', width);
-      const frame = await openFrame(page);
-      await frame.waitForFunction(showsCounts, {}, { calls: 1, exchanges: 1 });
+  test(`${name}: the playground is part of its page where there is room for it`, async (t) => {
+    const page = await open(t, 'playground.html');
+    const frame = await openFrame(page);
+    await frame.waitForFunction(showsCounts, {}, { calls: 1, exchanges: 1 });
 
-      await (await frame.$('#tryRevoke')).click();
-      await frame.waitForFunction(showsCounts, {}, { calls: 2, replays: 1 });
+    await (await frame.$('#tryRevoke')).click();
+    await frame.waitForFunction(showsCounts, {}, { calls: 2, replays: 1 });
 
-      const { isCut, isWide } = await measureFrame(page, frame);
-      assert.deepEqual([isCut && width > 390, isWide], [false, false]);
-      assert.equal(
-        await frame.evaluate(() => getComputedStyle(document.querySelector('header')).display),
-        'none',
+    assert.deepEqual(await measureFrame(page, frame), { isCut: false, isWide: false });
+    assert.equal(
+      await frame.evaluate(() => getComputedStyle(document.querySelector('header')).display),
+      'none',
+    );
+    assert.deepEqual(page.faults, []);
+  });
+
+  test(`${name}: on a phone the playground opens as a page of its own, and nothing scrolls within it`, async (t) => {
+    const page = await open(t, 'playground.html', 390);
+    assert.equal(await page.evaluate(() => document.querySelector('iframe').clientHeight), 0);
+
+    await page.tab.click('.open-alone a');
+    await page.tab.waitForSelector('#drawn');
+    await page.tab.waitForFunction(showsCounts, {}, { calls: 1, exchanges: 1 });
+
+    assert.equal(await page.evaluate(() => document.documentElement.className), '');
+    assert.deepEqual(page.faults, []);
+  });
+
+  test(`${name}: in a block of code nothing lies on the code`, async (t) => {
+    for (const width of [390, 1280]) {
+      const page = await open(t, 'guide/get-started.html', width);
+      const covered = await page.evaluate(
+        () =>
+          [...document.querySelectorAll('.vp-doc div[class*="language-"]')].filter((block) => {
+            const codeTop = block.querySelector('pre code').getBoundingClientRect().top;
+            const [button, language] = ['button.copy', 'span.lang'].map((part) =>
+              block.querySelector(part).getBoundingClientRect(),
+            );
+            return button.bottom > codeTop || language.bottom > codeTop || language.right > button.left;
+          }).length,
       );
-      assert.deepEqual(page.faults, []);
-    });
-  }
+
+      assert.equal(covered, 0, `${width} px`);
+    }
+  });
 
   test(`${name}: an address without a page says so, and leads back`, async (t) => {
     const page = await openTab(browser, site);
@@ -177,10 +206,13 @@ async function faultsAt(width, page) {
   await page.setWidth(width);
   await page.setDark(width === 390);
   const barriers = await findBarriers(page, width === 390 && ['color-contrast', 'button-name', 'link-name']);
+  return [...barriers.map((fault) => `${width} px: ${fault}`), ...(await overflowAt(width, page))];
+}
+
+async function overflowAt(width, page) {
+  await page.setWidth(width);
   const overflow = await measureOverflow(page);
-  return [...barriers, ...(overflow ? [`${overflow} px too wide`] : [])].map(
-    (fault) => `${width} px: ${fault}`,
-  );
+  return overflow ? [`${width} px: ${overflow} px too wide`] : [];
 }
 
 async function waitForPage({ tab }, path) {

@@ -86,6 +86,14 @@ test('from the start page at most two clicks lead to what newcomers ask for', ()
   assert.ok(!near.has('recipes/nothing-here.html') && near.size < pages.size);
 });
 
+test('"Get started" leads to the first program, and to what is said of it below', () => {
+  const [, address] = /href="([^"]*)"[^>]*>(?:<!--\[-->)?Get started</.exec(pages.get('index.html'));
+  const text = textOf(pages.get(fileFor(address)));
+
+  assert.ok(text.indexOf('console.log(response.status') < text.indexOf('Save the first program'));
+  assert.ok(text.indexOf('console.log(response.status') > 0);
+});
+
 test('nothing is loaded from another host', () => {
   const loaded =
     /<(?:script|img|iframe|source|link(?![^>]*rel="canonical"))\b[^>]*(?:src|href|srcset)="(?:https?:)?\/\//;

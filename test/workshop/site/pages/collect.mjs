@@ -52,7 +52,7 @@ function playgroundPage(html) {
     description: describe(words),
     layout: 'page',
     plain: `${description}\n\nIt is a page with buttons: open it in a browser.`,
-    body: `<div class="play vp-doc">\n\n# ${capitalize(title)}\n\n${description}\n\n<Playground />\n\n</div>`,
+    body: `<div class="play vp-doc">\n\n# ${capitalize(title)}\n\n${description}\n\n<OpenAlone />\n\n<Playground />\n\n</div>`,
   };
 }
 

@@ -13,10 +13,16 @@ const TEXTS = ['session', 'stores', 'errors', 'slips'].map((name) => `examples/$
 export function guidePages(read) {
   const { intro, sections } = splitAt(2, read('README.md'));
   if (sections.length < 5) throw new Error(`README.md has ${sections.length} sections, too few for a guide`);
-  return {
-    intro,
-    pages: [...sections.flatMap(pagesOf), ...TEXTS.map((from) => pageOfText(from, read(from)))],
-  };
+  const [first, ...others] = sections;
+  const pages = [firstPage(intro, first), ...others.flatMap(pagesOf)];
+  return { intro, pages: [...pages, ...TEXTS.map((from) => pageOfText(from, read(from)))] };
+}
+
+/** The first section speaks of the program before it, so both are one page. */
+function firstPage(intro, { title, text }) {
+  const [, fromProgram] = /^(```.*?)^(?:\[|<picture)/ms.exec(intro) ?? [];
+  if (!fromProgram) throw new Error('README.md shows no program before its first section');
+  return createPage('Get started', `${fromProgram.trim()}\n\n## ${title}\n${text}`);
 }
 
 function pageOfText(from, markdown) {

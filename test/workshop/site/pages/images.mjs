@@ -1,11 +1,11 @@
-// Shows pictures in the colours of the page: a chart becomes part of it, one of a light and a dark picture is
-// hidden.
+// Shows pictures in the colours of the page: a chart becomes part of it. Of a picture's forms, light and
+// dark, wide and narrow, the one that fits is shown.
 import { readFileSync } from 'node:fs';
 import { basename, posix } from 'node:path';
 import { mapProse } from './markdown.mjs';
 
-export const PICTURE =
-  /<picture>\s*<source[^>]* srcset="([^"]+)"[^>]*>\s*<img src="([^"]+)" alt="([^"]+)">\s*<\/picture>/g;
+export const PICTURE = /<picture>\s*((?:<source[^>]*>\s*)*)<img src="([^"]+)" alt="([^"]+)">\s*<\/picture>/g;
+const SOURCE = /media="([^"]*)" srcset="([^"]+)"/g;
 export const CHART = /!\[([^\]]*)\]\(([^)\s]+\.svg)\)/g;
 
 /** The page's text, and the files that it shows. */
@@ -14,15 +14,18 @@ export function showImages({ from = 'README.md', body }, root) {
   const text = mapProse(body, (prose) => prose.replace(PICTURE, picture).replace(CHART, chart));
   return { text, files };
 
-  function picture(_all, dark, light, words) {
-    const [hidden, shown] = [dark, light].map((path) => {
+  function picture(_all, sources, light, words) {
+    const forms = [...sources.matchAll(SOURCE)].map(([, media, path]) => ({ media, path }));
+    const hasNarrow = forms.some(({ media }) => media.includes('max-width'));
+    const images = [...forms, { media: '', path: light }].map(({ media, path }) => {
       const file = posix.join(root, posix.dirname(from), path);
       files.push(file);
-      return `/images/${basename(file)}`;
+      const scheme = `only-${media.includes('dark') ? 'dark' : 'light'}`;
+      const width = `only-${media.includes('max-width') ? 'narrow' : 'wide'}`;
+      const classes = hasNarrow ? `${scheme} ${width}` : scheme;
+      return `<SiteImage class="${classes}" src="/images/${basename(file)}" alt="${words}" />`;
     });
-    const image = (path, scheme) => `<SiteImage class="only-${scheme}" src="${path}" alt="${words}" />`;
-    const both = image(shown, 'light') + image(hidden, 'dark');
-    return `<div class="picture" tabindex="0" role="group" aria-label="Picture">${both}</div>`;
+    return `<div class="picture">${images.join('')}</div>`;
   }
 
   function chart(_all, words, path) {

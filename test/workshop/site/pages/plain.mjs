@@ -34,7 +34,7 @@ function lineOf({ path, title, description }) {
 function plainText({ title, plain }) {
   const text = mapProse(plain, (prose) =>
     prose
-      .replace(PICTURE, (_all, _dark, light, words) => `![${words}](/images/${basename(light)})`)
+      .replace(PICTURE, (_all, _sources, light, words) => `![${words}](/images/${basename(light)})`)
       .replace(CHART, (_all, words, path) => `![${words}](/images/${basename(path)})`)
       .replace(/<code class="type">(.*?)<\/code>/g, (_all, type) => `\`${type.replace(/<[^>]*>/g, '')}\``)
       .replace(/ <Badge [^>]*>(.*?)<\/Badge>/g, ' ($1)')

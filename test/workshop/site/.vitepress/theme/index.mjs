@@ -73,11 +73,22 @@ const Playground = defineComponent({
   },
 });
 
+/** On a phone the playground is a page of its own. */
+const OpenAlone = defineComponent({
+  setup: () => () =>
+    h('p', { class: 'actions open-alone' }, [
+      h('a', { class: 'action primary', href: withBase('/widget/playground.html'), target: '_self' }, [
+        'Open the playground',
+      ]),
+    ]),
+});
+
 export default {
   extends: DefaultTheme,
   enhanceApp({ app }) {
     app.component('SiteLink', SiteLink);
     app.component('SiteImage', SiteImage);
     app.component('Playground', Playground);
+    app.component('OpenAlone', OpenAlone);
   },
 };
