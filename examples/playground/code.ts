@@ -6,7 +6,16 @@ import { type OauthScope, OauthScopeEnum } from 'thingspace-auth';
 import { type Api, REQUESTS, type Switches } from './simulation.ts';
 
 /** What was picked last. */
-export type Picked = 'call' | 'burst' | 'fetchToken' | 'revoke' | 'lapse' | 'wrongPassword' | 'advance';
+export type Picked =
+  | 'call'
+  | 'burst'
+  | 'fetchToken'
+  | 'fleet'
+  | 'revoke'
+  | 'lapse'
+  | 'wrongPassword'
+  | 'rightPassword'
+  | 'advance';
 
 export interface Choice {
   readonly scopes: readonly OauthScope[];
@@ -20,7 +29,8 @@ export interface Choice {
 /** Valid JavaScript and strict TypeScript, and runs without an account: it talks to the mock. */
 export function codeFor(choice: Choice): string {
   const { api, picked } = choice;
-  const isM2m = api === 'm2m' || picked === 'wrongPassword' || picked === 'lapse';
+  if (picked === 'fleet') return fleetCode(choice);
+  const isM2m = api === 'm2m' || /Password$|^lapse$/.test(picked);
   const name = picked === 'fetchToken' ? 'fetchToken' : 'authorizedFetch';
   return [
     `import { createClient${choice.scopes.length ? ', OauthScopeEnum' : ''} } from 'thingspace-auth';`,
@@ -42,6 +52,60 @@ export function codeFor(choice: Choice): string {
     '',
   ].join('\n');
 }
+
+/** Three clients stand for three processes; a real store is one that all of them reach. */
+function fleetCode(choice: Choice): string {
+  const scopes = choice.scopes.length
+    ? [`      oauthScopes: [${choice.scopes.map(scopeName).join(', ')}],`]
+    : [];
+  return [
+    `import { createClient${choice.scopes.length ? ', OauthScopeEnum' : ''} } from 'thingspace-auth';`,
+    "import { storedToken } from 'thingspace-auth/stores';",
+    "import { createMockServer } from 'thingspace-auth/testing';",
+    '',
+    mockOf(choice),
+    ...(choice.switches.isStoreDown ? DOWN_STORE : SHARED_STORE),
+    'const startProcess = () =>',
+    '  createClient({',
+    '    clientCredentialsAuthCredentials: {',
+    "      oauthClientId: 'your-key',",
+    "      oauthClientSecret: 'your-secret',",
+    ...scopes,
+    '      oauthTokenProvider,',
+    '    },',
+    '    fetch: mock.fetch, // without this line: the real service',
+    '  });',
+    '',
+    `const call = () => startProcess().authorizedFetch('${REQUESTS.edge[0]}');`,
+    ...(choice.switches.isDown ? [DOWN] : []),
+    'const outcomes = await Promise.allSettled([call(), call(), call()]);',
+    "const isToken = ({ path = '' }) => path.endsWith('/token');",
+    "console.log(outcomes.filter(({ status }) => status === 'fulfilled').length, 'answered,', mock.requests.filter(isToken).length, 'token requests');",
+    '',
+  ].join('\n');
+}
+
+const SHARED_STORE = [
+  'const values = new Map();',
+  'const oauthTokenProvider = storedToken({',
+  '  get: (key) => values.get(key),',
+  '  set: (key, value) => values.set(key, value),',
+  '  delete: (key) => values.delete(key),',
+  '  compareAndSet: (key, expected, value) => {',
+  '    if (values.get(key) !== expected) return false;',
+  '    return value === undefined ? values.delete(key) || true : Boolean(values.set(key, value));',
+  '  },',
+  '});',
+];
+
+const DOWN_STORE = [
+  'const fail = () => {',
+  "  throw new Error('The store is down');",
+  '};',
+  'const oauthTokenProvider = storedToken({ get: fail, set: fail, delete: fail, compareAndSet: fail });',
+];
+
+const DOWN = "mock.failNext('token', 503, Infinity); // the token endpoint is down";
 
 function scopeName(scope: OauthScope): string {
   const [name] = Object.entries(OauthScopeEnum).find(([, value]) => value === scope) ?? [];
@@ -72,14 +136,14 @@ function callOf(api: Api): string {
 
 function bodyOf({ picked, minutes, switches }: Choice, call: string): string[] {
   const define = `const call = () => ${call};`;
-  const goDown = switches.isDown
-    ? ["mock.failNext('token', 503, Infinity); // the token endpoint is down"]
-    : [];
+  const goDown = switches.isDown ? [DOWN] : [];
   const show = switches.isDown
     ? [...goDown, 'console.log(await call().then(({ status }) => status, (error) => error.code));']
     : ['const response = await call();', 'console.log(response.status, await response.json());'];
   switch (picked) {
     case 'call':
+    case 'rightPassword':
+    case 'fleet':
       return [define, ...show];
     case 'burst':
       return [

@@ -4,13 +4,19 @@
  */
 import type { Party, Row } from './simulation.ts';
 
-export const PARTIES: readonly (readonly [Party, name: string, short: string])[] = [
+const PARTIES: readonly (readonly [Party, name: string, short: string])[] = [
   ['app', 'Your program', 'App'],
   ['client', 'Client', 'Client'],
+  ['one', 'Process 1', '1'],
+  ['two', 'Process 2', '2'],
+  ['three', 'Process 3', '3'],
+  ['store', 'Store', 'Store'],
   ['token', 'Token endpoint', 'Token'],
   ['api', 'API', 'API'],
   ['login', 'M2M login', 'Login'],
 ];
+const OF_ONE: readonly Party[] = ['app', 'client', 'token', 'api', 'login'];
+const OF_FLEET: readonly Party[] = ['one', 'two', 'three', 'store', 'token', 'api'];
 const ROW_HEIGHT = 30;
 const HEAD_HEIGHT = 34;
 const NARROW = 560;
@@ -29,6 +35,13 @@ export interface Drawing {
   readonly height: number;
   /** The elements within the `<svg>`. */
   readonly content: string;
+}
+
+/** A fleet has lifelines of its own: each process is a program with its client. */
+export function partiesIn(rows: readonly Row[]): readonly Party[] {
+  const isOfFleet = (row: Row) =>
+    row.kind === 'message' && (row.from === 'store' || row.to === 'store' || row.from === 'one');
+  return rows.some(isOfFleet) ? OF_FLEET : OF_ONE;
 }
 
 /** The heads of the lifelines are a drawing of their own, to stay in sight while the rows scroll. */
@@ -80,10 +93,10 @@ function drawStep({ label, time }: Row & { kind: 'step' }, y: number, { width }:
   );
 }
 
-function drawNote({ label, tone, count }: Row & { kind: 'note' }, y: number, plan: Plan): string {
+function drawNote({ label, tone, at, count }: Row & { kind: 'note' }, y: number, plan: Plan): string {
   const words = counted(label, count);
   const noteWidth = words.length * LETTER_WIDTH + 16;
-  const x = keepInside(columnOf('client', plan), noteWidth, plan.width);
+  const x = keepInside(columnOf(at, plan), noteWidth, plan.width);
   const box = { class: `note ${tone}`, x: x - noteWidth / 2, y: y + 5, width: noteWidth, height: 20, rx: 10 };
   return (
     shape('rect', box) + text({ class: `note-label ${tone}`, x, y: y + 19, 'text-anchor': 'middle' }, words)

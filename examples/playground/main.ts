@@ -1,21 +1,36 @@
 /** The page: reads the controls, and shows the simulation after every change. */
 import { type OauthScope, OauthScopeEnum } from 'thingspace-auth';
 import { codeFor, type Picked } from './code.ts';
-import { drawHeads, drawRows, PARTIES, svgOf } from './diagram.ts';
+import { drawHeads, drawRows, partiesIn, svgOf } from './diagram.ts';
 import { type Api, createSimulation, type HeldToken, type Row, type Switches } from './simulation.ts';
 import { sentenceOf, termsIn } from './words.ts';
 
+const SWITCHES = ['isSlow', 'isDown', 'isSame', 'isStoreDown'] as const;
 const SKEW_SECONDS = 10;
 const STEPS_LOGGED = 50;
 /** The moment of the third thing to try: the token has four minutes left, and a refresh ahead is due. */
 const OUTAGE_MINUTES = 56;
 
+/** So many presses fit into a link. */
+const PRESSES_KEPT = 40;
+
 /** What `?scenario=` in the address starts. It is shown alone: other pages show it in a frame. */
-const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = { stampede, revoked, outage, lapse, latch };
+const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
+  stampede,
+  revoked,
+  outage,
+  lapse,
+  latch,
+  fleet,
+};
 
 const clock = moveableClock();
 const scopes = find('#scopes');
 const lines = new WeakMap<Row, HTMLElement>();
+/** By what stands for it in a link: what pressing a control does. */
+const actions = new Map<string, () => void | Promise<void>>();
+/** What was pressed since the page began afresh. */
+let presses: string[] = [];
 let isScheduled = true; // the first drawing is made below
 let picked: Picked = 'call';
 let minutes = 0;
@@ -41,50 +56,116 @@ function moveableClock(): { shiftMs: number } {
 }
 
 function listen(): void {
-  onPress('#call', 'call', () => simulation.call(1));
-  onPress('#burst', 'burst', () => simulation.call(100));
-  onPress('#fetchToken', 'fetchToken', () => simulation.fetchToken());
-  onPress('#revoke', 'revoke', () => simulation.revoke());
-  onPress('#lapse', 'lapse', () => {
+  onPress(
+    'call',
+    'call',
+    alone(() => simulation.call(1)),
+  );
+  onPress(
+    'burst',
+    'burst',
+    alone(() => simulation.call(100)),
+  );
+  onPress(
+    'fetchToken',
+    'fetchToken',
+    alone(() => simulation.fetchToken()),
+  );
+  onPress('startFleet', 'fleet', () => {
+    if (!isFleet()) simulation.restart();
+    return simulation.fleet();
+  });
+  onPress('revoke', 'revoke', () => simulation.revoke());
+  onPress('lapse', 'lapse', () => {
     callM2m();
     simulation.lapse();
   });
-  onPress('#wrongPassword', 'wrongPassword', () => {
+  onPress(
+    'wrongPassword',
+    'wrongPassword',
+    alone(() => {
+      callM2m();
+      return simulation.wrongPassword();
+    }),
+  );
+  onPress('rightPassword', 'rightPassword', () => {
     callM2m();
-    return simulation.wrongPassword();
+    simulation.rightPassword();
   });
   for (const button of document.querySelectorAll<HTMLElement>('[data-minutes]')) {
-    onPress(button, 'advance', () => simulation.advance((minutes = Number(button.dataset.minutes))));
+    onPress(button.id, 'advance', () => simulation.advance((minutes = Number(button.dataset.minutes))));
   }
-  onPress('#tryBurst', 'burst', stampede);
-  onPress('#tryRevoke', 'revoke', revoked);
-  onPress('#tryOutage', 'advance', outage);
-  find('#restart').addEventListener('click', () => simulation.restart());
+  onPress('tryBurst', 'burst', stampede);
+  onPress('tryRevoke', 'revoke', revoked);
+  onPress('tryOutage', 'advance', outage);
+  onPress('tryFleet', 'fleet', fleet);
+  onPress('restart', undefined, () => simulation.restart());
   find('#copy').addEventListener('click', () => void copyCode());
-  for (const name of ['isSlow', 'isDown', 'isSame'] as const) {
-    find(`#${name}`).addEventListener('change', () => {
-      simulation.setSwitch(name, find<HTMLInputElement>(`#${name}`).checked);
-      showCode();
-    });
-  }
-  scopes.addEventListener('change', choose);
-  for (const radio of document.querySelectorAll('[name=api]')) radio.addEventListener('change', choose);
+  for (const name of SWITCHES)
+    onChange(name, () => simulation.setSwitch(name, find<HTMLInputElement>(`#${name}`).checked));
+  for (const input of document.querySelectorAll<HTMLInputElement>('.scopes input, [name=api]'))
+    onChange(input.id, choose);
 }
 
-function onPress(target: string | HTMLElement, what: Picked, act: () => void | Promise<void>): void {
-  const button = typeof target === 'string' ? find(target) : target;
-  button.addEventListener('click', () => {
-    picked = what;
-    void act();
+/** `what` tells whose code is shown. */
+function onPress(id: string, what: Picked | undefined, act: () => void | Promise<void>): void {
+  const press = () => {
+    picked = what ?? picked;
+    const acted = act();
+    note(id);
     showCode();
+    return acted;
+  };
+  actions.set(id, press);
+  find(`#${CSS.escape(id)}`).addEventListener('click', () => void press());
+}
+
+function onChange(id: string, act: () => void): void {
+  const input = find<HTMLInputElement>(`#${CSS.escape(id)}`);
+  const changed = () => {
+    act();
+    note(id);
+    showCode();
+  };
+  actions.set(id, () => {
+    input.checked = input.type === 'radio' || !input.checked;
+    changed();
   });
+  input.addEventListener('change', changed);
+}
+
+/** What one program does, after a fleet: afresh, with lifelines of its own. */
+function alone(act: () => Promise<void>): () => Promise<void> {
+  return () => {
+    if (isFleet()) simulation.restart();
+    return act();
+  };
+}
+
+function isFleet(): boolean {
+  return partiesIn(simulation.rows).includes('store');
+}
+
+/** Puts what was pressed into the address, so that it can be sent to somebody. */
+function note(id: string): void {
+  presses = /^(?:try|restart)/.test(id) ? [id] : [...presses, id].slice(-PRESSES_KEPT);
+  history.replaceState(null, '', `#${presses.join(',')}`);
+  find<HTMLAnchorElement>('#link').href = location.href;
+}
+
+/** Presses again what the address says was pressed. */
+async function restore(): Promise<void> {
+  for (const id of decodeURIComponent(location.hash.slice(1)).split(',')) await actions.get(id)?.();
+  // The browser goes to a control of that name; what is to be seen is the picture.
+  scrollTo(0, 0);
 }
 
 function start(): void {
   const page = document.documentElement;
   page.classList.toggle('framed', window !== window.top);
   const scenario = SCENARIOS[new URLSearchParams(location.search).get('scenario') ?? ''];
-  if (!scenario) return void simulation.call(1);
+  find<HTMLAnchorElement>('#link').href = location.href;
+  if (!scenario) return void simulation.call(1).then(restore);
   page.classList.add('alone');
   find('#again').addEventListener('click', () => void scenario());
   void scenario();
@@ -125,11 +206,15 @@ function latch(): Promise<void> {
   return simulation.wrongPassword();
 }
 
-/** The three things to try begin without a token, with a server that is well. */
+/** The first ones find the store empty, the next ones find a token in it. */
+async function fleet(): Promise<void> {
+  beginAnew();
+  await simulation.fleet();
+}
+
+/** The things to try begin without a token, with a server that is well. */
 function beginAnew(): void {
-  setSwitch('isDown', false);
-  setSwitch('isSlow', false);
-  setSwitch('isSame', true);
+  for (const name of SWITCHES) setSwitch(name, name === 'isSame');
   simulation.restart();
 }
 
@@ -161,6 +246,7 @@ function createScope(scope: OauthScope): HTMLElement {
   const label = document.createElement('label');
   const input = document.createElement('input');
   input.type = 'checkbox';
+  input.id = scope;
   input.value = scope;
   input.checked = scope === OauthScopeEnum.Discoveryread;
   label.append(input, scope);
@@ -179,7 +265,7 @@ function draw(): void {
   for (const [name, count] of Object.entries(simulation.counts)) find(`#${name}`).textContent = String(count);
   showLife();
   const box = find('#rows');
-  const plan = { width: box.clientWidth, parties: PARTIES.map(([party]) => party) };
+  const plan = { width: box.clientWidth, parties: partiesIn(simulation.rows) };
   find('#heads').innerHTML = svgOf(drawHeads(plan), plan.width);
   find('#empty').hidden = simulation.rows.length > 0;
   find('#drawn').innerHTML = svgOf(drawRows(simulation.rows, plan), plan.width);
@@ -240,7 +326,7 @@ function showCode(): void {
     scopes: chosenScopes(),
     api: chosenApi(),
     switches,
-    picked,
+    picked: simulation.isWrong && /^(?:call|burst)$/.test(picked) ? 'wrongPassword' : picked,
     minutes,
   });
 }

@@ -11,10 +11,14 @@ import {
   type OauthScope,
 } from 'thingspace-auth';
 import { createSession, type Session } from 'thingspace-auth/session';
+import { storedToken, type TokenStore } from 'thingspace-auth/stores';
 import { createMockServer } from 'thingspace-auth/testing';
 
 /** Who speaks: the lifelines of the diagram, in their order. */
-export type Party = 'app' | 'client' | 'token' | 'api' | 'login';
+export type Party = 'app' | 'client' | Process | 'store' | 'token' | 'api' | 'login';
+
+/** One of the fleet: a program with a client of its own. */
+type Process = 'one' | 'two' | 'three';
 
 /** How something is to be taken. */
 export type Tone = 'plain' | 'good' | 'bad';
@@ -22,7 +26,7 @@ export type Tone = 'plain' | 'good' | 'bad';
 /** One row of the diagram. Equal rows that follow each other closely are one, with a count. */
 export type Row =
   | { readonly kind: 'step'; readonly label: string; readonly time: string }
-  | { readonly kind: 'note'; readonly label: string; readonly tone: Tone; count: number }
+  | { readonly kind: 'note'; readonly label: string; readonly tone: Tone; readonly at: Party; count: number }
   | {
       readonly kind: 'message';
       readonly from: Party;
@@ -62,12 +66,14 @@ export interface Switches {
   isSlow: boolean;
   isDown: boolean;
   isSame: boolean;
+  isStoreDown: boolean;
 }
 
 const SLOW_MS = 2000;
 const ROWS_KEPT = 120;
 const CLOSE = 4;
 const INVENTED = { username: 'invented-user', password: 'invented-password' };
+const FLEET: readonly Process[] = ['one', 'two', 'three'];
 
 export type Simulation = ReturnType<typeof createSimulation>;
 
@@ -85,7 +91,7 @@ export interface Observer {
 export function createSimulation({ onChange, onRow, onOutcome }: Observer, clock: { shiftMs: number }) {
   // The mock looks at its options with each request.
   const options = { sameToken: true, users: { [INVENTED.username]: INVENTED.password } };
-  const switches: Switches = { isSlow: false, isDown: false, isSame: true };
+  const switches: Switches = { isSlow: false, isDown: false, isSame: true, isStoreDown: false };
   let mock = createMockServer(options);
   let rows: Row[] = [];
   let counts = { calls: 0, exchanges: 0, replays: 0, logins: 0 };
@@ -94,6 +100,8 @@ export function createSimulation({ onChange, onRow, onOutcome }: Observer, clock
   let held: HeldToken | undefined;
   let isNew = false;
   let session: Session = createSession(INVENTED);
+  let isWrong = false;
+  let values = new Map<string, string>();
   let client: Client = connect(session);
   return {
     get rows() {
@@ -105,11 +113,17 @@ export function createSimulation({ onChange, onRow, onOutcome }: Observer, clock
     get held() {
       return held;
     },
+    /** Whether the password in use is the wrong one. */
+    get isWrong() {
+      return isWrong;
+    },
     switches,
     choose,
     call,
     fetchToken,
+    fleet,
     wrongPassword,
+    rightPassword,
     revoke,
     lapse,
     setSwitch,
@@ -130,7 +144,7 @@ export function createSimulation({ onChange, onRow, onOutcome }: Observer, clock
         },
       },
       vZM2mToken: api === 'm2m' ? withSession : undefined,
-      fetch: observedFetch,
+      fetch: observe('client'),
       onEvent,
     });
   }
@@ -148,18 +162,20 @@ export function createSimulation({ onChange, onRow, onOutcome }: Observer, clock
     onChange();
   }
 
-  /** Stands between client and mock, and draws what passes. */
-  async function observedFetch(...[input, init]: Parameters<typeof fetch>): Promise<Response> {
-    const request = new Request(input, init);
-    const { method, url, signal } = request;
-    const to = partyOf(url);
-    message('client', to, `${method} ${url.split('/').at(-1)}`);
-    if (to === 'token') counts.exchanges++;
-    if (to === 'login') counts.logins++;
-    if (to === 'token' && switches.isSlow) await pause(SLOW_MS, signal);
-    const response = await mock.fetch(request);
-    message(to, 'client', String(response.status), response.ok ? 'good' : 'bad', true);
-    return response;
+  /** Stands between a client and the mock, and draws what passes. */
+  function observe(from: Party): typeof fetch {
+    return async (input, init) => {
+      const request = new Request(input, init);
+      const { method, url, signal } = request;
+      const to = partyOf(url);
+      message(from, to, `${method} ${url.split('/').at(-1)}`);
+      if (to === 'token') counts.exchanges++;
+      if (to === 'login') counts.logins++;
+      if (to === 'token' && switches.isSlow) await pause(SLOW_MS, signal);
+      const response = await mock.fetch(request);
+      message(to, from, String(response.status), response.ok ? 'good' : 'bad', true);
+      return response;
+    };
   }
 
   function onEvent(event: ClientEvent): void {
@@ -169,7 +185,13 @@ export function createSimulation({ onChange, onRow, onOutcome }: Observer, clock
     }
     if (event.type === 'request_replayed') counts.replays++;
     const isBad = /failed|stopped|waiting/.test(event.type);
-    push({ kind: 'note', label: describe(event, held), tone: isBad ? 'bad' : 'good', count: 1 });
+    push({
+      kind: 'note',
+      label: describe(event, held),
+      tone: isBad ? 'bad' : 'good',
+      at: 'client',
+      count: 1,
+    });
   }
 
   async function call(count: number): Promise<void> {
@@ -189,13 +211,92 @@ export function createSimulation({ onChange, onRow, onOutcome }: Observer, clock
     done([await settle(async () => ((await client.fetchToken()) ? 'token' : ''))]);
   }
 
-  /** Five M2M calls with a password that is wrong, by a client and a session of their own. */
+  /** Three processes start and call at once. What one of them keeps in the store serves the others. */
+  async function fleet(): Promise<void> {
+    const done = step('Three processes start and call');
+    done(await Promise.all(FLEET.map((process) => callFrom(process))));
+  }
+
+  async function callFrom(process: Process): Promise<string> {
+    counts.calls++;
+    const { authorizedFetch } = createClient({
+      clientCredentialsAuthCredentials: {
+        oauthClientId: 'invented-key',
+        oauthClientSecret: 'invented-secret',
+        oauthScopes: scopes,
+        oauthTokenProvider: storedToken(storeSeenBy(process)),
+        oauthOnTokenUpdate: (token) => {
+          held = { token, isRepeated: false };
+        },
+      },
+      fetch: observe(process),
+      onEvent: (event) => {
+        const isBad = /failed|waiting/.test(event.type);
+        push({
+          kind: 'note',
+          label: describeShared(event),
+          tone: isBad ? 'bad' : 'good',
+          at: process,
+          count: 1,
+        });
+      },
+    });
+    return authorizedFetch(...REQUESTS.edge).then(
+      ({ status }) => String(status),
+      (error: unknown) => (error instanceof ApiError ? error.code : String(error)),
+    );
+  }
+
+  /** One store for all, drawn as the process uses it: values that one of them has written, all can read. */
+  function storeSeenBy(process: Process): TokenStore {
+    const ask = <T>(label: string, name: (value: T) => string, answer: () => T): T => {
+      message(process, 'store', label);
+      if (switches.isStoreDown) {
+        message('store', process, 'down', 'bad', true);
+        throw Object.assign(new Error('The store is down'), { code: 'ECONNREFUSED' });
+      }
+      const value = answer();
+      message('store', process, name(value), 'plain', true);
+      return value;
+    };
+    const write = (key: string, value: string | undefined) =>
+      value === undefined ? values.delete(key) : values.set(key, value);
+    return {
+      get: (key) => ask(...(key.endsWith(':lease') ? TURN_ASKED : TOKEN_ASKED), () => values.get(key)),
+      set: (key, value) => ask('keep token', named('kept'), () => write(key, value)),
+      delete: (key) => ask('delete', named('deleted'), () => write(key, undefined)),
+      compareAndSet: (key, expected, value) =>
+        ask(
+          labelOfSwap(value),
+          (isDone) => (isDone ? 'done' : 'taken'),
+          () => {
+            const isAsExpected = values.get(key) === expected;
+            if (isAsExpected) write(key, value);
+            return isAsExpected;
+          },
+        ),
+    };
+  }
+
+  /** Five M2M calls with a wrong password. It stays in use until the right one is deployed. */
   async function wrongPassword(): Promise<void> {
     const done = step('Five calls with a wrong password');
-    const wrong = connect(createSession({ ...INVENTED, password: 'a-wrong-password' }));
+    if (!isWrong) use('a-wrong-password');
     const outcomes: string[] = [];
-    for (let index = 0; index < 5; index++) outcomes.push(await callWith(wrong));
+    for (let index = 0; index < 5; index++) outcomes.push(await callWith(client));
     done(outcomes);
+  }
+
+  function rightPassword(): void {
+    if (isWrong) use(INVENTED.password);
+    step('The right password is deployed')();
+  }
+
+  /** As a deployment does: the program starts anew, with another password. */
+  function use(password: string): void {
+    isWrong = password !== INVENTED.password;
+    session = createSession({ ...INVENTED, password });
+    client = connect(session);
   }
 
   function revoke(): void {
@@ -225,9 +326,9 @@ export function createSimulation({ onChange, onRow, onOutcome }: Observer, clock
   function restart(): void {
     mock = createMockServer(options);
     if (switches.isDown) mock.failNext('token', 503, Infinity);
-    session = createSession(INVENTED);
     held = undefined;
-    client = connect(session);
+    values = new Map();
+    use(INVENTED.password);
     rows = [];
     counts = { calls: 0, exchanges: 0, replays: 0, logins: 0 };
     onOutcome('Started afresh: no token, no session, counters at 0.');
@@ -282,7 +383,19 @@ const SWITCHED: Readonly<Record<keyof Switches, readonly [off: string, on: strin
   isSlow: ['The token endpoint is quick again', 'The token endpoint now takes two seconds'],
   isDown: ['The token endpoint is up again', 'The token endpoint is down: 503'],
   isSame: ['Each token request now brings a new token', 'The token endpoint repeats a token until it ends'],
+  isStoreDown: ['The store is up again', 'The store is down'],
 };
+
+type Asked = readonly [label: string, name: (value: string | undefined) => string];
+const TOKEN_ASKED: Asked = ['get token', (value) => (value ? 'a token' : 'nothing')];
+const TURN_ASKED: Asked = ['whose turn?', (value) => (value ? 'another’s' : 'nobody’s')];
+const named = (words: string) => (): string => words;
+
+/** What `storedToken` writes: the token, or whose turn it is to ask for one. */
+function labelOfSwap(value: string | undefined): string {
+  if (value === undefined) return 'free the turn';
+  return value.includes('accessToken') ? 'keep token' : 'take the turn';
+}
 
 function partyOf(url: string): Party {
   if (url.includes('/oauth2/')) return 'token';
@@ -313,6 +426,13 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
     setTimeout(resolve, ms);
     signal.addEventListener('abort', () => reject(signal.reason));
   });
+}
+
+/** An event of one of the fleet. */
+function describeShared(event: ClientEvent): string {
+  if (event.type === 'store_failed') return `store failed: ${event.reason}`;
+  if (event.type !== 'token_obtained') return describe(event, undefined);
+  return event.attempts ? 'new token' : 'token from the store';
 }
 
 /** An event in a few words. A token is told by its number. */

@@ -4,14 +4,22 @@ import type { Party, Row } from './simulation.ts';
 /** A row of the picture as a sentence. */
 export function sentenceOf(row: Exclude<Row, { kind: 'step' }>): string {
   const times = row.count > 1 ? ` (${row.count} times)` : '';
-  if (row.kind === 'note') return `Client: ${row.label}${times}.`;
+  if (row.kind === 'note')
+    return `${row.at === 'client' ? 'Client' : capitalized(NAMES[row.at])}: ${row.label}${times}.`;
   const { from, to, label, isReply } = row;
   if (from === 'app') return `Your program calls ${label}${times}.`;
   if (to === 'app')
     return `${isFailure(label) ? 'The call fails with' : 'Your program gets'} ${label}${times}.`;
-  return isReply
+  const sender = from === 'client' ? 'The client' : capitalized(NAMES[from]);
+  if (!isReply && to === 'store') return `${sender} asks the store: ${label}${times}.`;
+  if (!isReply) return `${sender} sends ${label} to the ${NAMES[to]}${times}.`;
+  return to === 'client'
     ? `The ${NAMES[from]} answers ${label}${times}.`
-    : `The client sends ${label} to the ${NAMES[to]}${times}.`;
+    : `The ${NAMES[from]} answers ${label} to ${NAMES[to]}${times}.`;
+}
+
+function capitalized(words: string): string {
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 function isFailure(label: string): boolean {
@@ -21,6 +29,10 @@ function isFailure(label: string): boolean {
 const NAMES: Readonly<Record<Party, string>> = {
   app: 'program',
   client: 'client',
+  one: 'process 1',
+  two: 'process 2',
+  three: 'process 3',
+  store: 'store',
   token: 'token endpoint',
   api: 'API',
   login: 'M2M login',
@@ -34,6 +46,12 @@ const TERMS: readonly (readonly [term: string, shownAs: RegExp, meaning: string]
     /^same token/,
     'The server handed out the same token as before. ThingSpace does so until the token expires.',
   ],
+  [
+    'the turn',
+    /^(?:take|free) the turn$/,
+    'Before a process asks for a token it takes the turn in the store. The others wait for what it brings, and go on alone if it is gone.',
+  ],
+  ['store failed', /^store failed/, 'The process goes on without the store, and asks for a token itself.'],
   [
     'replay',
     /^replay/,

@@ -44,7 +44,7 @@ export async function testControls(name, launch) {
     return page;
   };
 
-  test(`${name}: the first view shows a call that has been made, and three things to try`, async (t) => {
+  test(`${name}: the first view shows a call that has been made, and four things to try`, async (t) => {
     const page = await openPage(t, browser);
     await page.until({ calls: 1, exchanges: 1, replays: 0 });
 
@@ -54,7 +54,7 @@ export async function testControls(name, launch) {
         (button) => button.getBoundingClientRect().bottom < innerHeight,
       ),
     );
-    assert.deepEqual(inSight, [true, true, true]);
+    assert.deepEqual(inSight, [true, true, true, true]);
   });
 
   test(`${name}: to try: a hundred calls without a token`, async (t) => {
@@ -141,7 +141,6 @@ export async function testControls(name, launch) {
     await page.press('#call');
 
     assert.deepEqual(await terms(), ['retry', 'gateway_fault', 'token failed']);
-    await page.press('#wrongPassword');
     await page.press('#isDown');
     await page.press('#wrongPassword');
     assert.ok((await terms()).includes('logins stopped'));
@@ -267,7 +266,7 @@ export async function testControls(name, launch) {
     assert.ok((await page.drawn()).includes('replay: new session'));
   });
 
-  test(`${name}: a wrong password is sent once in five calls, and the right one still works`, async (t) => {
+  test(`${name}: a wrong password is sent once, and a refusal stays until the right one is deployed`, async (t) => {
     const page = await open(t);
 
     await page.press('#wrongPassword');
@@ -277,8 +276,62 @@ export async function testControls(name, launch) {
     assert.ok(drawn.includes('logins stopped'));
     assert.equal(drawn.filter((text) => text === 'session_refused').length, 5);
     await page.press('#call');
-    await page.until({ calls: 6, logins: 2 });
+    await page.until({ calls: 6, logins: 1 });
+    assert.equal((await page.drawn()).at(-1), 'session_refused');
+    await page.press('#wrongPassword');
+    await page.until({ calls: 11, logins: 1 });
+    await page.press('#rightPassword');
+    await page.press('#call');
+    await page.until({ calls: 12, logins: 2 });
     assert.equal((await page.drawn()).at(-1), '200');
+  });
+
+  test(`${name}: three processes with one store make one token request, and go on without a store`, async (t) => {
+    const page = await openPage(t, browser);
+
+    await page.press('#tryFleet');
+    await page.until({ calls: 3, exchanges: 1 });
+    await page.raw.waitForFunction(() => document.querySelectorAll('#log .outcome').length > 2);
+    const drawn = await page.drawn();
+    assert.equal(drawn.filter((text) => text === 'token from the store').length, 2);
+    assert.equal(drawn.filter((text) => text === 'GET regions').length, 3);
+    await page.press('#startFleet');
+    await page.until({ calls: 6, exchanges: 1 });
+    await page.press('#isStoreDown');
+    await page.press('#startFleet');
+    await page.until({ calls: 9, exchanges: 4 });
+
+    assert.ok((await page.drawn()).some((text) => text.startsWith('store failed: ECONNREFUSED')));
+    assert.match(await page.text('#log'), /^Three processes start and call: 3 × 200; meanwhile 3 token/m);
+    // A single program has lifelines of its own.
+    await page.press('#call');
+    await page.until({ calls: 1, exchanges: 1 });
+    assert.deepEqual(await page.drawn(), FIRST_CALL);
+  });
+
+  test(`${name}: a link shows again what was pressed`, async (t) => {
+    const page = await openPage(t, browser);
+    await page.press('#isSame');
+    await page.press('#revoke');
+    await page.press('[value=m2m]');
+    await page.press('#call');
+    await page.until({ calls: 2, exchanges: 2, logins: 2 });
+    const link = await page.raw.evaluate(() => document.querySelector('#link').href);
+    assert.match(link, /#isSame,revoke,m2m,call$/);
+    const before = await page.drawn();
+
+    const other = await openPage(t, browser, undefined, undefined, new URL(link).hash);
+    await other.until({ calls: 2, exchanges: 2, logins: 2 });
+
+    assert.deepEqual(await other.drawn(), before);
+    assert.deepEqual(
+      await other.raw.evaluate(() => [
+        document.querySelector('#m2m').checked,
+        document.querySelector('#isSame').checked,
+        scrollY,
+      ]),
+      [true, false, 0],
+    );
   });
 
   test(`${name}: the clock moves the token through its life`, async (t) => {
@@ -385,7 +438,9 @@ export async function testControls(name, launch) {
       'tryBurst',
       'tryRevoke',
       'tryOutage',
+      'tryFleet',
       'call',
+      'startFleet',
       'burst',
       'fetchToken',
       'restart',
@@ -393,12 +448,14 @@ export async function testControls(name, launch) {
       'revoke',
       'lapse',
       'wrongPassword',
+      'rightPassword',
       'isSlow',
       'isDown',
       'isSame',
-      '5',
-      '20',
-      '55',
+      'isStoreDown',
+      'minutes5',
+      'minutes20',
+      'minutes55',
       'discovery:read',
       'write',
       'copy',
@@ -493,7 +550,7 @@ export async function testControls(name, launch) {
   test(`${name}: links lead to the package, the reference and the vendor`, async (t) => {
     const page = await open(t);
     const hosts = await page.raw.evaluate(() =>
-      [...document.querySelectorAll('a')].map(({ href }) => new URL(href).host),
+      [...document.querySelectorAll('nav a')].map(({ href }) => new URL(href).host),
     );
 
     assert.deepEqual(hosts, ['www.npmjs.com', 'jsr.io', 'thingspace.verizon.com']);

@@ -22,7 +22,13 @@ export function launchFirefox(scheme) {
 /**
  * A fresh page that must stay clean: no error, no request but for the file itself, no credential to be read.
  */
-export async function openPage(t, browser, { width = 1280, height = 900 } = {}, scheme = undefined) {
+export async function openPage(
+  t,
+  browser,
+  { width = 1280, height = 900 } = {},
+  scheme = undefined,
+  hash = '',
+) {
   const raw = await browser.newPage();
   const faults = [];
   raw.on(
@@ -33,7 +39,7 @@ export async function openPage(t, browser, { width = 1280, height = 900 } = {}, 
   raw.on('request', (request) => /^(file|data):/.test(request.url()) || faults.push(request.url()));
   await raw.setViewport({ width, height });
   if (scheme) await raw.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
-  await raw.goto(PAGE);
+  await raw.goto(PAGE + hash);
   t.after(async () => {
     const shown = await raw.evaluate(() => document.body.textContent);
     await raw.close();
@@ -72,7 +78,7 @@ export async function openPage(t, browser, { width = 1280, height = 900 } = {}, 
       const lines = () => raw.evaluate(() => document.querySelectorAll('#log .outcome').length);
       const before = await lines();
       const isLogged = await raw.evaluate(
-        (of) => document.querySelector(of).matches('button, #isSlow, #isDown, #isSame'),
+        (of) => document.querySelector(of).matches('button, #isSlow, #isDown, #isSame, #isStoreDown'),
         selector,
       );
       await (await raw.$(selector)).click();

@@ -24,6 +24,7 @@ const COUNTS = {
   outage: { calls: 2, exchanges: 4, replays: 0 },
   lapse: { calls: 2, exchanges: 1, logins: 2, replays: 1 },
   latch: { calls: 5, logins: 1 },
+  fleet: { calls: 3, exchanges: 1 },
 };
 
 export async function testInBrowser(name, launch) {

@@ -1,6 +1,6 @@
 /** By recipe: the scenario of the playground that shows its flow. */
 export const SCENARIOS = {
-  'examples/stored-token.ts': 'stampede',
+  'examples/stored-token.ts': 'fleet',
   'examples/express.ts': 'stampede',
   'examples/console-events.ts': 'revoked',
   'examples/upload.ts': 'revoked',
