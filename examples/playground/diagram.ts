@@ -14,6 +14,7 @@ const PARTIES: readonly (readonly [Party, name: string, short: string])[] = [
   ['token', 'Token endpoint', 'Token'],
   ['api', 'API', 'API'],
   ['login', 'M2M login', 'Login'],
+  ['other', 'Another origin', 'Other'],
 ];
 const OF_ONE: readonly Party[] = ['app', 'client', 'token', 'api', 'login'];
 const OF_FLEET: readonly Party[] = ['one', 'two', 'three', 'store', 'token', 'api'];
@@ -47,7 +48,7 @@ export function partiesIn(rows: readonly Row[]): readonly Party[] {
 /** The heads of the lifelines are a drawing of their own, to stay in sight while the rows scroll. */
 export function drawHeads(plan: Plan): Drawing {
   const heads = PARTIES.filter(([party]) => plan.parties.includes(party)).map(([party, name, short]) =>
-    text(
+    textOf(
       { class: 'head', x: columnOf(party, plan), y: 21, 'text-anchor': 'middle' },
       plan.width < NARROW ? short : name,
     ),
@@ -59,7 +60,7 @@ export function drawRows(rows: readonly Row[], plan: Plan): Drawing {
   const height = rows.length * ROW_HEIGHT + 12;
   const lifelines = plan.parties.map((party) => {
     const x = columnOf(party, plan);
-    return shape('line', { class: 'lifeline', x1: x, x2: x, y1: 0, y2: height });
+    return shapeOf('line', { class: 'lifeline', x1: x, x2: x, y1: 0, y2: height });
   });
   return {
     height,
@@ -84,12 +85,14 @@ function drawRow(row: Row, y: number, plan: Plan): string {
 }
 
 function drawStep({ label, time }: Row & { kind: 'step' }, y: number, { width }: Plan): string {
-  const bar = shape('rect', { class: 'step', x: 0, y: y + 4, width, height: ROW_HEIGHT - 8, rx: 4 });
-  const name = text({ class: 'step-label', x: 8, y: y + 19 }, label);
+  const bar = shapeOf('rect', { class: 'step', x: 0, y: y + 4, width, height: ROW_HEIGHT - 8, rx: 4 });
+  const name = textOf({ class: 'step-label', x: 8, y: y + 19 }, label);
   return (
     bar +
     name +
-    (width < NARROW ? '' : text({ class: 'step-time', x: width - 8, y: y + 19, 'text-anchor': 'end' }, time))
+    (width < NARROW
+      ? ''
+      : textOf({ class: 'step-time', x: width - 8, y: y + 19, 'text-anchor': 'end' }, time))
   );
 }
 
@@ -99,7 +102,8 @@ function drawNote({ label, tone, at, count }: Row & { kind: 'note' }, y: number,
   const x = keepInside(columnOf(at, plan), noteWidth, plan.width);
   const box = { class: `note ${tone}`, x: x - noteWidth / 2, y: y + 5, width: noteWidth, height: 20, rx: 10 };
   return (
-    shape('rect', box) + text({ class: `note-label ${tone}`, x, y: y + 19, 'text-anchor': 'middle' }, words)
+    shapeOf('rect', box) +
+    textOf({ class: `note-label ${tone}`, x, y: y + 19, 'text-anchor': 'middle' }, words)
   );
 }
 
@@ -112,15 +116,15 @@ function drawMessage(row: Row & { kind: 'message' }, y: number, plan: Plan): str
   const label = counted(plan.width < NARROW ? (SHORT[row.label] ?? row.label) : row.label, row.count);
   const x = keepInside((from + to) / 2, label.length * LETTER_WIDTH, plan.width);
   return [
-    shape('line', {
+    shapeOf('line', {
       class: `arrow ${tone}${row.isReply ? ' reply' : ''}`,
       x1: from,
       x2: to - way * 5,
       y1: lineY,
       y2: lineY,
     }),
-    shape('path', { class: `tip ${tone}`, d: `M ${to} ${lineY} l ${-way * 8} -4.5 v 9 z` }),
-    text({ class: `label ${tone}`, x, y: y + 17, 'text-anchor': 'middle' }, label),
+    shapeOf('path', { class: `tip ${tone}`, d: `M ${to} ${lineY} l ${-way * 8} -4.5 v 9 z` }),
+    textOf({ class: `label ${tone}`, x, y: y + 17, 'text-anchor': 'middle' }, label),
   ].join('');
 }
 
@@ -138,11 +142,11 @@ function columnOf(party: Party, { width, parties }: Plan): number {
   return Math.round(margin + (parties.indexOf(party) * (width - 2 * margin)) / (parties.length - 1));
 }
 
-function shape(name: string, attributes: Attributes): string {
+export function shapeOf(name: string, attributes: Attributes): string {
   return `<${name}${written(attributes)}/>`;
 }
 
-function text(attributes: Attributes, words: string): string {
+export function textOf(attributes: Attributes, words: string): string {
   return `<text${written(attributes)}>${escaped(words)}</text>`;
 }
 

@@ -15,7 +15,7 @@ import { storedToken, type TokenStore } from 'thingspace-auth/stores';
 import { createMockServer } from 'thingspace-auth/testing';
 
 /** Who speaks: the lifelines of the diagram, in their order. */
-export type Party = 'app' | 'client' | Process | 'store' | 'token' | 'api' | 'login';
+export type Party = 'app' | 'client' | Process | 'store' | 'token' | 'api' | 'login' | 'other';
 
 /** One of the fleet: a program with a client of its own. */
 type Process = 'one' | 'two' | 'three';

@@ -36,6 +36,7 @@ const NAMES: Readonly<Record<Party, string>> = {
   token: 'token endpoint',
   api: 'API',
   login: 'M2M login',
+  other: 'other origin',
 };
 
 /** What a term means; it is told where the picture shows it. */
