@@ -1,12 +1,12 @@
 /**
- * What can go wrong in the world outside, as two error classes. Mistakes of the caller are plain
- * `TypeError`s. No error holds a request, a body or a configuration, so that none can print a secret.
+ * The two error classes for failures outside your program. A caller's own mistakes are plain `TypeError`s.
+ * No error holds a request, a body or a configuration, so that none can print a secret.
  * @module
  */
 import { freezeRecord } from './record.ts';
 
 /**
- * What happened, as a word to switch on:
+ * The kind of failure, as a word to switch on:
  * - `oauth_error`: the token endpoint refused with an RFC 6749 error; see {@link OAuthProviderError}.
  * - `gateway_fault`: a status other than 2xx without an OAuth error: a gateway, a proxy or an overloaded
  *   server answered.
@@ -42,7 +42,7 @@ export type AnyApiError =
 
 /** The parts of an {@link ApiError} besides its message. */
 export interface ApiErrorFields {
-  /** What happened. */
+  /** The kind of failure; see {@link ApiErrorCode}. */
   readonly code: ApiErrorCode;
   /** The HTTP status of the answer, where there was one. */
   readonly statusCode?: number | undefined;
@@ -67,7 +67,7 @@ export interface ApiErrorFields {
 export class ApiError extends Error {
   /** `'ApiError'`, or the subclass's name. */
   override readonly name: string = 'ApiError';
-  /** What happened; see {@link ApiErrorCode}. */
+  /** The kind of failure; see {@link ApiErrorCode}. */
   declare readonly code: ApiErrorCode;
   /** The HTTP status of the answer; absent where there was none (network, time-out). */
   declare readonly statusCode?: number;
@@ -85,14 +85,14 @@ export class ApiError extends Error {
   }
 
   /**
-   * Whether the same may succeed later, without a change: there was no answer, the server throttles or is
-   * unavailable (408, 429, 5xx), or the M2M login has to wait. `false` if something must be changed first; so
-   * it is with a permission that the runtime, the disk or a store denies.
+   * Whether the same call may succeed later if nothing is changed: there was no answer, the server throttles
+   * or is unavailable (408, 429, 5xx), or the M2M login has to wait. `false` if something must be changed
+   * first, for example a permission that the runtime, the disk or a store denies.
    */
   get isTemporary(): boolean {
     const { code, statusCode, cause } = this;
     const mayPass = /^(408|429|5..|network|timeout|session_failed)$/.test(`${statusCode || code}`);
-    // How Node, the system and Deno say that a permission is missing.
+    // Node, the operating system and Deno use these codes for a missing permission.
     return (
       mayPass && !/ERR_ACCESS_DENIED|EACCES|NotCapable/.test(`${cause} ${Object(Object(cause).cause).code}`)
     );

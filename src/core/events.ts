@@ -1,6 +1,6 @@
 /**
- * What a client tells about its work, and how it calls the caller's hooks. Nothing that a hook throws or
- * rejects with ever reaches a call.
+ * Events, and calls of the caller's hooks. Whatever a hook throws or rejects with, no call fails because of
+ * it.
  * @module
  */
 import { ApiError, type ApiErrorCode } from './errors.ts';
@@ -18,8 +18,8 @@ export type StoreOperation = 'get' | 'set' | 'delete' | 'compareAndSet';
  */
 export type ClientEvent =
   /**
-   * A token came. `attempts` is the number of requests made, 0 for none. `expiresIn` is its lifetime in
-   * seconds.
+   * The client has a token. `attempts` is the number of requests made, 0 for none. `expiresIn` is its
+   * lifetime in seconds.
    */
   | {
       readonly type: 'token_obtained';
@@ -29,7 +29,8 @@ export type ClientEvent =
       readonly expiresIn?: number;
     }
   /**
-   * No token came after `attempts` requests. With `refresh_ahead_failed`, the current token is still used.
+   * The client got no token in `attempts` requests. After `refresh_ahead_failed` it goes on using the current
+   * one.
    */
   | {
       readonly type: 'token_failed' | 'refresh_ahead_failed';
@@ -97,7 +98,7 @@ export function report(
   void callHook((each) => onEvent?.(freezeRecord<ClientEvent>(each)), event as ClientEvent);
 }
 
-/** What an event says of an error. */
+/** The fields of an event that describe an error. */
 export function describeFailure(error: unknown): {
   readonly code: EventCode;
   readonly statusCode?: number | undefined;

@@ -1,6 +1,6 @@
 /**
- * What a rejected token costs. There is one rule for bearers and for M2M sessions, so that an API which
- * always refuses causes one token request or one login a minute, and not one for each call.
+ * Limits what rejected tokens cost. Bearers and M2M sessions share one rule: an API that refuses everything
+ * causes one token request or one login a minute, not one for each call.
  * @module
  */
 import { isLately } from './lately.ts';
@@ -11,7 +11,7 @@ import { isLately } from './lately.ts';
  */
 export type RejectedUse = 'call' | 'stream' | 'replay';
 
-/** What is known of the token that is held. Times are in milliseconds. It survives JSON. */
+/** The rejections of the token that is held. Times are in milliseconds. It survives JSON. */
 export interface Rejections {
   /** When it was obtained instead of a rejected one. */
   readonly replacedAtMs?: number | undefined;

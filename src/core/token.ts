@@ -1,5 +1,5 @@
 /**
- * The token: how it is read from the wire and revived from storage. Every token is a frozen, JSON-safe
+ * Reads a token from a server's answer, and revives one from storage. Every token is a frozen, JSON-safe
  * object.
  * @module
  */
@@ -37,7 +37,7 @@ export interface OAuthToken {
 /**
  * For this many seconds after the end that we know, the server may still hold a token to be valid: its count
  * of the lifetime began later than ours, by the time that the request took, and ends are rounded. If the
- * server repeats the token within this time, it is still the old one.
+ * server repeats the token within this time, it has not issued a new one.
  */
 export const GRACE_SECONDS = 3;
 
@@ -52,7 +52,7 @@ export function isExpired({ expiry = Infinity }: OAuthToken, clockSkew = 0): boo
 }
 
 /**
- * Makes a token of outside data, such as `JSON.parse(text)` from a store. Numbers may also be strings or
+ * Turns outside data into a token, such as `JSON.parse(text)` from a store. Numbers may also be strings or
  * `BigInt`, as the vendor's generated SDK has them. Touches no network.
  *
  * @throws `TypeError` for anything that is not a token; the message names the field and the rule, never the
@@ -105,7 +105,7 @@ export function createToken(value: unknown, startMs?: number): OAuthToken {
 
 const SECONDS = 'a number of seconds, not milliseconds';
 
-/** How each field is read, and the rule in words. */
+/** For each field, the function that reads it and the rule in words. */
 const FIELDS: {
   readonly [K in keyof Required<OAuthToken>]: readonly [parse: (value: unknown) => unknown, words: string];
 } = {
