@@ -40,7 +40,7 @@ export { isExpired, type OAuthToken, reviveToken } from './core/token.ts';
 export type { Fetch } from './platform/fetch.ts';
 export { createBrowserClient as createClient };
 
-/** Who the client is: without a secret, and without what only a token request needs. */
+/** The credentials of a page: no secret, and nothing that only a token request needs. */
 export interface PageCredentials<Scope extends string = string> extends ClientCredentials<Scope> {
   /** Absent in a page: keep it on a server. */
   readonly oauthClientSecret?: undefined;
@@ -52,7 +52,7 @@ export interface PageCredentials<Scope extends string = string> extends ClientCr
 
 /** A configuration for a page that calls the APIs of any other OAuth 2 server: any scope compiles. */
 export interface CustomPageConfig extends CustomEnvironmentConfig {
-  /** Who the client is. */
+  /** Client id and scopes, without a secret; any scope compiles. */
   readonly clientCredentialsAuthCredentials: PageCredentials;
   /** Absent in a page: there is no token request to repeat. */
   readonly retry?: undefined;
@@ -60,7 +60,7 @@ export interface CustomPageConfig extends CustomEnvironmentConfig {
 
 /** A configuration for a page, for any environment: only known scopes compile. */
 export interface KnownScopesPageConfig extends KnownScopesConfig {
-  /** Who the client is. */
+  /** Client id and scopes, without a secret; a scope that is not in {@link OauthScope} does not compile. */
   readonly clientCredentialsAuthCredentials: PageCredentials<OauthScope>;
   /** Absent in a page: there is no token request to repeat. */
   readonly retry?: undefined;
@@ -72,7 +72,7 @@ export interface ImpossiblePageConfig extends ImpossibleConfig {
   readonly retry?: undefined;
 }
 
-/** What `createClient` takes in a page. For its form, see {@link GivenConfig}. */
+/** A configuration for `createClient` in a page. For its form, see {@link GivenConfig}. */
 export type BrowserConfig = CustomPageConfig | ImpossiblePageConfig | KnownScopesPageConfig;
 
 /**

@@ -1,10 +1,10 @@
 /**
- * How a client proves who it is at the token endpoint (RFC 6749 section 2.3): functions that fill the form
- * body or the headers. A function of your own does the same.
+ * Client authentication at the token endpoint (RFC 6749 section 2.3): functions that fill the form body or
+ * the headers. A function of your own does the same.
  * @module
  */
 
-/** What a client authentication method gets: who speaks, and the request to fill. */
+/** The request that a client authentication method fills, and the credentials to fill it with. */
 export interface ClientAuthenticationRequest {
   /** `oauthClientId`. */
   readonly clientId: string;

@@ -1,6 +1,6 @@
 /**
- * The shape of a configuration: what a caller may write, in the names of the vendor's generated SDK, with the
- * docstring of each option. Types only; the rules and the defaults are in `settings.ts`.
+ * The types of a configuration, in the names of version 1 of the vendor's generated SDK, with the docstring
+ * of each option. Types only; the rules and the defaults are in `settings.ts`.
  * @module
  */
 import type { ClientEvent, Report } from '../core/events.ts';
@@ -11,7 +11,7 @@ import type { ClientAuthentication } from './clientAuthentication.ts';
 import type { CustomEnvironment, Environment } from './environments.ts';
 import type { OauthScope } from './scopes.ts';
 
-/** What a token provider gets besides the token that can no longer be used. Frozen. */
+/** A token provider's second argument: the settings of the client that wants a token. Frozen. */
 export interface ProviderContext {
   /**
    * Makes a token request, with its retries. Rejects like the client's own `fetchToken`. Once that has
@@ -54,7 +54,7 @@ export type OAuthTokenProvider = (
   context: ProviderContext,
 ) => OAuthToken | Promise<OAuthToken>;
 
-/** Who the client is, what it asks for, and where its tokens come from. */
+/** The client's id and secret, the scopes to ask for, and the source of its tokens. */
 export interface ClientCredentials<Scope extends string = string> {
   /** The OAuth 2 client id (RFC 6749 section 2.2): ThingSpace calls it the key. */
   readonly oauthClientId: string;
@@ -93,9 +93,9 @@ export interface ClientCredentials<Scope extends string = string> {
   readonly clientAuthentication?: ClientAuthentication | undefined;
 }
 
-/** How often and how patiently the token endpoint is asked. API calls are never retried. */
+/** Retries of token requests. API calls are never retried. */
 export interface RetryOptions {
-  /** How many requests may be made for a token, the first included. A whole number, 1 or more. Default 3. */
+  /** Requests that may be made for one token, the first included. A whole number, 1 or more. Default 3. */
   readonly attempts?: number | undefined;
   /**
    * Milliseconds that the first wait may take at most; each further wait may take twice as long as the one
@@ -109,7 +109,7 @@ export interface RetryOptions {
   readonly maxDelay?: number | undefined;
 }
 
-/** What every configuration has besides its credentials. */
+/** The options of every configuration besides credentials and environment. */
 export interface ClientOptions {
   /**
    * The M2M session token, sent as `VZ-M2M-Token` with every call to an allowed origin, or as `SessionToken`
@@ -139,7 +139,7 @@ export interface ClientOptions {
    */
   readonly waitUntil?: ((promise: Promise<unknown>) => unknown) | undefined;
   /**
-   * What `createDpop` of `thingspace-auth/dpop` returns. Tokens are then bound to its key, and each request
+   * The result of `createDpop` of `thingspace-auth/dpop`. Tokens are then bound to its key, and each request
    * carries a proof that the client has the key (RFC 9449). It cannot be combined with a session of
    * `createSession`. Absent: bearer tokens.
    */
@@ -153,7 +153,7 @@ export interface ClientOptions {
 
 /** A configuration for one of the vendor's environments: only known scopes compile. */
 export interface NamedEnvironmentConfig extends ClientOptions {
-  /** Who the client is. */
+  /** Key, secret and scopes; a scope that is not in {@link OauthScope} does not compile. */
   readonly clientCredentialsAuthCredentials: ClientCredentials<OauthScope>;
   /** The environment's name. Default `'Production'`. */
   readonly environment?: Environment | undefined;
@@ -161,7 +161,7 @@ export interface NamedEnvironmentConfig extends ClientOptions {
 
 /** A configuration for any other OAuth 2 server: any scope compiles. */
 export interface CustomEnvironmentConfig extends ClientOptions {
-  /** Who the client is. */
+  /** Client id, secret and scopes; any scope compiles. */
   readonly clientCredentialsAuthCredentials: ClientCredentials;
   /** The server's endpoints and the origins that may see its tokens. */
   readonly environment: CustomEnvironment;
@@ -169,18 +169,18 @@ export interface CustomEnvironmentConfig extends ClientOptions {
 
 /** A configuration whose environment is known at run time only: what `configFromEnvironment` returns. */
 export interface VariablesConfig extends ClientOptions {
-  /** Who the client is. */
+  /** Key, secret and scopes; a scope that is not in {@link OauthScope} does not compile. */
   readonly clientCredentialsAuthCredentials: ClientCredentials<OauthScope>;
   /** The environment's name, or a server of your own. Default `'Production'`. */
   readonly environment?: Environment | CustomEnvironment | undefined;
 }
 
-/** What `createClient` takes. */
+/** A configuration for `createClient`. */
 export type ClientConfig = NamedEnvironmentConfig | CustomEnvironmentConfig | VariablesConfig;
 
 /**
- * {@link ClientConfig} as `createClient` and `revokeToken` declare it: with the same values, but so that
- * TypeScript tells of a wrong option in one sentence. Write `ClientConfig` in your own code.
+ * {@link ClientConfig} as `createClient` and `revokeToken` declare it. It has the same values, in a form in
+ * which TypeScript reports a wrong option in one sentence. Write `ClientConfig` in your own code.
  */
 // Of an object literal, TypeScript says which property is wrong only if it is wrong for all members of the
 // union together, and the scopes are right for a custom environment. It compares with the best match alone if
@@ -190,7 +190,7 @@ export type GivenConfig = CustomEnvironmentConfig | ImpossibleConfig | KnownScop
 
 /** No value is of this type: see {@link GivenConfig}. */
 export interface ImpossibleConfig extends ClientOptions {
-  /** There is no value to give. */
+  /** No value fits. */
   readonly environment: never;
 }
 
@@ -206,9 +206,7 @@ export interface SessionClient {
   readonly settings: object;
 }
 
-/**
- * Where a changing M2M session token comes from: what `createSession` of `thingspace-auth/session` returns.
- */
+/** A source of M2M session tokens: the object that `createSession` of `thingspace-auth/session` returns. */
 export interface SessionTokenSource {
   /**
    * Gives the session token for one call: the one that is held, or a new one after a login. Rejects like
@@ -237,7 +235,9 @@ export interface ProofRequest {
   readonly accessToken?: string | undefined;
 }
 
-/** What `createDpop` of `thingspace-auth/dpop` returns. Frozen. */
+/**
+ * The key of a client whose tokens are bound to it, made by `createDpop` of `thingspace-auth/dpop`. Frozen.
+ */
 export interface Dpop {
   /**
    * The value of the `DPoP` header for one request (RFC 9449 section 4.2). Makes the key if there is none

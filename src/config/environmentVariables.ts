@@ -13,7 +13,7 @@ import { type CustomEnvironment, Environment } from './environments.ts';
 import type { OauthScope } from './scopes.ts';
 import { isOrigin, safeOrigin } from './settings.ts';
 
-/** What {@link configFromEnvironment} takes: where the variables are, and what wins over them. */
+/** The variables for {@link configFromEnvironment}, and options that win over them. */
 export interface EnvironmentOptions extends Partial<ClientCredentials<OauthScope>> {
   /** The variables. Default `process.env`, and none where there is no `process`. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;

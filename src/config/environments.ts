@@ -1,5 +1,5 @@
 /**
- * Where the vendor's environments live: data only.
+ * The addresses of the vendor's environments. Data only.
  * @module
  */
 

@@ -26,7 +26,7 @@ export interface Settings extends Transport {
   readonly clientSecret: string | undefined;
   readonly clientAuthentication: ClientAuthentication;
   /**
-   * Whether a token can be had at all: there is a secret, or the method needs none, or there is a provider.
+   * Whether this client can get a token: there is a secret, or the method needs none, or there is a provider.
    */
   readonly canRenew: boolean;
   readonly scope: string | undefined;
@@ -116,8 +116,8 @@ interface AnyConfig extends ClientOptions {
 }
 
 /**
- * How an option is judged, given the other options, and the rule in words. Where the function returns an
- * object, that is what is kept instead of the option. It may also throw an error of its own.
+ * The test of an option, given the other options, and the rule in words. If the test returns an object, that
+ * object is kept instead of the option. It may also throw an error of its own.
  */
 type Rule<T> = readonly [isGood: (value: unknown, options: Partial<T>) => unknown, words: string];
 /**
