@@ -9,7 +9,7 @@ import { runWithin, waitFor } from './waiting.ts';
 /** The platform's `fetch`, or one that answers and rejects like it. */
 export type Fetch = (...parameters: Parameters<typeof fetch>) => ReturnType<typeof fetch>;
 
-/** What is needed to send. */
+/** A `fetch` and the limit of its requests. */
 export interface Transport {
   /** To be called without a `this`: workerd and browsers refuse a `fetch` whose `this` is some object. */
   readonly fetch: Fetch;
@@ -36,15 +36,15 @@ export function withinLimit<T>(
   return runWithin(timeoutAdvice(url), timeoutMs || 30_000, signal, work);
 }
 
-/** What the error of a request's time limit says. */
+/** The subject and the advice of a time-out's message. */
 export function timeoutAdvice(url: string): string {
   return `${nameOf(url)}: check the network, or raise timeout`;
 }
 
 /**
- * Posts a secret once, and follows no redirect. It fills `answer` and returns it; what has come stands there
- * even if this rejects. Rejects with an `ApiError` (`network`), or with a `TypeError` if `fetch` is missing
- * or answers unlike the platform's.
+ * Posts a secret once, and follows no redirect. It fills `answer` and returns it; the part that has
+ * arrived is there even if this rejects. Rejects with an `ApiError` (`network`), or with a `TypeError` if
+ * `fetch` is missing or answers unlike the platform's.
  */
 export async function sendOnce(
   { fetch }: Transport,

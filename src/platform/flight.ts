@@ -3,7 +3,7 @@
  * work that another request has begun may never settle, or reject with an error of the runtime. It then
  * counts as lost, and somebody else begins it anew.
  *
- * How to use it: keep the flight in a record of yours, as its `flight`. Then, for each caller, in a loop:
+ * To use it, keep the flight in a record of yours, as its `flight`. Then, for each caller, in a loop:
  * return what is wanted if it is there; else take the flight that is there, or begin one with {@link
  * startFlight}; then wait with {@link waitForFlight}. If the answer is `undefined`, go round again.
  * @module
@@ -21,7 +21,7 @@ export interface Flight<T> {
   aliveAtMs: number;
 }
 
-/** Where the flight stands while it is under way. */
+/** A record that holds the flight while it is under way. */
 export interface FlightSlot<F> {
   flight?: F | undefined;
 }

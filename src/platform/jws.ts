@@ -6,7 +6,7 @@
 /** A key of WebCrypto: a `CryptoKey`, whatever name the platform's types have for it. */
 export type SigningKey = Parameters<typeof crypto.subtle.sign>[1];
 
-/** How a token is signed (RFC 7518 section 3.1; `EdDSA` with Ed25519, RFC 8037 section 3.1). */
+/** The signature algorithm of a token (RFC 7518 section 3.1; `EdDSA` with Ed25519, RFC 8037 section 3.1). */
 export type SigningAlgorithm =
   | 'ES256'
   | 'ES384'
@@ -25,7 +25,7 @@ export type SigningAlgorithm =
  */
 export type Signer = (input: Uint8Array) => ArrayBuffer | Uint8Array | Promise<ArrayBuffer | Uint8Array>;
 
-/** What WebCrypto wants to know to import a key, and to sign. */
+/** WebCrypto's parameters to import a key, and to sign. */
 interface CryptoAlgorithm {
   readonly name: string;
   readonly namedCurve?: string;

@@ -1,6 +1,5 @@
 /**
- * What is there for one runtime, or for an old version of one. Each function says which, and from when on it
- * may go.
+ * Workarounds for one runtime, or for an old version of one. Each function says which, and when it may go.
  * @module
  */
 

@@ -140,7 +140,7 @@ export function throwIfAborted(signal: AbortSignal | null | undefined): void {
 
 type Follower = (reason: unknown) => void;
 
-/** Who follows a signal, and the one listener that tells them. */
+/** The followers of a signal, and the one listener that calls them. */
 interface Followed {
   readonly followers: Set<Follower>;
   readonly listener: () => void;
