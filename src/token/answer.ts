@@ -1,7 +1,7 @@
 /**
- * What an OAuth endpoint's answer says. A good one is read. Any other becomes an error that says what
- * happened, where, and what to do. Answers are outside data and may repeat what was sent to them, so secrets
- * are masked in all that is taken from them.
+ * Reads an OAuth endpoint's answer, or turns it into an error that says what happened, where, and what to do.
+ * Answers are outside data and may repeat what was sent to them, so secrets are masked in all that is taken
+ * from them.
  * @module
  */
 
@@ -36,8 +36,8 @@ export function judge<T>(reply: Reply, read: (body: Body) => T): T {
   try {
     return read(body ?? {});
   } catch {
-    // What is no JSON may have been cut off, so it is asked for again. The platform's own error is not shown,
-    // since it may quote the body.
+    // An answer that is not JSON may have been cut off, so it is asked for again. The platform's own error is
+    // not shown, since it may quote the body.
     throw foreignAnswer(
       reply,
       'invalid_response',

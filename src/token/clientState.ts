@@ -1,5 +1,5 @@
 /**
- * What one client knows: its settings, the token it holds, the renewal under way, its last failure. All
+ * The state of one client: its settings, the token it holds, the renewal under way, its last failure. All
  * clients share the functions that work on this record, since closures would treble a client's memory.
  * @module
  */
@@ -32,15 +32,15 @@ export interface ClientState {
 export interface Renewal extends Flight<RenewalOutcome> {
   /** Whether it was begun by the caller's own `fetchToken`. */
   readonly isForced: boolean;
-  /** What was held when it began. */
+  /** The token that was held when it began. */
   readonly held: HeldToken | undefined;
   /** Whether nobody waits for it yet: it refreshes ahead. */
   isAhead: boolean;
   /** The rejected access token because of which it was begun. */
   readonly rejected: string | undefined;
   /**
-   * What all callers wait for that joined it and want the same: any valid token, whenever it comes. Absent
-   * until the first.
+   * The promise shared by all callers that joined it and take any valid token, whenever it comes. Absent
+   * until the first of them.
    */
   token?: Promise<OAuthToken>;
   /** How many requests it has made. */

@@ -13,7 +13,7 @@ import { refreshAtMs } from './heldToken.ts';
 import { blockingFailure } from './outageGuard.ts';
 import { startRenewal } from './renewal.ts';
 
-/** Which token a caller wants, and how long it waits. */
+/** A caller's wish for a token. */
 export interface TokenWish {
   /** Ends this caller's wait. */
   readonly signal?: AbortSignal | null | undefined;
@@ -79,7 +79,7 @@ function blockedOutcome({ settings, failure, flight }: ClientState, { isForced }
   return blockingFailure(failure, settings.oauthTokenProvider ? 'provider' : 'exchange');
 }
 
-/** What comes of the renewal under way, or of a new one. `undefined`: that is no answer to this caller. */
+/** The outcome of the renewal under way, or of a new one. `undefined`: it is no answer to this caller. */
 async function renewalOutcome(state: ClientState, wish: TokenWish): Promise<RenewalOutcome | undefined> {
   const { signal, isForced, rejected } = wish;
   const isJoined = Boolean(state.flight);

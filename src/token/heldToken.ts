@@ -18,8 +18,8 @@ export interface HeldToken {
   /** Whether the token is new: another one than the client had, or the same one after it had ended. */
   readonly isNews?: boolean;
   /**
-   * Whether a call that could not be sent again met a 401 with this token. It then serves no further call for
-   * which another token can be had.
+   * Whether a call that could not be sent again met a 401 with this token. It then serves no further call
+   * that could get another token.
    */
   isGivenUp?: boolean | undefined;
   readonly replacedAtMs?: number;
@@ -27,9 +27,9 @@ export interface HeldToken {
 }
 
 /**
- * Holds a token that has just come. ThingSpace and WSO2 repeat a token until it ends, and may state its full
- * lifetime each time: a known end holds while it lies ahead. `rejected` is the access token because of whose
- * rejection it was asked for.
+ * Holds a token that the client has just received. ThingSpace and WSO2 repeat a token until it ends, and may
+ * state its full lifetime each time: a known end holds while it lies ahead. `rejected` is the access token
+ * because of whose rejection it was asked for.
  */
 export function holdNew(
   settings: Settings,
@@ -51,7 +51,7 @@ export function holdNew(
     isNews,
     // If it was asked for before it was rejected, it may have been answered before it was revoked.
     isGivenUp: isRepeated && last.isGivenUp && !isRejectedAgain,
-    // Each token serves every call for at least a second. A repeated one is valid to its very end, without
+    // Each token serves every call for at least a second. A repeated one is valid until it ends, without
     // the skew. It is asked for again two seconds later at the earliest, since the server's clock may be
     // behind. Refreshing it ahead would bring the same token.
     validUntilMs: Math.max(

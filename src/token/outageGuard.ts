@@ -1,12 +1,13 @@
 /**
- * What a failure blocks, and for how long. While the token endpoint is down, it is asked again after 1 s,
- * then after 2 s, and so on up to 30 s. Callers in between get the last error at once.
+ * The outage guard: it decides what a failure blocks, and for how long. While the token endpoint is down, it
+ * is asked again after 1 s, then after 2 s, and so on up to 30 s. Callers in between get the last error at
+ * once.
  * @module
  */
 import { isLately } from '../core/lately.ts';
 
 /**
- * What may be tried, and may fail: a refresh ahead of the token's end, an exchange that is needed, a
+ * An attempt that may fail: a refresh ahead of the token's end, an exchange that is needed, or a call of the
  * provider.
  */
 export type Attempted = 'refresh_ahead' | 'exchange' | 'provider';
@@ -32,7 +33,7 @@ export function nextFailure(
   failed: Attempted,
   askedMs = 0,
 ): Failure {
-  // Doubled is this client's own delay. What a server has asked for says nothing of the next time.
+  // Only this client's own delay doubles. A server that asked for a longer one may not ask again.
   const ownDelayMs = Math.min((last?.ownDelayMs ?? 500) * 2, 30_000);
   const delayMs = Math.max(ownDelayMs, Math.min(askedMs, 300_000));
   return { error, failed, atMs: Date.now(), ownDelayMs, delayMs };
@@ -50,7 +51,7 @@ export function blockingFailure(failure: Failure | undefined, attempted: Attempt
 function blocks(failed: Attempted, attempted: Attempted): boolean {
   // A refresh ahead can always wait, and whoever asks the provider first gets no further than that.
   if (attempted === 'refresh_ahead' || failed === 'provider') return true;
-  // What failed ahead of the token's end does not block the exchange that is needed at its end. A failed
+  // A failed refresh ahead does not block the exchange that is needed at the token's end. A failed
   // exchange does not block a provider: another process may have stored a token meanwhile.
   return failed === attempted;
 }

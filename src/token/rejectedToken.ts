@@ -1,5 +1,5 @@
 /**
- * What a 401 means for the client's token: whether another one is to be had, and how it is got.
+ * Decides after a 401 whether to get another token, and gets it.
  * @module
  */
 import { ApiError, OAuthProviderError } from '../core/errors.ts';
@@ -8,7 +8,7 @@ import type { OAuthToken } from '../core/token.ts';
 import type { ClientState } from './clientState.ts';
 import { getToken } from './getToken.ts';
 
-/** Takes note of a 401 that a call met, and says whether another token is to be had. */
+/** Notes the 401 that a call met, and returns whether to get another token. */
 export function rejectToken({ held, settings }: ClientState, accessToken: string, use: RejectedUse): boolean {
   // Another caller has renewed the token meanwhile.
   if (held?.token.accessToken !== accessToken) return true;
@@ -19,8 +19,8 @@ export function rejectToken({ held, settings }: ClientState, accessToken: string
 }
 
 /**
- * Gets another token than the one that was answered with 401. Only for when {@link rejectToken} has said that
- * another one may help. `undefined`: the server has given the same token again. If the renewal fails, the
+ * Gets another token than the one that the API answered with 401. Call it only after {@link rejectToken} has
+ * returned `true`. `undefined`: the server gave the same token again. If the renewal fails, the
  * error says that the API had answered 401, unless it is a provider's own error.
  */
 export async function renewToken(

@@ -1,7 +1,7 @@
 /**
- * One renewal: within 60 s the provider is asked, or an exchange is made. What comes of it is remembered,
- * counted and told here and nowhere else. A renewal is one record. Its promise exists before any code of the
- * caller's runs.
+ * One renewal: within 60 s the provider is asked, or an exchange is made. Its outcome is remembered,
+ * counted and reported here and nowhere else. A renewal is one record. Its promise exists before any code of
+ * the caller's runs.
  * @module
  */
 import type { ProviderContext } from '../config/config.ts';
