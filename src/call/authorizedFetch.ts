@@ -13,7 +13,9 @@ import { rejectToken, renewToken } from '../token/rejectedToken.ts';
 import { type Call, prepareToWait, readCall, SESSION_HEADER, sentSession } from './call.ts';
 import { type CallingState, type Sent, send } from './send.ts';
 
-/** What an answer may find spent: the M2M session, the bearer, or the nonce of the proof. */
+/**
+ * A credential that an answer may show to be spent: the M2M session, the bearer, or the nonce of the proof.
+ */
 type Kind = 'session' | 'token' | 'nonce';
 
 /** The credentials of one call. */
@@ -21,7 +23,7 @@ interface Credentials {
   readonly session: string | SessionTokenSource | undefined;
   /** The token to send along; absent: it is looked for. */
   token: OAuthToken | undefined;
-  /** What has been replaced in this call. */
+  /** The credentials that this call has replaced. */
   readonly replaced: Kind[];
 }
 
@@ -113,7 +115,7 @@ async function replaceSpent(
   return Boolean(credentials.token);
 }
 
-/** What an answer finds spent. Nothing after redirects that have led outside, where no credentials went. */
+/** The credential that an answer shows to be spent; none after a redirect that led outside without them. */
 async function findSpent(
   { response, hop, asksForNonce }: Sent,
   session: Credentials['session'],

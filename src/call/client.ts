@@ -1,5 +1,5 @@
 /**
- * What a client is to its caller. Types only.
+ * The type of a client. Types only.
  * @module
  */
 import type { OAuthToken } from '../core/token.ts';
@@ -14,7 +14,7 @@ export interface TokenOptions {
   readonly signal?: AbortSignal | null | undefined;
 }
 
-/** What `createClient` returns: a frozen object of plain functions, each of which works when destructured. */
+/** A client: a frozen object of plain functions, each of which works when destructured. */
 export interface Client {
   /**
    * Gets a new access token with a token request, remembers it and returns it. It does so even while the
@@ -52,7 +52,7 @@ export interface Client {
    * is never an error. It replaces `Authorization`. Where a session token is configured, it sets
    * `VZ-M2M-Token`, unless the call has that header itself. When there is no valid token, it gets one first.
    * When the answer is 401, it renews the token and sends the call once more, unless the body was a stream or
-   * no other token can be had.
+   * there is no way to get another token.
    *
    * Rejects with a `TypeError` for an origin outside `apiOrigins`, before any token is fetched. Rejects also
    * with what `fetch` rejects with, with the signal's reason, with an `ApiError` `timeout`, like {@link

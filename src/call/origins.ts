@@ -1,5 +1,5 @@
 /**
- * Where credentials may go: the environment's `apiOrigins`.
+ * Guards where credentials may go: to the environment's `apiOrigins` only.
  * @module
  */
 import { type Settings, safeOrigin } from '../config/settings.ts';

@@ -76,7 +76,7 @@ function refusalOf({ url }: Hop): TypeError {
   );
 }
 
-/** Where a redirect leads. Platforms read the header's bytes as Latin-1; servers write UTF-8. */
+/** The target of a redirect. Platforms read the header's bytes as Latin-1; servers write UTF-8. */
 function locationOf(headers: Headers): string | null {
   const location = headers.get('location');
   if (!location || /[^\0-\xff]/.test(location)) return location;

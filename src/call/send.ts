@@ -16,7 +16,7 @@ export interface CallingState extends ClientState {
   readonly nextHop: NextHop;
 }
 
-/** What came of one sending. */
+/** The outcome of one sending. */
 export interface Sent {
   readonly response: Response;
   /** The request that was answered. */
