@@ -10,7 +10,7 @@ import { createEntry, type Entry, valueOfEntry } from './entry.ts';
 import { requireMethods } from './storeFailure.ts';
 import type { TokenStore } from './tokenStore.ts';
 
-/** What is used of a Durable Object's storage. */
+/** The part of a Durable Object's storage that the store needs. */
 export interface ObjectStorage {
   get(key: string): Promise<unknown>;
   put(key: string, value: unknown): Promise<unknown>;
@@ -20,7 +20,7 @@ export interface ObjectStorage {
   setAlarm(time: number): Promise<unknown>;
 }
 
-/** What is used of a Durable Object's stub. */
+/** The part of a Durable Object's stub that the store needs. */
 export interface TokenStoreStub {
   fetch(
     url: string,
@@ -28,7 +28,7 @@ export interface TokenStoreStub {
   ): Promise<{ readonly ok: boolean; readonly status: number; text(): Promise<string> }>;
 }
 
-/** What the store asks of the object, as JSON. */
+/** A request of the store to the object, as JSON. */
 interface StoreCommand {
   readonly operation: 'get' | 'set' | 'delete' | 'compareAndSet';
   readonly key: string;

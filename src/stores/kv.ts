@@ -9,7 +9,7 @@ import { createEntry, valueOfEntry } from './entry.ts';
 import { requireMethods } from './storeFailure.ts';
 import type { TokenStore } from './tokenStore.ts';
 
-/** What is used of a Workers KV binding. */
+/** The part of a Workers KV binding that the store needs. */
 export interface WorkersKv {
   get(key: string, type: 'json'): Promise<unknown>;
   put(key: string, value: string, options: { expirationTtl?: number }): Promise<unknown>;
@@ -17,15 +17,15 @@ export interface WorkersKv {
 }
 
 /**
- * What is used of an entry of `Deno.Kv`. Its `versionstamp` is new with each write, and `null` where there is
- * no entry.
+ * The part of an entry of `Deno.Kv` that the store needs. Its `versionstamp` is new with each write, and
+ * `null` where there is no entry.
  */
 export interface DenoKvEntry {
   readonly key: readonly string[];
   readonly versionstamp: string | null;
 }
 
-/** What is used of what `Deno.openKv()` resolves to. */
+/** The part of a `Deno.Kv` that the store needs: `Deno.openKv()` opens one. */
 export interface DenoKv {
   get(key: readonly string[]): Promise<{ readonly value: unknown; readonly versionstamp: string | null }>;
   set(key: readonly string[], value: unknown, options: { expireIn?: number }): Promise<unknown>;
@@ -33,7 +33,7 @@ export interface DenoKv {
   atomic(): DenoKvTransaction;
 }
 
-/** What is used of `Deno.Kv`'s atomic operations. */
+/** The part of `Deno.Kv`'s atomic operations that the store needs. */
 export interface DenoKvTransaction {
   check(entry: DenoKvEntry): DenoKvTransaction;
   set(key: readonly string[], value: unknown, options: { expireIn?: number }): DenoKvTransaction;

@@ -1,5 +1,5 @@
 /**
- * A store in Redis, Valkey or whatever speaks their protocol, through the client that the application has.
+ * A store in Redis, Valkey or another server of their protocol, through the client that the application has.
  * @module
  */
 import { requireMethods } from './storeFailure.ts';
@@ -8,8 +8,9 @@ import type { TokenStore } from './tokenStore.ts';
 type RedisCommand = (...args: never[]) => unknown;
 
 /**
- * What is used of a Redis client: node-redis 5 and 6, ioredis 5 and 6, Bun's `RedisClient` (which has `send`
- * instead of `eval`), `@upstash/redis`. The caller connects the client, and closes it.
+ * The part of a Redis client that the store needs. These have it: node-redis 5 and 6, ioredis 5 and 6, Bun's
+ * `RedisClient` (which has `send` instead of `eval`), `@upstash/redis`. The caller connects the client, and
+ * closes it.
  */
 export type RedisClient = {
   readonly get: RedisCommand;
@@ -60,7 +61,7 @@ export function redisStore(client: RedisClient): TokenStore {
   };
 }
 
-/** How Redis is told when a value ends. */
+/** The words with which Redis is told when a value ends. */
 function endOf(ttlSeconds: number | undefined): ['PX', number] | [] {
   return ttlSeconds === undefined ? [] : ['PX', Math.ceil(ttlSeconds * 1000)];
 }

@@ -1,5 +1,5 @@
 /**
- * How `storedToken` asks a store: each operation has 2 s, and a failure is an event and never an error. A
+ * Asks a store for `storedToken`: each operation has 2 s, and a failure is an event and never an error. A
  * store that fails is left alone for a while.
  * @module
  */
@@ -9,15 +9,13 @@ import { waitFor } from '../platform/waiting.ts';
 import { storeFailureReason } from './storeFailure.ts';
 import type { TokenStore } from './tokenStore.ts';
 
-/**
- * How a store fares, for all clients that share it: when it failed last, and for how long it is left alone.
- */
+/** A store's last failure, and for how long the store is then left alone, for all clients that share it. */
 export interface StoreHealth {
   failedAtMs?: number;
   delayMs: number;
 }
 
-/** What a store answers; nothing is always `null`. */
+/** The answer of a store; nothing is always `null`. */
 type OperationResult<Operation extends StoreOperation> = Exclude<
   Awaited<ReturnType<Required<TokenStore>[Operation]>>,
   undefined

@@ -1,5 +1,5 @@
 /**
- * What an event says of a store that fails, and what an error says of a value that cannot be one.
+ * Names the reason of a store's failure, and refuses values that cannot be a store.
  * @module
  */
 import { asText } from '../core/token.ts';
@@ -12,7 +12,7 @@ import { asText } from '../core/token.ts';
 export function storeFailureReason(error: unknown): string {
   const { message, code, cause, errors, name } = membersOf(error);
   const word = /^[A-Z]{2,}(?!\S)/.exec(String(message))?.[0];
-  // What `fetch` rejects with has a cause with a code; a connection that several addresses refuse has errors.
+  // An error of `fetch` has a cause with a code; a connection that several addresses refuse has errors.
   const inner = membersOf(cause ?? membersOf(errors)[0]);
   return word ?? asText(code) ?? asText(inner['code']) ?? asText(name) ?? 'Error';
 }

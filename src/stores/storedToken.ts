@@ -1,6 +1,6 @@
 /**
  * A token provider on top of any store: one token for many processes and restarts. The core knows nothing of
- * stores. Nothing that a store does, or fails to do, fails a call.
+ * stores. A failing store never fails a token request.
  * @module
  */
 import type { OAuthTokenProvider, ProviderContext } from '../config/config.ts';
@@ -52,7 +52,7 @@ export function storedToken(store: TokenStore): OAuthTokenProvider {
   };
 }
 
-/** What a client asks for, and the way to the store. */
+/** A client's request for a token, and the way to the store. */
 interface SharedRequest extends ProviderContext, StoreAccess {
   /** The key under which the token is stored. */
   readonly key: string;
@@ -60,7 +60,7 @@ interface SharedRequest extends ProviderContext, StoreAccess {
   readonly lastToken: OAuthToken | undefined;
 }
 
-/** What the store holds: a text, and the token if the text is one. */
+/** The content of the store: a text, and the token if the text is one. */
 interface Found {
   readonly text?: string;
   readonly token?: TokenRecord | undefined;

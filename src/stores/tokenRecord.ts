@@ -1,12 +1,12 @@
 /**
- * What a store holds for a token: the key's text, and the value's. Both are read by other versions of this
+ * The texts of a token in a store: the key's and the value's. Both are read by other versions of this
  * package, so the key has a version. Values are outside data.
  * @module
  */
 import type { ProviderContext } from '../config/config.ts';
 import { type OAuthToken, reviveToken } from '../core/token.ts';
 
-/** What a value holds, as JSON. */
+/** The content of a value, as JSON. */
 export interface TokenRecord extends OAuthToken {
   /**
    * The key that it was written under. A store that mixes up its keys must not hand out another client's

@@ -1,5 +1,5 @@
 /**
- * What a store is: a handful of text operations. Types only.
+ * The type of a store: a handful of text operations. Types only.
  * @module
  */
 
@@ -10,7 +10,7 @@
  */
 export interface TokenStore {
   /**
-   * Gives the value last written under the key, or nothing if there is none or its time is over. May throw or
+   * Gives the value last written under the key, or nothing if there is none or it has expired. May throw or
    * reject.
    */
   get(key: string): Promise<string | null | undefined> | string | null | undefined;

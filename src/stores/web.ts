@@ -5,14 +5,14 @@
 import { requireMethods } from './storeFailure.ts';
 import type { TokenStore } from './tokenStore.ts';
 
-/** What is used of `localStorage`, `sessionStorage` or an object like them. */
+/** The part of `localStorage`, `sessionStorage` or an object like them that the store needs. */
 export interface WebStorage {
   getItem(key: string): string | null;
   setItem(key: string, value: string): void;
   removeItem(key: string): void;
 }
 
-/** What is used of `navigator.locks` (Web Locks API). */
+/** The part of `navigator.locks` (Web Locks API) that the store needs. */
 export interface WebLocks {
   request(name: string, callback: () => unknown): Promise<unknown>;
 }
@@ -20,7 +20,7 @@ export interface WebLocks {
 /**
  * A store in Web Storage: `localStorage` for all tabs of an origin and across restarts, `sessionStorage` for
  * one tab. Any script of the origin can read it, so keep tokens there only where that is acceptable, and
- * never a client secret. Values are not encrypted, and stay there when their time is over; `storedToken`
+ * never a client secret. Values are not encrypted, and stay there when they have expired; `storedToken`
  * looks at the token's own end.
  *
  * With `locks`, each change is made under an exclusive Web Lock of its key, which is held only as long as the
