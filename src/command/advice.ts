@@ -1,6 +1,5 @@
 /**
- * What a failure means, and what to do about it at a shell. Whether it may pass by itself is told by
- * `error.isTemporary` alone.
+ * Explains failures, with advice for a shell. Only `error.isTemporary` says whether one may pass by itself.
  * @module
  */
 import process from 'node:process';

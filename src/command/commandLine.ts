@@ -1,5 +1,5 @@
 /**
- * What the command line asks for. A mistake in it is told in one line, with the word that is wrong.
+ * Reads the command line. A mistake in it is reported in one line, with the word that is wrong.
  * @module
  */
 import { parseArgs } from 'node:util';

@@ -1,13 +1,13 @@
 /**
- * The word that someone may have meant.
+ * Finds the word that someone may have meant.
  * @module
  */
 
 const MOST_CHANGES = 2;
 
 /**
- * Of several words, the one that takes the fewest changes to get to; `undefined` if even that would be a
- * guess in the dark.
+ * Of several words, the one that takes the fewest changes to get to; `undefined` if even that one is too far
+ * away.
  */
 export function nearest(word: string, words: readonly string[]): string | undefined {
   const most = Math.min(MOST_CHANGES, word.length / 2);

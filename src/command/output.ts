@@ -1,5 +1,5 @@
 /**
- * What is printed: lines for people, one object for programs.
+ * Prints the results: lines for people, one object for programs.
  * @module
  */
 import process from 'node:process';

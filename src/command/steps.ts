@@ -1,5 +1,5 @@
 /**
- * What `check` has found, as steps: the fields for programs, the message for people.
+ * The findings of `check` as steps: fields for programs, a message for people.
  * @module
  */
 import { ApiError, type OAuthToken } from '../index.ts';
@@ -9,11 +9,11 @@ import type { Step } from './output.ts';
 import { fromServer, originAndPath, type Variables } from './text.ts';
 import type { Trace } from './trace.ts';
 
-/** What the steps share. */
+/** The data that all steps share. */
 export interface Inspection {
   readonly env: Variables;
   readonly fileWarnings: readonly string[];
-  /** What must not be repeated in a server's words. */
+  /** Secrets to mask in a server's words. */
   readonly secrets: readonly string[];
   readonly trace: Trace;
   readonly show: (step: Step) => void;

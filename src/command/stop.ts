@@ -1,12 +1,12 @@
 /**
- * Why the command ends early, and what to do about it.
+ * The error that ends the command early, with advice.
  * @module
  */
 
 /** The exit status: 0; 1 if something does not work; 2 if the command line is wrong. */
 export type ExitStatus = 0 | 1 | 2;
 
-/** What went wrong, and what to do next, in the words of a shell. */
+/** A failure and the next thing to do, in the words of a shell. */
 export interface Explanation {
   readonly message: string;
   readonly next: string;

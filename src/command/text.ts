@@ -8,7 +8,7 @@ import { Buffer } from 'node:buffer';
 /** Environment variables, or what stands for them. */
 export type Variables = Readonly<Record<string, string | undefined>>;
 
-/** What the names of our variables begin with. */
+/** The beginning of the names of our variables. */
 export const PREFIX = 'THINGSPACE_';
 
 /** Whether this is a name of ours, which can be shown. Other texts in its place may hold a secret. */

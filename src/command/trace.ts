@@ -1,5 +1,5 @@
 /**
- * A `fetch` that notes what came of its last request.
+ * A `fetch` that remembers its last request and the answer.
  * @module
  */
 

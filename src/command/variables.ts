@@ -26,7 +26,7 @@ const KNOWN_NAMES = [
   'PASSWORD',
 ].map((name) => PREFIX + name);
 
-/** What a command goes by. */
+/** A command's variables and configuration. */
 export interface Setting {
   readonly env: Variables;
   /** A sentence on the lines of the file that are not read. They are told by their numbers alone. */
