@@ -17,7 +17,7 @@ import { postSession, replaceBearer } from './login.ts';
 import { obtainSession, useSession } from './obtain.ts';
 import { memoryStore, syncRecord, syncRecordBeside } from './storedRecord.ts';
 
-/** Whose session it is, and where a fleet shares it. */
+/** The account to log in to, and the store through which processes share the session. */
 export interface SessionOptions {
   /** The account's user name ("UWS" credentials). Not empty. */
   readonly username: string;
@@ -32,7 +32,7 @@ export interface SessionOptions {
   readonly store?: TokenStore | undefined;
 }
 
-/** What {@link createSession} returns. Frozen; each function works when destructured. */
+/** An M2M session. Frozen; each function works when destructured. */
 export interface Session extends SessionTokenSource {
   /**
    * Ends the session at the server, and in the store for all processes that share it. This takes one request,

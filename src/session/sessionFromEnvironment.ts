@@ -5,7 +5,7 @@
 import type { TokenStore } from '../stores/tokenStore.ts';
 import { createSession, type Session } from './createSession.ts';
 
-/** Where {@link sessionFromEnvironment} keeps the session, and what it reads. */
+/** The store and the variables for {@link sessionFromEnvironment}. */
 export interface EnvironmentSessionOptions {
   /** As for `createSession`. Absent: session and count live in this object only. */
   readonly store?: TokenStore | undefined;
