@@ -1,5 +1,5 @@
 /**
- * What the mock has behind a bearer token: the APIs with their invented resources, and the M2M session.
+ * The mock's resources behind a bearer token: the APIs with their invented resources, and the M2M session.
  * @module
  */
 import {

@@ -21,7 +21,7 @@ import {
 } from './receive.ts';
 import { createState, type MockState, type MockTarget, nonceFor, type QueuedAnswer } from './state.ts';
 
-/** What {@link createMockServer} returns. Frozen; every function works when destructured. */
+/** A mock ThingSpace. Frozen; every function works when destructured. */
 export interface MockServer {
   /**
    * The server. Give it as `config.fetch`, or as the handler of a server or Worker: what such a platform

@@ -1,5 +1,5 @@
 /**
- * What a mock server is told: its options, checked, and the shape of the requests that come in.
+ * A mock server's options, checked, and the type of the requests that come in.
  * @module
  */
 import type { PublicJwk, VerificationKey } from './jws.ts';
@@ -67,7 +67,7 @@ export interface MockServerOptions {
   readonly identifyClient?: (request: Received) => string | undefined;
 }
 
-/** What came in, frozen. */
+/** A request that came in. Frozen. */
 export interface MockRequest {
   /** The method, in upper case. */
   readonly method: string;

@@ -1,5 +1,5 @@
 /**
- * How a request comes in, from `fetch` or from the platform whose handler the mock server is.
+ * Takes a request, from `fetch` or from the platform whose handler the mock server is.
  * @module
  */
 import type { Received } from './options.ts';

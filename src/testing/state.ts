@@ -1,5 +1,5 @@
 /**
- * What a mock server remembers between two requests.
+ * The memory of a mock server between requests.
  * @module
  */
 import type { ClientKey } from './assertions.ts';
