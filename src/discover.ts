@@ -9,7 +9,7 @@ import { freezeRecord } from './core/record.ts';
 import { assertResponse, type Fetch, networkError, readText, timeoutAdvice } from './platform/fetch.ts';
 import { runWithin } from './platform/waiting.ts';
 
-/** Where the tokens may go, and how the metadata is fetched. */
+/** The origins that may see the tokens, and the means to fetch the metadata. */
 export interface DiscoverOptions {
   /**
    * As in a custom environment: the origins that `authorizedFetch` may send credentials to. Metadata does not
@@ -96,7 +96,7 @@ async function firstOf<T>(urls: readonly string[], read: (url: string) => Promis
   throw failure;
 }
 
-/** What came from an address. */
+/** The answer of one address. */
 interface MetadataAnswer {
   readonly url: string;
   readonly response: Response;

@@ -104,8 +104,8 @@ function noteNonce(
   { status, headers }: Response,
 ): 'nonce' | undefined {
   const nonce = headers.get('dpop-nonce');
-  // What RFC 9449 section 8.1 allows. If there are two headers, the platform joins them with a space, which
-  // is not allowed.
+  // These characters are the ones that RFC 9449 section 8.1 allows. If there are two headers, the platform
+  // joins them with a space, which is not allowed.
   if (!nonce || !/^[!#-[\]-~]+$/.test(nonce)) return undefined;
   keepNonce(nonces, serverOf(request), nonce);
   const isAsked = status === 401 && /\berror="?use_dpop_nonce\b/i.test(headers.get('www-authenticate') ?? '');

@@ -22,7 +22,7 @@ import {
 
 export type { Signer, SigningAlgorithm, SigningKey } from './platform/jws.ts';
 
-/** What an assertion says besides who makes it. */
+/** The claims and header of an assertion that you can choose. */
 export interface JwtOptions {
   /**
    * Whom the assertion is for: its `aud` (RFC 7523 section 3). Default: the token endpoint's URL, for
@@ -71,7 +71,7 @@ export interface SignerJwtOptions extends JwtOptions {
  */
 export type AssertionSource = (request: ClientAuthenticationRequest) => string | Promise<string>;
 
-/** How somebody else's assertion is sent. */
+/** Options for sending somebody else's assertion. */
 export interface ClientAssertionOptions {
   /**
    * The `client_assertion_type` (RFC 7521 section 4.2). Default
