@@ -53,6 +53,25 @@ test('a README without sections, without options, and a list without recipes end
   assert.throws(() => tableBelow('counts', 'text'), /no table is marked <!-- counts -->/);
 });
 
+test('a text that a recipe links is a page, named after its file, or after its folder', () => {
+  const list = `# Recipes\n\nwords\n\n## All\n\n${'- [a](demo.ts): words\n'.repeat(20)}`;
+  const texts = {
+    'examples/README.md': `${list}- [servers](servers/README.md): by name\n- [words](coming-from.md): pairs\n`,
+    'examples/servers/README.md': '# Servers by name\n\nAuth0.\n',
+    'examples/coming-from.md': '# Coming from another library\n\nPairs.\n',
+    'examples/demo.ts': '// A demo.\n',
+  };
+  const made = recipePages((path) => texts[path], {}).slice(-2);
+
+  assert.deepEqual(
+    made.map(({ path, title }) => [path, title]),
+    [
+      ['/recipes/servers', 'Servers by name'],
+      ['/recipes/coming-from', 'Coming from another library'],
+    ],
+  );
+});
+
 test('headings in code are no headings', () => {
   const text = '## One\n```sh\n## comment\n```\n## Two {#second}\n';
   assert.deepEqual(
