@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, test } from 'node:test';
+import { waitUntil } from '../../support/quietBrowsers.mjs';
 import { openPage } from './page.mjs';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -80,7 +81,7 @@ export async function testControls(name, launch) {
     const page = await openPage(t, browser);
 
     await page.press('#tryOutage');
-    await page.raw.waitForFunction(() =>
+    await waitUntil(page.raw, () =>
       document.querySelector('#drawn').textContent.includes('refresh ahead failed'),
     );
     await page.until({ calls: 2, exchanges: 4 });
@@ -241,13 +242,11 @@ export async function testControls(name, launch) {
     });
     await page.press('#isSlow');
     await page.press('#call', false);
-    await page.raw.waitForFunction(() => document.querySelector('#drawn').textContent.includes('POST token'));
+    await waitUntil(page.raw, () => document.querySelector('#drawn').textContent.includes('POST token'));
     assert.deepEqual((await page.drawn()).slice(-2), ['authorizedFetch', 'POST token']);
 
     await page.raw.evaluate(() => window.answer());
-    await page.raw.waitForFunction(() =>
-      document.querySelector('#log').textContent.includes('One call: 1 × 200'),
-    );
+    await waitUntil(page.raw, () => document.querySelector('#log').textContent.includes('One call: 1 × 200'));
     await page.until({ calls: 1, exchanges: 1 });
 
     assert.equal((await page.drawn()).at(-1), '200');
@@ -291,7 +290,7 @@ export async function testControls(name, launch) {
 
     await page.press('#tryFleet');
     await page.until({ calls: 3, exchanges: 1 });
-    await page.raw.waitForFunction(() => document.querySelectorAll('#log .outcome').length > 2);
+    await waitUntil(page.raw, () => document.querySelectorAll('#log .outcome').length > 2);
     const drawn = await page.drawn();
     assert.equal(drawn.filter((text) => text === 'token from the store').length, 2);
     assert.equal(drawn.filter((text) => text === 'GET regions').length, 3);
@@ -346,9 +345,7 @@ export async function testControls(name, launch) {
     await page.press('#call');
     await page.until({ calls: 2, exchanges: 2 });
     // Refreshed ahead, beside the call: the token may come after the call's answer.
-    await page.raw.waitForFunction(() =>
-      document.querySelector('#drawn').textContent.includes('same token #1'),
-    );
+    await waitUntil(page.raw, () => document.querySelector('#drawn').textContent.includes('same token #1'));
     await page.press('[data-minutes="20"]');
     assert.match(await page.text('#life-text'), /^Token #1 has ended/);
     await page.press('#call');

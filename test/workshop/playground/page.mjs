@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import puppeteer from 'puppeteer-core';
-import { CHROMIUM, FIREFOX } from '../../support/quietBrowsers.mjs';
+import { CHROMIUM, FIREFOX, setViewport, waitUntil } from '../../support/quietBrowsers.mjs';
 
 const PAGE = pathToFileURL(join(import.meta.dirname, '../../../.build/playground/index.html')).href;
 
@@ -37,7 +37,7 @@ export async function openPage(
   );
   raw.on('pageerror', (error) => faults.push(error.message));
   raw.on('request', (request) => /^(file|data):/.test(request.url()) || faults.push(request.url()));
-  await raw.setViewport({ width, height });
+  await setViewport(raw, { width, height });
   if (scheme) await raw.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
   await raw.goto(PAGE + hash);
   t.after(async () => {
@@ -56,7 +56,7 @@ export async function openPage(
       ),
     );
   // The first view shows a call that has been made.
-  await raw.waitForFunction(() => document.querySelector('#log .outcome'));
+  await waitUntil(raw, () => document.querySelector('#log .outcome') !== null);
   return {
     raw,
     // biome-ignore lint/performance/useDomNodeTextContent: what is hidden does not count
@@ -83,11 +83,7 @@ export async function openPage(
       );
       await (await raw.$(selector)).click();
       if (isAwaited && isLogged)
-        await raw.waitForFunction(
-          (count) => document.querySelectorAll('#log .outcome').length > count,
-          {},
-          before,
-        );
+        await waitUntil(raw, (count) => document.querySelectorAll('#log .outcome').length > count, before);
       await raw.evaluate(
         () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))),
       );
@@ -98,9 +94,7 @@ export async function openPage(
         Object.entries(wanted).every(
           ([id, count]) => document.getElementById(id).textContent === String(count),
         );
-      await raw
-        .waitForFunction(isSo, { timeout: 10_000 }, expected)
-        .catch(async () => assert.deepEqual(await counters(), expected));
+      await waitUntil(raw, isSo, expected).catch(async () => assert.deepEqual(await counters(), expected));
       await raw.evaluate(
         () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))),
       );

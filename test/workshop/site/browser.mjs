@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import puppeteer from 'puppeteer-core';
-import { CHROMIUM, FIREFOX } from '../../support/quietBrowsers.mjs';
+import { CHROMIUM, FIREFOX, setViewport } from '../../support/quietBrowsers.mjs';
 import { BASE } from './builtSite.mjs';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -31,7 +31,7 @@ export async function openTab(browser, site) {
       await tab.waitForSelector('#VPContent');
     },
     evaluate: (...work) => tab.evaluate(...work),
-    setWidth: (width) => tab.setViewport({ width, height: 900 }),
+    setWidth: (width) => setViewport(tab, { width, height: 900 }),
     setDark: (isDark) =>
       tab.evaluate(async (isOn) => {
         const still = document.createElement('style');

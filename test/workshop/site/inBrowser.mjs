@@ -1,6 +1,7 @@
 // What holds for every page in a real browser, and what keys do.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { waitUntil } from '../../support/quietBrowsers.mjs';
 import { findBarriers, measureOverflow, openTab } from './browser.mjs';
 import { BASE, readPages, serveSite } from './builtSite.mjs';
 import { SCENARIOS } from './pages/scenarios.mjs';
@@ -78,7 +79,7 @@ export async function testInBrowser(name, launch) {
     await keyboard.type('gateway_fault');
     await page.tab.waitForSelector('#localsearch-list .result');
     await keyboard.press('Enter');
-    await page.tab.waitForFunction(() => !document.querySelector('#localsearch-input'));
+    await waitUntil(page.tab, () => !document.querySelector('#localsearch-input'));
     await waitForPage(page, 'errors.html#gateway_fault');
   });
 
@@ -133,11 +134,11 @@ export async function testInBrowser(name, launch) {
     for (const [recipe, scenario] of Object.entries(SCENARIOS)) {
       await page.go(`recipes/${recipe.replace(/^examples\/|\.ts$/g, '')}.html`);
       const frame = await openFrame(page);
-      await frame.waitForFunction(showsCounts, { timeout: 20_000 }, COUNTS[scenario]);
+      await waitUntil(frame, showsCounts, COUNTS[scenario]);
       for (const _switch of ['on', 'off']) {
         await page.evaluate(() => document.querySelector('.VPSwitchAppearance').click());
         const isDark = await page.evaluate(() => document.documentElement.classList.contains('dark'));
-        await frame.waitForFunction(hasScheme, {}, isDark);
+        await waitUntil(frame, hasScheme, isDark);
       }
       assert.deepEqual(await measureFrame(page, frame), { isCut: false, isWide: false }, recipe);
     }
@@ -147,10 +148,10 @@ export async function testInBrowser(name, launch) {
   test(`${name}: the playground is part of its page where there is room for it`, async (t) => {
     const page = await open(t, 'playground.html');
     const frame = await openFrame(page);
-    await frame.waitForFunction(showsCounts, {}, { calls: 1, exchanges: 1 });
+    await waitUntil(frame, showsCounts, { calls: 1, exchanges: 1 });
 
-    await (await frame.$('#tryRevoke')).click();
-    await frame.waitForFunction(showsCounts, {}, { calls: 2, replays: 1 });
+    await frame.evaluate(() => document.querySelector('#tryRevoke').click());
+    await waitUntil(frame, showsCounts, { calls: 2, replays: 1 });
 
     assert.deepEqual(await measureFrame(page, frame), { isCut: false, isWide: false });
     assert.equal(
@@ -166,7 +167,7 @@ export async function testInBrowser(name, launch) {
 
     await page.tab.click('.open-alone a');
     await page.tab.waitForSelector('#drawn');
-    await page.tab.waitForFunction(showsCounts, {}, { calls: 1, exchanges: 1 });
+    await waitUntil(page.tab, showsCounts, { calls: 1, exchanges: 1 });
 
     assert.equal(await page.evaluate(() => document.documentElement.className), '');
     assert.deepEqual(page.faults, []);
@@ -217,7 +218,7 @@ async function overflowAt(width, page) {
 }
 
 async function waitForPage({ tab }, path) {
-  await tab.waitForFunction((end) => location.href.endsWith(end), {}, `${BASE}${path}`);
+  await waitUntil(tab, (end) => location.href.endsWith(end), `${BASE}${path}`);
 }
 
 /** The playground in the page, in sight: a frame far below waits until someone comes near. */
