@@ -29,7 +29,8 @@ export interface DiscoverOptions {
 
 /**
  * Asks an authorization server where its endpoints are. Returns an `environment` for `createClient`:
- * `tokenUrl`, `revocationUrl` if the server has one, and the `apiOrigins` that you gave.
+ * `tokenUrl`, `revocationUrl` if the server has one, the `issuer`, which signed assertions are then made out
+ * to, and the `apiOrigins` that you gave.
  *
  * It asks `/.well-known/oauth-authorization-server` with the issuer's path behind it. If there is no usable
  * metadata of this issuer, it makes a second request: for the issuer's path with
@@ -130,7 +131,7 @@ function toEnvironment(
   try {
     const { token_endpoint: tokenUrl, revocation_endpoint } = metadata;
     const revocationUrl = revocation_endpoint ?? undefined;
-    const environment = settleEnvironment({ tokenUrl, apiOrigins, revocationUrl });
+    const environment = settleEnvironment({ tokenUrl, apiOrigins, revocationUrl, issuer });
     // Or metadata could lead the client's secret to a service of this machine.
     if (isHttps(issuer) && ![tokenUrl, revocationUrl ?? tokenUrl].every(isHttps))
       throw new TypeError('endpoints must be https');

@@ -25,15 +25,20 @@ export type { Signer, SigningAlgorithm, SigningKey } from './platform/jws.ts';
 /** The claims and header of an assertion that you can choose. */
 export interface JwtOptions {
   /**
-   * Whom the assertion is for: its `aud` (RFC 7523 section 3). Default: the token endpoint's URL, for
-   * revocation too. Some servers want their issuer instead. If you use several servers that do not trust each
-   * other, give the issuer, or use a key for each: one could otherwise pass an assertion on to another.
-   * better-auth and Glewlwyd want the URL that the request goes to: `({ url }) => url`. What such a function
-   * throws reaches the caller.
+   * Whom the assertion is for: its `aud` (RFC 7523 section 3). Default: the environment's `issuer`, which
+   * `discover` brings, since FAPI 2.0 and RFC 7523bis accept nothing else, and no server can then use the
+   * assertion at another one. Without an `issuer`, it is the token endpoint's URL, for revocation too.
+   * Glewlwyd wants the URL that the request goes to: `({ url }) => url`. What such a function throws reaches
+   * the caller.
    */
   readonly audience?: string | ((request: ClientAuthenticationRequest) => string) | undefined;
   /** For how many seconds an assertion is valid. A whole number, 1 or more. Default 60. */
   readonly lifetime?: number | undefined;
+  /**
+   * The assertion's media type, sent as `typ` (RFC 7515 section 4.1.9). RFC 7523bis defines
+   * `client-authentication+jwt`. Absent: none is sent.
+   */
+  readonly type?: string | undefined;
 }
 
 /** Signs with a key that this program holds. */
@@ -255,27 +260,28 @@ const CURVES: Readonly<Record<string, readonly [objectId: string, algorithm: Sig
 const CLAIMS: Rules<JwtOptions> = {
   audience: [(value) => asText(value) || typeof value === 'function', 'a non-empty string or a function'],
   lifetime: COUNT,
+  type: [asText, TEXT],
 };
 
 /** A method that signs an assertion for each request (RFC 7523 section 3). */
 function createMethod(
-  { audience, lifetime = 60 }: JwtOptions,
+  { audience, lifetime = 60, type: typ }: JwtOptions,
   header: object,
   signerFor: (request: ClientAuthenticationRequest) => Signer,
 ): (request: ClientAuthenticationRequest) => Promise<void> {
   return async (request) => {
-    const { clientId, tokenUrl } = request;
+    const { clientId, tokenUrl, issuer } = request;
     const iat = Math.floor(Date.now() / 1000);
     const claims = {
       iss: clientId,
       sub: clientId,
-      aud: typeof audience === 'function' ? audience(request) : (audience ?? tokenUrl),
+      aud: typeof audience === 'function' ? audience(request) : (audience ?? issuer ?? tokenUrl),
       // Servers refuse an assertion that they have seen before.
       jti: crypto.randomUUID(),
       iat,
       exp: iat + lifetime,
     };
-    setAssertion(request, await signToken(header, claims, signerFor(request)));
+    setAssertion(request, await signToken({ typ, ...header }, claims, signerFor(request)));
   };
 }
 

@@ -18,6 +18,8 @@ export interface ClientAuthenticationRequest {
   readonly url: string;
   /** The token endpoint. */
   readonly tokenUrl: string;
+  /** The environment's `issuer`; absent if it has none. */
+  readonly issuer?: string | undefined;
   /** Aborts when the time of the request is over: `timeout`, or 30 s. */
   readonly signal: AbortSignal;
 }

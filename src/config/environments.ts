@@ -45,6 +45,11 @@ export interface CustomEnvironment {
    */
   readonly sessionUrl?: string | undefined;
   /**
+   * The server's issuer (RFC 8414 section 2), exactly as the server writes it. `discover` brings it. Absent:
+   * signed assertions are made out to the token endpoint's URL instead.
+   */
+  readonly issuer?: string | undefined;
+  /**
    * Allows plain http to every host. For test networks only, since anybody on the way can then read the
    * secrets. Default `false`.
    */

@@ -40,6 +40,7 @@ export interface Settings extends Transport {
   readonly apiOrigins: readonly string[];
   readonly revocationUrl?: string | undefined;
   readonly sessionUrl?: string | undefined;
+  readonly issuer?: string | undefined;
   readonly allowInsecureRequests?: boolean | undefined;
   readonly retry: RetryOptions;
   readonly waitUntil?: ((promise: Promise<unknown>) => unknown) | undefined;
@@ -224,6 +225,7 @@ const ENVIRONMENT: Rules<CustomEnvironment, 'tokenUrl' | 'apiOrigins'> = {
   ],
   revocationUrl: [safeOrigin, ENDPOINT],
   sessionUrl: [safeOrigin, ENDPOINT],
+  issuer: [asText, TEXT],
   allowInsecureRequests: [(value) => typeof value === 'boolean', 'a boolean'],
 };
 

@@ -61,7 +61,7 @@ export async function postForm<T>(
   read: (body: Body) => T,
   { dpop, signal, onRequest, secret = '' }: FormOptions = {},
 ): Promise<T> {
-  const { clientAuthentication, clientId, clientSecret = '', tokenUrl } = settings;
+  const { clientAuthentication, clientId, clientSecret = '', tokenUrl, issuer } = settings;
   if (!clientSecret && clientAuthentication.needsSecret) {
     throw new ApiError('No valid token: give oauthClientSecret or oauthTokenProvider', {
       code: 'no_credentials',
@@ -78,7 +78,8 @@ export async function postForm<T>(
   const known = new Set([...body, ...headers].map(String));
   const proof = { method: 'POST', url };
   const answer = await withinLimit(settings, url, signal, async (within) => {
-    await clientAuthentication({ clientId, clientSecret, body, headers, url, tokenUrl, signal: within });
+    const request = { clientId, clientSecret, body, headers, url, tokenUrl, issuer, signal: within };
+    await clientAuthentication(request);
     if (dpop) headers.set('dpop', await dpop.createProof(proof));
     // When its time is over, the request is not sent.
     throwIfAborted(within);

@@ -109,6 +109,7 @@ const OPTIONS: readonly [Path, accepts: (value: unknown) => boolean, moreJunk?: 
   [['retry', 'attempts'], () => false, [0, 1.5, '3']],
   [['retry', 'baseDelay'], () => false, ['3']],
   [['retry', 'maxDelay'], () => false, ['3']],
+  [['environment', 'issuer'], (value) => typeof value === 'string' && value !== '', [7, null]],
   ...(['tokenUrl', 'revocationUrl', 'sessionUrl'] as const).map(
     (name) =>
       [

@@ -54,6 +54,7 @@ describe('discover', () => {
       tokenUrl: `${origin}/token`,
       apiOrigins: [origin],
       revocationUrl: `${origin}/revoke`,
+      issuer: origin,
     });
     assert.deepEqual(asked, asks(OAUTH));
     assert.ok(Object.isFrozen(environment));
@@ -63,7 +64,11 @@ describe('discover', () => {
     const { origin, answers, discover } = await startMetadataServer(t);
     for (const revocation_endpoint of [undefined, null]) {
       answers[OAUTH] = metadata(origin, { revocation_endpoint });
-      assert.deepEqual(await discover(), { tokenUrl: `${origin}/token`, apiOrigins: [origin] });
+      assert.deepEqual(await discover(), {
+        tokenUrl: `${origin}/token`,
+        apiOrigins: [origin],
+        issuer: origin,
+      });
     }
   });
 
@@ -84,11 +89,12 @@ describe('discover', () => {
     answers[`${OAUTH}/a`] = metadata(`${origin}/a/`);
 
     assert.equal((await discover('/')).tokenUrl, `${origin}/token`);
+    assert.equal((await discover('/')).issuer, `${origin}/`);
     assert.equal((await discover('/a/')).tokenUrl, `${origin}/a//token`);
     await assert.rejects(discover(), { code: 'invalid_response' });
     await assert.rejects(discover('/a'), { code: 'invalid_response' });
 
-    assert.deepEqual(asked.slice(0, 3), asks(OAUTH, OPENID, `${OAUTH}/a`));
+    assert.deepEqual(asked.slice(2, 5), asks(OAUTH, OPENID, `${OAUTH}/a`));
   });
 
   const NO_METADATA: [what: string, answer: Answer][] = [

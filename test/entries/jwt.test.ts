@@ -141,6 +141,36 @@ describe('privateKeyJwt', () => {
     assert.deepEqual(audiences, [server.tokenUrl, `${server.origin}/revoke`]);
   });
 
+  test("is for the environment's issuer where there is one, at revocation too, unless it is told otherwise", async (t) => {
+    const { privatePem, publicPem } = keysFor('ES256');
+    const key = await importKey(privatePem);
+    const server = await startServer(t);
+    const issuer = 'https://issuer.example/';
+    for (const clientAuthentication of [
+      privateKeyJwt({ key }),
+      privateKeyJwt({ key, audience: 'another' }),
+    ]) {
+      const config = server.config({}, { clientAuthentication }, { issuer });
+      await revokeToken(config, await createClient(config).fetchToken());
+    }
+    const audiences = [server.tokenRequests, server.revocations].map((requests) =>
+      requests.map(({ form }) => readSigned(form.get('client_assertion')!, publicPem).claims.aud),
+    );
+    assert.deepEqual(audiences, [
+      [issuer, 'another'],
+      [issuer, 'another'],
+    ]);
+  });
+
+  test('says of which type it is, if it is told', async (t) => {
+    const { privatePem, publicPem } = keysFor('ES256');
+    const key = await importKey(privatePem);
+    const type = 'client-authentication+jwt';
+    const { form } = await exchangeWith(t, privateKeyJwt({ key, type }));
+    const { header } = readSigned(form.get('client_assertion')!, publicPem);
+    assert.deepEqual(header, { typ: type, alg: 'ES256' });
+  });
+
   test('has another program sign, with what it is told', async (t) => {
     const { privatePem, publicPem } = keysFor('ES256');
     const inputs: Uint8Array[] = [];
@@ -300,6 +330,7 @@ describe('privateKeyJwt', () => {
         'lifetime',
       ]),
       ...['', 1, null, {}].map((audience): [object, string] => [{ key, audience }, 'audience']),
+      ...['', 1, null].map((type): [object, string] => [{ key, type }, 'type']),
       ...['', 1, null].map((keyId): [object, string] => [{ key, keyId }, 'keyId']),
       [{ key, kid: 'secret-word' }, 'kid'],
     ];

@@ -90,7 +90,7 @@ for (const algorithm of ALGORITHMS) {
           algorithms: [algorithm],
           issuer: `by-${algorithm}`,
           subject: `by-${algorithm}`,
-          audience: config.environment.tokenUrl,
+          audience: server.origin,
           maxTokenAge: 60,
           requiredClaims: ['jti', 'exp'],
         },
@@ -151,23 +151,64 @@ test('a token request whose answer is lost is repeated with another assertion, w
   assert.deepEqual([again.status, (await again.json()).error], [401, 'invalid_client']);
 });
 
-test('better-auth takes an assertion, and at revocation one for that very endpoint', async (t) => {
+test('a server that holds to FAPI 2.0 takes the issuer as the audience and nothing else: discover brings it', async (t) => {
+  const server = await startOidcProvider(t, [byKey('ES256')], { isFapi: true });
+  const key = await importKey(keys.ES256.privatePem);
+  const method = privateKeyJwt({ key, type: 'client-authentication+jwt' });
+  const config = await configFor(server, 'by-ES256', method);
+
+  await revokeToken(config, await createClient(config).fetchToken());
+
+  for (const audience of [config.environment.tokenUrl, `${server.origin}/`]) {
+    const narrow = await configFor(server, 'by-ES256', privateKeyJwt({ key, audience }));
+    await assert.rejects(createClient(narrow).fetchToken(), { error: 'invalid_client' }, audience);
+  }
+});
+
+test("hostile metadata (an honest server's token endpoint, a revocation endpoint of its own) gets no assertion that the honest server takes", async (t) => {
+  const honest = await startOidcProvider(t, [byKey('ES256')]);
+  const hostile = await startOidcProvider(t, []);
+  hostile.handle = (request, response) => {
+    const metadata = {
+      issuer: hostile.origin,
+      token_endpoint: `${honest.origin}/token`,
+      revocation_endpoint: `${hostile.origin}/revoke`,
+    };
+    response.end(request.method === 'GET' ? JSON.stringify(metadata) : '');
+  };
+  const key = await importKey(keys.ES256.privatePem);
+  const token = { accessToken: 'invented', tokenType: 'Bearer' };
+  /** What the honest server says to whoever sends it the assertion that the hostile one was given. */
+  const replay = async (method) => {
+    await revokeToken(await configFor(hostile, 'by-ES256', method), token);
+    const body = new URLSearchParams(hostile.requests.at(-1).form);
+    body.set('grant_type', 'client_credentials');
+    body.delete('token');
+    return (await fetch(`${honest.origin}/token`, { method: 'POST', body })).status;
+  };
+
+  assert.equal(await replay(privateKeyJwt({ key })), 401);
+  // The attack itself works where the assertion is made out to the token endpoint, as it was by default.
+  assert.equal(await replay(privateKeyJwt({ key, audience: ({ tokenUrl }) => tokenUrl })), 200);
+});
+
+test('better-auth takes an assertion for its issuer, or for the very endpoint asked', async (t) => {
   const { privatePem, jwk } = keys.RS256;
   const server = await startBetterAuth(t, [
     { clientId: 'mine', jwks: JSON.stringify({ keys: [jwk] }), tokenEndpointAuthMethod: 'private_key_jwt' },
   ]);
   const key = await importKey(privatePem);
-  const wide = await configFor(
-    server,
-    'mine',
-    privateKeyJwt({ key, keyId: jwk.kid, audience: ({ url }) => url }),
-  );
-  const narrow = await configFor(server, 'mine', privateKeyJwt({ key, keyId: jwk.kid }));
+  const configWith = (audience) =>
+    configFor(server, 'mine', privateKeyJwt({ key, keyId: jwk.kid, audience }));
+  const narrow = await configWith(({ tokenUrl }) => tokenUrl);
 
-  const token = await createClient(wide).fetchToken();
-  await assert.rejects(revokeToken(narrow, token), { code: 'oauth_error' });
-  await revokeToken(wide, token);
+  for (const audience of [undefined, ({ url }) => url]) {
+    const config = await configWith(audience);
+    const token = await createClient(config).fetchToken();
+    await assert.rejects(revokeToken(narrow, token), { code: 'oauth_error' });
+    await revokeToken(config, token);
 
-  assert.deepEqual([token.tokenType, token.scope], ['Bearer', 'read']);
-  assert.equal(wide.environment.tokenUrl, `${server.origin}/api/auth/oauth2/token`);
+    assert.deepEqual([token.tokenType, token.scope], ['Bearer', 'read']);
+    assert.equal(config.environment.tokenUrl, `${server.origin}/api/auth/oauth2/token`);
+  }
 });

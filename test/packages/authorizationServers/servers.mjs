@@ -15,8 +15,11 @@ const ALGORITHMS = ['ES256', 'ES384', 'ES512', 'RS256', 'RS384', 'RS512', 'PS256
 
 export const SECRET = 'invented-secret-of-more-than-thirty-two-bytes';
 
-/** oidc-provider, with these clients; with `dpop` every proof needs its nonce. */
-export async function startOidcProvider(t, clients) {
+/**
+ * oidc-provider, with these clients; with `dpop` every proof needs its nonce. With `isFapi` it holds to FAPI
+ * 2.0: an assertion's audience is the issuer alone, as a string.
+ */
+export async function startOidcProvider(t, clients, { isFapi = false } = {}) {
   const server = await listen(t);
   const provider = new Provider(server.origin, {
     clients: clients.map((client) => ({
@@ -31,6 +34,7 @@ export async function startOidcProvider(t, clients) {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
       revocation: { enabled: true },
+      fapi: { enabled: isFapi, profile: '2.0' },
       dPoP: { enabled: true, nonceSecret: Buffer.alloc(32, 'invented'), requireNonce: () => true },
     },
     ttl: { ClientCredentials: 600 },
