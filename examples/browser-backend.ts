@@ -1,5 +1,5 @@
-// The backend of browser-page.ts and service-worker.ts: it holds the secret, and hands the token, which lives
-// for an hour at most, to users who are signed in.
+// The backend of browser-page.ts and service-worker.ts: it holds the secret, and gives the token, which lasts
+// an hour at most, to users who are signed in.
 import { createServer, type IncomingMessage } from 'node:http';
 import { configFromEnvironment, createClient } from 'thingspace-auth';
 

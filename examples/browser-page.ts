@@ -1,5 +1,5 @@
-// A page that calls the API itself, with a token from your backend (browser-backend.ts). The secret never
-// comes here. The API must allow the page's origin (CORS).
+// A page that calls the API itself, with a token from your backend (browser-backend.ts). The page never
+// has the secret. The API must allow the page's origin (CORS).
 import { createClient, type OAuthToken } from 'thingspace-auth/browser';
 
 async function askBackend(): Promise<OAuthToken> {

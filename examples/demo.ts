@@ -91,7 +91,7 @@ async function tryWrongSecret(): Promise<void> {
   }
 }
 
-/** The global `fetch`, telling what goes out and what comes back. */
+/** The global `fetch`, which prints what goes out and what comes back. */
 async function tracedFetch(...[input, init]: Parameters<typeof fetch>): Promise<Response> {
   const { method, url, headers } = new Request(input, init);
   counted[url.endsWith('/oauth2/token') ? 'token' : 'api']++;

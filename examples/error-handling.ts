@@ -1,5 +1,5 @@
-// What can go wrong: may it pass by itself, and if not, what is to be done? A wrong call (a bad option, a
-// foreign origin) is a TypeError: fix the program.
+// Error handling: try again later if the failure is temporary; otherwise the code says what to do. A wrong
+// call (a bad option, a foreign origin) is a TypeError: fix the program.
 import { type AnyApiError, ApiError, configFromEnvironment, createClient } from 'thingspace-auth';
 
 const { authorizedFetch } = createClient({ ...configFromEnvironment(), timeout: 10_000 });

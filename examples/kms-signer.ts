@@ -1,5 +1,5 @@
 // The private key stays in a key management service, here the transit engine of HashiCorp Vault: the service
-// signs, and nobody reads the key.
+// signs, and nobody can read the key.
 import { ApiError, createClient } from 'thingspace-auth';
 import { privateKeyJwt } from 'thingspace-auth/jwt';
 

@@ -18,7 +18,7 @@ export function postgresStore(pool: Pool): TokenStore {
     get,
     set: (key, value, ttlSeconds) => pool.query(`${INSERT} ${OVERWRITE}`, [key, value, ttlSeconds]),
     delete: (key) => pool.query('DELETE FROM oauth_tokens WHERE key = $1', [key]),
-    // Each is one statement, which PostgreSQL carries out for one after the other where they meet at a row.
+    // Each is one statement: where two of them meet at a row, PostgreSQL runs one after the other.
     compareAndSet: async (key, expected, value, ttlSeconds) => {
       if (value === undefined && expected === undefined) return (await get(key)) === undefined;
       if (value === undefined)

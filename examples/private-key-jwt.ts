@@ -1,5 +1,5 @@
-// Proves who it is with a private key (private_key_jwt): no secret is shared with the server, which has the
-// public key only. To make a key, and to print its public half:
+// Authenticates with a private key (private_key_jwt): the server has only the public key, and no secret is
+// shared. To make a key, and to print its public half:
 //   openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out private-key.pem
 //   openssl pkey -in private-key.pem -pubout
 import { readFile } from 'node:fs/promises';

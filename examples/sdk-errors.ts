@@ -1,5 +1,5 @@
-// Errors as the generated SDK throws them: a status of 400 and above rejects. One question is then enough for
-// the token server, the network and the API alike: may it pass by itself?
+// Errors as the generated SDK throws them: a status of 400 and above rejects. One question then serves token
+// server, network and API alike: is the failure temporary?
 import { ApiError, configFromEnvironment, createClient } from 'thingspace-auth';
 
 const { authorizedFetch } = createClient(configFromEnvironment());
