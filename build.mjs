@@ -1,8 +1,7 @@
 // Builds dist/ from src/: `core.js` with every source that the main entry needs or that several entries
-// share, `testing/mock.js` with what entries share of the mock, one file that imports them for each entry of
-// package.json and for the command, declarations, and one self-contained file of the main entry for import by
-// URL. Only that one is minified: a minifier drops the notes that tell bundlers what they may leave out, and
-// what has no source map must be readable as it is.
+// share, one file that imports it for each entry of package.json and for the command, declarations, and one
+// self-contained file of the main entry for import by URL. Only that one is minified: a minifier drops the
+// notes that tell bundlers what they may leave out, and what has no source map must be readable as it is.
 //   --tests     also transpiles test/ and examples/ into .build/, since Node 20 runs no TypeScript
 //   --modules   makes dist/ one module for each source instead, for tools that look at them one by one
 import { execFileSync } from 'node:child_process';
@@ -17,10 +16,8 @@ process.chdir(import.meta.dirname);
 
 const ESM = { bundle: true, format: 'esm', target: 'es2022' };
 const CORE = 'dist/core.js';
-/** The mock shares no code with the client, so that no program need load it. */
-const MOCK = 'dist/testing/mock.js';
 
-const { exports, bin } = JSON.parse(readFileSync('package.json', 'utf8'));
+const { name, version, license, exports, bin } = JSON.parse(readFileSync('package.json', 'utf8'));
 const targets = [...Object.values(exports).map((entry) => entry.default), ...Object.values(bin)];
 /** The sources of what package.json names. The main entry is the first. */
 const entries = targets.map((target) => join(target).replace(/^dist(.*)js$/, 'src$1ts'));
@@ -47,15 +44,21 @@ function stop(reason) {
 
 async function buildEntries() {
   const shared = await findShared();
-  await Promise.all([CORE, MOCK].map((outfile) => buildShared(outfile, shared)));
+  await buildShared(shared);
   await Promise.all(entries.map((entry) => buildEntry(entry, shared)));
-  await build({ ...ESM, entryPoints: [entries[0]], outfile: 'dist/thingspace-auth.min.js', minify: true });
+  await buildForUrl();
 }
 
-function buildShared(outfile, shared) {
-  const sources = [...shared.keys()].filter((source) => shared.get(source) === outfile);
-  const contents = sources.map((source) => `export * from './${source}';`).join('\n');
-  return build({ ...ESM, stdin: { contents, resolveDir: '.' }, outfile });
+function buildShared(shared) {
+  const contents = shared.map((source) => `export * from './${source}';`).join('\n');
+  return build({ ...ESM, stdin: { contents, resolveDir: '.' }, outfile: CORE });
+}
+
+/** Who finds a copy on a server of their own reads in its first line what it is and may be used for. */
+function buildForUrl() {
+  const banner = { js: `/*! ${name} ${version} | ${license} */` };
+  const outfile = 'dist/thingspace-auth.min.js';
+  return build({ ...ESM, entryPoints: [entries[0]], outfile, banner, minify: true });
 }
 
 /** One file, which imports what is shared, and other entries. */
@@ -63,24 +66,22 @@ function buildEntry(entry, shared) {
   const outfile = builtFrom(entry);
   const leaveSharedAndEntries = leaveImports((path, folder) => {
     const source = relative('.', join(folder, path));
-    const file = shared.get(source) ?? (entries.includes(source) && builtFrom(source));
+    const file = shared.includes(source) ? CORE : entries.includes(source) && builtFrom(source);
     return file && relative(dirname(outfile), file).replace(/^(?!\.)/, './');
   });
   const plugins = [leaveSharedAndEntries];
   return build({ ...ESM, entryPoints: [entry], outfile, external: ['node:*'], plugins });
 }
 
-/** By source, the file that it is in if the main entry or several entries need it. */
+/** The sources that the main entry or several entries need. */
 async function findShared() {
   const { metafile } = await buildModules('unused', '.', filesOf('src'), { write: false, metafile: true });
   const modules = new Map(Object.values(metafile.outputs).map((module) => [module.entryPoint, module]));
   const [byMain, ...byOthers] = entries.map((entry) => needsOf(entry));
   const isShared = (source) => byMain.has(source) || byOthers.filter((needs) => needs.has(source)).length > 1;
   const sources = [...modules.keys()].filter(isShared);
-  const shared = new Map(sources.map((each) => [each, each.startsWith('src/testing/') ? MOCK : CORE]));
-  for (const file of [CORE, MOCK])
-    assertUniqueNames(sources.filter((each) => shared.get(each) === file).map((each) => modules.get(each)));
-  return shared;
+  assertUniqueNames(sources.map((each) => modules.get(each)));
+  return sources;
 
   /** What a source imports at run time, and what that imports, up to other entries. */
   function needsOf(source, found = new Set()) {

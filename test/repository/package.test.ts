@@ -7,8 +7,8 @@ import { test } from 'node:test';
 import { ApiError, createClient } from 'thingspace-auth';
 import { createSession } from 'thingspace-auth/session';
 
-/** What several entries share: of the client, and of the mock. */
-const SHARED = ['./dist/core.js', './dist/testing/mock.js'];
+/** What several entries share. */
+const SHARED = './dist/core.js';
 const root = join(import.meta.dirname, '../../..');
 
 function read(path: string): string {
@@ -22,7 +22,10 @@ function readJson(name: string): any {
 /** The code that package.json names: of each entry, and of the command. */
 function targets(): string[] {
   const { exports, bin } = readJson('package.json');
-  return [...Object.values<any>(exports).map((entry) => entry.default), ...Object.values(bin)];
+  return [
+    ...Object.values<any>(exports).map((entry) => entry.default),
+    ...Object.values(bin).map((path) => `./${path}`),
+  ];
 }
 
 function filesIn(folder: string): string[] {
@@ -70,12 +73,9 @@ test('package.json has one file for all tools of each entry, types first, no dep
 test('an install in a fresh clone leaves the lock file as it is', () => {
   const { version, license, bin, engines, devDependencies } = readJson('package.json');
   const locked = readJson('package-lock.json').packages[''];
-  const written = Object.entries<string>(bin).map(([name, path]) => [name, path.slice(2)]);
-
   assert.deepEqual(locked, {
     name: 'thingspace-auth',
-    ...{ version, license, engines, devDependencies },
-    bin: Object.fromEntries(written),
+    ...{ version, license, bin, engines, devDependencies },
   });
 });
 
@@ -89,14 +89,35 @@ test('resolvers that know no exports find the declarations of each entry', () =>
   });
 });
 
-test('the changelog begins with the version of package.json', () => {
-  const changelog = read('CHANGELOG.md');
+test('the changelog begins with what is not released yet, or with the version of package.json and its date', () => {
+  const heading = /^## .*/m.exec(read('CHANGELOG.md'))?.[0] ?? '';
+  const released = `## [${readJson('package.json').version}] - `;
 
-  assert.equal(/^## (\S+)/m.exec(changelog)?.[1], readJson('package.json').version);
+  if (heading !== '## [Unreleased]') {
+    assert.equal(heading.slice(0, released.length), released);
+    assert.match(heading.slice(released.length), /^\d{4}-\d{2}-\d{2}$/);
+  }
+});
+
+test('the file for import by URL says in its first line what it is', () => {
+  const { name, version, license } = readJson('package.json');
+
+  assert.equal(read('dist/thingspace-auth.min.js').split('\n')[0], `/*! ${name} ${version} | ${license} */`);
+});
+
+test('no built file is empty', () => {
+  for (const path of filesIn('dist')) assert.notEqual(read(path).trim(), '', path);
+});
+
+test('JSR gets the sources of the entries, and not the command, which it cannot run', () => {
+  const { include, exclude } = readJson('jsr.json').publish;
+
+  assert.deepEqual(include, ['src', 'README.md', 'LICENSE', 'CHANGELOG.md', 'jsr.json']);
+  assert.deepEqual(exclude, ['src/command', 'src/command.ts']);
 });
 
 test('dist holds what is shared, a file for each entry and the command, one for import by URL, and no other code', () => {
-  const files = [...SHARED, './dist/thingspace-auth.min.js', ...targets()];
+  const files = [SHARED, './dist/thingspace-auth.min.js', ...targets()];
 
   assert.deepEqual(
     filesIn('dist').filter((path) => !path.endsWith('.d.ts')),
@@ -122,7 +143,7 @@ test('each source stands in one built file, under its name', () => {
 });
 
 test('built files import only what is shared, other entries and modules of Node', () => {
-  const known = [...SHARED, ...targets()].map((path) => path.slice(2));
+  const known = [SHARED, ...targets()].map((path) => path.slice(2));
   for (const { path, text } of builtFiles()) {
     const imported = [...text.matchAll(/^(?:import|export|\}) .*?from "(.*)";$/gm)].map(([, name]) => name!);
     assert.deepEqual(
@@ -130,7 +151,7 @@ test('built files import only what is shared, other entries and modules of Node'
       [],
       path,
     );
-    if (SHARED.includes(`./${path}`)) assert.deepEqual(imported, [], path);
+    if (SHARED === `./${path}`) assert.deepEqual(imported, [], path);
   }
 });
 
