@@ -13,9 +13,11 @@ import { nameOf } from '../platform/fetch.ts';
 export function guard(settings: Settings, url: string): string {
   const { apiOrigins } = settings;
   // A URL that begins with an allowed origin and a `/` is not parsed: nothing behind the `/` can change where
-  // a URL leads, and parsing costs a fiftieth of a call over loopback. Any other URL is parsed, and sent as
-  // it was judged: otherwise a page's `<base>` would lead it elsewhere.
-  if (apiOrigins.some((entry) => url.startsWith(entry) && url.charAt(entry.length) === '/')) return url;
+  // a URL leads, and parsing costs a fiftieth of a call over loopback. An entry with a `*` is a pattern, and
+  // no text that a URL may begin with. Any other URL is parsed, and sent as it was judged: otherwise a page's
+  // `<base>` would lead it elsewhere.
+  const begins = (entry: string) => url.startsWith(entry) && url.charAt(entry.length) === '/';
+  if (apiOrigins.some((entry) => begins(entry) && !entry.includes('*'))) return url;
   const { href, origin } = resolve(url);
   if (isListed(apiOrigins, origin)) return href;
   // Any origin, but a token does not go over plain http.

@@ -414,6 +414,48 @@ test("sends everywhere with apiOrigins ['*'], but takes nothing along when a red
   }
 });
 
+test('takes an entry with a wildcard for a pattern, never for the beginning of a URL', async (t) => {
+  const sent: unknown[] = [];
+  const server = await startServer(t);
+  const fetch: Fetch = async (input) => {
+    sent.push(input);
+    return Response.json({ access_token: 'got-token', token_type: 'Bearer' });
+  };
+  const clientFor = (entry: string) =>
+    createClient(server.config({ fetch, vZM2mToken: 'held-session' }, {}, { apiOrigins: [entry] }));
+  const secure = 'https://*.example.com';
+  const refused = [
+    ['*', '*/x'],
+    ['*', '*//elsewhere.invalid/x'],
+    [secure, `${secure}/x`],
+    [secure, `${secure}/../x`],
+    ['http://*.localhost:1', 'http://*.localhost:1/x'],
+  ] as const;
+  const refuseAll = async (where: string) => {
+    for (const [entry, url] of refused)
+      for (const input of [url, { toString: () => url } as string])
+        await assert.rejects(clientFor(entry).authorizedFetch(input), TypeError, `${url} ${where}`);
+  };
+
+  await refuseAll('without a base');
+  // As in a page, and under Deno's --location: a relative URL has a base there, here one of plain http.
+  const { Request } = globalThis;
+  const base = 'http://page.invalid/folder/';
+  class PageRequest extends Request {
+    constructor(input: string | URL | Request, init?: RequestInit) {
+      super(typeof input === 'string' ? new URL(input, base) : input, init);
+    }
+  }
+  t.after(() => Object.assign(globalThis, { Request }));
+  Object.assign(globalThis, { Request: PageRequest });
+  await refuseAll(`with ${base}`);
+
+  assert.deepEqual(sent, []);
+  // What the pattern stands for is sent.
+  await clientFor(secure).authorizedFetch('https://api.example.com/x');
+  assert.deepEqual(sent, [server.tokenUrl, 'https://api.example.com/x']);
+});
+
 test("takes a 401 from behind such a redirect for no answer to the bearer, also with apiOrigins ['*']", async (t) => {
   const [a, b] = [await startServer(t), await startServer(t)];
   route(a, { '/out': [302, `${b.origin}/strict`] });
