@@ -1,6 +1,7 @@
 // Prints what each entry and each exported function weighs in a bundle, and what each source file adds to
-// `createClient`. `measure` is what the size gate in the tests uses.
-import { readFileSync } from 'node:fs';
+// `createClient`. The size gate in the tests uses the rest: `test/repository/sizes.json` holds the ceilings,
+// and what each entry weighed when somebody last said what it pays for.
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
@@ -33,6 +34,43 @@ export async function measure(contents) {
 
 export const use = (names, entry = 'thingspace-auth') =>
   `import { ${names} } from '${entry}'; globalThis.used = [${names}];`;
+
+/** What an entry may gain without a word. */
+const UNSAID_BYTES = 100;
+const RECORD = join(root, 'test/repository/sizes.json');
+
+/** The rows of the record, each with its `weight` now: of the main functions alone, of others beside them. */
+export async function weighAll() {
+  const rows = JSON.parse(readFileSync(RECORD, 'utf8'));
+  const { weight: alone } = await measure(use('createClient'));
+  return Promise.all(
+    rows.map(async (row) => {
+      const isMain = row.names === 'createClient';
+      const { weight } = await measure((isMain ? '' : use('createClient')) + use(row.names, row.entry));
+      return { ...row, weight: isMain ? weight : weight - alone };
+    }),
+  );
+}
+
+/** What is wrong with a row; `undefined` if nothing is. */
+export function judgeSize({ names, entry, ceiling, bytes, weight }) {
+  const what = `{ ${names} } of ${entry} weighs ${weight} bytes`;
+  if (weight > ceiling) return `${what}; its ceiling is ${ceiling}`;
+  if (weight <= bytes + UNSAID_BYTES) return undefined;
+  return `${what}, ${weight - bytes} more than recorded: npm run test:update -- "what the bytes are for"`;
+}
+
+/** Records what has changed by more than goes without a word. What has grown needs the word. */
+export async function recordSizes(what) {
+  const rows = await weighAll();
+  const grown = rows.filter(({ bytes, weight }) => weight > bytes + UNSAID_BYTES);
+  if (grown.length && !what) throw new Error(grown.map(judgeSize).join('\n'));
+  const record = rows.map(({ weight, ...row }) => {
+    if (Math.abs(weight - row.bytes) <= UNSAID_BYTES) return row;
+    return { ...row, bytes: weight, for: weight > row.bytes ? what : row.for };
+  });
+  writeFileSync(RECORD, `${JSON.stringify(record, null, 2)}\n`);
+}
 
 async function main() {
   const { name, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
