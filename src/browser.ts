@@ -8,8 +8,8 @@ import { connect } from './call/connect.ts';
 import { nextHopInPage } from './call/redirects.ts';
 import type {
   ClientCredentials,
+  ClientOptions,
   CustomEnvironmentConfig,
-  ImpossibleConfig,
   KnownScopesConfig,
 } from './config/config.ts';
 import type { OauthScope } from './config/scopes.ts';
@@ -22,14 +22,10 @@ export type {
   ClientCredentials,
   ClientOptions,
   CustomEnvironmentConfig,
-  GivenConfig,
-  ImpossibleConfig,
   KnownScopesConfig,
-  NamedEnvironmentConfig,
   OAuthTokenProvider,
   ProviderContext,
   SessionTokenSource,
-  VariablesConfig,
 } from './config/config.ts';
 export { type CustomEnvironment, Environment } from './config/environments.ts';
 export { type OauthScope, OauthScopeEnum } from './config/scopes.ts';
@@ -51,7 +47,7 @@ export interface PageCredentials<Scope extends string = string> extends ClientCr
 }
 
 /** A configuration for a page that calls the APIs of any other OAuth 2 server: any scope compiles. */
-export interface CustomPageConfig extends CustomEnvironmentConfig {
+interface CustomPageConfig extends CustomEnvironmentConfig {
   /** Client id and scopes, without a secret; any scope compiles. */
   readonly clientCredentialsAuthCredentials: PageCredentials;
   /** Absent in a page: there is no token request to repeat. */
@@ -59,20 +55,21 @@ export interface CustomPageConfig extends CustomEnvironmentConfig {
 }
 
 /** A configuration for a page, for any environment: only known scopes compile. */
-export interface KnownScopesPageConfig extends KnownScopesConfig {
+interface KnownScopesPageConfig extends KnownScopesConfig {
   /** Client id and scopes, without a secret; a scope that is not in {@link OauthScope} does not compile. */
   readonly clientCredentialsAuthCredentials: PageCredentials<OauthScope>;
   /** Absent in a page: there is no token request to repeat. */
   readonly retry?: undefined;
 }
 
-/** No value is of this type: see {@link GivenConfig}. */
-export interface ImpossiblePageConfig extends ImpossibleConfig {
+/** No value is of this type: see `GivenConfig`. */
+interface ImpossiblePageConfig extends ClientOptions {
   /** Absent in a page: there is no token request to repeat. */
   readonly retry?: undefined;
+  readonly environment: never;
 }
 
-/** A configuration for `createClient` in a page. For its form, see {@link GivenConfig}. */
+/** A configuration for `createClient` in a page. */
 export type BrowserConfig = CustomPageConfig | ImpossiblePageConfig | KnownScopesPageConfig;
 
 /**

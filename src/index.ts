@@ -19,15 +19,11 @@ export type {
   ClientCredentials,
   ClientOptions,
   CustomEnvironmentConfig,
-  GivenConfig,
-  ImpossibleConfig,
   KnownScopesConfig,
-  NamedEnvironmentConfig,
   OAuthTokenProvider,
   ProviderContext,
   RetryOptions,
   SessionTokenSource,
-  VariablesConfig,
 } from './config/config.ts';
 export type { CustomEnvironment } from './config/environments.ts';
 export { Environment } from './config/environments.ts';

@@ -5,9 +5,9 @@
 import {
   type Client,
   createClient,
+  type KnownScopesConfig,
   OAuthProviderError,
   type OAuthToken,
-  type VariablesConfig,
 } from '../index.ts';
 import { createSession } from '../session.ts';
 import { ADVICE_ON_ORIGINS, explain } from './advice.ts';
@@ -61,7 +61,7 @@ async function inspectAll({ url, isLogin }: CheckOrder, inspection: Inspection):
 function checkVariables(
   { env, fileWarnings, show }: Inspection,
   isLogin: boolean,
-): VariablesConfig | undefined {
+): KnownScopesConfig | undefined {
   const set = namesSet(env);
   const warnings = [...fileWarnings, ...warnOfUnknown(env)];
   const shared = { set, ...(warnings.length && { warnings }) };
@@ -79,7 +79,7 @@ function checkVariables(
 }
 
 /** Asks a client that sends nothing whether it would send its token there. */
-async function checkOrigin(config: VariablesConfig, { show }: Inspection, url: string): Promise<boolean> {
+async function checkOrigin(config: KnownScopesConfig, { show }: Inspection, url: string): Promise<boolean> {
   const sender = createClient({ ...config, vZM2mToken: undefined, fetch: async () => new Response() });
   const { authorizedFetch } = sender.withToken({ accessToken: 'none', tokenType: 'Bearer' });
   try {
@@ -93,7 +93,10 @@ async function checkOrigin(config: VariablesConfig, { show }: Inspection, url: s
 }
 
 /** One token request tells of the endpoint, of the clock and of the token. */
-async function checkToken(config: VariablesConfig, inspection: Inspection): Promise<OAuthToken | undefined> {
+async function checkToken(
+  config: KnownScopesConfig,
+  inspection: Inspection,
+): Promise<OAuthToken | undefined> {
   const { env, show, trace } = inspection;
   const { fetchToken } = createClient({ ...config, retry: { attempts: 1 }, fetch: trace.fetch });
   const outcome = await fetchToken().catch((error: unknown) => error as Error);
@@ -117,7 +120,7 @@ function withSecretsOf(outcome: OAuthToken | Error, inspection: Inspection): Ins
 }
 
 async function checkLogin(
-  config: VariablesConfig,
+  config: KnownScopesConfig,
   token: OAuthToken,
   inspection: Inspection,
 ): Promise<string | undefined> {

@@ -2,12 +2,12 @@
  * Gets an M2M session as a call would: for a call that is answered here and sent nowhere.
  * @module
  */
-import { createClient, type OAuthToken, type VariablesConfig } from '../index.ts';
+import { createClient, type KnownScopesConfig, type OAuthToken } from '../index.ts';
 import type { Session } from '../session.ts';
 
 /** Where a call gets its session. */
 export interface SessionCall {
-  readonly config: VariablesConfig;
+  readonly config: KnownScopesConfig;
   readonly token: OAuthToken;
   readonly session: Session;
   /** That of the token endpoint. */
@@ -35,7 +35,7 @@ export async function obtainSessionToken({
 }
 
 /** The token endpoint's origin need not be one of the API. */
-function withOrigin(environment: VariablesConfig['environment'], origin: string) {
+function withOrigin(environment: KnownScopesConfig['environment'], origin: string) {
   if (typeof environment !== 'object') return environment;
   return { ...environment, apiOrigins: [...environment.apiOrigins, origin] };
 }

@@ -3,7 +3,7 @@
  * failed logins must outlive this process, since five in a row lock the account.
  * @module
  */
-import { ApiError, createClient, type OAuthToken, type VariablesConfig } from '../index.ts';
+import { ApiError, createClient, type KnownScopesConfig, type OAuthToken } from '../index.ts';
 import { createSession } from '../session.ts';
 import { fileStore } from '../stores/file.ts';
 import { storedToken } from '../stores.ts';
@@ -40,7 +40,7 @@ type Store = ReturnType<typeof fileStore>;
 
 /** The bearer is kept beside the session. */
 async function obtainBearer(
-  config: VariablesConfig,
+  config: KnownScopesConfig,
   store: Store,
 ): Promise<{ token: OAuthToken; origin: string }> {
   const provide = storedToken(store);

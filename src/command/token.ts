@@ -2,7 +2,7 @@
  * `token`: prints an access token, and nothing else on its stream.
  * @module
  */
-import { type ClientEvent, createClient, type OAuthToken, type VariablesConfig } from '../index.ts';
+import { type ClientEvent, createClient, type KnownScopesConfig, type OAuthToken } from '../index.ts';
 import { fileStore } from '../stores/file.ts';
 import { storedToken } from '../stores.ts';
 import type { TokenOrder } from './commandLine.ts';
@@ -25,7 +25,7 @@ export async function printToken(
   return 0;
 }
 
-function keptIn(folder: string, config: VariablesConfig): VariablesConfig {
+function keptIn(folder: string, config: KnownScopesConfig): KnownScopesConfig {
   const oauthTokenProvider = storedToken(fileStore(folder));
   let isTold = false;
   return {

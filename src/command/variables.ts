@@ -3,7 +3,7 @@
  * @module
  */
 import process from 'node:process';
-import { configFromEnvironment, createClient, type VariablesConfig } from '../index.ts';
+import { configFromEnvironment, createClient, type KnownScopesConfig } from '../index.ts';
 import { readEnvFile } from './envFile.ts';
 import { nearest } from './nearest.ts';
 import { Stop } from './stop.ts';
@@ -90,7 +90,7 @@ export function requireVariables(set: readonly string[], wanted: readonly string
 }
 
 /** Throws a {@link Stop} that says what is wrong with the variables. */
-export function readConfig(env: Variables): VariablesConfig {
+export function readConfig(env: Variables): KnownScopesConfig {
   try {
     const config = configFromEnvironment({ env });
     createClient(config); // its rules

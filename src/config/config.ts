@@ -75,10 +75,11 @@ export interface ClientCredentials<Scope extends string = string> {
   readonly oauthClockSkew?: number | undefined;
   /**
    * Further form fields of every token request, such as `audience` or `resource` (RFC 8707 section 2.2). An
-   * array repeats the field for each of its members. Absent: there are none. These names are refused:
-   * `grant_type`, `scope`, `client_id`, `client_secret`, `client_assertion`, `client_assertion_type`.
+   * array repeats the field for each of its members; a field that is `undefined` is not sent. Absent: there
+   * are none. These names are refused: `grant_type`, `scope`, `client_id`, `client_secret`,
+   * `client_assertion`, `client_assertion_type`.
    */
-  readonly oauthParams?: Readonly<Record<string, string | readonly string[]>> | undefined;
+  readonly oauthParams?: Readonly<Record<string, string | readonly string[] | undefined>> | undefined;
   /**
    * Gets tokens from somewhere else; see {@link OAuthTokenProvider}. Absent: every token comes from a token
    * request. What it throws or rejects with reaches the caller.
@@ -151,12 +152,12 @@ export interface ClientOptions {
   readonly onEvent?: ((event: ClientEvent) => unknown) | undefined;
 }
 
-/** A configuration for one of the vendor's environments: only known scopes compile. */
-export interface NamedEnvironmentConfig extends ClientOptions {
+/** A configuration for any environment: only known scopes compile. */
+export interface KnownScopesConfig extends ClientOptions {
   /** Key, secret and scopes; a scope that is not in {@link OauthScope} does not compile. */
   readonly clientCredentialsAuthCredentials: ClientCredentials<OauthScope>;
-  /** The environment's name. Default `'Production'`. */
-  readonly environment?: Environment | undefined;
+  /** One of the vendor's environments by its name, or a server of your own. Default `'Production'`. */
+  readonly environment?: Environment | CustomEnvironment | undefined;
 }
 
 /** A configuration for any other OAuth 2 server: any scope compiles. */
@@ -167,20 +168,15 @@ export interface CustomEnvironmentConfig extends ClientOptions {
   readonly environment: CustomEnvironment;
 }
 
-/** A configuration whose environment is known at run time only: what `configFromEnvironment` returns. */
-export interface VariablesConfig extends ClientOptions {
-  /** Key, secret and scopes; a scope that is not in {@link OauthScope} does not compile. */
-  readonly clientCredentialsAuthCredentials: ClientCredentials<OauthScope>;
-  /** The environment's name, or a server of your own. Default `'Production'`. */
-  readonly environment?: Environment | CustomEnvironment | undefined;
-}
-
-/** A configuration for `createClient`. */
-export type ClientConfig = NamedEnvironmentConfig | CustomEnvironmentConfig | VariablesConfig;
+/**
+ * A configuration for `createClient`. Of a literal, TypeScript reports an unknown scope in one line if it is
+ * declared as {@link KnownScopesConfig} or given to `createClient` as it is.
+ */
+export type ClientConfig = KnownScopesConfig | CustomEnvironmentConfig;
 
 /**
  * {@link ClientConfig} as `createClient` and `revokeToken` declare it. It has the same values, in a form in
- * which TypeScript reports a wrong option in one sentence. Write `ClientConfig` in your own code.
+ * which TypeScript reports a wrong option in one sentence.
  */
 // Of an object literal, TypeScript says which property is wrong only if it is wrong for all members of the
 // union together, and the scopes are right for a custom environment. It compares with the best match alone if
@@ -189,13 +185,9 @@ export type ClientConfig = NamedEnvironmentConfig | CustomEnvironmentConfig | Va
 export type GivenConfig = CustomEnvironmentConfig | ImpossibleConfig | KnownScopesConfig;
 
 /** No value is of this type: see {@link GivenConfig}. */
-export interface ImpossibleConfig extends ClientOptions {
-  /** No value fits. */
+interface ImpossibleConfig extends ClientOptions {
   readonly environment: never;
 }
-
-/** A configuration for any environment: only known scopes compile. */
-export interface KnownScopesConfig extends VariablesConfig {}
 
 /**
  * The client that a session works for, as this file needs to know it. The session itself knows more about its

@@ -8,7 +8,7 @@ import {
   clientSecretBasicRaw,
   clientSecretPost,
 } from './clientAuthentication.ts';
-import type { ClientCredentials, VariablesConfig } from './config.ts';
+import type { ClientCredentials, KnownScopesConfig } from './config.ts';
 import { type CustomEnvironment, Environment } from './environments.ts';
 import type { OauthScope } from './scopes.ts';
 import { isOrigin, safeOrigin } from './settings.ts';
@@ -51,7 +51,7 @@ type Read = (name: string) => string | undefined;
 export function configFromEnvironment({
   env = processEnv(),
   ...given
-}: EnvironmentOptions = {}): VariablesConfig {
+}: EnvironmentOptions = {}): KnownScopesConfig {
   const read: Read = (name) => env[`THINGSPACE_${name}`]?.trim() || undefined;
   const oauthClientId = given.oauthClientId ?? read('CLIENT_ID');
   if (!oauthClientId) throw new TypeError('THINGSPACE_CLIENT_ID must be set to the client id');

@@ -84,7 +84,8 @@ export function resolveConfig(config: GivenConfig, rules: GrantRules): Settings 
     token: oauthToken && assertUsable(oauthToken, options.dpop),
     clockSkew,
     // Providers get these, and all clients share the default.
-    params: Object.freeze(oauthParams),
+    // Absent fields are gone: the rule's copy has none.
+    params: Object.freeze(oauthParams as Settings['params']),
     canRenew: Boolean(clientSecret || !others.clientAuthentication.needsSecret || others.oauthTokenProvider),
     // These stand last: an object that begins with spread members takes 700 bytes more.
     ...options,
@@ -256,7 +257,9 @@ function isParams(value: unknown): value is Settings['params'] {
   const reserved = /^(grant_type|scope|client_(id|secret|assertion(_type)?))$/;
   return (
     isObject(value) &&
-    Object.entries(value).every(([name, field]) => isTexts([field].flat()) && !reserved.test(name))
+    Object.entries(value).every(
+      ([name, field]) => (field === undefined || isTexts([field].flat())) && !reserved.test(name),
+    )
   );
 }
 

@@ -513,6 +513,13 @@ describe('the exchange as configured', () => {
     );
   });
 
+  test('sends no field of oauthParams that is undefined, as a variable that is not set', async (t) => {
+    const server = await startServer(t);
+    const oauthParams = { audience: undefined, resource: 'a' };
+    await createClient(server.config({}, { oauthParams })).fetchToken();
+    assert.equal(server.tokenRequests[0]?.body, 'grant_type=client_credentials&resource=a');
+  });
+
   test('sends oauthParams in their order, arrays as repeated fields', async (t) => {
     const server = await startServer(t);
     const oauthParams = { audience: 'https://api.example.com/', resource: ['a b', 'c&d'] };

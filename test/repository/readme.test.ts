@@ -198,7 +198,7 @@ test('the annotated configuration has every option with its default', () => {
     [...literal.matchAll(/(\w+): (\{\}|[^\s,{]+)/g)].map(([, name, value]) => [name!, value!]),
   );
   const source = read('src/config/config.ts');
-  const documented = ['ClientCredentials', 'RetryOptions', 'ClientOptions', 'NamedEnvironmentConfig'].flatMap(
+  const documented = ['ClientCredentials', 'RetryOptions', 'ClientOptions', 'KnownScopesConfig'].flatMap(
     (name) => {
       const body = new RegExp(`export interface ${name}\\b.*?\\{\n(.*?)^\\}`, 'ms').exec(source)![1]!;
       return [...body.matchAll(/\/\*\*(.*?)\*\/\s+readonly (\w+)\??:/gs)].map(

@@ -12,6 +12,7 @@ import {
   createClient,
   Environment,
   isExpired,
+  type KnownScopesConfig,
   type OAuthToken,
   type OauthScope,
   OauthScopeEnum,
@@ -75,6 +76,10 @@ createClient({ clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: '
 export const wrongConfig: ClientConfig = {
   clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: ['discovery:reed'] },
 };
+// PRINTS Type '"discovery:reed"' is not assignable to type 'OauthScope'. Did you mean '"discovery:read"'?
+export const wrongKnown: KnownScopesConfig = {
+  clientCredentialsAuthCredentials: { oauthClientId, oauthScopes: ['discovery:reed'] },
+};
 // THROWS Property 'Discoverywrite' does not exist on type
 export const unknownScope: OauthScope = OauthScopeEnum.Discoverywrite;
 
@@ -111,7 +116,7 @@ createClient({ clientCredentialsAuthCredentials: { oauthClientId, oauthScope: ['
 createClient({ clientCredentialsAuthCredentials: { oauthClientId }, timeout: '5' });
 // THROWS Type 'null' is not assignable to type
 createClient({ clientCredentialsAuthCredentials: { oauthClientId }, vZM2mToken: null });
-// THROWS Type 'number' is not assignable to type 'string | readonly string[]'
+// THROWS Type 'number' is not assignable to type 'string | readonly string[] | undefined'
 createClient({ clientCredentialsAuthCredentials: { oauthClientId, oauthParams: { max_age: 5 } } });
 // PRINTS Object literal may only specify known properties, and 'retries' does not exist in type 'RetryOptions'.
 createClient({ clientCredentialsAuthCredentials: { oauthClientId }, retry: { retries: 5 } });

@@ -6,6 +6,7 @@ import {
   type Client,
   type ClientAuthentication,
   type ClientConfig,
+  type ClientCredentials,
   type ClientEvent,
   type ClientOptions,
   type CustomEnvironment,
@@ -16,7 +17,7 @@ import {
   Environment,
   type Fetch,
   isExpired,
-  type NamedEnvironmentConfig,
+  type KnownScopesConfig,
   noClientAuthentication,
   OAuthProviderError,
   type OAuthToken,
@@ -26,7 +27,6 @@ import {
   type ProviderContext,
   reviveToken,
   revokeToken,
-  type VariablesConfig,
 } from 'thingspace-auth';
 import { createClient as createPageClient } from 'thingspace-auth/browser';
 import { discover } from 'thingspace-auth/discover';
@@ -74,6 +74,27 @@ createClient({
   environment: { tokenUrl: 'https://auth.example.com/token', apiOrigins: [] },
 });
 
+// Scopes and fields from variables need no cast there. A variable that is not set is an absent field.
+const fromVariables: ClientCredentials = {
+  oauthClientId: process.env['ID'] ?? '',
+  oauthScopes: process.env['SCOPES']?.split(' '),
+  oauthParams: { audience: process.env['AUDIENCE'], resource: ['a', anyScope] },
+};
+const server = { tokenUrl: anyScope, apiOrigins: anyScope.split(' ') };
+createClient({ clientCredentialsAuthCredentials: fromVariables, environment: server });
+createClient({
+  clientCredentialsAuthCredentials: { oauthClientId: 'a', oauthScopes: process.env['SCOPES']?.split(' ') },
+  environment: server,
+});
+createClient({
+  clientCredentialsAuthCredentials: {
+    oauthClientId: 'a',
+    oauthParams: { audience: process.env['AUDIENCE'] },
+  },
+});
+const separate = { clientCredentialsAuthCredentials: fromVariables, environment: server, timeout: 5 };
+createClient(separate);
+
 // An environment that is known only at run time takes known scopes.
 export function createFor(
   environment: Environment | CustomEnvironment,
@@ -91,11 +112,10 @@ export function createFor(
 // So does a configuration that is put together, handed on or narrowed.
 export async function createFrom<Given extends ClientConfig>(
   config: ClientConfig,
-  named: NamedEnvironmentConfig,
-  variables: VariablesConfig,
+  known: KnownScopesConfig,
   given: Given,
 ): Promise<readonly Client[]> {
-  const variable: ClientConfig = { ...named, environment: 'Staging' };
+  const variable: ClientConfig = { ...known, environment: 'Staging' };
   const satisfied = {
     clientCredentialsAuthCredentials: { oauthClientId: 'a', oauthScopes: ['read'] },
   } satisfies ClientConfig;
@@ -103,17 +123,17 @@ export async function createFrom<Given extends ClientConfig>(
   const parameter: Parameters<typeof createClient>[0] = config;
   const found = await discover('https://auth.example.com', { apiOrigins: [] });
   await revokeToken(parameter, reviveToken({}));
-  assertSame(variables, { clientCredentialsAuthCredentials: { oauthClientId: 'a' }, environment: 'Staging' });
+  assertSame(known, { clientCredentialsAuthCredentials: { oauthClientId: 'a' }, environment: 'Staging' });
   return [
-    ...[config, named, variables, custom, variable, satisfied, parameter, given].map(wrap),
-    ...[config, named, variables, custom].map(createClient),
-    createClient(variables),
+    ...[config, known, custom, variable, satisfied, parameter, given].map(wrap),
+    ...[config, known, custom].map(createClient),
+    createClient(known),
     createClient(given),
     createClient(parameter),
     createClient(satisfied),
-    createClient(named.timeout ? named : custom),
+    createClient(known.timeout ? known : custom),
     createClient({ ...config, ...options }),
-    createClient({ ...variables, environment: found }),
+    createClient({ ...known, environment: found }),
     createClient({ ...custom, environment: found }),
     typeof config.environment === 'object' ? createClient(config) : createClient(config),
   ];
@@ -138,12 +158,12 @@ const frozen = {
 createClient(frozen);
 createClient(configFromEnvironment());
 createClient(configFromEnvironment({ env: { THINGSPACE_CLIENT_ID: 'a' }, oauthClockSkew: 5 }));
-isTrue<Same<ReturnType<typeof configFromEnvironment>, VariablesConfig>>();
-isTrue<Same<ClientConfig, NamedEnvironmentConfig | CustomEnvironmentConfig | VariablesConfig>>();
-const { clientCredentialsAuthCredentials: fromVariables, ...others } = configFromEnvironment();
+isTrue<Same<ReturnType<typeof configFromEnvironment>, KnownScopesConfig>>();
+isTrue<Same<ClientConfig, KnownScopesConfig | CustomEnvironmentConfig>>();
+const { clientCredentialsAuthCredentials: fromEnvironment, ...others } = configFromEnvironment();
 createClient({
   ...others,
-  clientCredentialsAuthCredentials: { ...fromVariables, oauthTokenProvider: () => reviveToken({}) },
+  clientCredentialsAuthCredentials: { ...fromEnvironment, oauthTokenProvider: () => reviveToken({}) },
 });
 
 // Unions of literals.
@@ -244,6 +264,21 @@ function describeError(error: unknown): string {
   return String(error);
 }
 
+// After `instanceof`, the code tells the kinds apart.
+function describeKind(error: unknown): string {
+  if (!(error instanceof ApiError)) return String(error);
+  const known = error as AnyApiError;
+  switch (known.code) {
+    case 'oauth_error':
+      return known.error;
+    case 'network':
+    case 'timeout':
+      return known.code;
+    default:
+      return `${known.statusCode}`;
+  }
+}
+
 function narrow(error: AnyApiError): string {
   const code: ApiErrorCode = error.code;
   if (error.code === 'oauth_error') return error.error;
@@ -251,7 +286,7 @@ function narrow(error: AnyApiError): string {
   return code;
 }
 
-export { describeError, injected, likeFetch, narrow, nested, useTokens };
+export { describeError, describeKind, injected, likeFetch, narrow, nested, useTokens };
 
 // A page gets its tokens from a provider, for any environment.
 createPageClient({

@@ -22,11 +22,8 @@ import {
   Environment,
   type EventCode,
   type Fetch,
-  type GivenConfig,
-  type ImpossibleConfig,
   isExpired,
   type KnownScopesConfig,
-  type NamedEnvironmentConfig,
   noClientAuthentication,
   OAuthProviderError,
   type OAuthToken,
@@ -40,14 +37,10 @@ import {
   revokeToken,
   type SessionTokenSource,
   type TokenOptions,
-  type VariablesConfig,
 } from 'thingspace-auth';
 import {
   type BrowserConfig,
-  type CustomPageConfig,
   createClient as createPageClient,
-  type ImpossiblePageConfig,
-  type KnownScopesPageConfig,
   ApiError as PageApiError,
   type PageCredentials,
   Environment as PageEnvironment,
@@ -110,7 +103,7 @@ export const credentials: ClientCredentials<OauthScope> = {
   oauthClientSecret: 'invented-secret',
   oauthScopes: [OauthScopeEnum.Discoveryread],
 };
-export const named: NamedEnvironmentConfig = {
+export const named: KnownScopesConfig = {
   ...options,
   clientCredentialsAuthCredentials: credentials,
   environment: Environment.Production,
@@ -129,10 +122,7 @@ export const configs: readonly ClientConfig[] = [
   configFromEnvironment({ env: {} }),
   configFromEnvironment(),
 ];
-export const variables: VariablesConfig = configFromEnvironment({ env: {} });
-export const known: KnownScopesConfig = variables;
-export const given: readonly GivenConfig[] = [...configs, named, custom, known];
-export type NoConfig = Has<ImpossibleConfig, ClientOptions>;
+export const known: KnownScopesConfig = configFromEnvironment({ env: {} });
 export const authentications: readonly ClientAuthentication[] = [
   clientSecretBasic,
   clientSecretBasicRaw,
@@ -153,13 +143,12 @@ export const pageConfigs: readonly BrowserConfig[] = [
   {
     clientCredentialsAuthCredentials: pageCredentials,
     environment: PageEnvironment.Staging,
-  } satisfies KnownScopesPageConfig,
+  },
   {
     clientCredentialsAuthCredentials: { oauthClientId: 'invented-id' },
     environment,
-  } satisfies CustomPageConfig,
+  },
 ];
-export type NoPageConfig = Has<ImpossiblePageConfig, ClientOptions>;
 
 export async function callFromPage(config: BrowserConfig): Promise<boolean> {
   try {
