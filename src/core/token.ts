@@ -137,12 +137,12 @@ export function isTexts(value: unknown): value is string[] {
 }
 
 /**
- * The token type, which servers write in any case, Apigee as `BearerToken`; `undefined` for one that is not
- * known.
+ * The token type, which servers write in any case, Apigee as `BearerToken`, eBay as `Application Access
+ * Token`; `undefined` for one that is not known.
  */
 function asTokenType(value: unknown): string | undefined {
   const type = String(value);
-  if (/^bearer(token)?$/i.test(type)) return 'Bearer';
+  if (/^(bearer(token)?|application access token)$/i.test(type)) return 'Bearer';
   return /^dpop$/i.test(type) ? 'DPoP' : undefined;
 }
 

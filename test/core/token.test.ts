@@ -79,7 +79,16 @@ describe('a token response', () => {
     assert.equal(token.expiry, START + 3600);
   });
 
-  for (const type of [undefined, null, 'bearer', 'BEARER', 'Bearer', 'bEaReR', 'BearerToken']) {
+  for (const type of [
+    undefined,
+    null,
+    'bearer',
+    'BEARER',
+    'Bearer',
+    'bEaReR',
+    'BearerToken',
+    'Application Access Token',
+  ]) {
     test(`with token_type ${JSON.stringify(type)} is a Bearer token`, async (t) => {
       const token = await exchangeFor(t, { body: { access_token: 'a', token_type: type } });
       assert.equal(token.tokenType, 'Bearer');
