@@ -24,16 +24,19 @@ const GUIDE = [
   'examples/errors.md',
   'examples/slips.md',
 ];
+
+/** Its programs each have a server of their own, in servers.test.ts. */
+const SERVERS = 'examples/servers/README.md';
 const guide = GUIDE.map(read).join('\n');
 
 /**
  * Each block of code: its page, the marker before it, where there is one, and its language. One that shows a
  * mistake is plain JavaScript.
  */
-const snippets = GUIDE.flatMap((page) =>
+const snippets = [...GUIDE, SERVERS].flatMap((page) =>
   [...read(page).matchAll(/(?:<!-- (\S+) -->\n)?```(ts|js)\n(.*?)^```$/gms)].map(
     ([, marker, language, code = ''], index) => ({
-      name: `${basename(page, '.md').toLowerCase()}${index + 1}`,
+      name: `${page === SERVERS ? 'servers' : basename(page, '.md').toLowerCase()}${index + 1}`,
       page,
       marker,
       language,
@@ -106,6 +109,7 @@ test('the README has at most 1,300 words beside its code, shows code after five 
 test('the pages are in plain words: short sentences', () => {
   for (const page of [
     ...GUIDE,
+    SERVERS,
     'examples/README.md',
     'examples/migration/README.md',
     'CHANGELOG.md',
@@ -134,7 +138,7 @@ test('every snippet in TypeScript type-checks', () => {
   });
 });
 
-for (const { name, page, code } of snippets) {
+for (const { name, page, code } of snippets.filter((snippet) => snippet.page !== SERVERS)) {
   test(`${name} of ${page} runs and prints what it says: ${/^createClient.*|^const .*/m.exec(code)?.[0]}`, async (t) => {
     const mock = createMockServer({
       identifyClient: ({ headers, body }) =>
@@ -376,6 +380,7 @@ test('after a failure the next token request waits 1 s, doubling to 30 s', async
 
 const PAGES = [
   ...GUIDE,
+  SERVERS,
   'CHANGELOG.md',
   '.github/CONTRIBUTING.md',
   '.github/SECURITY.md',
