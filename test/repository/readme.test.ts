@@ -110,6 +110,7 @@ test('the pages are in plain words: short sentences', () => {
   for (const page of [
     ...GUIDE,
     SERVERS,
+    'examples/coming-from.md',
     'examples/README.md',
     'examples/migration/README.md',
     'CHANGELOG.md',
@@ -381,6 +382,7 @@ test('after a failure the next token request waits 1 s, doubling to 30 s', async
 const PAGES = [
   ...GUIDE,
   SERVERS,
+  'examples/coming-from.md',
   'CHANGELOG.md',
   '.github/CONTRIBUTING.md',
   '.github/SECURITY.md',

@@ -1,5 +1,6 @@
-// Preloaded into a recipe: every connection of `fetch`, to whatever host, goes to the plain HTTP server at
-// STAND_IN.
+// Preloaded into a recipe: every connection of `fetch` and of `node:https`, to whatever host, goes to the
+// plain HTTP server at STAND_IN.
+import https from 'node:https';
 import { connect } from 'node:net';
 import { Agent, setGlobalDispatcher } from 'undici';
 
@@ -13,3 +14,5 @@ setGlobalDispatcher(
     },
   }),
 );
+
+https.Agent.prototype.createConnection = () => connect(Number(port), hostname);

@@ -16,6 +16,7 @@ export const RECIPES = [
   'hono',
   'ky',
   'large-download',
+  'mcp-client',
   'mutual-tls',
   'openapi-fetch',
   'opentelemetry',

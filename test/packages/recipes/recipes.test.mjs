@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createMockServer } from 'thingspace-auth/testing';
+import { serveMcp } from './mcpServer.mjs';
 import { CREDENTIALS, run, runRecipe, startRecipe, startStandIn } from './programs.mjs';
 
 const seen = ({ requests }) =>
@@ -69,6 +70,21 @@ test('graphql-request asks with the token', async (t) => {
   assert.equal(stderr, '');
   assert.match(stdout, /regions: \[ \{ name: 'invented' \} \]/);
   assert.match(mock.requests[1].body, /\{ regions \{ name \} \}|regions/);
+});
+
+test('an MCP tool is called, and again with another token after a revocation', async (t) => {
+  const mock = createMockServer({ clients: { 'my-agent': 'invented-secret' }, sameToken: false });
+  const { answer, metadata } = serveMcp(mock);
+  mock.failNext('api', 401);
+
+  const { stdout, stderr } = await runRecipe('mcp-client', await startStandIn(t, answer));
+
+  assert.equal(stderr, '');
+  assert.match(stdout, /text: '42'/);
+  const tokens = mock.requests.filter(({ path }) => path.endsWith('/token'));
+  assert.equal(tokens.length, 2);
+  assert.equal(new URLSearchParams(tokens[0].body).get('resource'), 'https://mcp.example.com/mcp');
+  assert.deepEqual(metadata, []);
 });
 
 test('server-sent events arrive over two connections, each with a valid token', async (t) => {

@@ -31,6 +31,9 @@ const SERVING = { express: '/regions', hono: '/regions', 'graceful-shutdown': '/
 /** Those for another server, which also run below. */
 const FOR_OTHERS = ['graphql', 'server-sent-events'];
 
+/** They talk to servers of their own only, in `recipes.test.mjs`. */
+const WITH_OWN_SERVER = ['mcp-client'];
+
 /** It goes on, and waits for a signal. */
 const LASTING = 'changing-credentials';
 
@@ -51,7 +54,7 @@ function folderOf(t) {
 const programOf = (name) => join(HERE, '.build', `${name}.js`);
 
 test('each recipe that needs a library is run', () => {
-  const byName = [...Object.keys(PRINTED), ...Object.keys(SERVING), ...FOR_OTHERS];
+  const byName = [...Object.keys(PRINTED), ...Object.keys(SERVING), ...FOR_OTHERS, ...WITH_OWN_SERVER];
   const run = [...byName, LASTING, WITH_CERTIFICATES, WITH_COLLECTOR];
 
   assert.deepEqual(run.sort(), [...RECIPES].sort());
