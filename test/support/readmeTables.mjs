@@ -8,6 +8,7 @@ import {
   fleet,
   fleetInWords,
   limits,
+  mcp,
   situations,
   trouble,
 } from '../workshop/bench/tables.mjs';
@@ -22,6 +23,7 @@ export const pages = {
     counts,
     trouble,
     situations,
+    mcp,
     fleet,
     fleetInWords,
     costs,

@@ -9,6 +9,7 @@ import { quartiles, runChild, spread } from './children.mjs';
 import { day, FIRST_OUTAGE, secondOutage, situations, stampede } from './counted.mjs';
 import { fleet } from './fleet.mjs';
 import { goals } from './goals.mjs';
+import { mcp } from './mcp.mjs';
 import { processes } from './processes.mjs';
 import { BARE, BY_HAND, OURS, ROWS, THIRTY_LINES } from './rows.mjs';
 import { sizeOf, sizeOfClient } from './size.mjs';
@@ -40,6 +41,7 @@ const parts = {
       processes,
     ),
   fleet: () => fleet(),
+  mcp: () => mcp(),
   cost: () => byName(EVERYTHING, cost),
   throughput: () => withServer(throughput),
   coldStart: () => withServer(coldStart),
@@ -211,7 +213,7 @@ async function coldRatios(origin, rows, rounds) {
 }
 
 function versions() {
-  const names = EVERYTHING.flatMap(({ packages }) => packages);
+  const names = [...EVERYTHING.flatMap(({ packages }) => packages), '@modelcontextprotocol/sdk'];
   const versionOf = (name) =>
     JSON.parse(readFileSync(join(import.meta.dirname, 'node_modules', name, 'package.json'), 'utf8')).version;
   return { node: process.version, ...Object.fromEntries(names.map((name) => [name, versionOf(name)])) };

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { day, FIRST_OUTAGE, secondOutage, situations, stampede } from './counted.mjs';
 import { fleet } from './fleet.mjs';
 import { goals } from './goals.mjs';
+import { mcp } from './mcp.mjs';
 import { processes } from './processes.mjs';
 import { BY_HAND, OURS, THIRTY_LINES } from './rows.mjs';
 
@@ -67,6 +68,14 @@ test('makes one token request and one login for a fleet with a store, and shows 
       result[size],
       'run `npm run bench -- fleet` and commit what it writes',
     );
+});
+
+test('makes one token request for 20 tool calls of an MCP client, and shows the figures of the page', async () => {
+  const result = await mcp();
+
+  const { tokenRequests, metadataRequests, answered } = result[OURS.name];
+  assert.deepEqual([tokenRequests, metadataRequests, answered], [1, 0, 20]);
+  assert.deepEqual(written.mcp, result, 'run `npm run bench -- mcp` and commit what it writes');
 });
 
 test('would have seen the failures: what is written by hand has them', async () => {

@@ -102,6 +102,27 @@ export function situations() {
   return table(head, rows);
 }
 
+/** What an MCP client asks of its authorization server. */
+export function mcp() {
+  const { mcp: rows, versions } = results();
+  const head = [
+    'row',
+    'at the start: token requests; metadata requests',
+    'after the revocation: token requests; metadata requests',
+    'calls answered',
+  ];
+  const both = ({ tokenRequests, metadataRequests }) => `${tokenRequests}; ${metadataRequests}`;
+  return table(
+    head,
+    Object.entries(rows).map(([name, row]) => [
+      name === OURS.name ? name : `\`ClientCredentialsProvider\` of ${name} ${versions[name]}`,
+      both(row.start),
+      both(row),
+      row.answered,
+    ]),
+  );
+}
+
 /** What a fleet asks of the servers, and of its store. */
 export function fleet() {
   const { fleet: sizes } = results();
