@@ -137,11 +137,24 @@ export async function startApi(t, lookUp) {
   }
 }
 
+/** An API that takes the bearer tokens that `lookUp` knows, of which `drop` takes one away. */
+export async function startBearerApi(t, lookUp) {
+  const api = await listen(t);
+  const dropped = new Set();
+  api.drop = (accessToken) => dropped.add(accessToken);
+  api.handle = async ({ headers }, response) => {
+    const accessToken = headers.authorization?.replace('Bearer ', '');
+    const isValid = !dropped.has(accessToken) && (await lookUp(accessToken));
+    response.writeHead(isValid ? 200 : 401).end();
+  };
+  return api;
+}
+
 /**
  * A server that is closed with the test. `handle` is set later; `requests` are the forms and headers that
  * came.
  */
-async function listen(t) {
+export async function listen(t) {
   const server = { requests: [], handle: undefined };
   const http = createServer(async (request, response) => {
     const chunks = [];
