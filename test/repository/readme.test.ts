@@ -126,6 +126,23 @@ test('the pages are in plain words: short sentences', () => {
   }
 });
 
+/** The column of the site shows so many; wider lines would be cut. */
+const MAX_COLUMNS = 110;
+
+test('no line of code on a page is cut on the site', () => {
+  for (const page of [
+    ...GUIDE,
+    SERVERS,
+    'examples/README.md',
+    'examples/migration/README.md',
+    '.github/CONTRIBUTING.md',
+  ]) {
+    const blocks = [...read(page).matchAll(/^```.*?^```$/gms)];
+    for (const line of blocks.flatMap(([block]) => block.split('\n')))
+      assert.ok(line.length <= MAX_COLUMNS, `${page}: ${line.length} columns: ${line}`);
+  }
+});
+
 test('every snippet is JavaScript as well', async () => {
   for (const { code } of snippets) await transform(code, { loader: 'js' });
 });

@@ -173,6 +173,26 @@ export async function testInBrowser(name, launch) {
     assert.deepEqual(page.faults, []);
   });
 
+  test(`${name}: on a desk no line of code is cut, with the outline beside it or without`, async (t) => {
+    const page = await open(t, '');
+    const cut = [];
+    for (const path of readPages().keys()) {
+      await page.go(path);
+      for (const width of [1280, 1600]) {
+        await page.setWidth(width);
+        const beyondPx = await page.evaluate(() =>
+          Math.max(
+            0,
+            ...[...document.querySelectorAll('.vp-doc pre')].map((pre) => pre.scrollWidth - pre.clientWidth),
+          ),
+        );
+        if (beyondPx) cut.push(`${path} at ${width} px: ${beyondPx} px`);
+      }
+    }
+
+    assert.equal(cut.join('\n'), '');
+  });
+
   test(`${name}: in a block of code nothing lies on the code`, async (t) => {
     for (const width of [390, 1280]) {
       const page = await open(t, 'guide/get-started.html', width);

@@ -86,6 +86,13 @@ test('from the start page at most two clicks lead to what newcomers ask for', ()
   assert.ok(!near.has('recipes/nothing-here.html') && near.size < pages.size);
 });
 
+test('the start page has the two commands of a clone directly under the first program', () => {
+  const text = textOf(pages.get('index.html'));
+  const [, below] = text.split('await response.json());');
+
+  assert.match(below.trim(), /^In a clone, npm run demo/);
+});
+
 test('"Get started" leads to the first program, and to what is said of it below', () => {
   const [, address] = /href="([^"]*)"[^>]*>(?:<!--\[-->)?Get started</.exec(pages.get('index.html'));
   const text = textOf(pages.get(fileFor(address)));

@@ -21,7 +21,10 @@ export default {
     page === '404.md' ? [] : [['link', { rel: 'alternate', type: 'text/markdown', href: base + page }]],
   markdown: {
     anchor: { slugify: slugOf },
-    config: keepTablesInside,
+    config: (md) => {
+      keepTablesInside(md);
+      breakUrls(md);
+    },
     theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
   },
   themeConfig: {
@@ -49,6 +52,15 @@ function keepTablesInside(md) {
   md.renderer.rules.table_open = () =>
     '<div class="table" tabindex="0" role="group" aria-label="Table"><table>\n';
   md.renderer.rules.table_close = () => '</table></div>\n';
+}
+
+/** A URL may go on in the next line after each slash, so that it makes no table too wide. */
+function breakUrls(md) {
+  const { code_inline: render } = md.renderer.rules;
+  md.renderer.rules.code_inline = (tokens, index, ...others) => {
+    const html = render(tokens, index, ...others);
+    return tokens[index].content.includes('://') ? html.replace(/(?<=[^/:<])\/(?=[^/])/g, '/<wbr>') : html;
+  };
 }
 
 /**

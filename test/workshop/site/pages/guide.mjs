@@ -22,7 +22,8 @@ export function guidePages(read) {
 function firstPage(intro, { title, text }) {
   const [, fromProgram] = /^(```.*?)^(?:\[|<picture)/ms.exec(intro) ?? [];
   if (!fromProgram) throw new Error('README.md shows no program before its first section');
-  return createPage('Get started', `${fromProgram.trim()}\n\n## ${title}\n${text}`);
+  const page = createPage('Get started', `${fromProgram.trim()}\n\n## ${title}\n${text}`);
+  return { ...page, description: describe(text) };
 }
 
 function pageOfText(from, markdown) {

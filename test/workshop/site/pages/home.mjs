@@ -7,8 +7,8 @@ export function homePage(intro, read, firstPage) {
   if (sections.length !== 1) throw new Error('README.md does not begin with its title');
   const [{ title, text }] = sections;
   const { programs, paragraphs } = blocksOf(text);
-  const [lead, ...others] = paragraphs;
-  if (!programs.length || !lead) throw new Error('README.md shows no program before its first section');
+  const [lead, commands, ...others] = paragraphs;
+  if (!programs.length || !commands) throw new Error('README.md shows no program before its first section');
   const [headline, ...sentences] = lead.split(/(?<=\.)\s+/);
   return {
     path: '/',
@@ -35,6 +35,8 @@ ${sentences.join(' ')}
 <div class="home-code">
 
 ${programs.join('\n\n')}
+
+${commands}
 
 </div>
 </div>

@@ -4,6 +4,8 @@ import { commentOf, membersOf, signaturesOf, toMarkdown } from './docstrings.mjs
 import { describe } from './markdown.mjs';
 
 const LINE_LENGTH = 80;
+/** Between the parts of a type. */
+const SIGNS = { union: '|', intersection: '&' };
 const KINDS = {
   [ReflectionKind.Function]: 'function',
   [ReflectionKind.Interface]: 'interface',
@@ -147,7 +149,8 @@ function typeText(type) {
   const [signature] = type.declaration?.signatures ?? [];
   if (signature) return signatureText(signature, ' => ');
   const text = String(type);
-  return text.length > LINE_LENGTH && type.type === 'union' ? `\n  | ${type.types.join('\n  | ')}` : text;
+  const sign = SIGNS[type.type];
+  return sign && text.length > LINE_LENGTH ? type.types.map((part) => `\n  ${sign} ${part}`).join('') : text;
 }
 
 function signatureText({ parameters = [], type, typeParameters = [] }, arrow) {
