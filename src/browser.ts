@@ -25,7 +25,7 @@ export type {
   KnownScopesConfig,
   OAuthTokenProvider,
   ProviderContext,
-  SessionTokenSource,
+  Session,
 } from './config/config.ts';
 export { type CustomEnvironment, Environment } from './config/environments.ts';
 export { type OauthScope, OauthScopeEnum } from './config/scopes.ts';

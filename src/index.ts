@@ -23,7 +23,7 @@ export type {
   OAuthTokenProvider,
   ProviderContext,
   RetryOptions,
-  SessionTokenSource,
+  Session,
 } from './config/config.ts';
 export type { CustomEnvironment } from './config/environments.ts';
 export { Environment } from './config/environments.ts';

@@ -3,7 +3,7 @@
  * once.
  * @module
  */
-import type { SessionTokenSource } from '../config/config.ts';
+import type { AttachedSession } from '../config/attachment.ts';
 import { report } from '../core/events.ts';
 import type { OAuthToken } from '../core/token.ts';
 import { discard, type Fetch } from '../platform/fetch.ts';
@@ -20,7 +20,7 @@ type Kind = 'session' | 'token' | 'nonce';
 
 /** The credentials of one call. */
 interface Credentials {
-  readonly session: string | SessionTokenSource | undefined;
+  readonly session: string | AttachedSession | undefined;
   /** The token to send along; absent: it is looked for. */
   token: OAuthToken | undefined;
   /** The credentials that this call has replaced. */
@@ -38,7 +38,7 @@ export async function authorizedFetch(
   const { signal, options } = call;
   const { headers } = options;
   // The caller's own session token wins. An empty one means that none is sent.
-  const session = call.sessionToken ?? settings.sessionToken;
+  const session = call.sessionToken ?? state.sessionToken;
   const isConstant = typeof session !== 'object';
   if (isConstant && session && call.sessionToken === null) headers.set(SESSION_HEADER, session);
   const credentials: Credentials = {
@@ -77,8 +77,7 @@ async function obtainToken(
   { options, signal }: Call,
   session: Credentials['session'],
 ): Promise<OAuthToken> {
-  if (typeof session === 'object')
-    options.headers.set(SESSION_HEADER, await session.getSessionToken(state, signal));
+  if (typeof session === 'object') options.headers.set(SESSION_HEADER, await session.getSessionToken(signal));
   // The token comes after the session, since a login may take longer than a bearer lives.
   return validToken(state) ?? getToken(state, { signal });
 }
@@ -103,7 +102,7 @@ async function replaceSpent(
   const isWorthIt =
     kind === 'nonce' ||
     (kind === 'session'
-      ? (session as SessionTokenSource).giveUp(sessionToken, use)
+      ? (session as AttachedSession).giveUp(sessionToken, use)
       : rejectToken(state, token.accessToken, use));
   if (!isWorthIt || use !== 'call') return false;
   replaced.push(kind);

@@ -3,10 +3,14 @@
  * that a call is made of.
  * @module
  */
+
+import { sessions } from '../config/attachment.ts';
+import type { Session } from '../config/config.ts';
 import { assertUsable, type Settings } from '../config/settings.ts';
 import { type OAuthToken, reviveToken } from '../core/token.ts';
 import { createClientState } from '../token/clientState.ts';
 import { getToken } from '../token/getToken.ts';
+import { rejectToken } from '../token/rejectedToken.ts';
 import { authorizedFetch } from './authorizedFetch.ts';
 import type { Client } from './client.ts';
 import type { CallingState } from './send.ts';
@@ -17,7 +21,18 @@ export function connect(
   token: OAuthToken | undefined,
   strategy: Pick<CallingState, 'grant' | 'nextHop'>,
 ): Client {
-  const state = createClientState(settings, token, strategy);
+  const state: CallingState = createClientState(settings, token, strategy);
+  const { onEvent, waitUntil, fetch, sessionUrl, tokenUrl, sessionToken } = settings;
+  state.sessionToken =
+    sessions.get(sessionToken as Session)?.({
+      onEvent,
+      waitUntil,
+      fetch,
+      sessionUrl,
+      tokenUrl,
+      getToken: (options) => getToken(state, options),
+      rejectToken: (rejected) => rejectToken(state, rejected, 'call'),
+    }) ?? (sessionToken as string | undefined);
   return Object.freeze<Client>({
     fetchToken: (options) => getToken(state, { signal: options?.signal, isForced: true }),
     getToken: (options) => getToken(state, { signal: options?.signal }),

@@ -2,6 +2,8 @@
  * One sending of a call: its redirects, its proofs, its time limit.
  * @module
  */
+
+import type { AttachedSession } from '../config/attachment.ts';
 import type { Dpop, ProofRequest } from '../config/config.ts';
 import type { OAuthToken } from '../core/token.ts';
 import { assertResponse, discard, readBody, timeoutAdvice } from '../platform/fetch.ts';
@@ -14,6 +16,8 @@ import type { Hop, NextHop } from './redirects.ts';
 /** The state of a client that sends calls. */
 export interface CallingState extends ClientState {
   readonly nextHop: NextHop;
+  /** The M2M session of the client's calls. */
+  sessionToken?: string | AttachedSession | undefined;
 }
 
 /** The outcome of one sending. */

@@ -13,6 +13,8 @@ export interface SessionCall {
   /** That of the token endpoint. */
   readonly origin: string;
   readonly fetch: typeof fetch;
+  /** Whether one more login is to be allowed after a refusal. */
+  readonly isReset?: boolean;
 }
 
 /** Logs in where no session is held, at most once. Rejects as such a call would. */
@@ -22,6 +24,7 @@ export async function obtainSessionToken({
   session,
   origin,
   fetch,
+  isReset,
 }: SessionCall): Promise<string | undefined> {
   const callUrl = `${origin}/`;
   const client = createClient({
@@ -30,6 +33,7 @@ export async function obtainSessionToken({
     vZM2mToken: session,
     fetch: loginOnce(fetch, callUrl),
   });
+  if (isReset) await session.reset();
   await client.withToken(token).authorizedFetch(callUrl);
   return session.current();
 }

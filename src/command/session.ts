@@ -26,10 +26,11 @@ export async function printSession(order: SessionOrder, setting: Setting): Promi
   const { token, origin } = await obtainBearer(config, store);
   const call = { config, token, session, origin };
   if (order.isLogout) return endKeptSession(call, order);
-  if (order.isReset) await session.reset();
-  const sessionToken = await obtainSessionToken({ ...call, fetch }).catch((error: unknown) => {
-    throw adviseReset(error, setting);
-  });
+  const sessionToken = await obtainSessionToken({ ...call, fetch, isReset: order.isReset }).catch(
+    (error: unknown) => {
+      throw adviseReset(error, setting);
+    },
+  );
   if (order.isJson) printJson({ sessionToken });
   else print(`${sessionToken}\n`);
   for (const notice of noticesOfMock(sessionToken)) printAside(notice);

@@ -4,7 +4,6 @@
  * @module
  */
 import type { ClientEvent, Report } from '../core/events.ts';
-import type { RejectedUse } from '../core/rejections.ts';
 import type { OAuthToken } from '../core/token.ts';
 import type { Fetch } from '../platform/fetch.ts';
 import type { ClientAuthentication } from './clientAuthentication.ts';
@@ -119,7 +118,7 @@ export interface ClientOptions {
    *
    * @see https://thingspace.verizon.com/documentation/apis/connectivity-management/api-reference/start-connectivity-management-session.html
    */
-  readonly vZM2mToken?: string | SessionTokenSource | undefined;
+  readonly vZM2mToken?: string | Session | undefined;
   /**
    * How long one HTTP call may take until the answer's body has been read, in milliseconds. This holds for
    * token requests and for API calls. `0` means no limit for API calls, and 30 s for a token request. Default
@@ -190,31 +189,39 @@ interface ImpossibleConfig extends ClientOptions {
 }
 
 /**
- * The client that a session works for, as this file needs to know it. The session itself knows more about its
- * client.
+ * An M2M session, as `createSession` of `thingspace-auth/session` makes it. Frozen; each function works when
+ * destructured. A client takes no other object for a session.
  */
-export interface SessionClient {
-  /** The client's configuration, checked and complete. */
-  readonly settings: object;
-}
-
-/** A source of M2M session tokens: the object that `createSession` of `thingspace-auth/session` returns. */
-export interface SessionTokenSource {
+export interface Session {
   /**
-   * Gives the session token for one call: the one that is held, or a new one after a login. Rejects like
-   * `getToken`, or with the login's error.
+   * Ends the session at the server, and in the store for all processes that share it. This takes one request,
+   * and more only if a new token is needed; it takes none if this object holds no session. The next call logs
+   * in. If the logout fails, the session is forgotten here even so; at the server it ends after 20 minutes
+   * without use.
+   *
+   * Rejects with an `ApiError` (`session_failed`, or what a token request rejects with).
    */
-  getSessionToken(client: SessionClient, signal: AbortSignal | null | undefined): string | Promise<string>;
+  readonly logout: () => Promise<void>;
   /**
-   * Whether an answer says that the session has lapsed. The answer can still be read afterwards.
-   * Rejects if its body breaks off.
+   * Forgets the session, the refusal and the count of failed logins: here at once, and in the store when the
+   * promise is fulfilled. The next call then logs in with the same user name and password. Use it when an
+   * account has been unlocked. It is meant for a person: call it in one process, never from a handler. Each
+   * process that is restarted and calls it may send one more login. For other credentials, create another
+   * session.
+   *
+   * A login that is under way is not sent a second time: the next call and the promise wait for it, and its
+   * result counts. Sends nothing to ThingSpace. With a store, give the session to `createClient` first: the
+   * session endpoint of its environment says which record is meant.
+   *
+   * Rejects with an `ApiError` (`session_failed`) where the store fails or another login does not end, and
+   * with a `TypeError` where a session with a store has no client. If nobody waits for it, that does no harm.
    */
-  isLapse(response: Response): Promise<boolean>;
+  readonly reset: () => Promise<void>;
   /**
-   * Tells the session that a call with the session token `sent` found the session lapsed. `use` says what
-   * kind of call that was. Returns `true` if the next `getSessionToken` brings another token. Never throws.
+   * The session token that this object holds; `undefined` if there is none, or after 20 minutes without use.
+   * Reading it does not count as use, and touches no network.
    */
-  giveUp(sent: string, use: RejectedUse): boolean;
+  readonly current: () => string | undefined;
 }
 
 /** One request that a proof is made for. Without `accessToken` it goes to the authorization server. */

@@ -8,6 +8,7 @@ import type { ClientEvent } from '../core/events.ts';
 import { freezeRecord } from '../core/record.ts';
 import { asHeaderText, asText, isTexts, type OAuthToken, reviveToken } from '../core/token.ts';
 import { globalFetch, type Transport } from '../platform/fetch.ts';
+import { sessions } from './attachment.ts';
 import { type ClientAuthentication, clientSecretBasic } from './clientAuthentication.ts';
 import type {
   ClientCredentials,
@@ -16,7 +17,7 @@ import type {
   GivenConfig,
   OAuthTokenProvider,
   RetryOptions,
-  SessionTokenSource,
+  Session,
 } from './config.ts';
 import { type CustomEnvironment, ENVIRONMENTS, isBare } from './environments.ts';
 
@@ -35,7 +36,7 @@ export interface Settings extends Transport {
   readonly token: OAuthToken | undefined;
   readonly oauthTokenProvider?: OAuthTokenProvider | undefined;
   readonly oauthOnTokenUpdate?: ((token: OAuthToken) => unknown) | undefined;
-  readonly sessionToken: string | SessionTokenSource | undefined;
+  readonly sessionToken: string | Session | undefined;
   readonly tokenUrl: string;
   readonly apiOrigins: readonly string[];
   readonly revocationUrl?: string | undefined;
@@ -238,7 +239,7 @@ type OptionRules = Rules<
 export const OPTIONS: Omit<OptionRules, 'retry'> = {
   clientCredentialsAuthCredentials: [isObject, 'an object', null],
   vZM2mToken: [
-    (value) => asHeaderText(value) ?? isCallable(Object(value).getSessionToken),
+    (value) => asHeaderText(value) ?? sessions.has(value as object),
     'visible ASCII, or from createSession',
   ],
   timeout: [isAmount, AMOUNT, 0],

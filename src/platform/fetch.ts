@@ -47,7 +47,7 @@ export function timeoutAdvice(url: string): string {
  * `fetch` is missing or answers unlike the platform's.
  */
 export async function sendOnce(
-  { fetch }: Transport,
+  { fetch }: Pick<Transport, 'fetch'>,
   url: string,
   headers: Headers | Record<string, string>,
   body: string,

@@ -2,10 +2,10 @@
  * The state of one session object: whose session it is, what it believes, and what is under way.
  * @module
  */
+import type { SessionClient } from '../config/attachment.ts';
 import type { ApiError } from '../core/errors.ts';
 import type { Flight } from '../platform/flight.ts';
 import type { TokenStore } from '../stores/tokenStore.ts';
-import type { ClientState } from '../token/clientState.ts';
 import type { Failure } from '../token/outageGuard.ts';
 import type { Belief } from './belief.ts';
 import type { SessionRecord } from './record.ts';
@@ -39,13 +39,13 @@ export interface Account {
   /** The login under way. */
   flight?: SessionFlight | undefined;
   /** The client that used the session last, or, while a login is under way, the one that began it. */
-  client?: ClientState | undefined;
-  /** The session endpoint, the same for all clients. Empty before the first call. */
+  client?: SessionClient | undefined;
+  /** The session endpoint, the same for all clients. Empty before there is one. */
   url: string;
 }
 
 /** A session object that a client uses. */
-export type UsedAccount = Account & { client: ClientState };
+export type UsedAccount = Account & { client: SessionClient };
 
 /** A login under way, shared by all who wait. */
 export type SessionFlight = Flight<SessionOutcome>;

@@ -14,7 +14,7 @@
  * | refused | refused | alive: stands; else refused | refused | refused |
  * | unknown | stands | stands | its own count: failed n, since a reset at least 1; else stands | stands |
  * | not judged | stands | stands | its own count: what was before, since a reset free; else stands | stands |
- * | lapsed | – | free, void | – | – |
+ * | lapsed | – | free, told: the next count is written over it | – | – |
  * | logged out | – | free, untold | – | – |
  * | reset | free, void | free, void | under way: still waited for, void; else free, void; one failure remains of two or more | the same |
  * | written | told | told | told | told |
@@ -39,8 +39,8 @@ export interface Belief {
   /**
    * - `told`: the store holds this record.
    * - `untold`: the record is to be written over what the store holds.
-   * - `void`: what the store holds does not count here. A session is used beside it; else the next count is
-   *   written over it.
+   * - `void`: what the store holds does not count here. A session is used beside it; what a reset has left is
+   *   to be written over it.
    */
   readonly relation: 'told' | 'untold' | 'void';
   /**
@@ -112,9 +112,16 @@ export function liveSession(record: SessionRecord, nowMs: number): LiveRecord | 
   return record.token && nowMs - record.usedAtMs < IDLE_MS ? record : undefined;
 }
 
-/** Whether the record is to be written now. A refusal waits until another's login has ended. */
-export function isToWrite({ record, relation, over }: Belief, nowMs: number): boolean {
+/** Whether the record is to be written now. A refusal and a reset wait until another's login has ended. */
+export function isToWrite(belief: Belief, nowMs: number): boolean {
+  const { record, relation, over } = belief;
+  if (isReset(belief)) return !isUnderWay(record, nowMs);
   return relation === 'untold' && !(record.state === 'refused' && isUnderWay(over?.record, nowMs));
+}
+
+/** Whether there was a `reset()` that the store has not been told of. */
+export function isReset({ record, relation }: Belief): boolean {
+  return relation === 'void' && !record.token;
 }
 
 /** The store holds this. */
@@ -196,7 +203,7 @@ export function afterLogin(
 export function afterLapse(belief: Belief, sent: string, rejected: RejectedUse, nowMs: number): Belief {
   const { record, relation } = belief;
   if (!record.token || record.token !== sent) return belief;
-  if (isWorthReplacing(record, rejected)) return giveUp(belief, 'void', nowMs);
+  if (isWorthReplacing(record, rejected)) return giveUp(belief, 'told', nowMs);
   if (rejected !== 'replay' || !isWorthReplacing(record, 'call')) return belief;
   const again = { ...record, rejectedAgainAtMs: nowMs };
   return changeBelief(belief, relation === 'told' ? 'untold' : relation, again);

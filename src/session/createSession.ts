@@ -2,19 +2,19 @@
  * The session object: its options, and the functions that it consists of.
  * @module
  */
-import type { SessionTokenSource } from '../config/config.ts';
+
+import { type AttachedSession, type SessionClient, sessions } from '../config/attachment.ts';
+import type { Session } from '../config/config.ts';
 import { asText, type OAuthToken } from '../core/token.ts';
 import { requireMethods } from '../stores/storeFailure.ts';
 import type { TokenStore } from '../stores/tokenStore.ts';
-import type { ClientState } from '../token/clientState.ts';
-import { getToken } from '../token/getToken.ts';
 import type { Account, UsedAccount } from './account.ts';
 import { afterLapse, afterLogout, afterReset, FIRST_BELIEF, liveSession } from './belief.ts';
 import { requestFailed } from './failures.ts';
 import { isBearerFault } from './fate.ts';
 import { isLapse, saysLapsed } from './lapse.ts';
 import { postSession, replaceBearer } from './login.ts';
-import { obtainSession, useSession } from './obtain.ts';
+import { obtainSession, tellReset, useSession } from './obtain.ts';
 import { memoryStore, syncRecord, syncRecordBeside } from './storedRecord.ts';
 
 /** The account to log in to, and the store through which processes share the session. */
@@ -30,35 +30,6 @@ export interface SessionOptions {
    * live in this object only, and a restarted process starts anew.
    */
   readonly store?: TokenStore | undefined;
-}
-
-/** An M2M session. Frozen; each function works when destructured. */
-export interface Session extends SessionTokenSource {
-  /**
-   * Ends the session at the server, and in the store for all processes that share it. This takes one request,
-   * and more only if a new token is needed; it takes none if this object holds no session. The next call logs
-   * in. If the logout fails, the session is forgotten here even so; at the server it ends after 20 minutes
-   * without use.
-   *
-   * Rejects with an `ApiError` (`session_failed`, or what a token request rejects with).
-   */
-  readonly logout: () => Promise<void>;
-  /**
-   * Forgets the session, the refusal and the count of failed logins. The next call then logs in with the same
-   * user name and password. Use it when an account has been unlocked. It is meant for a person: call it in
-   * one process, never from a handler. Each process that is restarted and calls it may send one more login.
-   * For other credentials, create another session.
-   *
-   * A login that is under way is not sent a second time: the next call waits for it, and its result counts.
-   * In a shared store, the record that this object has seen last counts for nothing from its next call on,
-   * and what its login writes lets the others go on. Touches no network.
-   */
-  readonly reset: () => void;
-  /**
-   * The session token that this object holds; `undefined` if there is none, or after 20 minutes without use.
-   * Reading it does not count as use, and touches no network.
-   */
-  readonly current: () => string | undefined;
 }
 
 /**
@@ -91,24 +62,17 @@ export interface Session extends SessionTokenSource {
  */
 export function createSession(options: SessionOptions): Session {
   const account = createAccount(options);
-  return Object.freeze<Session>({
-    getSessionToken(client, signal) {
-      const used = attachClient(account, client as ClientState); // what createClient hands in
-      return useSession(used) ?? obtainSession(used, signal);
-    },
-    isLapse,
-    giveUp(sent, rejected) {
-      account.belief = afterLapse(account.belief, sent, rejected, Date.now());
-      if (account.belief.relation === 'untold' && hasClient(account)) syncRecordBeside(account);
-      return account.belief.record.token !== sent;
-    },
+  const session = Object.freeze<Session>({
     logout: () => logOut(account),
     reset() {
-      account.belief = afterReset(account.belief, Date.now(), account.id);
-      account.failure = undefined;
+      const told = reset(account);
+      told.catch(() => {});
+      return told;
     },
     current: () => liveSession(account.belief.record, Date.now())?.token,
   });
+  sessions.set(session, (client) => attachClient(account, client));
+  return session;
 }
 
 function createAccount(options: SessionOptions): Account {
@@ -138,22 +102,42 @@ function isWord(value: unknown): boolean {
 }
 
 /**
- * Takes note of the client that uses the session. All clients must have the same session endpoint: a session
- * token is a secret between its account and its server.
+ * Takes note of a client. All clients must have the same session endpoint: a session token is a secret
+ * between its account and its server.
  */
-function attachClient(account: Account, client: ClientState): UsedAccount {
-  if (hasClient(account) && account.client === client) return account;
-  const { tokenUrl, sessionUrl = '/api/m2m/v1/session' } = client.settings;
+function attachClient(account: Account, client: SessionClient): AttachedSession {
+  const { tokenUrl, sessionUrl = '/api/m2m/v1/session' } = client;
   // In its normal form: a record for each spelling would be a count for each.
   const url = new URL(sessionUrl, tokenUrl).href.replace(/\/+$/, '');
-  account.url ||= url;
-  if (account.url !== url) throw new TypeError('sessionUrl must be the same for all clients');
-  // A login under way keeps the client that began it.
-  return account.flight && hasClient(account) ? account : Object.assign(account, { client });
+  if ((account.url || url) !== url) throw new TypeError('sessionUrl must be the same for all clients');
+  account.url = url;
+  const used = Object.assign(account, { client: account.client ?? client });
+  return {
+    getSessionToken(signal) {
+      // A login under way keeps the client that began it.
+      if (!account.flight) used.client = client;
+      return useSession(used) ?? obtainSession(used, signal);
+    },
+    isLapse,
+    giveUp(sent, rejected) {
+      account.belief = afterLapse(account.belief, sent, rejected, Date.now());
+      if (account.belief.relation === 'untold') syncRecordBeside(used);
+      return account.belief.record.token !== sent;
+    },
+  };
 }
 
 function hasClient(account: Account): account is UsedAccount {
   return Boolean(account.client);
+}
+
+/** Forgets all at once, and tells the store. */
+async function reset(account: Account): Promise<void> {
+  account.belief = afterReset(account.belief, Date.now(), account.id);
+  account.failure = undefined;
+  if (hasClient(account)) return tellReset(account);
+  if (account.key !== 'alone')
+    throw new TypeError('reset() needs a client: give the session to createClient');
 }
 
 async function logOut(account: Account): Promise<void> {
@@ -162,7 +146,7 @@ async function logOut(account: Account): Promise<void> {
   account.belief = afterLogout(account.belief);
   const end = (bearer: OAuthToken) =>
     postSession(account, '/logout', bearer, '', { 'vz-m2m-token': session.token });
-  const bearer = await getToken(account.client);
+  const bearer = await account.client.getToken();
   await syncRecord(account);
   let reply = await end(bearer);
   const renewed = isBearerFault(reply) && (await replaceBearer(account, bearer));

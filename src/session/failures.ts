@@ -18,7 +18,7 @@ import type { SessionRecord } from './record.ts';
 export function sessionError(account: UsedAccount, what: string, fields?: Partial<ApiErrorFields>): ApiError {
   const error = new ApiError(`M2M session: ${what}`, { code: 'session_failed', ...fields });
   const type = error.code === 'session_refused' ? 'logins_stopped' : 'session_failed';
-  report(account.client.settings, { type, ...describeFailure(error) });
+  report(account.client, { type, ...describeFailure(error) });
   return error;
 }
 

@@ -10,9 +10,7 @@ import { isLately } from '../core/lately.ts';
 import type { OAuthToken } from '../core/token.ts';
 import { nameOf, sendOnce } from '../platform/fetch.ts';
 import { runWithin, sleep } from '../platform/waiting.ts';
-import { getToken } from '../token/getToken.ts';
 import { blockingFailure } from '../token/outageGuard.ts';
-import { rejectToken, renewToken } from '../token/rejectedToken.ts';
 import { endpointOf, type UsedAccount } from './account.ts';
 import {
   afterCount,
@@ -51,7 +49,7 @@ export async function logIn(account: UsedAccount, search: SessionSearch): Promis
   const { username, password, belief } = account;
   const last = blockingFailure(account.failure, 'exchange');
   if (last) throw last.error;
-  const bearer = await getToken(account.client);
+  const bearer = await account.client.getToken();
   // What was decided upon may have changed while the bearer was fetched.
   if (account.belief !== belief) return undefined;
   const login = await countLogin(account, search);
@@ -61,7 +59,7 @@ export async function logIn(account: UsedAccount, search: SessionSearch): Promis
   await conclude(account, login, fate);
   if (fate.token) {
     account.failure = undefined;
-    report(account.client.settings, { type: 'session_obtained' });
+    report(account.client, { type: 'session_obtained' });
     return fate.token;
   }
   if (fate.status) throw refusedLogin(account, login, fate.status);
@@ -81,12 +79,11 @@ export async function postSession(
   headers?: Readonly<Record<string, string>>,
 ): Promise<SessionReply> {
   const reply: SessionReply = {};
-  const { settings } = account.client;
   const url = endpointOf(account, path);
   const sent = { authorization: `Bearer ${accessToken}`, 'content-type': 'application/json', ...headers };
   // Whatever `timeout` says: where a login is cut short, nobody knows what became of it.
   await runWithin(nameOf(url), LOGIN_LIMIT_MS, undefined, (signal) =>
-    sendOnce(settings, url, sent, body, reply, signal),
+    sendOnce(account.client, url, sent, body, reply, signal),
   ).catch((cause: unknown) => {
     reply.cause = cause;
   });
@@ -96,10 +93,11 @@ export async function postSession(
 /** Gets another bearer in place of one that the gateway did not take. `undefined`: there is none. */
 export async function replaceBearer(
   { client }: UsedAccount,
-  bearer: OAuthToken,
+  { accessToken: rejected }: OAuthToken,
 ): Promise<OAuthToken | undefined> {
-  const isToRenew = rejectToken(client, bearer.accessToken, 'call');
-  return isToRenew ? renewToken(client, bearer).catch(() => undefined) : undefined;
+  if (!client.rejectToken(rejected)) return undefined;
+  const token = await client.getToken({ rejected }).catch(() => undefined);
+  return token?.accessToken === rejected ? undefined : token;
 }
 
 /** Counts a login. `undefined`: it must not be sent. */

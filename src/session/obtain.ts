@@ -8,7 +8,7 @@ import { isRequestBound } from '../platform/runtimes.ts';
 import { sleep, throwIfAborted } from '../platform/waiting.ts';
 import type { SessionFlight, SessionOutcome, UsedAccount } from './account.ts';
 import { deriveAccountKey } from './accountKey.ts';
-import { decide, liveSession, WRITE_USE_AFTER_MS } from './belief.ts';
+import { decide, isReset, liveSession, WRITE_USE_AFTER_MS } from './belief.ts';
 import { sessionError, storeFailed, verdictOn } from './failures.ts';
 import { LOOK_EVERY_MS, logIn, type SessionSearch } from './login.ts';
 import { syncRecord, syncRecordBeside } from './storedRecord.ts';
@@ -64,7 +64,7 @@ function beginFlight(account: UsedAccount): SessionFlight {
     )
     .finally(() => clearInterval(pulse));
   const flight: SessionFlight = { outcome, aliveAtMs: Date.now() };
-  return startFlight(account, flight, account.client.settings);
+  return startFlight(account, flight, account.client);
 }
 
 /** Gets a session from the store or by one login, but sends none while another login is under way. */
@@ -73,12 +73,35 @@ async function findOrLogIn(account: UsedAccount): Promise<string> {
   // session, too, and that must find this login under way.
   await undefined;
   const search: SessionSearch = { startedAtMs: Date.now() };
-  account.id ||= `${crypto.getRandomValues(new Uint32Array(4))}`;
-  account.key ||= await deriveAccountKey(account);
+  await nameAccount(account);
   for (;;) {
     const token = await step(account, search);
     if (token) return token;
   }
+}
+
+/** Tells the store of a reset, once no login is under way any more. */
+export async function tellReset(account: UsedAccount): Promise<void> {
+  const startedAtMs = Date.now();
+  await nameAccount(account);
+  for (;;) {
+    account.storeFailure = undefined;
+    await syncRecord(account);
+    if (account.storeFailure) throw storeFailed(account);
+    if (!isReset(account.belief)) return;
+    assertPatience(account, startedAtMs);
+    await sleep(LOOK_EVERY_MS);
+  }
+}
+
+async function nameAccount(account: UsedAccount): Promise<void> {
+  account.id ||= `${crypto.getRandomValues(new Uint32Array(4))}`;
+  account.key ||= await deriveAccountKey(account);
+}
+
+function assertPatience(account: UsedAccount, startedAtMs: number): void {
+  if (Date.now() - startedAtMs < WAIT_FOR_OTHERS_MS) return;
+  throw sessionError(account, 'another login is under way; try again later');
 }
 
 /**
@@ -100,9 +123,7 @@ async function step(account: UsedAccount, search: SessionSearch): Promise<string
   if (decision === 'login') return logIn(account, search);
   if (decision !== 'wait') throw verdictOn(account, belief.record);
   search.countingSinceMs = undefined;
-  if (Date.now() - search.startedAtMs >= WAIT_FOR_OTHERS_MS) {
-    throw sessionError(account, 'another login is under way; try again later');
-  }
+  assertPatience(account, search.startedAtMs);
   await sleep(LOOK_EVERY_MS);
   return undefined;
 }

@@ -2,8 +2,9 @@
  * A session from environment variables.
  * @module
  */
+import type { Session } from '../config/config.ts';
 import type { TokenStore } from '../stores/tokenStore.ts';
-import { createSession, type Session } from './createSession.ts';
+import { createSession } from './createSession.ts';
 
 /** The store and the variables for {@link sessionFromEnvironment}. */
 export interface EnvironmentSessionOptions {

@@ -32,7 +32,7 @@ export function memoryStore(): SessionStore {
 
 /** Looks at the record beside a call, which does not wait for it. */
 export function syncRecordBeside(account: UsedAccount): void {
-  void callHook(account.client.settings.waitUntil, syncRecord(account));
+  void callHook(account.client.waitUntil, syncRecord(account));
 }
 
 /** Looks at the record. `false`: the store cannot be read. */
@@ -98,5 +98,5 @@ async function askStore<T>(
 }
 
 function reportStoreFailure({ client }: UsedAccount, operation: keyof SessionStore, reason: string): void {
-  report(client.settings, { type: 'store_failed', operation, reason });
+  report(client, { type: 'store_failed', operation, reason });
 }

@@ -14,6 +14,7 @@ import {
   type OAuthToken,
 } from 'thingspace-auth';
 import { createDpop } from 'thingspace-auth/dpop';
+import { createSession } from 'thingspace-auth/session';
 import { Agent, type Dispatcher, H2CClient, interceptors, fetch as undiciFetch } from 'undici';
 import { BODIES, requestOf, STREAMS, withoutBoundary } from '../support/bodies.ts';
 import {
@@ -1065,12 +1066,8 @@ describe('a call that has to wait', () => {
   }
 
   test('for a session, or for a proof, does so, too', async (t) => {
-    const server = await startServer(t);
-    const vZM2mToken = {
-      getSessionToken: async () => 'invented-session',
-      isLapse: async () => false,
-      giveUp: () => false,
-    };
+    const server = await startServer(t, { api: () => ({ body: { sessionToken: 'invented-session' } }) });
+    const vZM2mToken = createSession({ username: 'invented-user', password: 'invented-password' });
     const waiting = { ...server.config({}, { oauthToken: HELD }) };
     for (const option of [{ vZM2mToken }, { dpop: createDpop() }]) {
       const { authorizedFetch, getToken } = createClient({ ...waiting, ...option });

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createClient, type Fetch, type OAuthToken } from 'thingspace-auth';
+import { createSession } from 'thingspace-auth/session';
 import { Agent, Request as UndiciRequest, fetch as undiciFetch } from 'undici';
 import { type Received, startServer, type TestServer } from '../support/server.ts';
 
@@ -16,11 +17,7 @@ test('refuses an origin outside before any token is asked for', async (t) => {
   const { port } = new URL(server.origin);
   let asked = 0;
   const oauthTokenProvider = () => Promise.reject(new Error(`asked ${++asked} times`));
-  const vZM2mToken = {
-    getSessionToken: () => `session ${++asked}`,
-    isLapse: async () => false,
-    giveUp: () => false,
-  };
+  const vZM2mToken = createSession({ username: 'invented-user', password: 'invented-password' });
   const fetch = () => Promise.reject(new Error(`sent ${++asked} times`));
   const { authorizedFetch } = createClient(server.config({ fetch, vZM2mToken }, { oauthTokenProvider }));
 

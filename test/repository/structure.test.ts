@@ -118,7 +118,7 @@ describe('the sources', async () => {
     );
   });
 
-  test('keep no state at module level, but listeners under the caller’s own signals', () => {
+  test('keep no state at module level, but what belongs to an object of the caller’s', () => {
     const found: string[] = [];
     for (const [name, { text }] of files) {
       for (const [line, constant] of text.matchAll(/^(?:export )?(?:let|var|const) (\w+).*$/gm)) {
@@ -132,7 +132,7 @@ describe('the sources', async () => {
           found.push(`${name}: ${constant}`);
       }
     }
-    assert.deepEqual(found, ['platform/waiting: followed']);
+    assert.deepEqual(found, ['config/attachment: sessions', 'platform/waiting: followed']);
   });
 
   test('ask for the clock, randomness and timers at call time only', () => {

@@ -132,10 +132,18 @@ test('refuses a client with another session endpoint before anything is sent the
   const session = server.account();
   await server.client(session).authorizedFetch(server.origin + DEVICES_PATH);
 
-  const stray = other.client(session).authorizedFetch(other.origin + DEVICES_PATH);
+  assert.throws(() => other.client(session), { name: 'TypeError', message: /sessionUrl/ });
 
-  await assert.rejects(stray, { name: 'TypeError', message: /sessionUrl/ });
   assert.equal(other.logins.length + other.calls.length, 0);
+});
+
+test('takes no object for a session that createSession has not made', async (t) => {
+  const server = await startSessionServer(t);
+  const session = server.account();
+  const getSessionToken = () => assert.fail('was handed a client');
+
+  for (const junk of [{ ...session }, { getSessionToken, isLapse: getSessionToken }, getSessionToken, 1, ''])
+    assert.throws(() => server.client(junk as never), { name: 'TypeError', message: /createSession/ });
 });
 
 test('keeps a constant session token as it is', async (t) => {

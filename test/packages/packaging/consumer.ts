@@ -35,7 +35,6 @@ import {
   type RetryOptions,
   reviveToken,
   revokeToken,
-  type SessionTokenSource,
   type TokenOptions,
 } from 'thingspace-auth';
 import {
@@ -204,7 +203,6 @@ export const session: Session = createSession({
   username: 'invented',
   password: 'invented',
 } satisfies SessionOptions);
-export const source: SessionTokenSource = session;
 export const logout = async (): Promise<string | undefined> =>
   session.logout().then(session.reset).then(session.current);
 
