@@ -7,7 +7,6 @@ import type { AttachedSession } from '../config/attachment.ts';
 import type { Dpop, ProofRequest } from '../config/config.ts';
 import type { OAuthToken } from '../core/token.ts';
 import { assertResponse, discard, readBody, timeoutAdvice } from '../platform/fetch.ts';
-import { isRequestBound } from '../platform/runtimes.ts';
 import { abortReasonOf, type Limit, startLimit } from '../platform/waiting.ts';
 import type { ClientState } from '../token/clientState.ts';
 import { type Call, isSafe, nameSession } from './call.ts';
@@ -55,7 +54,8 @@ export async function send(
     // Platforms reject with errors of their own instead of the signal's reason.
     throw signal?.aborted ? abortReasonOf(signal) : error;
   } finally {
-    if (isForCaller && response?.body) endWithBody(state, limit, response.body);
+    // The limit lasts until the body has been read.
+    if (isForCaller && response?.body) limit?.endWith(response.body);
     else limit?.end();
     // As `fetch` does, this lets go of an answer that nobody will get.
     if (!isForCaller) discard(response?.body);
@@ -119,18 +119,4 @@ function keepClone(call: Call): void {
 async function readClone(clone: Request, signal: AbortSignal | null | undefined): Promise<Blob> {
   // Firefox has no `body`, and no `Request` there has a body without an end.
   return (clone.body && (await readBody(clone.body, Infinity, signal))) ?? clone.blob();
-}
-
-/**
- * The limit lasts until the body has been read, and nobody tells when that is. But when nobody holds the body
- * any more, the limit is no longer needed.
- */
-function endWithBody(state: ClientState, limit: Limit | undefined, body: ReadableStream): void {
-  if (!limit) return;
-  limit.unref();
-  // workerd of 2023 has none.
-  if (typeof FinalizationRegistry !== 'function') return;
-  state.openBodies ??= new FinalizationRegistry((end) => end());
-  // Outside of a request workerd allows no `clearTimeout`. Its timers end with their request.
-  state.openBodies.register(body, isRequestBound() ? limit.unfollow : limit.end);
 }

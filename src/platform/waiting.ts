@@ -4,7 +4,7 @@
  * @module
  */
 import { ApiError } from '../core/errors.ts';
-import { unrefTimer } from './runtimes.ts';
+import { isRequestBound, unrefTimer } from './runtimes.ts';
 
 /** A time limit on work that takes a signal. */
 export interface Limit {
@@ -12,12 +12,10 @@ export interface Limit {
   readonly signal: AbortSignal;
   /** Lets it stand still. Returns a function that lets the rest of it run. */
   readonly pause: () => () => void;
-  /** Lets go of the caller's signal. */
-  readonly unfollow: () => void;
   /** Ends the limit, so that nothing of it is left. */
   readonly end: () => void;
-  /** Lets the limit run on without keeping the process alive. */
-  readonly unref: () => void;
+  /** Lets the limit run on for as long as anybody holds `body`, but without keeping the process alive. */
+  readonly endWith: (body: object) => void;
 }
 
 /**
@@ -34,6 +32,10 @@ export function startLimit(what: string, limitMs: number, signal: AbortSignal | 
   };
   const endMs = Date.now() + limitMs;
   let timer = startTimer(expire, limitMs);
+  const end = () => {
+    clearTimeout(timer);
+    unfollow();
+  };
   return {
     signal: controller.signal,
     pause: () => {
@@ -43,13 +45,27 @@ export function startLimit(what: string, limitMs: number, signal: AbortSignal | 
         timer = startTimer(expire, restMs);
       };
     },
-    unfollow,
-    end: () => {
-      clearTimeout(timer);
-      unfollow();
+    end,
+    endWith: (body) => {
+      unrefTimer(timer);
+      // Outside of a request workerd allows no `clearTimeout`. Its timers end with their request.
+      whenDropped(body, isRequestBound() ? unfollow : end);
     },
-    unref: () => unrefTimer(timer),
   };
+}
+
+/**
+ * The bodies that limits last for. One registry serves all clients, since one that belonged to a client would
+ * be gone with it, and would end none of its limits. It is made on first use.
+ */
+let openBodies: FinalizationRegistry<() => void> | undefined;
+
+/** Calls `end` when nobody holds the body any more: nobody tells when one has been read. */
+function whenDropped(body: object, end: () => void): void {
+  // workerd of 2023 has none.
+  if (typeof FinalizationRegistry !== 'function') return;
+  openBodies ??= new FinalizationRegistry((endLimit) => endLimit());
+  openBodies.register(body, end);
 }
 
 /**

@@ -21,11 +21,6 @@ export interface ClientState {
   flight?: Renewal | undefined;
   /** The last failure, until a success. */
   failure?: Failure | undefined;
-  /**
-   * Ends the time limit of a call when nobody holds the answer's body any more. Absent until it is first
-   * needed.
-   */
-  openBodies?: FinalizationRegistry<() => void>;
 }
 
 /** A renewal under way. */

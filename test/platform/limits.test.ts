@@ -5,7 +5,14 @@ import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { ApiError, type ClientAuthentication, createClient, type Fetch, revokeToken } from 'thingspace-auth';
+import {
+  ApiError,
+  type Client,
+  type ClientAuthentication,
+  createClient,
+  type Fetch,
+  revokeToken,
+} from 'thingspace-auth';
 import {
   fakeClock,
   hold,
@@ -129,6 +136,28 @@ describe('the time limit of an API call', () => {
     await client.getToken();
     assert.equal(await client.authorizedFetch(`${server.origin}/x`).then(({ status }) => status), 200);
     assert.deepEqual(clock.pendingMs(), [5_000]);
+
+    await clock.until(() => {
+      collectGarbage();
+      return !clock.pendingMs().length;
+    });
+  });
+
+  test('is let go of, too, when the client of the call has gone with it', async (t) => {
+    const clock = fakeClock(t);
+    const server = await startServer(t);
+    const config = server.config({ timeout: 5_000 });
+    const first = createClient(config);
+    const token = await first.getToken();
+    const makeCall = async (client: Client) => {
+      const { body } = await client.authorizedFetch(`${server.origin}/x`);
+      await body?.cancel();
+    };
+    for (let calls = 0; calls < 20; calls++) {
+      await makeCall(first.withToken(token));
+      await makeCall(createClient(server.config({ timeout: 5_000 }, { oauthToken: token })));
+    }
+    assert.equal(clock.pendingMs().length, 40);
 
     await clock.until(() => {
       collectGarbage();

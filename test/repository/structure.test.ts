@@ -132,7 +132,12 @@ describe('the sources', async () => {
           found.push(`${name}: ${constant}`);
       }
     }
-    assert.deepEqual(found, ['config/attachment: sessions', 'platform/waiting: followed']);
+    // Each belongs to a session, a body or a signal.
+    assert.deepEqual(found, [
+      'config/attachment: sessions',
+      'platform/waiting: openBodies',
+      'platform/waiting: followed',
+    ]);
   });
 
   test('ask for the clock, randomness and timers at call time only', () => {
