@@ -134,6 +134,7 @@ test('no line of code on a page is cut on the site', () => {
     ...GUIDE,
     SERVERS,
     'examples/README.md',
+    'examples/coming-from.md',
     'examples/migration/README.md',
     '.github/CONTRIBUTING.md',
   ]) {
