@@ -115,6 +115,7 @@ const WITHOUT_ACCOUNT: Readonly<Record<string, RegExp>> = {
   'complete-example': REGIONS,
   'console-events': /token_obtained source=exchange .*\n200\n$/,
   'error-handling': /mock-region-1/,
+  etx: /^200 /,
   'm2m-devices': /^mock-1\n$/,
   'sdk-errors': /mock-region-1/,
 };
@@ -251,6 +252,70 @@ test('m2m-devices logs in, lists the devices and logs out, and stops at a refuse
     seen(restarted.mock).filter((each) => each.includes('login')),
     [],
   );
+});
+
+test('etx sends its session as SessionToken, and under no other name', async (t) => {
+  const mock = createMockServer();
+  const account = { THINGSPACE_USERNAME: 'invented-user', THINGSPACE_PASSWORD: 'invented-password' };
+
+  const { stdout } = await runProgram(copyOf(t, 'etx'), await startStandIn(t, mock), {
+    ...CREDENTIALS,
+    ...account,
+  });
+
+  assert.match(stdout, /^200 /);
+  const { headers } = mock.requests.find(({ path }) => path.endsWith('/geofence/ids'))!;
+  assert.ok(headers['sessiontoken']);
+  assert.equal(headers['vz-m2m-token'], undefined);
+});
+
+test('callbacks registers with its password, and takes results from nobody without it', async (t) => {
+  const { register, answerCallback } = await import(join(examples, 'callbacks.js'));
+  Object.assign(process.env, { CALLBACK_USERNAME: 'invented-user', CALLBACK_PASSWORD: 'invented-password' });
+  t.after(() => {
+    delete process.env['CALLBACK_USERNAME'];
+    delete process.env['CALLBACK_PASSWORD'];
+  });
+  const own = { username: 'invented-user', password: 'invented-password' };
+  const sent: Request[] = [];
+  await register(
+    async (...call: ConstructorParameters<typeof Request>) => {
+      sent.push(new Request(...call));
+      return Response.json({});
+    },
+    '0000123456-00001',
+    'https://me.example.com/callbacks',
+  );
+  assert.match(sent[0]!.url, /\/m2m\/v1\/callbacks\/0000123456-00001$/);
+  assert.deepEqual(await sent[0]!.json(), {
+    name: 'CarrierService',
+    url: 'https://me.example.com/callbacks',
+    ...own,
+  });
+
+  const results: unknown[] = [];
+  const answer = async (body: string): Promise<number> => {
+    const request = new Request('https://me.example.com/callbacks', { method: 'POST', body });
+    return (await answerCallback(request, (...result: unknown[]) => results.push(result))).status;
+  };
+  const result = { requestId: 'invented-id', status: 'Success' };
+  for (const wrong of [
+    {},
+    { password: 'wrong' },
+    { username: 'wrong' },
+    { password: undefined },
+    { username: 1 },
+  ]) {
+    const credentials = Object.keys(wrong).length ? { ...own, ...wrong } : {};
+    assert.equal(await answer(JSON.stringify({ ...result, ...credentials })), 401);
+  }
+  assert.equal(await answer('no JSON'), 401);
+  assert.equal(await answer('null'), 401);
+  assert.equal(await answer(JSON.stringify(own)), 400);
+  assert.deepEqual(results, []);
+
+  assert.equal(await answer(JSON.stringify({ ...result, ...own })), 204);
+  assert.deepEqual(results, [['invented-id', { status: 'Success' }]]);
 });
 
 /** In a folder of its own inside of the package, where it finds the package. */
