@@ -1,30 +1,27 @@
-// A secret that changes while the program runs: make another client, and let it start from the token that
-// still serves. Calls under way end with the old one. Here a signal says that the secret is new: kill -HUP.
-import { readFileSync } from 'node:fs';
-import { configFromEnvironment, createClient, type OAuthToken } from 'thingspace-auth';
+// A secret that rotates while the program runs, here in an AWS Lambda function: it is read from Secrets Manager
+// for each token request, and so a new one serves from the next on. Client and token stay as they are.
+//   npm install thingspace-auth @aws-sdk/client-secrets-manager
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { ApiError, clientSecretBasic, configFromEnvironment, createClient } from 'thingspace-auth';
 
-let token: OAuthToken | undefined;
+const manager = new SecretsManagerClient();
 
-function connect() {
-  const config = configFromEnvironment({
-    oauthClientSecret: readFileSync('secret.txt', 'utf8').trim(),
-    oauthToken: token,
-    oauthOnTokenUpdate: (latest) => (token = latest),
-  });
-  return createClient(config);
+async function readSecret(): Promise<string> {
+  const command = new GetSecretValueCommand({ SecretId: process.env.SECRET_ID });
+  const { SecretString } = await manager.send(command);
+  if (!SecretString) throw new ApiError('Secrets Manager has no secret', { code: 'no_credentials' });
+  return SecretString;
 }
 
-let client = connect();
+// In place of THINGSPACE_CLIENT_SECRET; any other method can be wrapped in the same way.
+const { authorizedFetch } = createClient(
+  configFromEnvironment({
+    clientAuthentication: async (request) =>
+      clientSecretBasic({ ...request, clientSecret: await readSecret() }),
+  }),
+);
 
-// Everybody uses the current client.
-async function countRegions(): Promise<void> {
-  const response = await client.authorizedFetch('https://5gedge.verizon.com/api/mec/eds/regions');
-  console.log('regions:', ((await response.json()) as { regions: unknown[] }).regions.length);
+export async function handler(): Promise<{ statusCode: number; body: string }> {
+  const response = await authorizedFetch('https://5gedge.verizon.com/api/mec/eds/regions');
+  return { statusCode: response.status, body: await response.text() };
 }
-
-process.on('SIGHUP', () => {
-  client = connect();
-  void countRegions();
-});
-setInterval(countRegions, 60_000);
-await countRegions();

@@ -396,6 +396,33 @@ test('console-events prints each event on a line', async (t) => {
   assert.match(stdout, /\[thingspace-auth\] token_obtained source=exchange .*attempts=2\n200/);
 });
 
+test('several-audiences gets a token for each API, and the next run takes both from the store', async (t) => {
+  const mock = createMockServer({
+    identifyClient: ({ body }) => new URLSearchParams(body).get('audience') ?? undefined,
+  });
+  const standIn = await startStandIn(t, mock);
+  const copy = copyOf(t, 'several-audiences');
+  const start = () => runProgram(copy, standIn, { CLIENT_SECRET: 'invented-secret' });
+
+  const first = await start();
+  const forms = mock.requests.filter(({ path }) => path.endsWith('/token')).map(({ body }) => body);
+  const bearers = mock.requests.map(({ headers }) => headers['authorization']);
+  const second = await start();
+
+  assert.equal(first.stdout, 'https://orders.example.com/open 200\nhttps://stock.example.com/items 200\n');
+  assert.deepEqual(second, first);
+  assert.deepEqual(
+    forms.map((form) => new URLSearchParams(form).get('audience')),
+    ['https://orders.example.com', 'https://stock.example.com'],
+  );
+  const [, ofOrders, , ofStock] = bearers;
+  assert.notEqual(ofOrders, ofStock);
+  assert.deepEqual(
+    mock.requests.slice(4).map(({ path, headers }) => `${path} ${headers['authorization']}`),
+    [`/open ${ofOrders}`, `/items ${ofStock}`],
+  );
+});
+
 test('private-key-jwt signs with the key of its file, which the server verifies', async (t) => {
   const { privatePem, publicPem } = keysFor('ES256');
   const runWith = async (pem: string): Promise<Outcome & { mock: Mock }> => {

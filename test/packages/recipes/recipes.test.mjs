@@ -157,29 +157,67 @@ for (const [what, rejected, expected] of [
   });
 }
 
-test('changed credentials take over at a signal, and the token goes on', async (t) => {
-  const clients = { 'invented-key': 'first secret' };
-  const mock = createMockServer({ clients });
-  const folder = folderOf(t);
-  writeFileSync(join(folder, 'secret.txt'), 'first secret');
-  const { child, printed } = await startRecipe(
-    t,
-    'changing-credentials',
-    await startStandIn(t, mock.fetch),
-    folder,
-  );
-  assert.equal(printed, 'regions: 1\n');
+/** Calls the handler of a Lambda function three times, and prints each answer's status. */
+const THREE_TIMES = `import { handler } from './changing-credentials.js';
+for (let call = 0; call < 3; call++) console.log((await handler()).statusCode);`;
+const AWS = {
+  AWS_REGION: 'eu-central-1',
+  AWS_ACCESS_KEY_ID: 'invented',
+  AWS_SECRET_ACCESS_KEY: 'invented',
+  SECRET_ID: 'invented/thingspace',
+};
 
-  clients['invented-key'] = 'second secret';
-  writeFileSync(join(folder, 'secret.txt'), 'second secret');
-  child.kill('SIGHUP');
-  await once(child.stdout, 'data');
-  assert.deepEqual(seen(mock), ['POST token 200', 'GET regions 200', 'GET regions 200']);
+test('a rotated secret of Secrets Manager serves the next token request, with the same client', async (t) => {
+  const clients = { 'invented-key': 'first-secret' };
+  const mock = createMockServer({ clients, sameToken: false });
+  let reads = 0;
+  const answer = async (request) => {
+    if (request.url.includes('secretsmanager')) {
+      assert.equal((await request.json()).SecretId, AWS.SECRET_ID);
+      reads++;
+      return Response.json({ SecretString: clients['invented-key'] });
+    }
+    const response = await mock.fetch(request);
+    // The secret is rotated behind the second call; the token serves until then.
+    if (seen(mock).join().endsWith('GET regions 200,GET regions 200')) {
+      clients['invented-key'] = 'second-secret';
+      mock.revokeAll();
+    }
+    return response;
+  };
 
-  mock.revokeAll();
-  child.kill('SIGHUP');
-  assert.deepEqual(await once(child.stdout, 'data'), ['regions: 1\n']);
-  assert.deepEqual(seen(mock).slice(3), ['GET regions 401', 'POST token 200', 'GET regions 200']);
+  const { THINGSPACE_CLIENT_ID } = CREDENTIALS;
+  // The AWS SDK warns of the older Node here.
+  const flags = ['--no-warnings', '--input-type=module', '-e', THREE_TIMES];
+  const { stdout, stderr } = await run(process.execPath, flags, {
+    ...AWS,
+    ...(await startStandIn(t, answer)),
+    THINGSPACE_CLIENT_ID,
+  });
+
+  assert.deepEqual([stdout, stderr], ['200\n200\n200\n', '']);
+  assert.equal(reads, 2);
+  assert.deepEqual(seen(mock), [
+    'POST token 200',
+    'GET regions 200',
+    'GET regions 200',
+    'GET regions 401',
+    'POST token 200',
+    'GET regions 200',
+  ]);
+});
+
+test('Prometheus gets each event counted, and no secret', async (t) => {
+  const mock = createMockServer();
+  mock.failNext('token', 503);
+
+  const { stdout, stderr } = await runRecipe('prometheus', await startStandIn(t, mock.fetch));
+
+  assert.equal(stderr, '');
+  assert.match(stdout, /^thingspace_auth_events_total\{type="retry_waiting",code="gateway_fault"\} 1$/m);
+  assert.match(stdout, /^thingspace_auth_events_total\{type="token_obtained",code=""\} 1$/m);
+  assert.match(stdout, /^thingspace_auth_token_duration_seconds_count\{code=""\} 1$/m);
+  assert.doesNotMatch(stdout, /invented-secret|mock-access-token/);
 });
 
 test('several accounts get a token each', async (t) => {

@@ -1,7 +1,6 @@
 // The recipes as the list says that they run: under thingspace-auth/testing/global, without an account. Those
 // for another server find it at a stand-in, and the requests to it pass through the global mock.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +18,7 @@ const PRINTED = {
   axios: /^\[ 'mock-region-1' \]\n$/,
   ky: /^\[ 'mock-region-1' \]\n$/,
   'openapi-fetch': /^200 \[ 'mock-region-1' \]\n$/,
+  prometheus: /^200 [^]*thingspace_auth_events_total/,
   proxy: /^200 [^]*mock-region-1/,
   'several-accounts': /^east 200\n$/,
   upload: /^200\n200\n$/,
@@ -31,11 +31,8 @@ const SERVING = { express: '/regions', hono: '/regions', 'graceful-shutdown': '/
 /** Those for another server, which also run below. */
 const FOR_OTHERS = ['graphql', 'server-sent-events'];
 
-/** They talk to servers of their own only, in `recipes.test.mjs`. */
-const WITH_OWN_SERVER = ['mcp-client'];
-
-/** It goes on, and waits for a signal. */
-const LASTING = 'changing-credentials';
+/** They talk to servers of their own too, in `recipes.test.mjs` and `grpc.test.mjs`. */
+const WITH_OWN_SERVER = ['changing-credentials', 'grpc', 'mcp-client'];
 
 /** It has a test of its own, for the certificates: `network.test.mjs`. */
 const WITH_CERTIFICATES = 'mutual-tls';
@@ -47,7 +44,6 @@ function folderOf(t) {
   const folder = mkdtempSync(join(tmpdir(), 'thingspace-auth-'));
   t.after(() => rmSync(folder, { recursive: true }));
   writeFileSync(join(folder, 'image.bin'), 'invented image');
-  writeFileSync(join(folder, 'secret.txt'), 'invented secret');
   return folder;
 }
 
@@ -55,7 +51,7 @@ const programOf = (name) => join(HERE, '.build', `${name}.js`);
 
 test('each recipe that needs a library is run', () => {
   const byName = [...Object.keys(PRINTED), ...Object.keys(SERVING), ...FOR_OTHERS, ...WITH_OWN_SERVER];
-  const run = [...byName, LASTING, WITH_CERTIFICATES, WITH_COLLECTOR];
+  const run = [...byName, WITH_CERTIFICATES, WITH_COLLECTOR];
 
   assert.deepEqual(run.sort(), [...RECIPES].sort());
 });
@@ -86,14 +82,6 @@ for (const [name, path] of Object.entries(SERVING)) {
     assert.equal(answer.status, 200);
   });
 }
-
-test('changing-credentials goes on without an account', async (t) => {
-  const { child, printed } = await startProgram(t, ['--import', GLOBAL, programOf(LASTING)], {}, folderOf(t));
-
-  assert.equal(printed, 'regions: 1\n');
-  child.kill('SIGHUP');
-  assert.deepEqual(await once(child.stdout, 'data'), ['regions: 1\n']);
-});
 
 test('graphql reaches its own server through the global mock', async (t) => {
   const mock = createMockServer();
