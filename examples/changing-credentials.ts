@@ -1,5 +1,5 @@
 // A secret that rotates while the program runs, here in an AWS Lambda function: it is read from Secrets
-// Manager for each token request, and so a new one serves from the next on. Client and token stay as they are.
+// Manager for each token request, so a new one serves from the next on. Client and token stay as they are.
 //   npm install thingspace-auth @aws-sdk/client-secrets-manager
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { ApiError, clientSecretBasic, configFromEnvironment, createClient } from 'thingspace-auth';
