@@ -413,7 +413,7 @@ const PAGES = [
 
 test('the npm scripts that the pages name exist', () => {
   for (const page of PAGES) {
-    for (const [, script] of read(page).matchAll(/npm run (\w+)/g))
+    for (const [, script] of read(page).matchAll(/npm run ([\w:]+)/g))
       assert.ok(npm.scripts[script!], `${page}: ${script}`);
   }
 });
