@@ -695,6 +695,7 @@ const CASES = [
         tokenUrl: place.url('token'),
         apiOrigins: [place.other],
         revocationUrl: place.url('revoke'),
+        issuer: place.url('issuer'),
       });
       equal(await failure(discover(place.url('nobody'), { apiOrigins: [] })), 'ApiError invalid_response');
       equal(
