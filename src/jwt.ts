@@ -72,7 +72,7 @@ export interface SignerJwtOptions extends JwtOptions {
 /**
  * Gives the assertion of one request, a text: a file's content, or what the platform's own endpoint
  * answers. White space around it is cut off. It is asked anew for each attempt, since such assertions rotate,
- * and within the time limit of the token request.
+ * and within the time limit of the token request. What it throws or rejects with fails that request.
  */
 export type AssertionSource = (request: ClientAuthenticationRequest) => string | Promise<string>;
 

@@ -171,7 +171,7 @@ export interface CustomEnvironmentConfig extends ClientOptions {
  * A configuration for `createClient`. Of a literal, TypeScript reports an unknown scope in one line if it is
  * declared as {@link KnownScopesConfig} or given to `createClient` as it is.
  */
-export type ClientConfig = KnownScopesConfig | CustomEnvironmentConfig;
+export type ClientConfig = CustomEnvironmentConfig | KnownScopesConfig;
 
 /**
  * {@link ClientConfig} as `createClient` and `revokeToken` declare it. It has the same values, in a form in
@@ -181,7 +181,10 @@ export type ClientConfig = KnownScopesConfig | CustomEnvironmentConfig;
 // union together, and the scopes are right for a custom environment. It compares with the best match alone if
 // some member has no such property: `ImpossibleConfig`. Where members match equally, as they do without an
 // `environment`, the last one is best: by name from TypeScript 7 on, before it by the time of its first use.
-export type GivenConfig = CustomEnvironmentConfig | ImpossibleConfig | KnownScopesConfig;
+export type GivenConfig = CustomEnvironmentConfig | ImpossibleConfig | KnownScopesGiven;
+
+/** The same as {@link KnownScopesConfig}, first used above whatever a program uses. */
+interface KnownScopesGiven extends KnownScopesConfig {}
 
 /** No value is of this type: see {@link GivenConfig}. */
 interface ImpossibleConfig extends ClientOptions {

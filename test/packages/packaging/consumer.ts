@@ -57,6 +57,8 @@ import {
   type ProofRequest,
 } from 'thingspace-auth/dpop';
 import {
+  type AssertionSource,
+  clientAssertion,
   clientSecretJwt,
   importKey,
   type JwtOptions,
@@ -215,6 +217,8 @@ export const byKey = async (): Promise<ClientAuthentication> => {
 };
 export const bySigner = (): ClientAuthentication =>
   privateKeyJwt({ key: sign, algorithm, lifetime: 30 } satisfies SignerJwtOptions);
+const readAssertion: AssertionSource = async ({ tokenUrl }) => `invented.${tokenUrl.length}.assertion`;
+export const byAssertion: ClientAuthentication = clientAssertion(readAssertion);
 export const bySecret: ClientAuthentication = clientSecretJwt({
   audience: 'https://auth.example.com',
 } satisfies JwtOptions);

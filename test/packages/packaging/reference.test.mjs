@@ -40,7 +40,7 @@ function* withMembers(reflection, path) {
     .join('');
   yield { path, reflection, signatures, text };
   // A platform's own interface, of which we name what we use.
-  if (/^What is used of /.test(text)) return;
+  if (/^The part of /.test(text)) return;
   const members = reflection.children ?? declaration?.children ?? [];
   for (const member of members) {
     if (member.name !== 'constructor' && !member.inheritedFrom)
