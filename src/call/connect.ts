@@ -3,7 +3,6 @@
  * that a call is made of.
  * @module
  */
-
 import { sessions } from '../config/attachment.ts';
 import type { Session } from '../config/config.ts';
 import { assertUsable, type Settings } from '../config/settings.ts';

@@ -2,7 +2,6 @@
  * One sending of a call: its redirects, its proofs, its time limit.
  * @module
  */
-
 import type { AttachedSession } from '../config/attachment.ts';
 import type { Dpop, ProofRequest } from '../config/config.ts';
 import type { OAuthToken } from '../core/token.ts';

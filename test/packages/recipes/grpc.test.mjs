@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import { createCA, createCert } from 'mkcert';
 import { createMockServer } from 'thingspace-auth/testing';
+import { inventAuthority } from './certificates.mjs';
 import { runRecipe, startStandIn } from './programs.mjs';
 
 test('a gRPC call carries the token as metadata', async (t) => {
@@ -37,14 +37,8 @@ test('a token that cannot be had fails the call, and nothing reaches the server'
 
 /** Serves the recipe's one method; gives the variables that lead a client there. */
 async function startServer(t, count) {
-  const ca = await createCA({
-    organization: 'Invented',
-    countryCode: 'US',
-    state: 'None',
-    locality: 'None',
-    validity: 2,
-  });
-  const { key, cert } = await createCert({ ca, domains: ['localhost'], validity: 2 });
+  const { ca, certify } = await inventAuthority();
+  const { key, cert } = await certify('localhost');
   const folder = mkdtempSync(join(import.meta.dirname, '.build/grpc-'));
   t.after(() => rmSync(folder, { recursive: true }));
   writeFileSync(join(folder, 'ca.pem'), ca.cert);

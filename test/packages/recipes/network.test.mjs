@@ -5,9 +5,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { createCA, createCert } from 'mkcert';
 import proxyChain from 'proxy-chain';
 import { createMockServer } from 'thingspace-auth/testing';
+import { inventAuthority } from './certificates.mjs';
 import { CREDENTIALS, handlerOf, listen, run } from './programs.mjs';
 
 const HERE = import.meta.dirname;
@@ -18,16 +18,8 @@ const HOSTS = ['thingspace.verizon.com', '5gedge.verizon.com', 'auth.example.com
 let serverKeys;
 
 before(async () => {
-  const ca = await createCA({
-    organization: 'Invented',
-    countryCode: 'US',
-    state: 'None',
-    locality: 'None',
-    validity: 2,
-  });
-  const [server, client] = await Promise.all(
-    [HOSTS, ['client.example.com']].map((domains) => createCert({ ca, domains, validity: 2 })),
-  );
+  const { ca, certify } = await inventAuthority();
+  const [server, client] = await Promise.all([certify(...HOSTS), certify('client.example.com')]);
   mkdirSync(KEYS, { recursive: true });
   for (const [name, text] of [
     ['ca.pem', ca.cert],

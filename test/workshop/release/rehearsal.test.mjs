@@ -3,7 +3,6 @@
 // outside but JSR's dry run, which asks JSR for nothing that changes it.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import {
   cpSync,
   mkdirSync,
@@ -14,11 +13,11 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { freePort } from '../../support/freePort.mjs';
 
 const HERE = import.meta.dirname;
 const ROOT = join(HERE, '../../..');
@@ -261,15 +260,6 @@ async function startRegistry() {
     body: JSON.stringify({ name: 'rehearsal', password: 'invented-password' }),
   });
   token = (await made.json()).token;
-}
-
-async function freePort() {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }
 
 /** This repository's files as a clone has them, with what a person adds before a release, and a canary. */
