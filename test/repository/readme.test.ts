@@ -115,6 +115,7 @@ test('the pages are in plain words: short sentences', () => {
     'examples/README.md',
     'examples/migration/README.md',
     'CHANGELOG.md',
+    '.github/DESIGN.md',
     '.github/SECURITY.md',
   ]) {
     const prose = read(page)
@@ -405,6 +406,7 @@ const PAGES = [
   'examples/thingspace-errors.md',
   'CHANGELOG.md',
   '.github/CONTRIBUTING.md',
+  '.github/DESIGN.md',
   '.github/SECURITY.md',
   'examples/README.md',
   'examples/migration/README.md',
@@ -415,6 +417,15 @@ test('the npm scripts that the pages name exist', () => {
   for (const page of PAGES) {
     for (const [, script] of read(page).matchAll(/npm run ([\w:]+)/g))
       assert.ok(npm.scripts[script!], `${page}: ${script}`);
+  }
+});
+
+test('the files and folders that a maintainer is sent to exist', () => {
+  for (const page of ['.github/CONTRIBUTING.md', '.github/DESIGN.md']) {
+    const paths = [...read(page).matchAll(/`((?:src|test|examples)\/[\w./-]*)`/g)].map(([, path]) => path!);
+
+    assert.ok(paths.length > 10, page);
+    for (const path of paths) assert.ok(existsSync(join(root, path)), `${page}: ${path}`);
   }
 });
 

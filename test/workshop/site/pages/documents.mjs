@@ -6,6 +6,7 @@ const DOCUMENTS = {
   '/runtimes': 'test/packages/runtimes/README.md',
   '/security': '.github/SECURITY.md',
   '/contributing': '.github/CONTRIBUTING.md',
+  '/design': '.github/DESIGN.md',
   '/changelog': 'CHANGELOG.md',
 };
 
