@@ -6,8 +6,10 @@ import type { CustomEnvironment } from './config/environments.ts';
 import { checkOptions, OPTIONS, safeOrigin, settleEnvironment } from './config/settings.ts';
 import { ApiError } from './core/errors.ts';
 import { freezeRecord } from './core/record.ts';
+import { asText } from './core/token.ts';
 import { assertResponse, type Fetch, networkError, readText, timeoutAdvice } from './platform/fetch.ts';
 import { runWithin } from './platform/waiting.ts';
+import { shown } from './token/answer.ts';
 
 /** The origins that may see the tokens, and the means to fetch the metadata. */
 export interface DiscoverOptions {
@@ -124,10 +126,10 @@ function toEnvironment(
 ): CustomEnvironment {
   if (reply.text === undefined) throw createMetadataError(reply, 'is over 64 KiB');
   const metadata = parseMetadata(reply.text);
-  if (!reply.response.ok || !metadata.issuer) throw createMetadataError(reply, 'is not metadata');
+  const named = asText(metadata.issuer);
+  if (!reply.response.ok || !named) throw createMetadataError(reply, 'is not metadata');
   // RFC 8414 section 3.3: both are the same text, including a slash at the end.
-  if (metadata.issuer !== issuer)
-    throw createMetadataError(reply, `is that of issuer ${JSON.stringify(metadata.issuer).slice(0, 200)}`);
+  if (named !== issuer) throw createMetadataError(reply, `is that of issuer "${shown(named, [])}"`);
   try {
     const { token_endpoint: tokenUrl, revocation_endpoint } = metadata;
     const revocationUrl = revocation_endpoint ?? undefined;

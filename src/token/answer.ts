@@ -81,7 +81,7 @@ function foreignAnswer(
   const fault = parseBody(text)?.['fault']?.code ?? /<(?:\w+:)?code>([^<]*)</.exec(text ?? '')?.[1];
   const retryAfter = show(headers.get('retry-after'));
   // Only the origin is shown, and nothing of a URL with a user name or password.
-  const target = safeOrigin(headers.get('location'), { allowInsecureRequests: true });
+  const target = safeOrigin(show(headers.get('location')), { allowInsecureRequests: true });
   const parts = [
     // Browsers answer a redirect with status 0.
     statusCode || 'a redirect',
@@ -120,7 +120,7 @@ function refusalAdvice(error: string): string {
  * at most 200 characters long. `undefined` for anything but a text. A secret of fewer than four characters is
  * not masked: the mask, which stands in ordinary words then, would tell what it is.
  */
-function shown(value: unknown, secrets: readonly string[]): string | undefined {
+export function shown(value: unknown, secrets: readonly string[]): string | undefined {
   const all = secrets.flatMap((secret) => [secret, formEncode(secret)]).filter(({ length }) => length > 3);
   // Long secrets first, since a short one may be a part of a long one.
   return all

@@ -325,6 +325,23 @@ describe('no secret is shown', () => {
     assert.match(error.message, /^.* refused with a%0Ab: c%E2%80%A8d.*$/u);
   });
 
+  test('in the origin that a redirect leads to', async (t) => {
+    const server = await startServer(t);
+    const oauthClientSecret = 'Invented-Host';
+    server.token = server.revoke = () => ({
+      status: 302,
+      headers: { location: `https://${oauthClientSecret}.example.com/` },
+    });
+    const config = configOf(server, undefined, { oauthClientSecret });
+    for (const call of [
+      () => createClient(config).fetchToken(),
+      () => revokeToken(config, { accessToken: TOKEN, tokenType: 'Bearer' }),
+    ]) {
+      const { message } = await rejectionOf(call());
+      assert.match(message, / answered 302 to https:\/\/\*\*\*\.example\.com: /);
+    }
+  });
+
   test('in the error after a 401 whose renewal fails', async (t) => {
     const server = await startServer(t, { token: () => ({ body: { access_token: TOKEN } }) });
     const { authorizedFetch, getToken } = createClient(configOf(server));

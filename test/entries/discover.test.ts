@@ -103,6 +103,11 @@ describe('discover', () => {
     ['JSON that is none', { body: [] }],
     ['null', { body: 'null' }],
     ['metadata of another issuer', metadata('https://elsewhere.example')],
+    [
+      'an issuer of 8,000 arrays in each other',
+      { body: `{"issuer":${'['.repeat(8_000)}${']'.repeat(8_000)},"token_endpoint":"ORIGIN/t"}` },
+    ],
+    ['an issuer that is no text', { body: { issuer: { toString: 'ORIGIN' }, token_endpoint: 'ORIGIN/t' } }],
     ['metadata without token endpoint', { body: { issuer: 'ORIGIN' } }],
     [
       'a token endpoint without https',
@@ -177,7 +182,17 @@ describe('discover', () => {
     const { answers, discover } = await startMetadataServer(t);
     answers[OPENID] = metadata('x'.repeat(1_000));
     await assert.rejects(discover(), (error: Error) =>
-      error.message.endsWith(` is that of issuer "${'x'.repeat(199)} (status 200)`),
+      error.message.endsWith(` is that of issuer "${'x'.repeat(200)}" (status 200)`),
+    );
+  });
+
+  test('shows another issuer in one line, without what a terminal would obey', async (t) => {
+    const { answers, discover } = await startMetadataServer(t);
+    answers[OPENID] = metadata('https://a.example\u009b31m\u202eb\u2028c\r\n');
+    await assert.rejects(discover(), (error: Error) =>
+      error.message.endsWith(
+        ' is that of issuer "https://a.example%C2%9B31m%E2%80%AEb%E2%80%A8c%0D%0A" (status 200)',
+      ),
     );
   });
 
