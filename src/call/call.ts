@@ -66,7 +66,6 @@ export function readCall(
     if (value !== undefined) options[name] = value;
   }
   const hasInit = Object.keys(options).length > 0;
-  if (request && !hasInit) Object.assign(options, referrerOf(request));
   const {
     body,
     headers: given = request?.headers,
@@ -157,18 +156,6 @@ function copyOf(body: any): RequestInit['body'] {
 /** Whether a method is GET or HEAD: without a body, and harmless when sent twice. */
 export function isSafe(method: string): boolean {
   return /^(get|head)$/i.test(method);
-}
-
-/**
- * The referrer of a `Request`. `fetch` forgets it when there are other options, and there are always ours.
- */
-function referrerOf({ referrer, referrerPolicy }: Request): object {
-  return { referrer, referrerPolicy };
-}
-
-/** The settings of a `Request`, for a hop that is sent without it. */
-export function settingsOf({ cache, credentials, keepalive, mode }: Request): object {
-  return { cache, credentials, keepalive, mode };
 }
 
 /** Whether a body can be read once only. */

@@ -7,7 +7,7 @@
 import { isBare } from '../config/environments.ts';
 import type { Settings } from '../config/settings.ts';
 import { discard, nameOf } from '../platform/fetch.ts';
-import { type Call, type CallOptions, isSafe, sentSession, settingsOf } from './call.ts';
+import { type Call, type CallOptions, isSafe, sentSession } from './call.ts';
 import { isListed } from './origins.ts';
 
 /** One request of a chain: the call itself, or what redirects have made of it. */
@@ -24,30 +24,30 @@ export interface Hop {
 export type NextHop = (settings: Settings, call: Call, hop: Hop, response: Response) => Hop | undefined;
 
 /**
- * Follows redirects by hand where the platform shows them, and lets a browser follow where it hides them.
+ * Follows redirects by hand. Where the platform hides them, in a browser, they are refused: the entry for
+ * pages deals with those.
  *
  * @throws `TypeError` where `fetch` would, and where the redirect cannot be followed safely
  */
 export function nextHop(settings: Settings, call: Call, hop: Hop, response: Response): Hop | undefined {
-  const { ok, status, headers, body } = response;
+  const { ok, status, headers, body, type } = response;
   const { url, options, redirects = 0 } = hop;
-  const location = ok ? null : locationOf(headers);
+  const location = ok ? null : headers.get('location');
   const isRefused = call.redirect === 'error';
+  const isHidden = type === 'opaqueredirect';
   const isRedirect = (location !== null || isRefused) && /^30[12378]$/.test(`${status}`);
-  if (!isRedirect || call.redirect === 'manual') {
+  if (!(isRedirect || isHidden) || call.redirect === 'manual') {
     // As `fetch` itself would have marked it.
     if (redirects) Object.defineProperty(response, 'redirected', { value: true, configurable: true });
-    return nextHopInPage(settings, call, hop, response);
+    return undefined;
   }
   discard(body);
+  if (isHidden) throw refusalOf(hop, 'a browser hides it; use thingspace-auth/browser');
   // Without a location nothing comes of it but a refusal.
   const next = new URL(`${location}`, url);
-  const isUnsafe =
-    !isBare(next) ||
-    (call.isStream && status !== 303 && !isSafe(options.method)) ||
-    ((call.options.mode ?? call.request?.mode) === 'same-origin' && next.origin !== new URL(url).origin);
+  const isUnsafe = !isBare(next) || (call.isStream && status !== 303 && !isSafe(options.method));
   if (isRefused || redirects > 19 || isUnsafe) throw refusalOf(hop);
-  return follow(settings, call, hop, status, next);
+  return follow(settings, hop, status, next);
 }
 
 /**
@@ -70,17 +70,8 @@ export function nextHopInPage(
   return { ...hop, options: { ...hop.options, redirect: 'follow' } };
 }
 
-function refusalOf({ url }: Hop): TypeError {
-  return new TypeError(
-    `The redirect of ${nameOf(url)} is refused: over 20, not safe, or against redirect or integrity`,
-  );
-}
-
-/** The target of a redirect. Platforms read the header's bytes as Latin-1; servers write UTF-8. */
-function locationOf(headers: Headers): string | null {
-  const location = headers.get('location');
-  if (!location || /[^\0-\xff]/.test(location)) return location;
-  return new TextDecoder().decode(Uint8Array.from(location, (character) => character.charCodeAt(0)));
+function refusalOf({ url }: Hop, reason = 'over 20, not safe, or against redirect or integrity'): TypeError {
+  return new TypeError(`The redirect of ${nameOf(url)} is refused: ${reason}`);
 }
 
 /**
@@ -89,7 +80,6 @@ function locationOf(headers: Headers): string | null {
  */
 function follow(
   { apiOrigins }: Settings,
-  { request }: Call,
   { url, options, redirects = 0 }: Hop,
   status: number,
   { href, origin }: URL,
@@ -107,7 +97,6 @@ function follow(
     url: href,
     redirects: redirects + 1,
     options: {
-      ...(request && settingsOf(request)),
       ...options,
       headers: new Headers([...options.headers].filter(isKept)),
       ...(becomesGet && { method: 'GET', body: null }),

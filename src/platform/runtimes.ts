@@ -18,16 +18,6 @@ export function isRequestBound(): boolean {
 }
 
 /**
- * Lets a timer run on without keeping the process alive. In browsers timers are numbers that need nothing. In
- * Deno 2.0 they are numbers, too, and need `Deno.unrefTimer`: that may go with Deno 2.0.
- */
-export function unrefTimer(timer: { unref?: () => unknown }): void {
-  const { Deno } = globalThis as { Deno?: { unrefTimer(timer: unknown): void } };
-  if (timer.unref) timer.unref();
-  else Deno?.unrefTimer(timer);
-}
-
-/**
  * The option that keeps a browser from asking for a password. When a 401 asks for Basic, Chromium and WebKit
  * show a login dialog and leave the call pending behind it. workerd refuses the option up to 2023: the check
  * may go when those versions do.

@@ -4,7 +4,7 @@
  * @module
  */
 import { ApiError } from '../core/errors.ts';
-import { isRequestBound, unrefTimer } from './runtimes.ts';
+import { isRequestBound } from './runtimes.ts';
 
 /** A time limit on work that takes a signal. */
 export interface Limit {
@@ -47,7 +47,7 @@ export function startLimit(what: string, limitMs: number, signal: AbortSignal | 
     },
     end,
     endWith: (body) => {
-      unrefTimer(timer);
+      timer.unref?.();
       // Outside of a request workerd allows no `clearTimeout`. Its timers end with their request.
       whenDropped(body, isRequestBound() ? unfollow : end);
     },
@@ -130,13 +130,11 @@ function startTimer(
 }
 
 /**
- * The reason of a signal that has aborted. Older kinds of signals (npm's `abort-controller`, which is React
- * Native's own) have none; the reason is then what `fetch` rejects with for them. React Native has neither
- * `AbortSignal.abort` nor `DOMException` to make that.
+ * The reason of a signal that has aborted. Older kinds of signals (npm's `abort-controller`) have none; the
+ * reason is then what `fetch` rejects with for them.
  */
 export function abortReasonOf({ reason }: AbortSignal): unknown {
-  if (reason !== undefined) return reason;
-  return AbortSignal.abort?.().reason ?? Object.assign(new Error('aborted'), { name: 'AbortError' });
+  return reason === undefined ? AbortSignal.abort().reason : reason;
 }
 
 /**

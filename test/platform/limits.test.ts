@@ -464,31 +464,6 @@ describe('a whole renewal', () => {
 });
 
 describe('a finished process', () => {
-  test('is let go in Deno 2.0 too, where timers are numbers', async (t) => {
-    const { setTimeout } = globalThis;
-    const released: unknown[] = [];
-    const global = globalThis as { Deno?: unknown };
-    global.Deno = { unrefTimer: (timer: number) => released.push(timer) };
-    t.after(() => delete global.Deno);
-    const started: number[] = [];
-    t.mock.method(globalThis, 'setTimeout', (callback: () => void, delayMs: number) => {
-      started.push(Number(setTimeout(callback, delayMs)));
-      return started.at(-1);
-    });
-    const client = createClient({
-      clientCredentialsAuthCredentials: {
-        oauthClientId: 'invented-key',
-        oauthToken: { accessToken: 'invented-token', tokenType: 'Bearer' },
-      },
-      timeout: 60_000,
-      fetch: async () => new Response('unread'),
-    });
-    await client.authorizedFetch('https://thingspace.verizon.com/x');
-    clearTimeout(started[0]);
-    assert.equal(started.length, 1);
-    assert.deepEqual(released, started);
-  });
-
   const run = promisify(execFile);
   const PROGRAMS: [label: string, program: string][] = [
     ['that holds a token for an hour', `await client.getToken();`],

@@ -400,16 +400,13 @@ const CASES = [
     'visible redirects',
   ],
   [
-    'lets the browser follow a GET, without the bearer at another origin',
+    'refuses every redirect that a browser hides, and names the entry for pages',
     async (place) => {
       const { authorizedFetch } = place.createClient();
+      const error = await rejection(authorizedFetch(place.moved(302, place.url('api/echo'))));
 
-      const inside = await authorizedFetch(place.moved(302, place.url('api/echo')));
-      const outside = await authorizedFetch(place.moved(302, place.otherUrl('api/echo')));
-
-      equal([(await inside.json()).authorization, inside.redirected], ['Bearer invented-token-1', true]);
-      const { place: where, authorization } = await outside.json();
-      equal([where, authorization], ['outside', undefined]);
+      equal([error instanceof TypeError, /thingspace-auth\/browser/.test(error.message)], [true, true]);
+      equal([await place.count('api/echo'), await place.count('api/moved')], [0, 1]);
     },
     'hidden redirects',
   ],
