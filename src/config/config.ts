@@ -206,11 +206,11 @@ export interface Session {
    */
   readonly logout: () => Promise<void>;
   /**
-   * Forgets the session, the refusal and the count of failed logins: here at once, and in the store when the
-   * promise is fulfilled. The next call then logs in with the same user name and password. Use it when an
-   * account has been unlocked. It is meant for a person: call it in one process, never from a handler. Each
-   * process that is restarted and calls it may send one more login. For other credentials, create another
-   * session.
+   * Forgets the session, the refusal and the count of failed logins: here at once, and in the store, for all
+   * processes that share it, when the promise is fulfilled. The next call of any of them then logs in with
+   * the same user name and password. Use it when an account has been unlocked. It is meant for a person:
+   * call it in one process, never from a handler. Each process that is restarted and calls it may send one
+   * more login. For other credentials, create another session.
    *
    * A login that is under way is not sent a second time: the next call and the promise wait for it, and its
    * result counts. Sends nothing to ThingSpace. With a store, give the session to `createClient` first: the

@@ -124,6 +124,11 @@ export function isReset({ record, relation }: Belief): boolean {
   return relation === 'void' && !record.token;
 }
 
+/** Whether a login of this object's own is under way: until its result is believed. */
+export function isLoggingIn({ record }: Belief, nowMs: number, self: string): boolean {
+  return isUnderWay(record, nowMs) && isOwn(record, self);
+}
+
 /** The store holds this. */
 export function afterRead(belief: Belief, stored: Stored, nowMs: number, self: string): Belief {
   const { record, relation, over } = belief;

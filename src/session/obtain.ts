@@ -8,7 +8,7 @@ import { isRequestBound } from '../platform/runtimes.ts';
 import { sleep, throwIfAborted } from '../platform/waiting.ts';
 import type { SessionFlight, SessionOutcome, UsedAccount } from './account.ts';
 import { deriveAccountKey } from './accountKey.ts';
-import { decide, isReset, liveSession, WRITE_USE_AFTER_MS } from './belief.ts';
+import { decide, isLoggingIn, isReset, liveSession, WRITE_USE_AFTER_MS } from './belief.ts';
 import { sessionError, storeFailed, verdictOn } from './failures.ts';
 import { LOOK_EVERY_MS, logIn, type SessionSearch } from './login.ts';
 import { syncRecord, syncRecordBeside } from './storedRecord.ts';
@@ -80,15 +80,20 @@ async function findOrLogIn(account: UsedAccount): Promise<string> {
   }
 }
 
-/** Tells the store of a reset, once no login is under way any more. */
+/**
+ * Tells the store of a reset, once no login is under way any more. Until this object's own login has ended,
+ * the store is not looked at: the result of that login must not be taken for news from others.
+ */
 export async function tellReset(account: UsedAccount): Promise<void> {
   const startedAtMs = Date.now();
   await nameAccount(account);
   for (;;) {
-    account.storeFailure = undefined;
-    await syncRecord(account);
-    if (account.storeFailure) throw storeFailed(account);
-    if (!isReset(account.belief)) return;
+    if (!isLoggingIn(account.belief, Date.now(), account.id)) {
+      account.storeFailure = undefined;
+      await syncRecord(account);
+      if (account.storeFailure) throw storeFailed(account);
+      if (!isReset(account.belief)) return;
+    }
     assertPatience(account, startedAtMs);
     await sleep(LOOK_EVERY_MS);
   }
