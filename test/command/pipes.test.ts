@@ -3,25 +3,29 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
-import { createMockServer } from 'thingspace-auth/testing';
-import { COMMAND, ownVariables } from '../support/runCommand.ts';
+import { ACCOUNT, COMMAND, ownVariables } from '../support/runCommand.ts';
 import { startStandIn } from '../support/standIn.ts';
 
 /** Runs a line of a shell in which `COMMAND` is the command; returns exit status (`pipefail`) and stderr. */
 async function runInShell(t: TestContext, line: string): Promise<[status: number, stderr: string]> {
-  const mock = createMockServer({ tokenResponse: (body) => ({ ...body, access_token: 'invented' }) });
-  const origin = await startStandIn(t, mock);
+  const origin = await startStandIn(t, { fetch: answer } as never);
+  const folder = await mkdtemp(join(tmpdir(), 'thingspace-auth-'));
+  t.after(() => rm(folder, { recursive: true }));
   const env = {
     ...ownVariables(),
     THINGSPACE_CLIENT_ID: 'invented-key',
     THINGSPACE_CLIENT_SECRET: 'invented-secret',
     THINGSPACE_TOKEN_URL: `${origin}/oauth2/token`,
     THINGSPACE_API_ORIGINS: origin,
+    ...ACCOUNT,
   };
   const command = `"${process.execPath}" "${COMMAND}"`;
-  const script = `set -o pipefail; ${line.replaceAll('COMMAND', command)}`;
+  const script = `set -o pipefail; ${line.replaceAll('COMMAND', command).replace('FOLDER', folder)}`;
   const child = spawn('bash', ['--norc', '-c', script], {
     env,
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -32,6 +36,12 @@ async function runInShell(t: TestContext, line: string): Promise<[status: number
   return [status, await printed];
 }
 
+/** As a real server: the command says nothing beside what a mock does not give out. */
+async function answer({ url }: Request): Promise<Response> {
+  if (url.endsWith('/token')) return Response.json({ access_token: 'invented', token_type: 'Bearer' });
+  return Response.json({ sessionToken: 'invented' });
+}
+
 for (const line of [
   'COMMAND check | head -1',
   'COMMAND check | grep -q variables',
@@ -39,6 +49,8 @@ for (const line of [
   'COMMAND check --json | true',
   'COMMAND token | true',
   'COMMAND token --json | true',
+  'COMMAND session --store FOLDER | true',
+  'COMMAND session --store FOLDER --json | true',
   'COMMAND --help | true',
 ]) {
   test(`a reader that goes away is no failure: ${line}`, async (t) => {
