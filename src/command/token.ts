@@ -19,10 +19,16 @@ export async function printToken(
   const config = readConfig(env);
   const client = createClient(storeFolder === undefined ? config : keptIn(storeFolder, config));
   const token: OAuthToken = await (storeFolder === undefined ? client.fetchToken() : client.getToken());
-  if (isJson) printJson(token);
+  if (isJson) printJson(withEndAsDate(token));
   else print(`${token.accessToken}\n`);
   for (const notice of noticesOfMock(token.accessToken)) printAside(notice);
   return 0;
+}
+
+/** For people: `expiry` counts seconds. */
+function withEndAsDate(token: OAuthToken): OAuthToken & { readonly expires?: string } {
+  if (token.expiry === undefined) return token;
+  return { ...token, expires: new Date(token.expiry * 1000).toISOString().replace('.000Z', 'Z') };
 }
 
 function keptIn(folder: string, config: KnownScopesConfig): KnownScopesConfig {

@@ -38,11 +38,21 @@ test('with --json it prints the whole token', async (t) => {
     env: { THINGSPACE_SCOPES: 'discovery:read' },
   });
 
-  const { accessToken, expiry, ...token } = JSON.parse(stdout);
+  const { accessToken, expiry, expires, ...token } = JSON.parse(stdout);
   assert.match(accessToken, /^mock-access-token-/);
   assert.equal(typeof expiry, 'number');
+  assert.match(expires, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+  assert.equal(Date.parse(expires), expiry * 1000);
   assert.deepEqual(token, { tokenType: 'Bearer', expiresIn: 3600, scope: 'discovery:read' });
   assert.equal(exitCode, 0);
+});
+
+test('with --json a token without a known end has no date', async (t) => {
+  const { stdout } = await runCommand(t, ['token', '--json'], {
+    mock: { tokenResponse: () => ({ access_token: 'invented' }) },
+  });
+
+  assert.deepEqual(JSON.parse(stdout), { accessToken: 'invented', tokenType: 'Bearer' });
 });
 
 test('it says on the other stream what is wrong, and what to do', async (t) => {
