@@ -85,7 +85,7 @@ export function clockStep({ trace: { response, startedAtMs, durationMs } }: Insp
   const offsetSeconds = Math.round((startedAtMs + durationMs / 2 - serverMs - 500) / 1000);
   const ok = Math.abs(offsetSeconds) <= MOST_CLOCK_OFFSET_SECONDS;
   const off = `is ${Math.abs(offsetSeconds)} s ${offsetSeconds < 0 ? 'behind' : 'ahead of'}`;
-  const where = `${offsetSeconds ? off : 'agrees with'} the server's`;
+  const where = `${offsetSeconds ? off : 'is within a second of'} the server's`;
   const next =
     "Set this machine's clock (NTP). Tokens work without it, but certificates, signed " +
     'assertions and shared stores do not.';

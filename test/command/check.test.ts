@@ -99,7 +99,7 @@ test('check reads nothing of what an API answers', async (t) => {
 test('check compares the clocks in the middle of the request', async (t) => {
   // An invented request of 40 s; `Date` has whole seconds.
   for (const [serverMs, offsetSeconds, where] of [
-    [20_000, 0, 'agrees with the server'],
+    [20_000, 0, 'is within a second of the server'],
     [17_000, 3, 'is 3 s ahead of'],
     [23_000, -3, 'is 3 s behind'],
   ] as const) {

@@ -43,7 +43,7 @@ const USUAL: Readonly<Record<string, object>> = {
 /** The lines for people, if all is well. */
 const VARIABLES = `ok    variables  set: ${SET.join(', ')}\n`;
 const ENDPOINT = `ok    endpoint   ${TOKEN_URL} answered 200 in N ms\n`;
-const CLOCK = "ok    clock      this machine's clock agrees with the server's\n";
+const CLOCK = "ok    clock      this machine's clock is within a second of the server's\n";
 const MOCK = `warn             ${MOCK_NOTICE}`;
 const TOKEN = `ok    token      granted for 3600 s; scopes granted: not said; asked for: none\n${MOCK}`;
 
@@ -633,7 +633,7 @@ function sameEverywhere(text: string, { origin }: Run): string {
     .replace(/\d+(?= ms)/g, 'N')
     .replace(/next login: [\w:.-]+/g, 'next login: TIME')
     .replace(/("durationMs": )\d+/g, '$1"N"')
-    .replace(/clock is [0-5] s (ahead of|behind)/, 'clock agrees with')
+    .replace(/clock is [0-5] s (ahead of|behind)/, 'clock is within a second of')
     .replace(/clock is (59[5-9]|60[0-5]) s/, 'clock is 600 s')
     .replace(/("offsetSeconds": )-?[0-5]\b/, '$10')
     .replace(/("offsetSeconds": -)(59[5-9]|60[0-5])/, '$1600');
