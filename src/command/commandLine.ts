@@ -7,10 +7,18 @@ import { nearest } from './nearest.ts';
 import { wrongUse } from './stop.ts';
 import { escapeControls } from './text.ts';
 
-export type Order = HelpOrder | TokenOrder | SessionOrder | CheckOrder | MockOrder;
+export type Command = 'token' | 'session' | 'check' | 'mock';
+
+export type Order = HelpOrder | VersionOrder | TokenOrder | SessionOrder | CheckOrder | MockOrder;
 
 interface HelpOrder {
-  readonly command: 'help' | 'version';
+  readonly command: 'help';
+  /** Absent: all commands. */
+  readonly about: Command | undefined;
+}
+
+interface VersionOrder {
+  readonly command: 'version';
 }
 
 interface ReportOrder {
@@ -43,7 +51,7 @@ export interface MockOrder {
 }
 
 /** By command, the options that it takes. */
-const TAKES: Readonly<Record<string, readonly string[]>> = {
+const TAKES: Readonly<Record<Command, readonly string[]>> = {
   token: ['store', 'env', 'json'],
   session: ['store', 'reset', 'logout', 'env', 'json'],
   check: ['login', 'env', 'json'],
@@ -58,7 +66,8 @@ const LONGEST_QUOTE = 60;
 /** Throws a {@link Stop} for what it does not understand. */
 export function readOrder(args: readonly string[]): Order {
   const { words, options } = parse(args);
-  if (words[0] === 'help' || args.includes('--help') || args.includes('-h')) return { command: 'help' };
+  if (words[0] === 'help') return readHelp(words[1]);
+  if (args.includes('--help') || args.includes('-h')) return readHelp(words[0]);
   if (args.includes('--version')) return { command: 'version' };
   checkCommandOptions(options);
   const [command, ...rest] = words;
@@ -74,6 +83,11 @@ export function readOrder(args: readonly string[]): Order {
   const [isReset, isLogout] = [values.has('reset'), values.has('logout')];
   if (isReset && isLogout) throw wrongUse('session takes --reset or --logout, not both');
   return { command, ...shared, storeFolder, isReset, isLogout };
+}
+
+function readHelp(about: string | undefined): HelpOrder {
+  if (about !== undefined) checkCommand(about);
+  return { command: 'help', about };
 }
 
 interface GivenOption {
@@ -106,8 +120,6 @@ function checkCommandOptions(options: readonly GivenOption[]): void {
   }
 }
 
-type Command = 'token' | 'session' | 'check' | 'mock';
-
 function checkCommand(word: string | undefined): asserts word is Command {
   const commands = Object.keys(TAKES);
   if (word === undefined) throw wrongUse(`A command is missing: ${commands.join(', ')}`);
@@ -117,7 +129,7 @@ function checkCommand(word: string | undefined): asserts word is Command {
 function readValues(command: Command, options: readonly GivenOption[]): Map<string, string> {
   const values = new Map<string, string>();
   for (const { name, rawName, value = '' } of options) {
-    if (!TAKES[command]?.includes(name)) throw wrongUse(`${command} does not take ${rawName}`);
+    if (!TAKES[command].includes(name)) throw wrongUse(`${command} does not take ${rawName}`);
     values.set(name, value);
   }
   return values;

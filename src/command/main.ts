@@ -12,7 +12,7 @@ import { endWithReader, print, printExplanation, printJson } from './output.ts';
 import { printSession } from './session.ts';
 import { type ExitStatus, Stop } from './stop.ts';
 import { printToken } from './token.ts';
-import { USAGE } from './usage.ts';
+import { usageOf } from './usage.ts';
 import { readSetting } from './variables.ts';
 
 /** `manifest`: where the package.json lies that has the version. */
@@ -28,7 +28,7 @@ export async function main(args: readonly string[], manifest: URL): Promise<Exit
 function runOrder(order: Order, manifest: URL): ExitStatus | Promise<ExitStatus> {
   switch (order.command) {
     case 'help':
-      return show(USAGE);
+      return show(usageOf(order.about));
     case 'version':
       return show(`${JSON.parse(readFileSync(manifest, 'utf8')).version}\n`);
     case 'mock':

@@ -7,14 +7,43 @@ import { preloading, runCommand, startCommand } from '../support/runCommand.ts';
 
 const root = join(import.meta.dirname, '../../..');
 
-for (const args of [['--help'], ['-h'], ['help'], ['check', '--help'], ['token', '-h'], ['help', 'mock']]) {
-  test(`${args.join(' ')} prints the usage`, async () => {
+for (const args of [['--help'], ['-h'], ['help'], ['--help', '--json']]) {
+  test(`${args.join(' ')} prints the help for all commands`, async () => {
     const { stdout, stderr, exitCode } = await startCommand(args, {});
 
-    assert.match(stdout, /^Usage:\n {2}thingspace-auth token /);
+    assert.match(stdout, /^Usage:\n {2}thingspace-auth token [^]*\n {2}--env FILE [^]*\nExit status: /);
+    assert.deepEqual(stdout.match(/(?<=^ {2}thingspace-auth )\w+/gm), ['token', 'session', 'check', 'mock']);
     assert.deepEqual([stderr, exitCode], ['', 0]);
   });
 }
+
+for (const args of [
+  ['help', 'token'],
+  ['token', '--help'],
+  ['session', '-h', '--store', 'folder'],
+  ['check', 'https://api.example.com/', '--help'],
+  ['help', 'mock'],
+]) {
+  test(`${args.join(' ')} prints the help for that command alone`, async () => {
+    const about = args.find((each) => /^(token|session|check|mock)$/.test(each));
+    const { stdout, stderr, exitCode } = await startCommand(args, {});
+
+    assert.deepEqual(stdout.match(/(?<=^ {2}thingspace-auth )\w+/gm), [about]);
+    assert.equal(/^ {2}--env FILE /m.test(stdout), about !== 'mock');
+    assert.equal(stdout.includes('Variables: THINGSPACE_CLIENT_ID'), about !== 'mock');
+    assert.match(stdout, /\n\nExit status: 0; .*\n$/);
+    assert.deepEqual([stderr, exitCode], ['', 0]);
+  });
+}
+
+test('no line of the help is wider than a terminal', async () => {
+  const { stdout } = await startCommand(['--help'], {});
+
+  assert.deepEqual(
+    stdout.split('\n').filter((line) => line.length > 100),
+    [],
+  );
+});
 
 test('--version prints that of the package', async () => {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -34,6 +63,8 @@ const MISTAKES: readonly (readonly [message: string, ...args: string[]])[] = [
   ['Unknown command something', 'something'],
   ['Unknown command \\u{1b}[2J\\u{a}', '\u001b[2J\n'],
   [`Unknown command ${'x'.repeat(60)}…`, 'x'.repeat(61)],
+  ['Unknown command tokn; did you mean token?', 'help', 'tokn'],
+  ['Unknown command tokn; did you mean token?', 'tokn', '--help'],
   ['Unknown option --jsno; did you mean --json?', 'check', '--jsno'],
   ['Unknown option --client-secret', 'token', '--client-secret=not-to-be-repeated'],
   ['Unknown option --nope', 'check', '--nope'],
