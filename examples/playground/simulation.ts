@@ -416,8 +416,9 @@ function isAnswer(row: Row, other: Row): boolean {
 }
 
 function saysTheSame(row: Row, other: Row): boolean {
-  if (row.kind !== other.kind || row.label !== other.label) return false;
-  if (row.kind !== 'message' || other.kind !== 'message') return true;
+  if (row.label !== other.label) return false;
+  if (row.kind === 'note' && other.kind === 'note') return row.at === other.at;
+  if (row.kind !== 'message' || other.kind !== 'message') return false;
   return row.from === other.from && row.to === other.to;
 }
 

@@ -11,11 +11,16 @@ export function sentenceOf(row: Exclude<Row, { kind: 'step' }>): string {
   if (to === 'app')
     return `${isFailure(label) ? 'The call fails with' : 'Your program gets'} ${label}${times}.`;
   const sender = from === 'client' ? 'The client' : capitalized(NAMES[from]);
-  if (!isReply && to === 'store') return `${sender} asks the store: ${label}${times}.`;
+  if (!isReply && to === 'store') return `${sender} asks the store${times}: ${ended(label)}`;
   if (!isReply) return `${sender} sends ${label} to the ${NAMES[to]}${times}.`;
   return to === 'client'
     ? `The ${NAMES[from]} answers ${label}${times}.`
-    : `The ${NAMES[from]} answers ${label} to ${NAMES[to]}${times}.`;
+    : `The ${NAMES[from]} answers ${NAMES[to]}${times}: ${label}.`;
+}
+
+/** A question has its sign already. */
+function ended(label: string): string {
+  return label.endsWith('?') ? label : `${label}.`;
 }
 
 function capitalized(words: string): string {

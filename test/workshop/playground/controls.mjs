@@ -294,6 +294,8 @@ export async function testControls(name, launch) {
     const drawn = await page.drawn();
     assert.equal(drawn.filter((text) => text === 'token from the store').length, 2);
     assert.equal(drawn.filter((text) => text === 'GET regions').length, 3);
+    const told = (await page.logged()).join('\n');
+    assert.match(told, /^Process 1 asks the store: whose turn\?\nThe store answers process 1: nobody’s\.$/m);
     await page.press('#startFleet');
     await page.until({ calls: 6, exchanges: 1 });
     await page.press('#isStoreDown');
@@ -302,6 +304,16 @@ export async function testControls(name, launch) {
 
     assert.ok((await page.drawn()).some((text) => text.startsWith('store failed: ECONNREFUSED')));
     assert.match(await page.text('#log'), /^Three processes start and call: 3 × 200; meanwhile 3 token/m);
+    await page.press('#isDown');
+    await page.press('#startFleet');
+    await page.until({ calls: 12, exchanges: 13 });
+    const failures = (await page.logged()).filter((line) => line.includes('token failed'));
+    assert.deepEqual(failures.sort(), [
+      'Process 1: token failed.',
+      'Process 2: token failed.',
+      'Process 3: token failed.',
+    ]);
+    await page.press('#isDown');
     // A single program has lifelines of its own.
     await page.press('#call');
     await page.until({ calls: 1, exchanges: 1 });
@@ -490,6 +502,31 @@ export async function testControls(name, launch) {
     });
     assert.ok(overflow <= 0, `${overflow} px too wide`);
     assert.deepEqual(cut, []);
+  });
+
+  test(`${name}: on a desk the log is as tall as what it says, down to the last control`, async (t) => {
+    const page = await open(t);
+    const bottoms = () =>
+      page.raw.evaluate(() => {
+        const bottomOf = (selector) =>
+          Math.round(document.querySelector(selector).getBoundingClientRect().bottom);
+        return {
+          line: bottomOf('#log > :last-child'),
+          log: bottomOf('#log'),
+          panel: bottomOf('.log .panel'),
+          controls: bottomOf('.controls'),
+        };
+      });
+    await page.press('#call');
+    const short = await bottoms();
+    assert.ok(short.panel - short.line < 24 && short.panel < short.controls, JSON.stringify(short));
+
+    for (let count = 0; count < 12; count++) await page.press('#call');
+
+    const long = await bottoms();
+    assert.ok(long.line > long.controls, JSON.stringify(long));
+    assert.equal(long.panel, long.controls);
+    assert.ok(long.panel - long.log < 24, JSON.stringify(long));
   });
 
   test(`${name}: on a phone the picture stays in sight of every button`, async (t) => {

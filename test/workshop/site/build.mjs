@@ -111,11 +111,14 @@ function textOf({ title, description, layout, section, body }) {
   return `---\n${lines.join('\n')}\n---\n\n${heading}${body}\n`;
 }
 
-/** The page that stands alone is a frame of the site's. */
+/** The page that stands alone is a frame of the site's; opened by itself it leads back to the site. */
 function buildPlayground() {
   execFileSync(process.execPath, [join(root, 'examples/playground/build.mjs')], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
-  mkdirSync(join(source, 'public/widget'), { recursive: true });
-  copyFileSync(join(root, '.build/playground/index.html'), join(source, 'public/widget/playground.html'));
+  const page = readFileSync(join(root, '.build/playground/index.html'), 'utf8');
+  const links = '<nav aria-label="More">';
+  if (!page.includes(links)) throw new Error('the playground has no links at its top');
+  const back = '<a href="../playground.html">Back to the documentation</a>';
+  write('public/widget/playground.html', page.replace(links, `${links}\n        ${back}`));
 }

@@ -161,7 +161,7 @@ export async function testInBrowser(name, launch) {
     assert.deepEqual(page.faults, []);
   });
 
-  test(`${name}: on a phone the playground opens as a page of its own, and nothing scrolls within it`, async (t) => {
+  test(`${name}: on a phone the playground opens as a page of its own, where nothing scrolls within it, and leads back`, async (t) => {
     const page = await open(t, 'playground.html', 390);
     assert.equal(await page.evaluate(() => document.querySelector('iframe').clientHeight), 0);
 
@@ -171,6 +171,8 @@ export async function testInBrowser(name, launch) {
 
     assert.equal(await page.evaluate(() => document.documentElement.className), '');
     assert.deepEqual(page.faults, []);
+    await page.tab.click('nav a');
+    await waitForPage(page, 'playground.html');
   });
 
   test(`${name}: on a desk no line of code is cut, with the outline beside it or without`, async (t) => {
