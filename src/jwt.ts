@@ -6,7 +6,7 @@
  */
 import type { ClientAuthentication, ClientAuthenticationRequest } from './config/clientAuthentication.ts';
 import { COUNT, checkOptions, type Rules, TEXT } from './config/settings.ts';
-import { ApiError } from './core/errors.ts';
+import { ApiError, isApiError } from './core/errors.ts';
 import { asText } from './core/token.ts';
 import {
   ALGORITHMS,
@@ -301,7 +301,7 @@ async function askSource(source: AssertionSource, request: ClientAuthenticationR
   try {
     given = await source(request);
   } catch (cause) {
-    throw cause instanceof ApiError ? cause : createSourceError(cause);
+    throw isApiError(cause) ? cause : createSourceError(cause);
   }
   if (typeof given !== 'string')
     throw new TypeError(`the source of clientAssertion must give a text, not ${given && typeof given}`);

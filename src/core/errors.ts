@@ -4,6 +4,7 @@
  * @module
  */
 import { freezeRecord } from './record.ts';
+import { mayPass } from './statuses.ts';
 
 /**
  * The kind of failure, as a word to switch on:
@@ -48,6 +49,8 @@ export interface ApiErrorFields {
   readonly statusCode?: number | undefined;
   /** The headers of the answer, where there was one. */
   readonly headers?: Headers | undefined;
+  /** See {@link ApiError.isTemporary}. Default: told by status, code and cause. */
+  readonly isTemporary?: boolean | undefined;
   /**
    * The error behind this one, where there is one. It is always an exception, never the body of an answer.
    */
@@ -76,27 +79,34 @@ export class ApiError extends Error {
    * not enumerable, so that logs stay short.
    */
   declare readonly headers?: Headers;
-
-  constructor(message: string, { cause, headers, ...fields }: ApiErrorFields) {
-    // `Error` would keep, and print, a cause that is `undefined`.
-    super(message, cause ? { cause } : {});
-    Object.assign(this, freezeRecord(fields));
-    Object.defineProperty(this, 'headers', { value: headers });
-  }
-
   /**
    * Whether the same call may succeed later if nothing is changed: there was no answer, the server throttles
    * or is unavailable (408, 429, 5xx), or the M2M login has to wait. `false` if something must be changed
    * first, for example a permission that the runtime, the disk or a store denies.
    */
-  get isTemporary(): boolean {
-    const { code, statusCode, cause } = this;
-    const mayPass = /^(408|429|5..|network|timeout|session_failed)$/.test(`${statusCode || code}`);
-    // Node, the operating system and Deno use these codes for a missing permission.
-    return (
-      mayPass && !/ERR_ACCESS_DENIED|EACCES|NotCapable/.test(`${cause} ${Object(Object(cause).cause).code}`)
-    );
+  declare readonly isTemporary: boolean;
+
+  constructor(message: string, { cause, headers, ...fields }: ApiErrorFields) {
+    // `Error` would keep, and print, a cause that is `undefined`.
+    super(message, cause ? { cause } : {});
+    const isTemporary = mayPass(fields.statusCode || fields.code) && !isDenied(cause);
+    Object.assign(this, { isTemporary }, freezeRecord(fields));
+    Object.defineProperty(this, 'headers', { value: headers });
   }
+}
+
+/** Whether a permission is missing: Node, the operating system and Deno use these codes for that. */
+function isDenied(cause: unknown): boolean {
+  return /ERR_ACCESS_DENIED|EACCES|NotCapable/.test(`${cause} ${Object(Object(cause).cause).code}`);
+}
+
+/**
+ * Whether an error is one of these two classes, or the same of another copy of this package: a provider and a
+ * client may come from different versions.
+ */
+export function isApiError(error: unknown): error is ApiError {
+  const { name, code } = Object(error) as Partial<ApiError>;
+  return error instanceof ApiError || /^(Api|OAuthProvider)Error [a-z_]+$/.test(`${name} ${code}`);
 }
 
 /**

@@ -3,10 +3,10 @@
  * it.
  * @module
  */
-import { ApiError, type ApiErrorCode } from './errors.ts';
+import { type ApiErrorCode, isApiError } from './errors.ts';
 import { freezeRecord } from './record.ts';
 
-/** The code of a failure in an event: `'other'` for an error that is no {@link ApiError}. */
+/** The code of a failure in an event: `'other'` for an error that is no `ApiError`. */
 export type EventCode = ApiErrorCode | 'other';
 
 /** The operation that a store was asked for. */
@@ -103,7 +103,7 @@ export function describeFailure(error: unknown): {
   readonly code: EventCode;
   readonly statusCode?: number | undefined;
 } {
-  return error instanceof ApiError ? { code: error.code, statusCode: error.statusCode } : { code: 'other' };
+  return isApiError(error) ? { code: error.code, statusCode: error.statusCode } : { code: 'other' };
 }
 
 /** An event whose absent fields are still there as `undefined`. */

@@ -25,12 +25,12 @@ export function sessionError(account: UsedAccount, what: string, fields?: Partia
 /** The error of a call for which the store could not be asked. */
 export function storeFailed(account: UsedAccount): ApiError {
   const { storeFailure } = account;
-  const error = sessionError(account, 'the store failed: check it', storeFailure);
   // What a disk, `encryptedStore` or Redis denies does not pass by itself.
-  const isDenied = /^(EACCES|EPERM|EROFS|sealed|NOAUTH|WRONGPASS)$/.test(
+  const isForGood = /^(EACCES|EPERM|EROFS|sealed|NOAUTH|WRONGPASS)$/.test(
     storeFailureReason(storeFailure?.cause),
   );
-  return isDenied ? Object.defineProperty(error, 'isTemporary', { value: false }) : error;
+  const fields = { ...storeFailure, ...(isForGood && { isTemporary: false }) };
+  return sessionError(account, 'the store failed: check it', fields);
 }
 
 /** The error of a login or logout whose answer is not the one that was hoped for. */

@@ -3,6 +3,7 @@
  * be told counts as a failure.
  * @module
  */
+import { isNotJudged } from '../core/statuses.ts';
 import { asHeaderText } from '../core/token.ts';
 import type { Answer } from '../platform/fetch.ts';
 import { parseBody } from '../token/answer.ts';
@@ -13,9 +14,6 @@ export interface SessionReply extends Answer {
   cause?: unknown;
 }
 
-/** Statuses with which a server says that it has not looked at the user name and password. */
-const NOT_JUDGED = /^(40[457]|41[35]|42[159]|431)$/;
-
 /** Judges a login by what the account itself can have said. What anything before it says is no refusal. */
 export function judgeLogin(reply: SessionReply): LoginFate {
   const { response, text } = reply;
@@ -23,13 +21,8 @@ export function judgeLogin(reply: SessionReply): LoginFate {
   const { status, ok } = response;
   const token = ok && asHeaderText(parseBody(text)?.['sessionToken']);
   if (token) return { token };
-  if (gatewayCode(reply) || isBearerFault(reply) || isUnavailable(response)) return {};
+  if (gatewayCode(reply) || isBearerFault(reply) || isNotJudged(status, response.headers)) return {};
   return isRefusal(status, text) ? { status } : { isUnknown: true };
-}
-
-/** Envoy also says 503 of a server that took the request and then closed, but without `Retry-After`. */
-function isUnavailable({ status, headers }: Response): boolean {
-  return NOT_JUDGED.test(`${status}`) || (status === 503 && headers.has('retry-after'));
 }
 
 /** The account answers with JSON. A firewall, a CDN or nginx has a page of its own, a gateway a `fault`. */

@@ -8,6 +8,7 @@
 import { formEncode } from '../config/clientAuthentication.ts';
 import { safeOrigin } from '../config/settings.ts';
 import { ApiError, type ApiErrorCode, OAuthProviderError } from '../core/errors.ts';
+import { mayPass } from '../core/statuses.ts';
 import { asText } from '../core/token.ts';
 import { nameOf } from '../platform/fetch.ts';
 
@@ -98,7 +99,7 @@ function foreignAnswer(
 /** What to do about a status that says nothing against the request. */
 function adviceAfter(status: number): string | undefined {
   if (status === 429) return 'it throttles; try again later';
-  return status >= 500 ? 'it is unavailable; try again later' : undefined;
+  return mayPass(status) ? 'it is unavailable; try again later' : undefined;
 }
 
 /** JSON under whatever content type, or a form (GitHub without `Accept`); `undefined` for anything else. */

@@ -2,7 +2,7 @@
  * Decides after a 401 whether to get another token, and gets it.
  * @module
  */
-import { ApiError, OAuthProviderError } from '../core/errors.ts';
+import { ApiError, isApiError, OAuthProviderError } from '../core/errors.ts';
 import { isWorthReplacing, type RejectedUse } from '../core/rejections.ts';
 import type { OAuthToken } from '../core/token.ts';
 import type { ClientState } from './clientState.ts';
@@ -32,8 +32,8 @@ export async function renewToken(
     const token = await getToken(state, { signal, rejected });
     return token.accessToken === rejected ? undefined : token;
   } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    const Class = error instanceof OAuthProviderError ? OAuthProviderError : ApiError;
+    if (!isApiError(error)) throw error;
+    const Class = error.code === 'oauth_error' ? OAuthProviderError : ApiError;
     throw new Class(`The API answered 401, then: ${error.message}`, error);
   }
 }

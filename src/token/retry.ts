@@ -4,8 +4,9 @@
  * @module
  */
 import type { Settings } from '../config/settings.ts';
-import { ApiError } from '../core/errors.ts';
+import { type ApiError, isApiError } from '../core/errors.ts';
 import { describeFailure, report } from '../core/events.ts';
+import { isRepeated } from '../core/statuses.ts';
 import { sleep } from '../platform/waiting.ts';
 
 /**
@@ -24,8 +25,7 @@ export async function withRetries<T>(
       return await attempt();
     } catch (error) {
       const delayMs = retryAfterMs(error) ?? Math.random() * Math.min(maxDelay, baseDelay * 2 ** (tries - 1));
-      if (tries >= attempts || delayMs > maxDelay || !(error instanceof ApiError && isPassing(error)))
-        throw error;
+      if (tries >= attempts || delayMs > maxDelay || !(isApiError(error) && isPassing(error))) throw error;
       report(settings, {
         type: 'retry_waiting',
         attempt: tries,
@@ -43,7 +43,7 @@ export async function withRetries<T>(
  */
 function isPassing({ code, statusCode, cause, isTemporary }: ApiError): boolean {
   if (code === 'network') return isTemporary;
-  return cause instanceof SyntaxError || /^(408|429|50[0234])$/.test(`${statusCode}`);
+  return cause instanceof SyntaxError || isRepeated(statusCode);
 }
 
 /**
@@ -51,7 +51,7 @@ function isPassing({ code, statusCode, cause, isTemporary }: ApiError): boolean 
  * or for nothing sensible.
  */
 export function retryAfterMs(error: unknown): number | undefined {
-  const headers = error instanceof ApiError ? error.headers : undefined;
+  const headers = isApiError(error) ? error.headers : undefined;
   // better-auth sends the second of these headers.
   const value = headers?.get('retry-after') ?? headers?.get('x-retry-after') ?? '';
   const delayMs = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();

@@ -5,7 +5,7 @@ import { inspect } from 'node:util';
 import { ApiError, createClient, type Fetch } from 'thingspace-auth';
 import { createSession } from 'thingspace-auth/session';
 import { createMockServer } from 'thingspace-auth/testing';
-import { rejectionOf } from '../support/server.ts';
+import { recordEvents, rejectionOf } from '../support/server.ts';
 
 const REGIONS = 'https://5gedge.verizon.com/api/mec/eds/regions';
 const clientCredentialsAuthCredentials = {
@@ -147,8 +147,85 @@ describe('a session', () => {
   }
 });
 
-test('an error of your own is judged alike', () => {
-  const of = (statusCode: number) => new ApiError('invented', { code: 'gateway_fault', statusCode });
+test('an error of your own is judged alike, unless you say what it is', async () => {
+  const of = (statusCode: number, isTemporary?: boolean) =>
+    new ApiError('invented', { code: 'gateway_fault', statusCode, isTemporary });
 
   assert.deepEqual([of(503).isTemporary, of(404).isTemporary], [true, false]);
+  assert.deepEqual([of(503, false).isTemporary, of(404, true).isTemporary], [false, true]);
+});
+
+describe('an error of another copy of this package', async () => {
+  const other: string = new URL('../../../dist/thingspace-auth.min.js', import.meta.url).href;
+  const { ApiError: OtherError } = (await import(other)) as typeof import('thingspace-auth');
+  const oauthToken = { accessToken: 'held', tokenType: 'Bearer' } as const;
+
+  test('is none of this copy’s class', () => {
+    assert.ok(!(new OtherError('invented', { code: 'network' }) instanceof ApiError));
+  });
+
+  test('that a provider throws is told by its code', async () => {
+    const { events, onEvent } = recordEvents();
+    const oauthTokenProvider = () =>
+      Promise.reject(new OtherError('invented', { code: 'gateway_fault', statusCode: 503 }));
+    const { getToken } = createClient({
+      clientCredentialsAuthCredentials: { ...clientCredentialsAuthCredentials, oauthTokenProvider },
+      onEvent,
+    });
+
+    await rejectionOf(getToken());
+
+    const [{ code, statusCode }] = events as unknown as [{ code: string; statusCode: number }];
+    assert.deepEqual([code, statusCode], ['gateway_fault', 503]);
+  });
+
+  test('that an authentication throws is tried again, as one of this copy is', async () => {
+    const tries: number[] = [];
+    const clientAuthentication = (): void => {
+      tries.push(tries.length);
+      throw new OtherError('invented', { code: 'network' });
+    };
+    const { getToken } = createClient({
+      clientCredentialsAuthCredentials: { ...clientCredentialsAuthCredentials, clientAuthentication },
+      retry: { attempts: 2, baseDelay: 0 },
+    });
+
+    await rejectionOf(getToken());
+
+    assert.equal(tries.length, 2);
+  });
+
+  test('says after a 401 that the API had answered so, and stays what it was', async () => {
+    const oauthTokenProvider = () =>
+      Promise.reject(new OtherError('invented', { code: 'session_failed', isTemporary: false }));
+    const { authorizedFetch } = createClient({
+      clientCredentialsAuthCredentials: {
+        ...clientCredentialsAuthCredentials,
+        oauthToken,
+        oauthTokenProvider,
+      },
+      fetch: answering(401, null),
+    });
+
+    const error = await rejectionOf(authorizedFetch(REGIONS));
+
+    assert.ok(error instanceof ApiError);
+    assert.deepEqual([error.message, error.isTemporary], ['The API answered 401, then: invented', false]);
+  });
+
+  test('but an error of the same name from elsewhere is none', async () => {
+    const { events, onEvent } = recordEvents();
+    const foreign = Object.assign(new Error('invented'), { name: 'ApiError', code: 404 });
+    const { getToken } = createClient({
+      clientCredentialsAuthCredentials: {
+        ...clientCredentialsAuthCredentials,
+        oauthTokenProvider: () => Promise.reject(foreign),
+      },
+      onEvent,
+    });
+
+    assert.equal(await rejectionOf(getToken()), foreign);
+
+    assert.equal((events as unknown as [{ code: string }])[0].code, 'other');
+  });
 });

@@ -75,6 +75,7 @@ const TABLE: readonly (readonly [wrong: string, run: (clock: () => Clock) => unk
     () => failing(json(429, { fault: { code: '900800', message: 'Message throttled out' } })).fetchToken(),
   ],
   ['a token endpoint that is down', () => failing(text(503, 'text/html', '<html>')).fetchToken()],
+  ['a token endpoint that waited in vain', () => failing(text(408, 'text/plain', '')).fetchToken()],
   ['a token endpoint that has failed', () => failing(text(500, 'text/plain', 'oops')).fetchToken()],
   [
     'a gateway that does not know the client',
