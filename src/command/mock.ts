@@ -10,7 +10,7 @@ import process from 'node:process';
 import { buffer } from 'node:stream/consumers';
 import { createMockServer, type MockServer } from '../testing.ts';
 import type { MockOrder } from './commandLine.ts';
-import { print } from './output.ts';
+import { print, printAside } from './output.ts';
 import { type ExitStatus, Stop } from './stop.ts';
 import { escapeControls } from './text.ts';
 
@@ -22,6 +22,7 @@ export async function serveMock({ port }: MockOrder): Promise<ExitStatus> {
   // Asked for before anything is printed: whoever reads that may end it at once.
   const ended = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
   print(variablesFor(origin));
+  for (const line of HOW_TO_USE) printAside(line);
   await ended;
   server.close();
   server.closeAllConnections();
@@ -62,6 +63,15 @@ THINGSPACE_USERNAME=mock-user
 THINGSPACE_PASSWORD=mock-password
 `;
 }
+
+/** Beside the variables, so that whoever reads these finds nothing else. */
+const HOW_TO_USE: readonly string[] = [
+  '',
+  'Keep these lines in a file, mock.env. Then, in another terminal:',
+  '  npx thingspace-auth check --env mock.env',
+  '  node --env-file=mock.env program.mjs',
+  'Each request follows in a line. Ctrl-C ends the mock.',
+];
 
 async function answer(mock: MockServer, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const { method = 'GET', url = '/' } = incoming;
