@@ -10,11 +10,24 @@ import { escapeControls, fromServer, secretsOf, type Variables } from './text.ts
 /** Says what went wrong. The library's own message comes first, then what the platform says. */
 export function explain(error: unknown, env: Variables): Explanation {
   if (error instanceof Stop) return { message: error.message, next: error.next };
-  const { message } = error as Error;
   const reason = fromServer(reasonOf(error), secretsOf(env)); // a proxy's answer is quoted there
+  const said = saidIn(error as Error, reason);
+  return { message: escapeControls(said), next: escapeControls(nextStepFor(error, reason, env)) };
+}
+
+function saidIn(error: Error, reason: string): string {
   const isAnswered = error instanceof ApiError && error.statusCode !== undefined;
-  const full = reason && !isAnswered ? `${message}: ${reason}` : message;
-  return { message: escapeControls(full), next: escapeControls(nextStepFor(error, reason, env)) };
+  if (!reason || isAnswered) return withoutAdvice(error.message);
+  const isUnanswered = error instanceof ApiError && error.code === 'network';
+  // In brackets the library has the reason's code, and what hides the reason.
+  return `${isUnanswered ? error.message.replace(/ \(.*/s, '') : withoutAdvice(error.message)}: ${reason}`;
+}
+
+/** What the library advises is for a program. The next step says it in the words of a shell. */
+function withoutAdvice(message: string): string {
+  return message
+    .replace(/: it (throttles|is unavailable); try again later/, '')
+    .replace(/ \(check [^()]*\)|[:;] check [^():;]*(?=$| \()/, '');
 }
 
 function nextStepFor(error: unknown, reason: string, env: Variables): string {
@@ -101,6 +114,10 @@ const ADVICE_ON_AUTHORITY =
  */
 const ADVICE_BY_REASON: readonly (readonly [reason: RegExp, advice: string])[] = [
   [/\(407\)|proxy authentication|^fetch failed$/i, ADVICE_ON_407],
+  [
+    /\bbad port\b/i,
+    'fetch never asks this port, which belongs to another protocol: check the port in the URL.',
+  ],
   [/ERR_ACCESS_DENIED|NotCapable|--allow-net/, 'Allow the runtime to use the network: --allow-net.'],
   [
     /wrong.version.number|packet length too long|InvalidContentType|bad record type|speak TLS/i,

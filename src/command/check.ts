@@ -67,8 +67,8 @@ function checkVariables(
   const shared = { set, ...(warnings.length && { warnings }) };
   const found = `set: ${set.join(', ') || 'none'}`;
   try {
+    requireVariables(env, ['CLIENT_ID', 'CLIENT_SECRET', ...(isLogin ? ['USERNAME', 'PASSWORD'] : [])]);
     const config = readConfig(env);
-    requireVariables(set, ['CLIENT_SECRET', ...(isLogin ? ['USERNAME', 'PASSWORD'] : [])]);
     show({ name: 'variables', ok: true, message: found, ...shared });
     return config;
   } catch (error) {

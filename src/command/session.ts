@@ -3,23 +3,30 @@
  * failed logins must outlive this process, since five in a row lock the account.
  * @module
  */
-import { ApiError, createClient, type KnownScopesConfig, type OAuthToken } from '../index.ts';
+import {
+  ApiError,
+  type ClientEvent,
+  createClient,
+  type KnownScopesConfig,
+  type OAuthToken,
+} from '../index.ts';
 import { createSession } from '../session.ts';
 import { fileStore } from '../stores/file.ts';
 import { storedToken } from '../stores.ts';
-import { explain } from './advice.ts';
+import { explain, reasonOf } from './advice.ts';
 import type { SessionOrder } from './commandLine.ts';
 import { obtainSessionToken } from './login.ts';
 import { noticesOfMock } from './mockNotice.ts';
 import { print, printAside, printJson } from './output.ts';
 import { type ExitStatus, Stop } from './stop.ts';
-import { namesSet, readConfig, requireVariables, type Setting } from './variables.ts';
+import { readConfig, requireVariables, type Setting } from './variables.ts';
 
 export async function printSession(order: SessionOrder, setting: Setting): Promise<ExitStatus> {
   const { env, fileWarnings } = setting;
   for (const warning of fileWarnings) printAside(warning);
-  const config = readConfig(env);
-  requireVariables(namesSet(env), ['CLIENT_SECRET', 'USERNAME', 'PASSWORD']);
+  requireVariables(env, ['CLIENT_ID', 'CLIENT_SECRET', 'USERNAME', 'PASSWORD']);
+  const watched = watchStore(readConfig(env));
+  const { config } = watched;
   const { THINGSPACE_USERNAME: username = '', THINGSPACE_PASSWORD: password = '' } = env;
   const store = fileStore(order.storeFolder);
   const session = createSession({ username: username.trim(), password: password.trim(), store });
@@ -28,7 +35,7 @@ export async function printSession(order: SessionOrder, setting: Setting): Promi
   if (order.isLogout) return endKeptSession(call, order);
   const sessionToken = await obtainSessionToken({ ...call, fetch, isReset: order.isReset }).catch(
     (error: unknown) => {
-      throw adviseReset(error, setting);
+      throw explainSession(order, error, setting, watched.failure());
     },
   );
   if (order.isJson) printJson({ sessionToken });
@@ -75,8 +82,29 @@ async function endKeptSession(
   return 0;
 }
 
-function adviseReset(error: unknown, { env }: Setting): unknown {
-  if (!(error instanceof ApiError) || error.code !== 'session_refused') return error;
+/** A configuration that notes why the store failed last. */
+function watchStore(config: KnownScopesConfig) {
+  let reason: string | undefined;
+  const onEvent = (event: ClientEvent) => {
+    if (event.type === 'store_failed') ({ reason } = event);
+  };
+  return { config: { ...config, onEvent }, failure: () => reason };
+}
+
+/** Says what the library does not know of: the folder, and `--reset`. */
+function explainSession(
+  { storeFolder }: SessionOrder,
+  error: unknown,
+  { env }: Setting,
+  storeFailure: string | undefined,
+): unknown {
+  if (!(error instanceof ApiError)) return error;
   const { message, next } = explain(error, env);
-  return new Stop(message, `${next} Then --reset allows one more login.`);
+  if (error.code === 'session_refused')
+    return new Stop(message, `${next} Then --reset allows one more login.`);
+  if (storeFailure === undefined || !reasonOf(error).includes(storeFailure)) return error;
+  return new Stop(
+    `No login without the folder of --store, and ${storeFolder} cannot be used (${storeFailure})`,
+    'Give one that this user may write to, and that outlives the command.',
+  );
 }

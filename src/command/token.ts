@@ -9,13 +9,15 @@ import type { TokenOrder } from './commandLine.ts';
 import { noticesOfMock } from './mockNotice.ts';
 import { print, printAside, printJson } from './output.ts';
 import type { ExitStatus } from './stop.ts';
-import { readConfig, type Setting } from './variables.ts';
+import { readConfig, requireVariables, type Setting } from './variables.ts';
 
 export async function printToken(
   { isJson, storeFolder }: TokenOrder,
   { env, fileWarnings }: Setting,
 ): Promise<ExitStatus> {
   for (const warning of fileWarnings) printAside(warning);
+  // A token that is kept is good without a secret.
+  requireVariables(env, env['THINGSPACE_CLIENT_ID']?.trim() ? [] : ['CLIENT_ID', 'CLIENT_SECRET']);
   const config = readConfig(env);
   const client = createClient(storeFolder === undefined ? config : keptIn(storeFolder, config));
   const token: OAuthToken = await (storeFolder === undefined ? client.fetchToken() : client.getToken());

@@ -79,12 +79,13 @@ export function warnOfUnknown(env: Variables): string[] {
   return warnings;
 }
 
-/** Throws a {@link Stop} that names those that are missing, of names without their prefix. */
-export function requireVariables(set: readonly string[], wanted: readonly string[]): void {
+/** Throws a {@link Stop} that names all that are missing, of names without their prefix. */
+export function requireVariables(env: Variables, wanted: readonly string[]): void {
+  const set = namesSet(env);
   const missing = wanted.map((name) => PREFIX + name).filter((name) => !set.includes(name));
   if (missing.length)
     throw new Stop(
-      `${missing.join(' and ')} must be set`,
+      `${missing.join(', ').replace(/, (?=\w+$)/, ' and ')} must be set`,
       `Set ${missing.length > 1 ? 'them' : 'it'} in the environment, or in a file for --env.`,
     );
 }

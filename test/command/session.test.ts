@@ -1,6 +1,6 @@
 /** `session`: prints an M2M session token, and logs in no more than it must. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -85,4 +85,19 @@ test('it says which variables are missing, all at once', async (t) => {
       'Set them in the environment, or in a file for --env.\n',
   );
   assert.equal(exitCode, 1);
+});
+
+test('a folder that cannot be used is told, and no login is sent', async (t) => {
+  const { env, folder, paths } = await settingOf(t);
+  const file = join(folder, 'file');
+  await writeFile(file, 'invented');
+
+  const { stdout, stderr, exitCode } = await startCommand(['session', '--store', file], env);
+
+  assert.match(
+    stderr,
+    /^No login without the folder of --store, and \S+\/file cannot be used \((ENOTDIR|EEXIST)\)\nGive one .*\n$/,
+  );
+  assert.deepEqual([stdout, exitCode], ['', 1]);
+  assert.deepEqual(paths(), ['token 200']);
 });

@@ -77,11 +77,24 @@ test('with --json it says that as an object', async (t) => {
 
 test('it says which variable is missing', async () => {
   const { stderr, exitCode } = await startCommand(['token'], {});
-  assert.match(stderr, /^THINGSPACE_CLIENT_ID must be set.*\nSet or correct the variable: .*\n$/);
+  assert.match(stderr, /^THINGSPACE_CLIENT_ID and THINGSPACE_CLIENT_SECRET must be set\nSet them .*\n$/);
   assert.equal(exitCode, 1);
 
   const withoutSecret = await startCommand(['token'], { THINGSPACE_CLIENT_ID: 'invented-key' });
+  const withoutId = await startCommand(['token'], { THINGSPACE_CLIENT_SECRET: 'invented secret' });
+  assert.match(withoutId.stderr, /^THINGSPACE_CLIENT_ID must be set\nSet it in the environment, /);
   assert.match(withoutSecret.stderr, /\nSet THINGSPACE_CLIENT_SECRET\.\n$/);
+});
+
+test('it says once that there is no answer, and why', async (t) => {
+  const { stderr } = await runCommand(t, ['token'], {
+    env: { THINGSPACE_TOKEN_URL: 'http://127.0.0.1:65535/token' },
+  });
+
+  assert.deepEqual(stderr.split('\n').slice(0, 2), [
+    'No answer from http://127.0.0.1:65535/token: connect ECONNREFUSED 127.0.0.1:65535',
+    'Nothing listens there: check host and port. Behind a proxy, set HTTPS_PROXY; Node also wants NODE_USE_ENV_PROXY=1, from 22.21 and 24.5 on.',
+  ]);
 });
 
 test('with --store it keeps the token, and shares it with programs', async (t) => {
@@ -103,6 +116,8 @@ test('with --store it keeps the token, and shares it with programs', async (t) =
   assert.deepEqual([first.stderr, second.stderr], [MOCK_NOTICE, MOCK_NOTICE]);
   assert.equal(JSON.parse(second.stdout).accessToken, first.stdout.trim());
   assert.equal((await program.getToken()).accessToken, first.stdout.trim());
+  const { THINGSPACE_CLIENT_SECRET: _, ...withoutSecret } = env;
+  assert.equal((await startCommand(['token', '--store', folder], withoutSecret)).stdout, first.stdout);
   assert.equal(mock.requests.length, 1);
   mock.advance(3600);
   await rm(folder, { recursive: true });
