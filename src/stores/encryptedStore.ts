@@ -11,7 +11,8 @@ export type EncryptionKey = Parameters<typeof crypto.subtle.encrypt>[1];
 /**
  * Wraps a store so that its values can be read and written only with a key: they are sealed with AES-GCM.
  * Names stay readable. A value opens only under its own name, but whoever can write to the store can put an
- * old value back.
+ * old value back. If you wrap a store so that it puts a prefix before each key, put that wrapper outside,
+ * around this one: a value is bound to the key that this store is given.
  *
  * Make a key once (`openssl rand -base64 32`) and keep it where the client secret is kept.
  *

@@ -20,9 +20,9 @@
  * @module
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { fsync } from 'node:fs';
+import { constants, fsync } from 'node:fs';
 import { link, mkdir, open, readdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { createEntry, valueOfEntry } from './entry.ts';
 import type { TokenStore } from './tokenStore.ts';
@@ -32,12 +32,15 @@ import type { TokenStore } from './tokenStore.ts';
  * Bun). Neither a reader nor a crash meets half a value, and a slow writer never overwrites what others wrote
  * meanwhile. What killed writers leave behind is removed after a minute. A deleted key may leave empty files.
  *
- * The folder is made (mode 0700, files 0600) if it is missing. It must be writable for your processes only,
- * and may be a symbolic link. Each operation lists it several times: it is made for some hundred keys.
+ * The folder is made (mode 0700, files 0600) if it is missing, and may be a symbolic link. Each operation
+ * lists it several times: it is made for some hundred keys. Operations on one store run one after another, so
+ * that a file share that stalls holds one of Node's four threads at most.
  *
  * Rejects with what the file system says (`EACCES`, `ENOSPC`, …); the error says whose file it is if another
- * user wrote it, which `set` replaces. Without hard links, the code is `no_hard_links`. A broken file counts
- * as no value.
+ * user wrote it, which `set` replaces. Without hard links, the code is `no_hard_links`. With the code
+ * `unsafe_folder`, it refuses a folder that belongs to a user other than this one and root, or that everybody
+ * may write to (not on Windows; on Deno the owner is not looked at). A broken file, and what is no regular
+ * file, such as a pipe, count as no value.
  *
  * @param folder a path; a relative one is looked up at each operation
  * @throws `TypeError` for anything else
@@ -53,16 +56,62 @@ import type { TokenStore } from './tokenStore.ts';
 export function fileStore(folder: string): TokenStore {
   if (typeof folder !== 'string' || !folder)
     throw new TypeError('fileStore(folder) must be the path of a folder');
+  const inTurn = createQueue();
+  const read = (key: string) =>
+    inTurn(async () => {
+      await refuseUnsafe(folder);
+      return valueIn((await findLatest(folder, digestOf(key), 'text')).text);
+    });
+  const write = (key: string, mayFollow: MayFollow, entry: string) =>
+    inTurn(async () => {
+      await refuseUnsafe(folder);
+      return writeVersion(folder, digestOf(key), mayFollow, entry);
+    });
   return {
-    get: async (key) => valueIn((await findLatest(folder, digestOf(key), 'text')).text),
-    set: (key, value, ttlSeconds) =>
-      writeVersion(folder, digestOf(key), undefined, textOfEntry(value, ttlSeconds)),
-    delete: (key) => writeVersion(folder, digestOf(key), (text = DELETED) => text !== DELETED, DELETED),
-    compareAndSet: async (key, expected, value, ttlSeconds) => {
+    get: read,
+    set: (key, value, ttlSeconds) => write(key, undefined, textOfEntry(value, ttlSeconds)),
+    delete: (key) => write(key, (text = DELETED) => text !== DELETED, DELETED),
+    compareAndSet: (key, expected, value, ttlSeconds) => {
       const entry = value === undefined ? DELETED : textOfEntry(value, ttlSeconds);
-      return writeVersion(folder, digestOf(key), (text) => valueIn(text) === expected, entry);
+      return write(key, (text) => valueIn(text) === expected, entry);
     },
   };
+}
+
+/**
+ * Runs one operation after another, whatever becomes of those before. Each operation of a file share that
+ * stalls would keep one of Node's four threads, and without threads there are no files, no DNS and no
+ * WebCrypto.
+ */
+function createQueue(): <T>(operate: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (operate) => {
+    const done = last.then(operate);
+    last = done.catch(() => undefined);
+    return done;
+  };
+}
+
+/**
+ * Rejects for a folder in which somebody else could put a value of their own. A missing one is made later, by
+ * a write.
+ */
+async function refuseUnsafe(folder: string): Promise<void> {
+  const found = await stat(folder).catch(ignoreMissing);
+  // Windows has neither owners nor modes of this kind.
+  if (!found || process.platform === 'win32') return;
+  if (isForeign(found.uid)) throw unsafe(`${folder} belongs to user ${found.uid}`);
+  if (found.mode & 0o002) throw unsafe(`others may write to ${folder}`);
+}
+
+/** Whether a folder's owner is neither root nor this process. Deno says who that is only if it may. */
+function isForeign(owner: number): boolean {
+  return owner !== 0 && !('Deno' in globalThis) && owner !== process.geteuid?.();
+}
+
+function unsafe(what: string): Error {
+  const advice = "give fileStore a folder of this user's own, which may be a new one inside it";
+  return Object.assign(new Error(`${what}: ${advice}`), { code: 'unsafe_folder' });
 }
 
 /** The text of a version without a value: a full disk still takes an empty file. */
@@ -135,7 +184,12 @@ async function readVersion(
   wanted?: 'text',
 ): Promise<LatestVersion | undefined> {
   try {
-    return { version, text: await readFile(path, 'utf8') };
+    const found = await stat(path);
+    // A pipe or a device may keep its reader waiting. A folder is an error when it is read.
+    if (!found.isFile() && !found.isDirectory()) return { version, text: DELETED };
+    // Opening what has just become a pipe waits for nobody then. Windows has no such flag.
+    const flag = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+    return { version, text: await readFile(path, { encoding: 'utf8', flag }) };
   } catch (error) {
     if (codeOf(error) === 'EACCES') {
       if (!wanted) return { version };
@@ -155,13 +209,31 @@ async function writeVersion(
 ): Promise<boolean> {
   for (;;) {
     if ((await findFollowed(folder, digest, mayFollow)) === undefined) return false;
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder);
     const aside = join(folder, `${digest}.${randomUUID()}`);
     await writeAside(aside, entry);
     const isLinked = await linkNext(folder, digest, aside, mayFollow);
     // The write itself is done. What cannot be removed now is tried again after the next write.
     if (isLinked) await tidy(folder, digest).catch(() => undefined);
     if (isLinked !== undefined) return isLinked;
+  }
+}
+
+/**
+ * Makes a folder and those above it that are missing. Node's recursive `mkdir` would never end where a folder
+ * cannot be made although the one above it is there, as in /proc.
+ */
+async function makeFolder(path: string): Promise<void> {
+  const make = () => mkdir(path, { mode: 0o700 });
+  try {
+    await make();
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return;
+    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await make().catch((again) => {
+      if (codeOf(again) !== 'EEXIST') throw again;
+    });
   }
 }
 

@@ -1,6 +1,7 @@
 /** `token`: what it prints, and where; where it keeps the token. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -125,18 +126,26 @@ test('with --store it keeps the token, and shares it with programs', async (t) =
 });
 
 test('a folder that cannot be used costs a word, not the token', async (t) => {
-  const file = join(await folderOf(t), 'file');
+  const folder = await folderOf(t);
+  const [file, open] = [join(folder, 'file'), join(folder, 'open')];
   await writeFile(file, 'invented');
+  await mkdir(open);
+  await chmod(open, 0o777);
+  const cases: [path: string, reason: string][] = [
+    [file, 'ENOTDIR'],
+    [open, 'unsafe_folder'],
+    // Here nothing can be made, although the folder above is there.
+    ...(existsSync('/proc/self') ? [['/proc/thingspace', 'ENOENT'] as [string, string]] : []),
+  ];
+  for (const [path, reason] of cases) {
+    const outcome = await runCommand(t, ['token', '--store', path]);
 
-  const outcome = await runCommand(t, ['token', '--store', file]);
-
-  assert.match(outcome.stdout, /^mock-access-token-\w+-1\n$/);
-  assert.match(
-    outcome.stderr,
-    /^The token is not kept: \S+\/file cannot be used \((ENOTDIR|EEXIST)\)\n.*\n$/,
-  );
-  assert.equal(outcome.exitCode, 0);
-  assert.deepEqual(seen(outcome), ['token 200']);
+    assert.match(outcome.stdout, /^mock-access-token-\w+-1\n$/);
+    const told = `The token is not kept: ${path} cannot be used (${reason})\n`;
+    assert.equal(outcome.stderr, told + MOCK_NOTICE);
+    assert.deepEqual(seen(outcome), ['token 200']);
+    assert.equal(outcome.exitCode, 0);
+  }
 });
 
 test('--env reads a file; variables that are set win, but not empty ones', async (t) => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
+import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import fs, {
   chmodSync,
@@ -98,6 +99,99 @@ test('takes a file that others could read away from them with the first write', 
     readdirSync(path).map((name) => statSync(join(path, name)).mode & 0o777),
     [0o600, 0o600],
   );
+});
+
+test('refuses a folder that others may write to, or of another user, and takes one of root', async (t) => {
+  const { path, store } = await createStore(t);
+  const refused = async (message: RegExp) => {
+    for (const operate of [
+      () => store.get('key'),
+      () => store.set('key', 'other', 60),
+      () => store.delete('key'),
+      () => store.compareAndSet!('key', 'value', 'other', 60),
+    ])
+      await assert.rejects(async () => operate(), { code: 'unsafe_folder', message });
+  };
+  chmodSync(path, 0o777);
+  await refused(/^others may write to .*: give fileStore a folder of this user's own/);
+  await fileStore(join(path, 'inside')).set('key', 'value', 60);
+  chmodSync(path, 0o770);
+  assert.equal(await store.get('key'), 'value');
+
+  const { stat } = fs.promises;
+  let owner = process.geteuid!() + 1;
+  const restore = mockStep('stat', async (name) => Object.assign(await stat(name), { uid: owner }));
+  try {
+    await refused(new RegExp(`belongs to user ${owner}: `));
+    owner = 0;
+    assert.equal(await store.get('key'), 'value');
+  } finally {
+    restore();
+  }
+});
+
+test('a pipe in the place of a value is none, for five clients at once, and the next write replaces it', async (t) => {
+  const server = await startServer(t);
+  const { path, store, fileOf } = await createStore(t);
+  const { events, onEvent } = recordEvents();
+  const create = () => createClient(server.config({ onEvent }, { oauthTokenProvider: storedToken(store) }));
+  await create().getToken();
+  for (const name of readdirSync(path)) makePipe(join(path, name));
+
+  // Each reader that waits for a writer keeps one of Node's four threads; this look-up needs one.
+  const tokens = await Promise.all(Array.from({ length: 5 }, () => create().getToken()));
+  await lookup('localhost');
+
+  assert.equal(new Set(tokens.map(({ accessToken }) => accessToken)).size, 1);
+  assert.deepEqual(
+    events.filter(({ type }) => type === 'store_failed'),
+    [],
+  );
+  assert.equal(await store.compareAndSet!('key', undefined, 'other', 60), true);
+  assert.ok(lstatSync(fileOf(2)).isFile());
+});
+
+test('a pipe in the place of a value that was a file a moment ago keeps nobody waiting', async (t) => {
+  const { store, fileOf } = await createStore(t);
+  const { readFile } = fs.promises;
+  const restore = mockStep('readFile', async (name, ...more) => {
+    makePipe(String(name));
+    return readFile(name, ...more);
+  });
+  try {
+    assert.equal(await store.get('key'), undefined);
+    assert.ok(lstatSync(fileOf(1)).isFIFO());
+  } finally {
+    restore();
+  }
+});
+
+test('holds one thread on a disk that stalls, however much is asked, and answers all when it goes on', async (t) => {
+  const { store } = await createStore(t);
+  const { stat } = fs.promises;
+  const stalled = hold();
+  let asked = 0;
+  const restore = mockStep('stat', async (name) => {
+    asked++;
+    await stalled.promise;
+    return stat(name);
+  });
+
+  const reads = Promise.all(Array.from({ length: 6 }, () => store.get('key')));
+  await turns();
+  const askedAtFirst = asked;
+  stalled.open();
+  restore();
+
+  assert.equal(askedAtFirst, 1);
+  assert.deepEqual(new Set(await reads), new Set(['value']));
+});
+
+test('says at once that a folder cannot be made in one that takes none', {
+  skip: !fs.existsSync('/proc/self'),
+}, async () => {
+  for (const path of ['/proc/thingspace', '/proc/thingspace/deeper'])
+    await assert.rejects(async () => fileStore(path).set('key', 'value', 60), { code: 'ENOENT' });
 });
 
 test('keeps nothing of a value that was deleted or replaced', async (t) => {
@@ -432,7 +526,7 @@ test('has removed what it could not write before it says so', async (t) => {
 
 test('removes a version only once its mark is there and what is aside for a lower one is gone', async (t) => {
   for (const step of ['writeFile', 'unlink'] as const) {
-    const { store, fileOf } = await createStore(t);
+    const { path, store, fileOf } = await createStore(t);
     const aside = `${fileOf(0)}.${crypto.randomUUID()}`;
     writeFileSync(aside, 'of a writer that is slow');
     const { [step]: act } = fs.promises as unknown as Record<string, (...args: any[]) => Promise<unknown>>;
@@ -449,7 +543,7 @@ test('removes a version only once its mark is there and what is aside for a lowe
     try {
       while (!isAt) await turn();
       // Meanwhile another key is written twice: there was time.
-      for (const value of ['one', 'next']) await store.set('another key', value, 60);
+      for (const value of ['one', 'next']) await fileStore(path).set('another key', value, 60);
 
       assert.ok(fs.existsSync(fileOf(1)), step);
     } finally {
@@ -513,11 +607,12 @@ test('a writer whose disk is slow loses its compareAndSet, and its set comes aft
   fs.fsync = ((fd: number, callback: () => void) =>
     void held.push(() => fsync(fd, callback))) as typeof fs.fsync;
   syncBuiltinESMExports();
+  // One store does one thing at a time.
   const slow = Promise.all([
-    store.compareAndSet!('key', 'value', 'slow', 60),
-    store.compareAndSet!('key', undefined, 'slow', 60),
-    store.compareAndSet!('new key', undefined, 'slow', 60),
-    store.set('third key', 'slow', 60),
+    fileStore(path).compareAndSet!('key', 'value', 'slow', 60),
+    fileStore(path).compareAndSet!('key', undefined, 'slow', 60),
+    fileStore(path).compareAndSet!('new key', undefined, 'slow', 60),
+    fileStore(path).set('third key', 'slow', 60),
   ]);
   while (held.length < 3) await new Promise(setImmediate);
   fs.fsync = fsync;
@@ -721,7 +816,13 @@ async function createStore(t: TestContext) {
   return { path, store, fileOf: (version: number) => join(path, name!.replace(/\d+$/, String(version))) };
 }
 
-type Step = 'mkdir' | 'open' | 'readdir' | 'readFile' | 'rename' | 'link' | 'unlink' | 'writeFile';
+/** Puts a pipe that nobody writes to in the place of a file. */
+function makePipe(path: string): void {
+  rmSync(path);
+  execFileSync('mkfifo', [path]);
+}
+
+type Step = 'mkdir' | 'open' | 'readdir' | 'readFile' | 'rename' | 'link' | 'stat' | 'unlink' | 'writeFile';
 
 /** Lets a step of the file system fail, for the built package too, until it is restored. */
 function failWith(step: Step, code: string): () => void {

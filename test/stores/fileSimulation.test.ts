@@ -304,7 +304,7 @@ function mockDisk(world: World): void {
       return [...first, ...[...world.files.keys()].filter((name) => !isFirst(name))];
     }),
     readFile: later((name) => find(name).text),
-    stat: later((name) => ({ mtimeMs: find(name).mtimeMs })),
+    stat: later((name) => ({ mtimeMs: find(name).mtimeMs, isFile: () => true })),
     rename: later((from, _process, to: string) => {
       const file = find(from);
       world.files.delete(from);
