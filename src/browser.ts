@@ -62,7 +62,7 @@ interface KnownScopesPageConfig extends KnownScopesConfig {
   readonly retry?: undefined;
 }
 
-/** No value is of this type: see `GivenConfig`. */
+/** No value has this type: see `GivenConfig`. */
 interface ImpossiblePageConfig extends ClientOptions {
   /** Absent in a page: there is no token request to repeat. */
   readonly retry?: undefined;
@@ -73,13 +73,13 @@ interface ImpossiblePageConfig extends ClientOptions {
 export type BrowserConfig = CustomPageConfig | ImpossiblePageConfig | KnownScopesPageConfig;
 
 /**
- * Makes a client for a page or a service worker: that of `thingspace-auth` without the token request. Give an
+ * Makes a client for a page or a service worker, without the token request of `thingspace-auth`. Give an
  * `oauthTokenProvider` that asks your own server for a token, or an `oauthToken`. Where neither has a valid
  * token, calls reject with an `ApiError` `no_credentials`.
  *
- * Browsers do not say where a redirect leads. They follow that of a GET or HEAD, which is sent once more for
- * it. With another method, a session or a DPoP proof, a redirect is a `TypeError`. An answer that shows its
- * redirect goes to the caller.
+ * Browsers do not say where a redirect leads. So a redirected GET or HEAD is sent once more, for the browser
+ * to follow. With another method, a session or a DPoP proof, a redirect is a `TypeError`. An answer that
+ * shows its redirect goes to the caller.
  *
  * Touches no network, starts no timer, draws no random number and reads no clock.
  *

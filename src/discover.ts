@@ -20,7 +20,7 @@ export interface DiscoverOptions {
   readonly apiOrigins: readonly string[];
   /** The `fetch` to use. Default: the global one. */
   readonly fetch?: Fetch | undefined;
-  /** How many milliseconds the whole discovery may take. Default, and for `0`: 30 s. */
+  /** Milliseconds that the whole discovery may take. Absent or `0`: 30,000. */
   readonly timeout?: number | undefined;
   /**
    * Ends the discovery when it aborts: `discover` then rejects with the signal's reason. Absent: nothing ends
@@ -99,7 +99,6 @@ async function firstOf<T>(urls: readonly string[], read: (url: string) => Promis
   throw failure;
 }
 
-/** The answer of one address. */
 interface MetadataAnswer {
   readonly url: string;
   readonly response: Response;

@@ -1,7 +1,7 @@
 /**
- * Client authentication by a signed assertion (RFC 7523): with the client's secret, or with a private key, of
- * which the server knows only the public half. WebCrypto signs, or a function of yours, or somebody else,
- * whose assertion is passed on.
+ * Client authentication by a signed assertion (RFC 7523). It is signed with the client's secret, or with a
+ * private key of which the server knows only the public half: by WebCrypto or by a function of yours. Or
+ * somebody else has signed it, and it is passed on.
  * @module
  */
 import type { ClientAuthentication, ClientAuthenticationRequest } from './config/clientAuthentication.ts';

@@ -1,5 +1,5 @@
 /**
- * What the page plays with: a client, the mock ThingSpace it talks to, and a record of everything that went
+ * The toys of the page: a client, the mock ThingSpace it talks to, and a record of everything that went
  * between them. Knows nothing of the page.
  */
 import {

@@ -1,6 +1,6 @@
 /**
- * `fetch` with credentials: gets them, sends the call, and replaces what the answer finds spent, each kind
- * once.
+ * `fetch` with credentials: gets them, sends the call, and replaces each kind that the answer shows to be
+ * spent, once.
  * @module
  */
 import type { AttachedSession } from '../config/attachment.ts';

@@ -19,7 +19,6 @@ export interface CallOptions extends RequestInit {
   readonly method: string;
 }
 
-/** One call. */
 export interface Call {
   /** The URL as it was judged, and as it is sent. */
   readonly url: string;

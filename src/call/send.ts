@@ -61,7 +61,7 @@ export async function send(
   }
 }
 
-/** Sends a call, and what redirects make of it, until an answer is none that is followed by hand. */
+/** Sends a call, and what redirects make of it, until there is no redirect left to follow by hand. */
 async function sendHops(
   state: CallingState,
   call: Call,

@@ -1,5 +1,5 @@
 /**
- * `check`: looks at one thing after the other, until one makes the next ones pointless.
+ * `check`: looks at one thing after another, until one makes the next ones pointless.
  * @module
  */
 import {

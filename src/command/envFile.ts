@@ -50,7 +50,7 @@ function findUnread(lines: readonly string[]): number[] {
   return unread;
 }
 
-/** The index of the last line of what begins here; `undefined` where this line is none that can be read. */
+/** The index of the last line of what begins here; `undefined` if this line cannot be read. */
 function endOfEntry(lines: readonly string[], index: number): number | undefined {
   const line = lines[index] ?? '';
   if (/^\s*(#|$)/.test(line)) return index;

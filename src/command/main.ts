@@ -1,5 +1,5 @@
 /**
- * The command: finds out what was asked for, does it, and says what went wrong.
+ * The command: finds out what the user wants, does it, and says what went wrong.
  * @module
  */
 import { readFileSync } from 'node:fs';

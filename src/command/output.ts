@@ -6,7 +6,7 @@ import process from 'node:process';
 import type { Explanation } from './stop.ts';
 import { escapeControls } from './text.ts';
 
-/** One thing that was looked at. */
+/** One finding. */
 export interface Step {
   readonly name: 'variables' | 'endpoint' | 'clock' | 'token' | 'notice' | 'login' | 'call';
   readonly ok: boolean;

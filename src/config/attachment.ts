@@ -1,5 +1,6 @@
 /**
- * Between a client and its M2M session: what each of them gives to the other, and which objects are sessions.
+ * Connects a client and its M2M session: the part of each that the other sees, and which objects are
+ * sessions.
  * @module
  */
 import type { ClientEvent } from '../core/events.ts';
@@ -7,7 +8,7 @@ import type { RejectedUse } from '../core/rejections.ts';
 import type { OAuthToken } from '../core/token.ts';
 import type { Fetch } from '../platform/fetch.ts';
 
-/** What a client gives to its session: no more than a login needs, and never the client's secret. */
+/** The part of a client that its session sees: no more than a login needs, and never the client's secret. */
 export interface SessionClient {
   readonly tokenUrl: string;
   readonly sessionUrl?: string | undefined;
@@ -20,7 +21,7 @@ export interface SessionClient {
   readonly rejectToken: (accessToken: string) => boolean;
 }
 
-/** What a session gives to its client. */
+/** The part of a session that its client sees. */
 export interface AttachedSession {
   /**
    * Gives the session token for one call: the one that is held, or a new one after a login. Rejects like
@@ -46,5 +47,5 @@ export interface AttachedSession {
  */
 export type AttachSession = (client: SessionClient) => AttachedSession;
 
-/** The inside of each session, by the object that its caller holds. What is not in here is no session. */
+/** The inside of each session, by the object that its caller holds. Any other object is not a session. */
 export const sessions: WeakMap<object, AttachSession> = new WeakMap();

@@ -32,8 +32,7 @@ export interface ClientAuthenticationRequest {
 export interface ClientAuthentication {
   (request: ClientAuthenticationRequest): void | Promise<void>;
   /**
-   * `true`: without `oauthClientSecret` no token request is made. Absent: the method brings what it needs
-   * itself.
+   * `true`: without `oauthClientSecret` no token request is made. Absent: the method needs no client secret.
    */
   readonly needsSecret?: boolean;
 }

@@ -74,8 +74,8 @@ export interface ClientCredentials<Scope extends string = string> {
   readonly oauthClockSkew?: number | undefined;
   /**
    * Further form fields of every token request, such as `audience` or `resource` (RFC 8707 section 2.2). An
-   * array repeats the field for each of its members; a field that is `undefined` is not sent. Absent: there
-   * are none. These names are refused: `grant_type`, `scope`, `client_id`, `client_secret`,
+   * array repeats the field for each of its members; a field that is `undefined` is not sent. Absent: none
+   * are sent. These names are refused: `grant_type`, `scope`, `client_id`, `client_secret`,
    * `client_assertion`, `client_assertion_type`.
    */
   readonly oauthParams?: Readonly<Record<string, string | readonly string[] | undefined>> | undefined;
@@ -186,7 +186,7 @@ export type GivenConfig = CustomEnvironmentConfig | ImpossibleConfig | KnownScop
 /** The same as {@link KnownScopesConfig}, first used above whatever a program uses. */
 interface KnownScopesGiven extends KnownScopesConfig {}
 
-/** No value is of this type: see {@link GivenConfig}. */
+/** No value has this type: see {@link GivenConfig}. */
 interface ImpossibleConfig extends ClientOptions {
   readonly environment: never;
 }

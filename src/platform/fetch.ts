@@ -17,7 +17,7 @@ export interface Transport {
   readonly timeoutMs: number;
 }
 
-/** An answer, as far as it has come. Without `text` its body has not come, or has more than 64 KiB. */
+/** An answer, as far as it has arrived. Without `text` its body is not there, or has more than 64 KiB. */
 export interface Answer {
   response?: Response;
   text?: string | undefined;
@@ -144,8 +144,8 @@ function reasonWord(error: unknown): unknown {
 }
 
 /**
- * The error for a request of ours that has brought no answer. If what is used as `fetch` is none, its own
- * error says so, and is returned as it is.
+ * The error for a request of ours that got no answer. If what is used as `fetch` is not one, its own error
+ * says so, and is returned as it is.
  */
 export function networkError(url: string, cause: unknown): unknown {
   if (Object(cause).message === FETCH_RULE) return cause;

@@ -15,7 +15,7 @@ import { waitFor } from './waiting.ts';
 
 /** Work under way. */
 export interface Flight<T> {
-  /** Always fulfils, with a failure as well. So a rejection can only come from the runtime. */
+  /** Always fulfils, also with a failure. So a rejection can only come from the runtime. */
   readonly outcome: Promise<T>;
   /** When it gave its last sign of life: at its beginning, or later if it gives further ones. */
   aliveAtMs: number;

@@ -55,12 +55,12 @@ export function startLimit(what: string, limitMs: number, signal: AbortSignal | 
 }
 
 /**
- * The bodies that limits last for. One registry serves all clients, since one that belonged to a client would
- * be gone with it, and would end none of its limits. It is made on first use.
+ * The bodies that limits last for. One registry serves all clients: a client's own would disappear together
+ * with the client, and would end none of its limits. It is made on first use.
  */
 let openBodies: FinalizationRegistry<() => void> | undefined;
 
-/** Calls `end` when nobody holds the body any more: nobody tells when one has been read. */
+/** Calls `end` when nobody holds the body any more, since no platform says when a body has been read. */
 function whenDropped(body: object, end: () => void): void {
   // workerd of 2023 has none.
   if (typeof FinalizationRegistry !== 'function') return;

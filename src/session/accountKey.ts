@@ -1,5 +1,5 @@
 /**
- * Where an account's record lies in a store.
+ * The key under which a store holds an account's record.
  * @module
  */
 import type { Account } from './account.ts';

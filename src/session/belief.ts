@@ -1,6 +1,6 @@
 /**
- * What one session object believes about its account, and what follows from it. A belief is a record, and how
- * that relates to the text in the store. Each event makes a new belief of it, and nothing else does. Nothing
+ * One session object's belief about its account, and what follows from it. A belief is a record, and how that
+ * relates to the text in the store. Each event makes a new belief of it, and nothing else does. Nothing
  * here waits, sends, reads or writes.
  *
  * | event | free | session | counted or failed | refused |
@@ -33,7 +33,6 @@ import {
   TRUST_MS,
 } from './record.ts';
 
-/** What is believed. */
 export interface Belief {
   readonly record: SessionRecord;
   /**

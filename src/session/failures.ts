@@ -1,6 +1,6 @@
 /**
- * How a session says why a call gets none: to `onEvent`, and, by the error's message, to a person who reads a
- * log at night. A message says what was seen, when the next login is due, and how to go on.
+ * Says why a call gets no session: to `onEvent`, and, by the error's message, to a person who reads a log at
+ * night. A message says what was seen, when the next login is due, and how to go on.
  * @module
  */
 import { ApiError, type ApiErrorFields } from '../core/errors.ts';

@@ -1,6 +1,6 @@
 /**
- * What became of a login, told by its answer. ThingSpace locks an account after five refusals, so what cannot
- * be told counts as a failure.
+ * Reads from a login's answer what became of the login. ThingSpace locks an account after five refusals, so a
+ * login of unknown fate counts as a failure.
  * @module
  */
 import { isNotJudged } from '../core/statuses.ts';

@@ -30,7 +30,7 @@ import { syncRecord, writeRecord } from './storedRecord.ts';
 /** The search for a session, on behalf of all who wait for it. Times are in milliseconds of Unix time. */
 export interface SessionSearch {
   readonly startedAtMs: number;
-  /** Since when it has tried in vain to count a login. */
+  /** The time since which it has failed to count a login. */
   countingSinceMs?: number | undefined;
   /** Whether it has renewed a bearer that the gateway did not take. It does so once. */
   hasRenewed?: boolean;

@@ -1,6 +1,6 @@
 /**
- * How a call gets a session: it uses the one at hand, or joins the login under way, or looks at the record
- * and does what the record says.
+ * Gets a session for a call: the one at hand, the one that a login under way will bring, or the one that the
+ * record allows to look for.
  * @module
  */
 import { startFlight, waitForFlight } from '../platform/flight.ts';

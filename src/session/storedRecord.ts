@@ -83,8 +83,8 @@ async function askStore<T>(
 ): Promise<StoreAnswer<T>> {
   try {
     const asked = (async () => ({ answer: await act() }))();
-    // In slices of a second: when a process gets no time to run for a while, its timers come before an answer
-    // that has arrived meanwhile. The next slice then finds the answer.
+    // Waits in one-second slices: after a stall, timers fire before answers that have already arrived; the
+    // next slice sees the answer.
     for (let slices = 5; slices > 0; slices--) {
       const answered = await waitFor(asked, undefined, 1_000);
       if (answered) return answered;

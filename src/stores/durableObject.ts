@@ -41,7 +41,7 @@ interface StoreCommand {
 /**
  * The Durable Object to deploy. Export it from the Worker's main module, and name it in the configuration's
  * bindings and migrations (`new_sqlite_classes` or `new_classes`). It keeps everything in its storage, so
- * that nothing is lost when the platform evicts it. An alarm deletes values whose time is over.
+ * that nothing is lost when the platform evicts it. An alarm deletes values that have ended.
  *
  * @example
  * ```ts

@@ -24,7 +24,7 @@ export type EncryptionKey = Parameters<typeof crypto.subtle.encrypt>[1];
  * another token; a session sends no login. Both report `store_failed`.
  *
  * @param keys AES-GCM keys for `encrypt` and `decrypt`: the first seals, each opens
- * @throws `TypeError` for a value that is not a store, for no keys, and for one that cannot do this
+ * @throws `TypeError` for a value that is not a store, and for keys that are missing or cannot do this
  * @see https://www.w3.org/TR/webcrypto/#aes-gcm
  *
  * @example
@@ -89,7 +89,7 @@ async function seal(cryptoKey: EncryptionKey, key: string, value: string): Promi
   return SEALED + btoa(Array.from([...nonce, ...sealed], (byte) => String.fromCharCode(byte)).join(''));
 }
 
-/** Rejects with the code `sealed` for what none of the keys opens. */
+/** Rejects with the code `sealed` if no key opens the value. */
 async function open(cryptoKeys: readonly EncryptionKey[], key: string, text: unknown): Promise<string> {
   const sealed = String(text).startsWith(SEALED) ? String(text).slice(SEALED.length) : '';
   for (const cryptoKey of cryptoKeys) {

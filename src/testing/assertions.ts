@@ -1,5 +1,5 @@
 /**
- * How the mock server judges a client's assertion (RFC 7523 section 3). What it says of a bad one is for the
+ * Judges a client's assertion for the mock server (RFC 7523 section 3). Its words about a bad one are for the
  * person who writes the client.
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The mock server itself: takes a request in, finds who answers it, and has the switches that make things go
- * wrong.
+ * The mock server itself: takes in a request, finds the part that answers it, and has the switches that make
+ * things go wrong.
  * @module
  */
 import { gatewayAnswer } from './answers.ts';
@@ -46,8 +46,7 @@ export interface MockServer {
    * Queues the answer to the next `count` requests of this kind, which then have no other effect. Without
    * `count` it is one request. The answer is a status (sent with a gateway's body), a `Response` (each
    * request gets a copy) or an error to reject with. `Infinity` lasts until it is called off: a count of `0`
-   * calls off all that is queued for the target. An unknown target, and an answer that is none of these, are
-   * `TypeError`s.
+   * calls off all that is queued for the target. An unknown target or any other answer is a `TypeError`.
    */
   failNext(target: MockTarget, answer: number | Response | Error, count?: number): void;
   /** Revokes every token; the next token request gets a new one. */

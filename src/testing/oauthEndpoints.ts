@@ -8,7 +8,7 @@ import type { MockServerOptions, Received } from './options.ts';
 import { type Proof, proofFault } from './proofs.ts';
 import { isKnown, type MockState, nameToken, nonceFor, nowMs } from './state.ts';
 
-/** What takes time to verify in a request. */
+/** The parts of a request that take time to verify. */
 export interface Evidence {
   readonly assertion: Assertion | undefined;
   readonly proof: Proof | undefined;

@@ -9,7 +9,7 @@ import type { PublicJwk, VerificationKey } from './jws.ts';
  * options the server behaves like ThingSpace and accepts any credentials.
  */
 export interface MockServerOptions {
-  /** Lifetime of a token in seconds. `0` makes tokens that have expired when they arrive. @default 3600 */
+  /** Lifetime of a token, in seconds. `0`: a token has already expired when it arrives. @default 3600 */
   readonly expiresIn?: number;
   /**
    * The scopes that may be granted; any other scope is refused with `invalid_scope`. A request that asks for
@@ -45,7 +45,7 @@ export interface MockServerOptions {
    */
   readonly countsDown?: boolean;
   /**
-   * How many milliseconds an answer is held back; the request takes effect before that. `0`: no timer.
+   * Milliseconds for which an answer is held back; the request takes effect before that. `0`: no timer.
    * @default 0
    */
   readonly latencyMs?: number;

@@ -1,5 +1,5 @@
 /**
- * How the mock server judges a proof of possession (RFC 9449 section 4.3).
+ * Judges a proof of possession for the mock server (RFC 9449 section 4.3).
  * @module
  */
 import { isSignedWith, type Jws, parseJws, sha256 } from './jws.ts';

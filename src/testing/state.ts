@@ -35,7 +35,7 @@ export interface MockState {
   /** User names, with their failures in a row. */
   readonly failedLogins: Map<string, number>;
   readonly queued: Readonly<Record<MockTarget, QueuedAnswer[]>>;
-  /** What tells this server's tokens from those of others. */
+  /** Tells this server's tokens from those of other servers. */
   tag: string | undefined;
   advancedMs: number;
   nonceCount: number;

@@ -41,7 +41,7 @@ export async function exchange(
   }
 }
 
-/** What a request has besides its form. */
+/** The parts of a request besides its form. */
 interface FormOptions {
   readonly dpop?: Dpop | undefined;
   readonly signal?: AbortSignal;
@@ -81,7 +81,7 @@ export async function postForm<T>(
     const request = { clientId, clientSecret, body, headers, url, tokenUrl, issuer, signal: within };
     await clientAuthentication(request);
     if (dpop) headers.set('dpop', await dpop.createProof(proof));
-    // When its time is over, the request is not sent.
+    // After its time limit the request is not sent.
     throwIfAborted(within);
     onRequest?.();
     return sendOnce(settings, url, headers, `${body}`, {}, within);

@@ -18,8 +18,8 @@ export async function requestToken(
   signal: AbortSignal,
 ): Promise<OAuthToken> {
   const { settings } = state;
-  // A renewal whose time is over makes no request and counts nothing any more, whatever a provider still
-  // does.
+  // A renewal whose time limit has passed makes no request and counts nothing any more, whatever a provider
+  // still does.
   throwIfAborted(signal);
   renewal.blockedBy = renewal.isForced
     ? undefined

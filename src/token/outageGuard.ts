@@ -17,7 +17,7 @@ export interface Failure {
   readonly error: unknown;
   readonly failed: Attempted;
   readonly atMs: number;
-  /** How long it blocks. */
+  /** Milliseconds for which it blocks. */
   readonly delayMs: number;
   /** The same, without what the server asks for. */
   readonly ownDelayMs: number;

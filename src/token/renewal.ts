@@ -83,7 +83,7 @@ async function renew(state: ClientState, renewal: Renewal): Promise<RenewalOutco
   }
 }
 
-/** What a renewal has been so far: one that has sent no request is its provider's. */
+/** The kind of renewal so far: one that has sent no request is its provider's. */
 function sourceOf({ attempts }: Renewal): 'exchange' | 'provider' {
   return attempts ? 'exchange' : 'provider';
 }

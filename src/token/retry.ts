@@ -1,6 +1,6 @@
 /**
- * When a request to the token endpoint is tried again, and how long that waits. A login and an API call never
- * come here.
+ * Retries of requests to the token endpoint, and the waits between them. Logins and API calls never come
+ * here.
  * @module
  */
 import type { Settings } from '../config/settings.ts';
@@ -10,9 +10,9 @@ import { isRepeated } from '../core/statuses.ts';
 import { sleep } from '../platform/waiting.ts';
 
 /**
- * Runs `attempt` until it succeeds, fails for good, or has been tried `attempts` times. A wait has full
- * jitter, or is what `Retry-After` says. A `Retry-After` beyond `maxDelay` ends the tries. Rejects with the
- * last error, or the signal's reason.
+ * Runs `attempt` until it succeeds, fails in a way that stays, or has been tried `attempts` times. A wait has
+ * full jitter, or is what `Retry-After` says. A `Retry-After` beyond `maxDelay` ends the tries. Rejects with
+ * the last error, or the signal's reason.
  */
 export async function withRetries<T>(
   settings: Settings,

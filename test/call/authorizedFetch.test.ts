@@ -123,7 +123,7 @@ test('lets go of the clone too, so that the source of a body that is not read to
   await told.promise;
 });
 
-test('leaves a stream alone where no token could be had: the caller may send it again', async (t) => {
+test('leaves a stream alone where there was no token: the caller may send it again', async (t) => {
   const server = await startServer(t, { token: () => ({ status: 400, body: { error: 'invalid_client' } }) });
   let cancelled = 0;
   const body = new ReadableStream({ cancel: () => void cancelled++ });
@@ -1004,7 +1004,7 @@ describe('a Request whose body has no end', () => {
   });
 });
 
-test('refuses a signal that is none, at once and by each function, and sends nothing', async (t) => {
+test('refuses what is not a signal, at once and by each function, and sends nothing', async (t) => {
   const server = await startServer(t);
   const { authorizedFetch, getToken, fetchToken } = createClient(server.config());
   for (const none of [new AbortController(), 5, 0, '', 'x', {}, { aborted: false }]) {

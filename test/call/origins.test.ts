@@ -1,4 +1,4 @@
-/** Where credentials go, and where they never go: the origin guard, across redirects too. */
+/** The origin guard, across redirects too: credentials go to allowed origins and nowhere else. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createClient, type Fetch, type OAuthToken } from 'thingspace-auth';

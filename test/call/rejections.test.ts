@@ -1,5 +1,5 @@
 /**
- * What a rejected token costs: an API that always refuses, streams that cannot be sent again, tokens revoked
+ * The cost of a rejected token: an API that always refuses, streams that cannot be sent again, tokens revoked
  * in a row.
  */
 import assert from 'node:assert/strict';
@@ -329,7 +329,7 @@ describe('a token given up by a stream', () => {
     }
   });
 
-  test('still serves when no other can be had', async (t) => {
+  test('still serves when there is no other', async (t) => {
     const { server, client } = await start(t, { oauthToken: { ...HELD, expiry: 4_102_444_800 } });
     server.revoked.add('held-token');
     server.token = () => ({ status: 400, body: { error: 'invalid_client' } });

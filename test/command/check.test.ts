@@ -1,4 +1,4 @@
-/** What `check` does beside what it prints: which requests it makes, and what it reads. */
+/** The requests that `check` makes, and the variables that it reads. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';

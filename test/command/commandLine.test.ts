@@ -1,4 +1,4 @@
-/** What the command line may say; colours. */
+/** The words and options of the command line; colours. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
 /**
- * What `check` prints, by situation: the lines for people, and for programs the same with its fields. The
+ * The output of `check` by situation: the lines for people, and for programs the same with its fields. The
  * table is the test. `ORIGIN` stands for the server, `N` for a time.
  */
 import assert from 'node:assert/strict';
@@ -490,7 +490,7 @@ FAIL  login      ORIGIN/api/m2m/v1/session/login refused the user name and passw
       login: {},
     },
   },
-  'a login that cannot be had now': {
+  'a login that fails for now': {
     args: ['--login'],
     env: ACCOUNT,
     script: ({ failNext }) => failNext('login', 503),

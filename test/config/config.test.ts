@@ -167,7 +167,7 @@ const OPTIONS: readonly [Path, accepts: (value: unknown) => boolean, moreJunk?: 
   [['environment', 'allowInsecureRequests'], (value) => value === true, ['true', 1]],
 ];
 
-/** What an object lacks that stands in the place of one with options. */
+/** What an object lacks that is given instead of one with options. */
 const REQUIRED = /^(oauthClientId|tokenUrl|apiOrigins) must/;
 
 const ENDPOINTS = { tokenUrl: 'https://auth.example.com/token', apiOrigins: ['https://api.example.com'] };

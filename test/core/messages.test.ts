@@ -1,8 +1,8 @@
 /**
- * What people read when something goes wrong, in one table: the mistake or failure, and the line that someone
- * finds in a log at night. It says what happened, where (origin and path), and what to do. The mistakes stand
- * here and the lines in `messages.json`, which `npm run test:update` writes anew from what the code says: to
- * reword a message is a diff to read.
+ * The messages that people read when something goes wrong, in one table: the mistake or failure, and the
+ * line that someone finds in a log at night. It says what happened, where (origin and path), and what to do.
+ * The mistakes stand here and the lines in `messages.json`, which `npm run test:update` writes anew from the
+ * code: to reword a message is a diff to read.
  */
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';

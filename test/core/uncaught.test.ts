@@ -1,4 +1,4 @@
-/** What Node prints of an error that nobody catches: its message comes soon, and it is no wall of source. */
+/** Node's print of an error that nobody catches: the message comes first, and no wall of source. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';

@@ -141,7 +141,7 @@ describe('a token in a page', () => {
     assert.deepEqual([server.tokenRequests.length, server.apiRequests.length], [0, 0]);
   });
 
-  test('cannot be had by the fetchToken of a provider', async (t) => {
+  test('is not made by the fetchToken of a provider', async (t) => {
     const server = await startServer(t);
     const { getToken } = createClient(
       pageOf(server, { oauthTokenProvider: (_, { fetchToken }) => fetchToken() }),

@@ -1,4 +1,4 @@
-/** What `npm test` prints where stdout is no terminal. */
+/** The output of `npm test` where stdout is not a terminal. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -180,6 +180,29 @@ test('a file imports from another in one statement', () => {
   assert.deepEqual(doubled, []);
 });
 
+test('nothing reads as translated, in sources and pages', () => {
+  const translated =
+    /\bbe[ ]had\b|\bhas[ ]just[ ]come\b|\*\* (?:Who the client is|What is believed|One call)\. \*/;
+  const pages = [
+    '.',
+    '.github',
+    'examples',
+    'examples/servers',
+    'examples/migration',
+    'test/workshop/bench',
+  ].flatMap((folder) =>
+    readdirSync(join(root, folder))
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => join(folder, name)),
+  );
+  const found = [...sources(), ...pages].filter((path) =>
+    translated.test(readFileSync(join(root, path), 'utf8')),
+  );
+
+  assert.ok(pages.length > 10);
+  assert.deepEqual(found, []);
+});
+
 test('CONTRIBUTING.md names each private package once, and .ci/run runs them all', () => {
   const map = readFileSync(join(root, '.github/CONTRIBUTING.md'), 'utf8').split('Private packages')[1]!;
   const named = [...map.matchAll(/^\| `(\w+)` \| .+ \|.*\|$/gm)].map(([, name]) => name!);

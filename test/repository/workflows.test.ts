@@ -1,4 +1,4 @@
-/** What somebody who wants to misuse a workflow finds there. */
+/** The workflows, as seen by somebody who wants to misuse them. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -602,7 +602,7 @@ test('renews a bearer once more that the next login rejects within the minute', 
   );
 });
 
-test("fails where the login's gateway rejects a bearer in whose place none can be had", async (t) => {
+test("fails where the login's gateway rejects a bearer and there is no other", async (t) => {
   const server = await startSessionServer(t);
   const { authorizedFetch } = createClient(
     server.config(

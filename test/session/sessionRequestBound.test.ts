@@ -1,5 +1,5 @@
-// Where a promise begun in one request may never settle in another: workerd and edge runtimes, imitated by
-// their mark.
+// Sessions on workerd and edge runtimes, where a promise begun in one request may never settle in another.
+// The runtimes are imitated by their mark.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { createClient } from 'thingspace-auth';

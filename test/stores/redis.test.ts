@@ -1,4 +1,4 @@
-// What goes to each Redis client; the real ones and real servers are tested in test/packages/stores.
+// The commands that each Redis client gets. Real clients and servers are tested in test/packages/stores.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type RedisClient, redisStore } from 'thingspace-auth/stores/redis';

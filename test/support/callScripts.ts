@@ -105,7 +105,7 @@ const OPTIONS: Readonly<Record<string, readonly unknown[]>> = {
   priority: ['high', 'low'],
 };
 
-/** Arguments that `fetch` refuses, as options or in the place of them. */
+/** Arguments that `fetch` refuses, as options or instead of them. */
 const BAD: readonly (readonly unknown[])[] = [
   ...['Manual', 'sometimes', null, 0, {}, ''].map((value) => ['redirect', value]),
   ...['CONNECT', 'a b', '', 'TRACE'].map((value) => ['method', value]),

@@ -1,5 +1,5 @@
 // Opens a page in a browser that Debian has, with a profile of its own, and says how to end it.
-// What the page finds out it has to send to a server of the test.
+// The page has to send its findings to a server of the test.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

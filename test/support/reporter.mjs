@@ -1,5 +1,5 @@
-// What `npm test` prints: in a terminal as Node does; elsewhere each failure in full and the closing figures,
-// since a line for each test that passed buries them.
+// The output of `npm test`: in a terminal that of Node; elsewhere each failure in full and the closing
+// figures, which a line for each passed test would bury.
 
 import { spec } from 'node:test/reporters';
 import { inspect } from 'node:util';

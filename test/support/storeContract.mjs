@@ -1,4 +1,4 @@
-// What every TokenStore must do, as a suite that each store's test runs against the real thing. Plain
+// The duties of every TokenStore, as a suite that each store's test runs against the real thing. Plain
 // JavaScript without imports, so that any package and any platform can take it: give it the platform's `test`
 // function.
 

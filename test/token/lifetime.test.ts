@@ -419,7 +419,7 @@ describe('a token with little life left', () => {
     });
   }
 
-  test('is not thrown away when no other can be had', async (t) => {
+  test('is not thrown away when there is no other', async (t) => {
     const { clock, server, client } = await start(t, { retry: { attempts: 1 } });
     server.token = () => (server.tokenRequests.length < 2 ? tokenAnswer('short', 5) : { status: 503 });
     await client.getToken();

@@ -1,6 +1,6 @@
 /**
- * What must not compile: each wrong line comes right after what the compiler says of it. After `PRINTS` that is
- * all that it says, in one line; after `THROWS` it may say more.
+ * Code that must not compile. Above each wrong line stands the compiler's message: after `PRINTS` the whole
+ * of it, in one line; after `THROWS` it may say more.
  */
 import {
   type AnyApiError,

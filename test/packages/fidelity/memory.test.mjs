@@ -1,4 +1,4 @@
-// What a finished call leaves behind once nobody holds its answer any more. Needs --expose-gc.
+// A finished call leaves nothing behind once nobody holds its answer any more. Needs --expose-gc.
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { test } from 'node:test';

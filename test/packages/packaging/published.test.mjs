@@ -1,4 +1,5 @@
-// What the registries get: the tarball's shape, the dry run of JSR, and where an editor leads from a call.
+// The package as registries get it: the tarball's shape, the dry run of JSR, and where an editor leads from a
+// call.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';

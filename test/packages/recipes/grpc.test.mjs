@@ -24,7 +24,7 @@ test('a gRPC call carries the token as metadata', async (t) => {
   assert.match(seen[0], /^open Bearer mock-access-token-\w+-1$/);
 });
 
-test('a token that cannot be had fails the call, and nothing reaches the server', async (t) => {
+test('a missing token fails the call, and nothing reaches the server', async (t) => {
   const seen = [];
   const address = await startServer(t, (_call, done) => done(seen.push('called') && null, ''));
   const standIn = await startStandIn(t, createMockServer({ clients: {} }).fetch);

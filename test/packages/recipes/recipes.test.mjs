@@ -254,7 +254,7 @@ for (const name of ['hono', 'express']) {
     assert.equal(mock.requests.filter(({ path }) => path.endsWith('/token')).length, 1);
   });
 
-  test(`${name} answers 502 where no token can be had`, async (t) => {
+  test(`${name} answers 502 where there is no token`, async (t) => {
     const { printed } = await startRecipe(
       t,
       name,

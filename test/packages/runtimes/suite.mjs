@@ -1,4 +1,4 @@
-// What a user does, in every runtime: no import but the package's, nothing but the web platform.
+// A user's program, run in every runtime: no import but the package's, nothing but the web platform.
 import {
   ApiError,
   clientSecretPost,

@@ -1,5 +1,5 @@
-// What must hold, by the contract alone: a model of the token that the client should hold, fed with what the
-// world outside sees, and the named invariants that are judged against it. It knows nothing of the client's
+// The contract as a model: the token that the client should hold, told from what the world outside sees, and
+// the named invariants that are judged against it. It knows nothing of the client's
 // insides.
 import { THUMBPRINT } from './proofs.mjs';
 
@@ -8,7 +8,7 @@ const REJOIN_MS = 5000;
 const REJECTED_FOR_MS = 60_000;
 /** For so long past the known end of a repeated token it may not have ended for the server. */
 const GRACE_MS = 3000;
-/** What has just come serves for so long, however short its life: a token, and one that is repeated. */
+/** A new token serves at least this long, however short its life; a repeated one has its own limit. */
 const LEAST_MS = 1000;
 const LEAST_REPEATED_MS = 2000;
 /** Two renewals of a minute each and the calls between them, with room. */
@@ -49,8 +49,8 @@ export function createOracle(config, clock, isApiError) {
   const counts = { fetchTokens: 0, ended: 0, rejections: 0, superseded: 0 };
   const rejections = new Map();
   /**
-   * When which token was found to be one that another does not help: rejected in the place of another, or
-   * given out again.
+   * When replacing a token was found not to help: the replacement was rejected too, or the same token came
+   * again. By token.
    */
   const fruitless = [];
   /** By access token: when the server last gave it out. */
@@ -297,7 +297,7 @@ export function createOracle(config, clock, isApiError) {
     check('challengeIsAnswered', !isChallenged, () => `exchange ${number} did not answer a nonce challenge`);
   }
 
-  /** A 401 is handed back only where another token has not helped lately, or is not to be had. */
+  /** A 401 is handed back only if another token has not helped lately, or there is none. */
   function checkHandedBack(caller) {
     const { rejectedToken, rejectedAtMs, rejectedAtWallMs, sent } = caller;
     if (rejectedToken === undefined || sent.length > 1) return;

@@ -1,4 +1,4 @@
-// What can happen: one configuration and a list of events, drawn by fast-check, which also shrinks them.
+// Schedules: one configuration and a list of events, drawn by fast-check, which also shrinks them.
 // The first of each list is the harmless one that shrinking ends at.
 import fc from 'fast-check';
 

@@ -1,5 +1,5 @@
-// How a process opens each kind of store. What a kind needs is imported when it is opened, since no runtime
-// has it all.
+// Opens a store of any kind in a process. Each kind's packages are imported only then, since no runtime has
+// them all.
 import { fileStore } from 'thingspace-auth/stores/file';
 import { kvStore } from 'thingspace-auth/stores/kv';
 import { redisStore } from 'thingspace-auth/stores/redis';

@@ -31,7 +31,7 @@ export function writeCharts(results) {
     true,
     bars(ROWS, (name) => repeatedFull[name].failed),
   );
-  draw('outage', 'Calls that fail while no token can be had for four minutes (logarithmic)', true, [
+  draw('outage', 'Calls that fail while for four minutes no request brings a token (logarithmic)', true, [
     ...bars(ROWS, (name) => secondOutage[name].failed),
     [sdk, quoted.secondOutage.failed],
   ]);

@@ -1,4 +1,4 @@
-// What a warm call costs beside the `fetch` that it makes: that is a stub, so nothing else is measured.
+// The cost of a warm call beside its `fetch`, which is a stub, so that nothing else is measured.
 // Blocks of calls take turns with blocks of the bare stub; medians, so that other work on the machine does
 // not count.
 import { childArguments, median, print, round } from './children.mjs';

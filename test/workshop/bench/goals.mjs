@@ -1,4 +1,4 @@
-// What the benchmarks have to show, as far as the results hold it.
+// The goals of the benchmarks, as far as the results show them.
 import { round } from './children.mjs';
 import { BARE, BY_HAND, OURS } from './rows.mjs';
 

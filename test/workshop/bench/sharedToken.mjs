@@ -1,5 +1,5 @@
-// What the bench writes around a library that hands out tokens and keeps none: remember the promise, not only
-// the token, so that all who wait share one token request; forget it when it fails.
+// The bench's own wrapper for libraries that hand out tokens and keep none. It remembers the promise, and not
+// only the token, so that all who wait share one token request; forget it when it fails.
 export function sharedToken(fetchToken, isUsable) {
   let token;
   let flight;

@@ -1,6 +1,5 @@
-// What a row does at a redirect to another origin, with the URL of another origin, with a token answer that
-// does not end, and when one of ten callers who wait for a token gives up. Over loopback, in one process for
-// each row.
+// Tries each row with a redirect to another origin, the URL of another origin, a token answer that does not
+// end, and ten callers who wait for a token, one of whom gives up. Over loopback, a process for each row.
 import { createServer } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { childArguments, print, readBody } from './children.mjs';

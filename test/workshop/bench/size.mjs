@@ -1,4 +1,4 @@
-// What a row weighs in a browser bundle, and on disk with everything that it pulls in.
+// Weighs each row: in a browser bundle, and on disk with everything that it pulls in.
 import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { join } from 'node:path';

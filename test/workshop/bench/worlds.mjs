@@ -1,4 +1,4 @@
-// What a row is connected to: the same service through loopback sockets, or within the process for fake
+// The world of a row: the same service through loopback sockets, or within the process for fake
 // clocks.
 import { CREDENTIALS, CUT_OFF } from './service.mjs';
 

@@ -1,4 +1,4 @@
-// What each control of the playground does, as the page shows it.
+// Presses each control of the playground, and looks at what the page shows.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -77,7 +77,7 @@ export async function testControls(name, launch) {
     assert.match(await page.text('#code'), /mock\.revokeAll\(\);/);
   });
 
-  test(`${name}: to try: no token to be had near the end of the one held`, async (t) => {
+  test(`${name}: to try: no new token near the end of the one held`, async (t) => {
     const page = await openPage(t, browser);
 
     await page.press('#tryOutage');

@@ -1,4 +1,4 @@
-// What holds for every page in a real browser, and what keys do.
+// Looks at every page in a real browser, and uses the site with keys alone.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { waitUntil } from '../../support/quietBrowsers.mjs';

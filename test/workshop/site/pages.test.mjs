@@ -1,4 +1,4 @@
-// What the site's files say, read without a browser.
+// Reads the site's files, without a browser.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';

@@ -1,4 +1,4 @@
-// What the site gives to readers that are programs: Markdown beside each page, llms.txt and llms-full.txt.
+// The site for readers that are programs: Markdown beside each page, llms.txt and llms-full.txt.
 import assert from 'node:assert/strict';
 import { posix } from 'node:path';
 import { test } from 'node:test';

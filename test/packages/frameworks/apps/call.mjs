@@ -1,4 +1,4 @@
-// What each application's route answers: the statuses of three calls at once, with a token and a session.
+// The answer of each application's route: the statuses of three calls at once, with a token and a session.
 import { createClient } from 'thingspace-auth';
 import { createSession } from 'thingspace-auth/session';
 

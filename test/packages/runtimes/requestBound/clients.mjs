@@ -1,4 +1,4 @@
-// What runs inside the runtime: one client for each scenario, all at module scope, and one handler.
+// Runs inside the runtime: one client for each scenario, all at module scope, and one handler.
 import { createClient } from 'thingspace-auth';
 import { createSession } from 'thingspace-auth/session';
 

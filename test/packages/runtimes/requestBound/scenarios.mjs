@@ -1,5 +1,5 @@
-// What may happen to the request that began an exchange, and what the others must get all the same. One
-// client each, so that they run side by side; `url` is where that client is called.
+// The fates of a request that began an exchange, and what the others must still get. Each has a client of
+// its own, so that they run side by side; `url` is where that client is called.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';

@@ -1,4 +1,4 @@
-// What the page does for the test: it answers for a store, by a handle of its own for each call.
+// The page's part of the test: it answers for a store, by a handle of its own for each call.
 import { webStore } from 'thingspace-auth/stores/web';
 import { callStore } from '../remoteStore.mjs';
 

@@ -1,5 +1,5 @@
-// What the vendor's generated SDK is built on; the token request itself is generated code, so it is by hand
-// here.
+// The library under the vendor's generated SDK. The token request itself is generated code, so it is written
+// by hand here.
 import { requestAuthenticationProvider } from '@apimatic/oauth-adapters';
 import { requestToken } from '../requestToken.mjs';
 

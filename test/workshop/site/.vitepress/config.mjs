@@ -1,4 +1,4 @@
-// How VitePress makes the site of the pages that build.mjs has written.
+// VitePress' settings: it makes the site from the pages that build.mjs has written.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { slugOf } from '../pages/markdown.mjs';

@@ -1,4 +1,4 @@
-// What typedoc reads in src: the public entries, their names, and the docstrings as Markdown.
+// Reads src with typedoc: the public entries, their names, and the docstrings as Markdown.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Application, ReflectionKind } from 'typedoc';

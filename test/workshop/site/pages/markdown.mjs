@@ -1,4 +1,4 @@
-// What is asked of a Markdown text: its sections, its headings' addresses, its first words.
+// Takes a Markdown text apart: its sections, its headings' addresses, its first words.
 
 /** A heading's address, as GitHub makes it, so that the same link holds there and here. */
 export function slugOf(heading) {

@@ -1,4 +1,4 @@
-// What leads from page to page: the bar on top and the lists at the side.
+// Navigation from page to page: the bar on top and the lists at the side.
 export function navigationOf(pages) {
   const titles = new Map(pages.map(({ path, title }) => [path, title]));
   const inSection = (name) => pages.filter(({ section }) => section === name);
