@@ -70,7 +70,10 @@ export interface ClientCredentials<Scope extends string = string> {
    * gets one.
    */
   readonly oauthToken?: OAuthToken | undefined;
-  /** Seconds before its expiry at which a token counts as expired. Finite, 0 or more. Default 10. */
+  /**
+   * Seconds before its expiry at which a token counts as expired. Finite, 0 or more; `0` uses it to its end.
+   * Default 10.
+   */
   readonly oauthClockSkew?: number | undefined;
   /**
    * Further form fields of every token request, such as `audience` or `resource` (RFC 8707 section 2.2). An
@@ -95,16 +98,20 @@ export interface ClientCredentials<Scope extends string = string> {
 
 /** Retries of token requests. API calls are never retried. */
 export interface RetryOptions {
-  /** Requests that may be made for one token, the first included. A whole number, 1 or more. Default 3. */
+  /**
+   * Requests that may be made for one token, the first included. A whole number, 1 or more; `1` means no
+   * retries. Default 3.
+   */
   readonly attempts?: number | undefined;
   /**
    * Milliseconds that the first wait may take at most; each further wait may take twice as long as the one
-   * before. How long a wait takes is drawn at random. Default 500.
+   * before. How long a wait takes is drawn at random. Finite, 0 or more; `0` means that only `Retry-After`
+   * is waited for. Default 500.
    */
   readonly baseDelay?: number | undefined;
   /**
-   * Milliseconds that any wait may take at most. If `Retry-After` asks for more, there is no retry.
-   * Default 5000.
+   * Milliseconds that any wait may take at most. If `Retry-After` asks for more, there is no retry. Finite,
+   * 0 or more; `0` means no waits. Default 5000.
    */
   readonly maxDelay?: number | undefined;
 }
@@ -213,8 +220,8 @@ export interface Session {
    * more login. For other credentials, create another session.
    *
    * A login that is under way is not sent a second time: the next call and the promise wait for it, and its
-   * result counts. Sends nothing to ThingSpace. With a store, give the session to `createClient` first: the
-   * session endpoint of its environment says which record is meant.
+   * result counts. Touches no network but the store's. With a store, give the session to `createClient`
+   * first: the session endpoint of its environment says which record is meant.
    *
    * Rejects with an `ApiError` (`session_failed`) where the store fails or another login does not end, and
    * with a `TypeError` where a session with a store has no client. If nobody waits for it, that does no harm.
@@ -248,7 +255,8 @@ export interface Dpop {
   readonly createProof: (request: ProofRequest) => Promise<string>;
   /**
    * Keeps the nonce that an answer brings, for later proofs (RFC 9449 section 8). Returns `'nonce'` if the
-   * answer is a 401 that asks for a nonce (`use_dpop_nonce`) and brings it. Never throws.
+   * answer is a 401 that asks for a nonce (`use_dpop_nonce`) and brings it. Touches no network. Never
+   * throws.
    */
   readonly noteNonce: (request: ProofRequest, answer: Response) => 'nonce' | undefined;
   /**

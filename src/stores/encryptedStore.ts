@@ -14,6 +14,8 @@ export type EncryptionKey = Parameters<typeof crypto.subtle.encrypt>[1];
  * old value back. If you wrap a store so that it puts a prefix before each key, put that wrapper outside,
  * around this one: a value is bound to the key that this store is given.
  *
+ * Touches no network but that of the store.
+ *
  * Make a key once (`openssl rand -base64 32`) and keep it where the client secret is kept.
  *
  * To change it, first add the new key behind the old one in every process, then put it first. Take the old

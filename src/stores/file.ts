@@ -31,6 +31,7 @@ import type { TokenStore } from './tokenStore.ts';
  * A store that keeps each key in a file of its own in `folder`, for the processes of one machine (Node, Deno,
  * Bun). Neither a reader nor a crash meets half a value, and a slow writer never overwrites what others wrote
  * meanwhile. What killed writers leave behind is removed after a minute. A deleted key may leave empty files.
+ * Touches no network, unless the folder is on a share.
  *
  * The folder is made (mode 0700, files 0600) if it is missing, and may be a symbolic link. Each operation
  * lists it several times: it is made for some hundred keys. Operations on one store run one after another, so

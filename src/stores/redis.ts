@@ -24,8 +24,9 @@ export type RedisClient = {
  * up to Redis. If they are lost, `storedToken` makes one more token request, and a session goes by what each
  * process knows.
  *
- * You connect the client, and you close it. A client that queues commands while it is disconnected counts as
- * a store that hangs. Rejects with what the client rejects with.
+ * Each method is one command over the client's network. You connect the client, and you close it. A client
+ * that queues commands while it is disconnected counts as a store that hangs. Rejects with what the client
+ * rejects with.
  *
  * @param client a client of node-redis, ioredis, Bun or Upstash. It may return texts as bytes
  * @throws `TypeError` for anything else

@@ -21,7 +21,7 @@ import {
 } from './receive.ts';
 import { createState, type MockState, type MockTarget, nonceFor, type QueuedAnswer } from './state.ts';
 
-/** A mock ThingSpace. Frozen; every function works when destructured. */
+/** A mock ThingSpace. Frozen; every function works when destructured. None touches the network. */
 export interface MockServer {
   /**
    * The server. Give it as `config.fetch`, or as the handler of a server or Worker: what such a platform
@@ -58,8 +58,8 @@ export interface MockServer {
 }
 
 /**
- * Makes a ThingSpace with a state of its own, for tests and local work. The path of a URL counts; the host
- * does only where that is said.
+ * Makes a ThingSpace with a state of its own, for tests and local work. It touches no network. The path of a
+ * URL counts; the host does only where that is said.
  *
  * - `POST …/oauth2/token` and `…/oauth2/revoke` want a form, and Basic credentials or an assertion. Any other
  *   path wants a live bearer.

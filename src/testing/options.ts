@@ -50,8 +50,8 @@ export interface MockServerOptions {
    */
   readonly latencyMs?: number;
   /**
-   * The time of the server's clock, in milliseconds since 1970. Only `advance` moves it. Absent: the real
-   * clock, moved by `advance`.
+   * The time of the server's clock, in milliseconds since 1970, which `0` is. Only `advance` moves it.
+   * Absent: the real clock, moved by `advance`.
    */
   readonly startTime?: number;
   /**
