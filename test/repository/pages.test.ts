@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { test } from 'node:test';
 
 const root = join(import.meta.dirname, '../../..');
@@ -21,17 +20,6 @@ for (const [page, tables] of Object.entries<Record<string, () => string | Promis
       }
     });
   }
-}
-
-for (const page of [...Object.keys(pages), 'test/packages/runtimes/README.md']) {
-  test(`the links and pictures of ${page} lead somewhere`, () => {
-    const links = [...readFileSync(join(root, page), 'utf8').matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(
-      ([, path]) => path!,
-    );
-
-    assert.ok(links.length > 0);
-    for (const path of links) assert.ok(existsSync(join(root, dirname(page), path)), path);
-  });
 }
 
 function figuresOf(table: string): { text: string; kilobytes: number[] } {

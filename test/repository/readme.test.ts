@@ -399,19 +399,21 @@ test('after a failure the next token request waits 1 s, doubling to 30 s', async
   assert.deepEqual(pauses, [0, 1, 2, 4, 8, 16, 30, 30]);
 });
 
+/** All Markdown of the repository. */
 const PAGES = [
-  ...GUIDE,
-  SERVERS,
-  'examples/coming-from.md',
-  'examples/thingspace-errors.md',
-  'CHANGELOG.md',
-  '.github/CONTRIBUTING.md',
-  '.github/DESIGN.md',
-  '.github/SECURITY.md',
-  'examples/README.md',
-  'examples/migration/README.md',
-  'test/packages/runtimes/README.md',
-];
+  '.',
+  '.github',
+  ...['examples', 'test/packages', 'test/workshop'].flatMap(withSubfolders),
+].flatMap((folder) =>
+  readdirSync(join(root, folder))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join(folder, name)),
+);
+
+function withSubfolders(folder: string): string[] {
+  const entries = readdirSync(join(root, folder), { withFileTypes: true });
+  return [folder, ...entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(folder, name))];
+}
 
 test('the npm scripts that the pages name exist', () => {
   for (const page of PAGES) {
@@ -440,6 +442,7 @@ test('the list of recipes has each example', () => {
 });
 
 test('every relative link and anchor leads somewhere', () => {
+  assert.ok(PAGES.length > 15);
   for (const page of PAGES) {
     for (const [, link, picture] of read(page).matchAll(/\]\(([^)\s]+)\)|\bsrc(?:set)?="([^"]+)"/g)) {
       const target = link ?? picture ?? '';

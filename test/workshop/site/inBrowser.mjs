@@ -15,6 +15,13 @@ const SEARCHES = [
   ['why do I get gateway_fault', 'errors.html#gateway_fault'],
   ['keep the token in Redis', 'guide/stores.html'],
   ['timed out', 'errors.html#timeout'],
+  ['self signed certificate', 'errors.html'],
+  ['rate limit', 'recipes/thingspace-errors.html'],
+  ['UWS verification failure', 'recipes/thingspace-errors.html'],
+  ['ERR_REQUIRE_ESM', 'guide/slips.html#commonjs'],
+  ['mTLS', 'recipes/#networks'],
+  ['Kubernetes', 'recipes/workload-identity.html'],
+  ['simple-oauth2', 'recipes/coming-from.html'],
 ];
 const FIRST_RESULTS = 8;
 

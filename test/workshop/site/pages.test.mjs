@@ -151,6 +151,21 @@ test('each example has a page with all of its code', () => {
   }
 });
 
+test('a recipe is titled like its subject, and installs something or says nothing of it', () => {
+  const titles = ['callbacks', 'grpc', 'ky', 'server-sent-events'].map((name) => {
+    const html = pages.get(`recipes/${name}.html`);
+    return /<h1[^>]*>([^<]+?) ?</.exec(html)[1];
+  });
+
+  assert.deepEqual(titles, ['Callbacks', 'gRPC', 'ky', 'Server-sent events']);
+  const programs = (html) =>
+    [...html.matchAll(/<pre[^>]*><code>(.*?)<\/code>/gs)].map(([, code]) => textOf(code));
+  assert.deepEqual(
+    pagesWhere((html) => programs(html).some((text) => text.trim() === 'npm install')),
+    [],
+  );
+});
+
 test('no code stands between the words', () => {
   assert.deepEqual(
     pagesWhere((html) => /<p>(?:(?!<\/p>)[^])*\bimport \{/.test(html)),

@@ -53,10 +53,10 @@ function pageOfText({ from, group, text }) {
 function pageOfProgram({ from, group, item, link, words, text }) {
   const comment = leadingComment(text) || plainText(item);
   const description = describe(firstParagraph(comment));
-  const title = boldWords(words, from) ?? (firstClause(leadingComment(text)) || titleInItem(item, link));
+  const title = boldWords(words, text) ?? (firstClause(leadingComment(text)) || titleInItem(item, link));
   const language = extname(from).slice(1).replace('mjs', 'js');
   const code = `::: code-group\n\n\`\`\`${language} [${basename(from)}]\n${text.trimEnd()}\n\`\`\`\n\n:::`;
-  const body = [firstParagraph(comment), installation(comment, text), code].join('\n\n');
+  const body = [firstParagraph(comment), installation(comment, text), code].filter(Boolean).join('\n\n');
   const path = `/recipes/${from
     .replace(/^examples\//, '')
     .replace(/\.(?:test\.)?\w+$/, '')
@@ -75,12 +75,12 @@ function firstParagraph(comment) {
   return comment.split(/\n(?=\s*\n| {2})/)[0].replaceAll('<', '&lt;');
 }
 
-/** "the **M2M session**" → "M2M session". A library keeps its own spelling. */
-function boldWords(words, from) {
+/** "the **M2M session**" → "M2M session". A library that is imported keeps its own spelling, as does gRPC. */
+function boldWords(words, text) {
   const [, before, bold] = /^[^\w*]*([^*.]*)\*\*(.+?)\*\*/s.exec(words) ?? [];
   if (!bold) return undefined;
   const phrase = plainText(before + bold).replace(/^(?:an?|the) /i, '');
-  return from.includes(`${phrase}.`) ? phrase : capitalize(phrase);
+  return text.includes(`from '${phrase}'`) || /^[a-z]+[A-Z]/.test(phrase) ? phrase : capitalize(phrase);
 }
 
 function firstClause(comment) {
@@ -92,7 +92,7 @@ function titleInItem(item, link) {
   return [item.match(/\*\*.+?\*\*/)?.[0], link].filter(Boolean).map(plainText).join(': ');
 }
 
-/** The command that the comment gives, or one for what the program imports. */
+/** The command that the comment gives, or one for what the program imports, if that is anything. */
 function installation(comment, text) {
   const given = comment.match(/^ *(?:npm install|bun add|deno add) .*$/gm);
   const packages = [...text.matchAll(/^(?:import|export) (?!type ).*?from '([^.'][^']*)'/gms)]
@@ -103,6 +103,7 @@ function installation(comment, text) {
         .join('/'),
     )
     .filter((name) => !isBuiltin(name) && !name.includes(':'));
+  if (!given && !packages.length) return undefined;
   const commands = given?.map((line) => line.trim()) ?? [`npm install ${[...new Set(packages)].join(' ')}`];
   return `\`\`\`sh\n${commands.join('\n')}\n\`\`\``;
 }
