@@ -1,5 +1,6 @@
 /**
  * thingspace-auth: OAuth 2.0 client credentials for Verizon ThingSpace, 5G Edge and any other OAuth 2 server.
+ * Not affiliated with Verizon.
  * Not for React Native: import `thingspace-auth/browser` there, with a token from your own server.
  * @module
  */

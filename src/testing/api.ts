@@ -13,7 +13,7 @@ import {
 import type { Received } from './options.ts';
 import { type Proof, proofFault } from './proofs.ts';
 import { tokenOf } from './receive.ts';
-import { isKnown, type MockState, nameToken, nonceFor, nowMs } from './state.ts';
+import { invent, type MockState, nonceFor, nowMs } from './state.ts';
 
 const SESSION_IDLE_MS = 1_200_000; // 20 minutes
 const LOGIN_FAILURES_TO_LOCK = 5;
@@ -46,9 +46,11 @@ export function answerBearer(state: MockState, request: Received, proof: Proof |
   if (path.endsWith('/session/login')) return logIn(state, request.body);
   const isLogout = path.endsWith('/session/logout');
   const sessionToken = headers[isOfEtx(request.url) ? 'sessiontoken' : 'vz-m2m-token'] ?? '';
-  const api = isLogout ? 'm2m' : apiOf(request);
+  const isPasswordChange = path.endsWith('/session/password/actions/reset');
+  const api = isLogout || isPasswordChange ? 'm2m' : apiOf(request);
   if (api !== undefined && !useSession(state, sessionToken)) return sessionEnded(api);
   if (isLogout) state.sessions.delete(sessionToken);
+  if (isPasswordChange) return changePassword(state, sessionToken, request.body);
   return json(200, RESOURCES[`${method} ${path}`] ?? { method, path });
 }
 
@@ -81,23 +83,38 @@ function isGood(state: MockState, bearer: string, thumbprint: string | undefined
 }
 
 function logIn(state: MockState, body: string): Response {
-  const { username, password } = parseLogin(body);
+  const { username, password } = parse(body);
   if (typeof username !== 'string' || typeof password !== 'string')
     return connectivityError(400, 'INPUT_INVALID.Credentials.Missing', 'Username and password are required.');
   const failures = state.failedLogins.get(username) ?? 0;
   if (failures >= LOGIN_FAILURES_TO_LOCK)
     return connectivityError(403, 'REQUEST_FAILED.Account.Locked', 'The account is locked.');
-  if (!isKnown(state.options.users, username, password)) {
+  if (!isPassword(state, username, password)) {
     state.failedLogins.set(username, failures + 1);
     return connectivityError(401, 'REQUEST_FAILED.Credentials.Invalid', 'The username or password is wrong.');
   }
   state.failedLogins.delete(username);
-  const sessionToken = nameToken(state, 'session', ++state.sessionCount);
-  state.sessions.set(sessionToken, nowMs(state));
+  const sessionToken = invent(state, 'session-token', ++state.sessionCount);
+  state.sessions.set(sessionToken, { username, usedAtMs: nowMs(state) });
   return json(200, { sessionToken });
 }
 
-function parseLogin(body: string): { username?: unknown; password?: unknown } {
+/** The new password holds at once. Sessions go on. */
+function changePassword(state: MockState, sessionToken: string, body: string): Response {
+  const { username = '' } = state.sessions.get(sessionToken) ?? {};
+  if (!isPassword(state, username, parse(body).oldPassword))
+    return connectivityError(400, 'INPUT_INVALID.Password.Invalid', 'The old password is wrong.');
+  const newPassword = invent(state, 'password', ++state.passwordCount);
+  state.passwords.set(username, newPassword);
+  return json(200, { newPassword });
+}
+
+/** Without `users`, any password is right for a user until it has been changed. */
+function isPassword({ passwords, options }: MockState, username: string, password: unknown): boolean {
+  return passwords.has(username) ? passwords.get(username) === password : !options.users;
+}
+
+function parse(body: string): { username?: unknown; password?: unknown; oldPassword?: unknown } {
   try {
     return JSON.parse(body) ?? {};
   } catch {
@@ -108,8 +125,8 @@ function parseLogin(body: string): { username?: unknown; password?: unknown } {
 /** Uses a session, which keeps it alive, and says whether it is alive. A session that has ended stays so. */
 function useSession(state: MockState, sessionToken: string): boolean {
   const now = nowMs(state);
-  const lastUse = state.sessions.get(sessionToken);
-  if (lastUse === undefined || now - lastUse >= SESSION_IDLE_MS) return false;
-  state.sessions.set(sessionToken, now);
+  const session = state.sessions.get(sessionToken);
+  if (!session || now - session.usedAtMs >= SESSION_IDLE_MS) return false;
+  state.sessions.set(sessionToken, { ...session, usedAtMs: now });
   return true;
 }

@@ -64,11 +64,12 @@ export interface MockServer {
  * - `POST …/oauth2/token` and `…/oauth2/revoke` want a form, and Basic credentials or an assertion. Any other
  *   path wants a live bearer.
  * - `POST …/session/login` begins an M2M session and `…/session/logout` ends it. A session also ends after 20
- *   idle minutes. The APIs `m2m`, `loc`, `subsc`, `fota`, `diagnostics`, `cc` and `hyper-precise` want a
- *   session in the header `VZ-M2M-Token`; `mec` does not. Every host that begins with `imp.` or `imp-` (ETX)
- *   wants one in the header `SessionToken`.
+ *   idle minutes. `PUT …/session/password/actions/reset` changes the user's password. The APIs `m2m`, `loc`,
+ *   `subsc`, `fota`, `diagnostics`, `cc` and `hyper-precise` want a session in the header `VZ-M2M-Token`;
+ *   `mec` does not. Every host that begins with `imp.` or `imp-` (ETX) wants one in the header
+ *   `SessionToken`.
  * - Edge Discovery and the device list answer with invented data, any other path with its `{ method, path }`.
- *   The wording of refused and locked logins is invented.
+ *   The wording of refused and locked logins, and of a wrong old password, is invented.
  * - `/.well-known/oauth-authorization-server` and `/.well-known/openid-configuration` say where the two OAuth
  *   endpoints are (RFC 8414 section 3).
  *

@@ -6,7 +6,7 @@ import { gatewayAnswer, json, missingCredentials, oauthError } from './answers.t
 import { type Assertion, assertionFault } from './assertions.ts';
 import type { MockServerOptions, Received } from './options.ts';
 import { type Proof, proofFault } from './proofs.ts';
-import { isKnown, type MockState, nameToken, nonceFor, nowMs } from './state.ts';
+import { invent, isKnown, type MockState, nonceFor, nowMs } from './state.ts';
 
 /** The parts of a request that take time to verify. */
 export interface Evidence {
@@ -121,7 +121,7 @@ function currentToken(
     const [access_token, { endsMs }] = held;
     return { access_token, expires_in: countsDown ? Math.floor((endsMs - now) / 1000) : expiresIn };
   }
-  const access_token = nameToken(state, 'access', ++state.tokenCount);
+  const access_token = invent(state, 'access-token', ++state.tokenCount);
   tokens.set(access_token, { grant, clientId, thumbprint, endsMs: now + expiresIn * 1000 });
   return { access_token, expires_in: expiresIn };
 }

@@ -30,8 +30,10 @@ export interface MockState {
   readonly tokens: Map<string, GrantedToken>;
   /** Ids of assertions and proofs. */
   readonly seenIds: Set<string>;
-  /** Session tokens, with the time of their last use. */
-  readonly sessions: Map<string, number>;
+  /** Session tokens, each with its user and the time of its last use. */
+  readonly sessions: Map<string, { readonly username: string; readonly usedAtMs: number }>;
+  /** User names, with their passwords. */
+  readonly passwords: Map<string, string>;
   /** User names, with their failures in a row. */
   readonly failedLogins: Map<string, number>;
   readonly queued: Readonly<Record<MockTarget, QueuedAnswer[]>>;
@@ -41,6 +43,7 @@ export interface MockState {
   nonceCount: number;
   tokenCount: number;
   sessionCount: number;
+  passwordCount: number;
 }
 
 export function createState(options: MockServerOptions): MockState {
@@ -49,6 +52,7 @@ export function createState(options: MockServerOptions): MockState {
     tokens: new Map(),
     seenIds: new Set(),
     sessions: new Map(),
+    passwords: new Map(Object.entries(options.users ?? {})),
     failedLogins: new Map(),
     queued: { token: [], api: [], login: [] },
     tag: undefined,
@@ -56,6 +60,7 @@ export function createState(options: MockServerOptions): MockState {
     nonceCount: 1,
     tokenCount: 0,
     sessionCount: 0,
+    passwordCount: 0,
   };
 }
 
@@ -64,13 +69,14 @@ export function nowMs({ options, advancedMs }: MockState): number {
 }
 
 /**
- * A name for a token. Without the tag, a token kept from an earlier run would be that of a new one, and be
- * refused after it had been renewed. It is drawn at a request, since workerd draws nothing at module scope.
+ * A token, or a password. Without the tag, a token kept from an earlier run would be that of a new one, and
+ * be refused after it had been renewed. It is drawn at a request, since workerd draws nothing at module
+ * scope.
  */
-export function nameToken(state: MockState, kind: string, number: number): string {
+export function invent(state: MockState, kind: string, number: number): string {
   const [random = 0] = state.tag ? [] : crypto.getRandomValues(new Uint32Array(1));
   state.tag ??= random.toString(36).padStart(7, '0');
-  return `mock-${kind}-token-${state.tag}-${number}`;
+  return `mock-${kind}-${state.tag}-${number}`;
 }
 
 /** Whether a secret is the one known for this name; nothing known: any is. */

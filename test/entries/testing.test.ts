@@ -1028,6 +1028,31 @@ test('ends every session when told to', async () => {
   for (const session of sessions) assert.equal((await call(server, DEVICES, token, { session })).status, 400);
 });
 
+test('changes the password of whoever has the session, for a right old one', async () => {
+  for (const users of [{ 'mock-user': 'mock-password', other: 'mock-password' }, undefined]) {
+    const server = createMockServer(users ? { users } : {});
+    const token = await accessToken(server);
+    const session = await openSession(server, token);
+    const change = (oldPassword: unknown, given = session) =>
+      call(server, '/api/m2m/v1/session/password/actions/reset', token, {
+        method: 'PUT',
+        body: JSON.stringify({ oldPassword }),
+        session: given,
+      });
+
+    assert.equal((await change('mock-password', 'mock-unknown')).status, 400);
+    if (users) assert.equal((await change('wrong')).status, 400);
+    const { newPassword } = (await (await change('mock-password')).json()) as { newPassword: string };
+
+    assert.match(newPassword, /^mock-password-\w{7}-1$/);
+    assert.equal((await change('mock-password')).status, 400);
+    assert.equal((await logIn(server, token, 'mock-user', 'mock-password')).status, 401);
+    assert.equal((await logIn(server, token, 'mock-user', newPassword)).status, 200);
+    assert.equal((await logIn(server, token, 'other', 'mock-password')).status, 200);
+    assert.equal((await call(server, DEVICES, token, { session })).status, 200);
+  }
+});
+
 test('ends one session at logout', async () => {
   const server = createMockServer();
   const token = await accessToken(server);

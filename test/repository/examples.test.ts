@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { createHash, sign } from 'node:crypto';
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { createClient } from 'thingspace-auth';
+import { createSession } from 'thingspace-auth/session';
+import { fileStore } from 'thingspace-auth/stores/file';
 import { createMockServer, type MockServerOptions } from 'thingspace-auth/testing';
 import { jwkOf, keysFor } from '../support/keys.ts';
 import {
@@ -117,6 +120,7 @@ const WITHOUT_ACCOUNT: Readonly<Record<string, RegExp>> = {
   'error-handling': /mock-region-1/,
   etx: /^200 /,
   'm2m-devices': /^mock-1\n$/,
+  'session-password': /^The API answered 200\. Its answer is in .*new-password\.json\.\n$/,
   'sdk-errors': /mock-region-1/,
 };
 
@@ -252,6 +256,131 @@ test('m2m-devices logs in, lists the devices and logs out, and stops at a refuse
     seen(restarted.mock).filter((each) => each.includes('login')),
     [],
   );
+});
+
+test('m2m-devices goes on where a page says that there is more, and stops where it cannot', async (t) => {
+  const bodies: unknown[] = [];
+  const deviceWith = (id: number, key: string) => ({
+    deviceIds: [{ id: `device-${id}` }],
+    extendedAttributes: [
+      { key: 'Other', value: '7' },
+      { key, value: `${id}` },
+    ],
+  });
+  const runWith = async (key: string): Promise<Outcome> => {
+    bodies.length = 0;
+    const mock = createMockServer();
+    const fetch = async (request: Request): Promise<Response> => {
+      const body = await request.clone().text();
+      const answer = await mock.fetch(request);
+      if (!request.url.endsWith('/devices/actions/list') || !answer.ok) return answer;
+      const { largestDeviceIdSeen = 0, ...filter } = JSON.parse(body);
+      bodies.push({ largestDeviceIdSeen, ...filter });
+      const devices = [1, 2].map((index) => deviceWith(largestDeviceIdSeen + index, key));
+      return Response.json({ devices, hasMoreData: bodies.length < 3 });
+    };
+    const account = { THINGSPACE_USERNAME: 'invented-user', THINGSPACE_PASSWORD: 'invented-password' };
+    const standIn = await startStandIn(t, { fetch: fetch as Mock['fetch'] });
+    return runProgram(copyOf(t, 'm2m-devices'), standIn, { ...CREDENTIALS, ...account });
+  };
+
+  const { stdout } = await runWith('DeviceId');
+  assert.equal(stdout, [1, 2, 3, 4, 5, 6].map((id) => `device-${id}\n`).join(''));
+  assert.deepEqual(
+    bodies,
+    [0, 2, 4].map((largestDeviceIdSeen) => ({ largestDeviceIdSeen, maxNumberOfDevices: 500 })),
+  );
+
+  const { stdout: first, stderr } = await runWith('Another');
+  assert.equal(first, 'device-1\ndevice-2\n');
+  assert.match(stderr, /There are more devices, but the last one has no DeviceId\./);
+  assert.equal(bodies.length, 1);
+});
+
+test('session-password changes the password while a fleet goes on, and costs one refused login at most', async (t) => {
+  const mock = createMockServer({ users: { 'invented-user': 'invented-password' } });
+  const standIn = await startStandIn(t, mock);
+  const program = copyOf(t, 'session-password');
+  const folder = dirname(program);
+  const account = { THINGSPACE_USERNAME: 'invented-user', THINGSPACE_PASSWORD: 'invented-password' };
+  /** A process of the fleet. */
+  const startWith = (password: string) => {
+    const store = fileStore(join(folder, '.thingspace-session'));
+    const session = createSession({ username: 'invented-user', password, store });
+    const { authorizedFetch } = createClient({
+      clientCredentialsAuthCredentials: {
+        oauthClientId: 'invented-key',
+        oauthClientSecret: 'invented-secret',
+      },
+      vZM2mToken: session,
+      fetch: mock.fetch,
+    });
+    return () =>
+      authorizedFetch('https://thingspace.verizon.com/api/m2m/v1/devices/actions/list', {
+        method: 'POST',
+        body: '{}',
+      }).then(
+        ({ status }) => status,
+        ({ code }) => code,
+      );
+  };
+  const logins = (): number[] =>
+    mock.requests.filter(({ path }) => path.endsWith('/login')).map(({ status }) => status);
+  const old = [startWith('invented-password'), startWith('invented-password')];
+  for (const call of old) assert.equal(await call(), 200);
+
+  const { stdout, stderr, exitCode } = await runProgram(program, standIn, { ...CREDENTIALS, ...account });
+
+  assert.equal(stderr, '');
+  assert.match(stdout, /^The API answered 200\. Its answer is in .*new-password\.json\.\n$/);
+  assert.equal(exitCode, 0);
+  assert.deepEqual(logins(), [200]);
+  const path = join(folder, 'new-password.json');
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  const { newPassword } = JSON.parse(readFileSync(path, 'utf8'));
+  const renewed = startWith(newPassword);
+  for (const call of [...old, renewed, ...old]) assert.equal(await call(), 200);
+
+  // The session ends before the old processes have been restarted.
+  mock.lapseSessions();
+  assert.equal(await old[0]!(), 'session_refused');
+  assert.equal(await old[1]!(), 'session_refused');
+  assert.equal(await renewed(), 200);
+  assert.equal(logins().filter((status) => status !== 200).length, 1);
+});
+
+test('session-password writes over no older answer, and changes nothing without a session', async (t) => {
+  const mock = createMockServer({ users: { 'invented-user': 'invented-password' } });
+  const standIn = await startStandIn(t, mock);
+  const program = copyOf(t, 'session-password');
+  const path = join(dirname(program), 'new-password.json');
+  const runWith = (password: string): Promise<Outcome> =>
+    runProgram(program, standIn, {
+      ...CREDENTIALS,
+      THINGSPACE_USERNAME: 'invented-user',
+      THINGSPACE_PASSWORD: password,
+    });
+
+  const refused = await runWith('wrong-password');
+  assert.equal(refused.exitCode, 1);
+  assert.equal(existsSync(path), false);
+
+  await writeFile(path, 'an older answer');
+  const second = await runWith('invented-password');
+  assert.match(second.stderr, /EEXIST/);
+  assert.equal(readFileSync(path, 'utf8'), 'an older answer');
+  assert.deepEqual(
+    mock.requests.filter(({ method }) => method === 'PUT'),
+    [],
+  );
+
+  await rm(path);
+  mock.failNext('api', 200); // of the call that changes nothing
+  mock.failNext('api', new Response('{"errorCode":"invented"}', { status: 400 }));
+  const third = await runWith('invented-password');
+  assert.equal(third.exitCode, 1);
+  assert.match(third.stdout, /^The API answered 400\./);
+  assert.equal(readFileSync(path, 'utf8'), '{"errorCode":"invented"}');
 });
 
 test('etx sends its session as SessionToken, and under no other name', async (t) => {

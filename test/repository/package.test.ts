@@ -42,6 +42,15 @@ function builtFiles(): { path: string; text: string }[] {
     .map((path) => ({ path, text: read(path) }));
 }
 
+test('says whose project this is not: on npm, on JSR and first of all', () => {
+  for (const text of [
+    readJson('package.json').description,
+    /^\/\*\*.*?\*\//s.exec(read('src/index.ts'))![0], // JSR's page begins with it
+    read('README.md').split('## ')[0]!,
+  ])
+    assert.match(text, /[Nn]ot affiliated with Verizon/);
+});
+
 test('jsr.json has the version, licence and entries of package.json', () => {
   const npm = readJson('package.json');
   const jsr = readJson('jsr.json');

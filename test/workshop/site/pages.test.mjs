@@ -52,6 +52,13 @@ test('each page has a title and a description of its own, and one heading', () =
   );
 });
 
+test('each page says whose project this is not', () => {
+  assert.deepEqual(
+    pagesWhere((html, path) => path !== '404.html' && !html.includes('Not affiliated with Verizon')),
+    [],
+  );
+});
+
 test('no link inside the site is dead', () => {
   const dead = [...pages].flatMap(([path, html]) =>
     [...valuesOf(html, 'href'), ...valuesOf(html, 'src')]

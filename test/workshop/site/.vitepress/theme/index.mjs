@@ -83,8 +83,13 @@ const OpenAlone = defineComponent({
     ]),
 });
 
+const marks = () =>
+  h('p', { class: 'marks' }, 'MIT licence. Not affiliated with Verizon: ThingSpace is their name.');
+
 export default {
   extends: DefaultTheme,
+  // Below each page. VitePress' own footer does not show where there is a sidebar.
+  Layout: () => h(DefaultTheme.Layout, null, { 'doc-after': marks, 'page-bottom': marks }),
   enhanceApp({ app }) {
     app.component('SiteLink', SiteLink);
     app.component('SiteImage', SiteImage);
