@@ -1,4 +1,4 @@
-// Errors as the generated SDK throws them: a status of 400 and above rejects. One question then serves token
+// Errors as Verizon's SDKs throw them: a status of 400 and above rejects. One question then serves token
 // server, network and API alike: is the failure temporary?
 import { ApiError, configFromEnvironment, createClient } from 'thingspace-auth';
 

@@ -1,5 +1,5 @@
 /**
- * The types of a configuration, in the names of version 1 of the vendor's generated SDK, with the docstring
+ * The types of a configuration, in the names of version 1 of the vendor's older SDK, with the docstring
  * of each option. Types only; the rules and the defaults are in `settings.ts`.
  * @module
  */

@@ -53,7 +53,7 @@ export function isExpired({ expiry = Infinity }: OAuthToken, clockSkew = 0): boo
 
 /**
  * Turns outside data into a token, such as `JSON.parse(text)` from a store. Numbers may also be strings or
- * `BigInt`, as the vendor's generated SDK has them. Touches no network.
+ * `BigInt`, as the vendor's older SDK has them. Touches no network.
  *
  * @throws `TypeError` for anything that is not a token; the message names the field and the rule, never the
  *   value

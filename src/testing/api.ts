@@ -34,7 +34,7 @@ const RESOURCES: Readonly<Record<string, unknown>> = {
   'GET /api/mec/eds/serviceprofiles': { serviceProfileList: ['mock-service-profile-1'] },
   'POST /api/m2m/v1/devices/actions/list': {
     hasMoreData: false,
-    devices: [{ deviceIds: [{ id: 'mock-1' }] }],
+    devices: [{ deviceIds: [{ id: 'mock-1', kind: 'imei' }] }],
   },
 };
 

@@ -942,7 +942,7 @@ test('logs in and serves the device list to the session', async () => {
   assert.equal(devices.status, 200);
   assert.deepEqual(await devices.json(), {
     hasMoreData: false,
-    devices: [{ deviceIds: [{ id: 'mock-1' }] }],
+    devices: [{ deviceIds: [{ id: 'mock-1', kind: 'imei' }] }],
   });
 });
 

@@ -1,6 +1,6 @@
 // Puts the recipes of examples/ into .build/, as TypeScript for the compiler and as JavaScript to run.
-import { cpSync, mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 
 const EXAMPLES = join(import.meta.dirname, '../../../examples');
@@ -26,6 +26,9 @@ export const RECIPES = [
   'server-sent-events',
   'several-accounts',
   'upload',
+  'vendor-sdk',
+  'vendor-sdk-5',
+  'vendor-sdk-strategy',
 ];
 
 if (process.argv[1] === import.meta.filename) {
@@ -38,4 +41,23 @@ if (process.argv[1] === import.meta.filename) {
     format: 'esm',
     target: 'es2022',
   });
+  const { VERIZON_SDK, VERIZONLIB } = process.env;
+  installVendorSdk('verizon', 'verizon.mjs', VERIZON_SDK);
+  installVendorSdk('verizonlib', '../migration/generatedSdk.mjs', VERIZONLIB);
+}
+
+/**
+ * One of the vendor's SDKs, which are not on npm, where the recipes find it: the built one in `folder`, or
+ * what stands in for it.
+ */
+function installVendorSdk(name, standIn, folder) {
+  const modules = join(BUILD, 'node_modules');
+  mkdirSync(modules, { recursive: true });
+  if (folder) return symlinkSync(resolve(folder), join(modules, name), 'junction');
+  const vendor = join(import.meta.dirname, 'vendor');
+  const write = (file, text) => writeFileSync(join(modules, name, file), text);
+  mkdirSync(join(modules, name));
+  write('package.json', JSON.stringify({ name, type: 'module', exports: './index.mjs' }));
+  write('index.mjs', `export * from ${JSON.stringify(join(vendor, standIn))};\n`);
+  cpSync(join(vendor, `${name}.d.mts`), join(modules, name, 'index.d.mts'));
 }

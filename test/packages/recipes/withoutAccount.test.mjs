@@ -22,6 +22,7 @@ const PRINTED = {
   proxy: /^200 [^]*mock-region-1/,
   'several-accounts': /^east 200\n$/,
   upload: /^200\n200\n$/,
+  'vendor-sdk': /^mock-1\n$/,
   'large-download': /^saved\n$/,
 };
 
@@ -33,6 +34,9 @@ const FOR_OTHERS = ['graphql', 'server-sent-events'];
 
 /** They talk to servers of their own too, in `recipes.test.mjs` and `grpc.test.mjs`. */
 const WITH_OWN_SERVER = ['changing-credentials', 'grpc', 'mcp-client'];
+
+/** An SDK that does not use `fetch`, and a function for another: `vendorSdk.test.mjs`. */
+const WITH_VENDOR_SDK = ['vendor-sdk-5', 'vendor-sdk-strategy'];
 
 /** It has a test of its own, for the certificates: `network.test.mjs`. */
 const WITH_CERTIFICATES = 'mutual-tls';
@@ -51,7 +55,7 @@ const programOf = (name) => join(HERE, '.build', `${name}.js`);
 
 test('each recipe that needs a library is run', () => {
   const byName = [...Object.keys(PRINTED), ...Object.keys(SERVING), ...FOR_OTHERS, ...WITH_OWN_SERVER];
-  const run = [...byName, WITH_CERTIFICATES, WITH_COLLECTOR];
+  const run = [...byName, ...WITH_VENDOR_SDK, WITH_CERTIFICATES, WITH_COLLECTOR];
 
   assert.deepEqual(run.sort(), [...RECIPES].sort());
 });

@@ -51,6 +51,7 @@ export class Client {
     this.#config = { ...DEFAULT_CONFIGURATION, ...config };
     const { clientCredentialsAuthCredentials, thingspaceOauthCredentials, timeout, vZM2mToken } =
       this.#config;
+    const { vZM2mTokenCredentials: { 'VZ-M2M-Token': sessionToken = vZM2mToken } = {} } = this.#config;
     const credentials = thingspaceOauthCredentials ?? clientCredentialsAuthCredentials;
     const manager = new ClientCredentialsAuthManager(credentials, this);
     this.clientCredentialsAuthManager = manager;
@@ -69,7 +70,7 @@ export class Client {
       compositeAuthenticationProvider({ oauth2 }),
       DEFAULT_RETRY_CONFIG,
     );
-    this.vZM2mToken = vZM2mToken;
+    this.vZM2mToken = sessionToken;
   }
 
   createRequest(method, path) {
