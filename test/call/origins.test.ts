@@ -302,6 +302,20 @@ for (const status of STATUSES) {
   });
 }
 
+test("takes a caller's own proof no further than Authorization, by a redirect", async (t) => {
+  const [inside, outside] = [await startServer(t), await startServer(t)];
+  route(inside, { '/in': [307, '/end'], '/out': [307, `${outside.origin}/end`] });
+  const { authorizedFetch } = createClient(inside.config({}, { oauthToken: HELD }));
+  const headers = { DPoP: 'own-proof' };
+
+  await authorizedFetch(`${inside.origin}/in`, { headers });
+  await authorizedFetch(`${inside.origin}/out`, { headers });
+
+  const proofsOf = ({ apiRequests }: TestServer) => apiRequests.map((request) => request.headers['dpop']);
+  assert.deepEqual(proofsOf(inside), ['own-proof', 'own-proof', 'own-proof']);
+  assert.deepEqual(proofsOf(outside), [undefined]);
+});
+
 test('does not renew for a 401 from outside, nor from inside once the way has led outside', async (t) => {
   const [a, b] = [await startServer(t), await startServer(t)];
   route(a, {
