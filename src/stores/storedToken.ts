@@ -19,7 +19,8 @@ import type { TokenStore } from './tokenStore.ts';
  *
  * A store that throws, takes longer than 2 s or returns junk never fails a call: the client makes its own
  * token request and reports `store_failed` (see `onEvent`). The store is then left alone, first for 1 s, then
- * for twice as long each time, up to 30 s.
+ * for twice as long each time, up to 30 s. While an operation that took longer has not come back, no client
+ * of this process asks that store object for a token (but on Cloudflare Workers and edge runtimes).
  *
  * Clients with different settings may share a store: its key names the token URL, client id, scopes,
  * parameters and DPoP key, and holds no secret. Client certificates are not part of it: if you use several at

@@ -132,11 +132,12 @@ describe('the sources', async () => {
           found.push(`${name}: ${constant}`);
       }
     }
-    // Each belongs to a session, a body or a signal.
+    // Each belongs to a session, a body, a signal or a store.
     assert.deepEqual(found, [
       'config/attachment: sessions',
       'platform/waiting: openBodies',
       'platform/waiting: followed',
+      'stores/storeAccess: hanging',
     ]);
   });
 

@@ -464,13 +464,15 @@ test('leaves a store that fails alone for a second, doubling to thirty, for all 
   assert.equal(askedAt.filter((at) => at === -2).length, 2);
 });
 
-test('leaves a store that hangs alone for longer each time, too', async (t) => {
+test('leaves a store that answers too late alone for longer each time, too', async (t) => {
   const clock = fakeClock(t);
   const askedAt: number[] = [];
+  let late = hold();
   const provide = storedToken({
     get: () => {
       askedAt.push((Date.now() - START_MS) / 1000);
-      return new Promise<never>(() => undefined);
+      late = hold();
+      return late.promise as Promise<undefined>;
     },
     set: () => undefined,
     delete: () => undefined,
@@ -482,10 +484,59 @@ test('leaves a store that hangs alone for longer each time, too', async (t) => {
     await turn();
     clock.advance(askedAt.length > before ? 2_000 : 1_000);
     await clock.until(() => call.value);
+    late.open();
+    await turn();
   }
 
   // Each has two seconds, and is then left alone for one, two, four and eight.
   assert.deepEqual(askedAt, [0, 3, 7, 13, 23]);
+});
+
+test('asks nothing of a store that hangs until all has come back, for any client of the process', async (t) => {
+  const server = await startServer(t);
+  const clock = fakeClock(t);
+  const { store, asked } = createMemory();
+  const held = [hold(), hold()];
+  for (const { promise } of held)
+    failAt(store, 'get', 0, async () => {
+      await promise;
+      throw new Error('late');
+    });
+  // Two ask before anybody can know.
+  const first = [0, 1].map(() => settle(clientOf(server, store).getToken()));
+  await turns();
+  clock.advance(2_000);
+  for (const { promise } of first) await promise;
+
+  const countAsked = async () => {
+    asked.length = 0;
+    clock.jump(60_000);
+    for (let client = 0; client < 5; client++) await clientOf(server, store).getToken();
+    return asked.length;
+  };
+  assert.equal(await countAsked(), 0);
+  held[1]!.open();
+  await turns();
+  assert.equal(await countAsked(), 0);
+  held[0]!.open();
+  await turns();
+  assert.ok((await countAsked()) > 0);
+});
+
+test('asks a store that hangs all the same where a request cannot wait for what another one began', async (t) => {
+  const server = await startServer(t);
+  const clock = fakeClock(t);
+  setGlobal(t, 'WebSocketPair', class {});
+  const { store, asked } = createMemory();
+  failAt(store, 'get', 0, () => new Promise<never>(() => undefined));
+  const first = settle(clientOf(server, store).getToken());
+  await turns();
+  clock.advance(2_000);
+  await clock.until(() => first.value);
+
+  await clientOf(server, store).getToken();
+
+  assert.equal(asked[0]![0], 'get');
 });
 
 test('has written before it hands its token on, however slow that is', async (t) => {
