@@ -6,8 +6,7 @@
 import { type AttachedSession, type SessionClient, sessions } from '../config/attachment.ts';
 import type { Session } from '../config/config.ts';
 import { asText, type OAuthToken } from '../core/token.ts';
-import { requireMethods } from '../stores/storeFailure.ts';
-import type { TokenStore } from '../stores/tokenStore.ts';
+import { requireMethods, type TokenStore } from '../stores/tokenStore.ts';
 import type { Account, UsedAccount } from './account.ts';
 import { afterLapse, afterLogout, afterReset, FIRST_BELIEF, liveSession } from './belief.ts';
 import { requestFailed } from './failures.ts';

@@ -7,8 +7,7 @@
  */
 
 import { createEntry, type Entry, valueOfEntry } from './entry.ts';
-import { requireMethods } from './storeFailure.ts';
-import type { TokenStore } from './tokenStore.ts';
+import { requireMethods, type TokenStore } from './tokenStore.ts';
 
 /** The part of a Durable Object's storage that the store needs. */
 export interface ObjectStorage {
@@ -28,9 +27,11 @@ export interface TokenStoreStub {
   ): Promise<{ readonly ok: boolean; readonly status: number; text(): Promise<string> }>;
 }
 
+const OPERATIONS = ['get', 'set', 'delete', 'compareAndSet'] as const;
+
 /** A request of the store to the object, as JSON. */
 interface StoreCommand {
-  readonly operation: 'get' | 'set' | 'delete' | 'compareAndSet';
+  readonly operation: (typeof OPERATIONS)[number];
   readonly key: string;
   readonly expected?: string | undefined;
   /** Absent: the key is deleted. */
@@ -57,7 +58,10 @@ export class TokenStoreObject {
 
   /** Answers {@link durableObjectStore}. */
   async fetch(request: { json(): Promise<unknown> }): Promise<Response> {
-    const result = await runStoreCommand(this.#storage, (await request.json()) as StoreCommand);
+    const command = (await request.json()) as StoreCommand;
+    // A Worker with a later version of this package may ask for what this one does not know.
+    if (!OPERATIONS.includes(command.operation)) return new Response(null, { status: 400 });
+    const result = await runStoreCommand(this.#storage, command);
     return new Response(JSON.stringify(result ?? null));
   }
 

@@ -2,8 +2,7 @@
  * A store whose values are sealed with AES-GCM.
  * @module
  */
-import { requireStore } from './storeFailure.ts';
-import type { TokenStore } from './tokenStore.ts';
+import { requireStore, type TokenStore } from './tokenStore.ts';
 
 /** An AES-GCM key of WebCrypto: a `CryptoKey`, whatever name the platform's types have for it. */
 export type EncryptionKey = Parameters<typeof crypto.subtle.encrypt>[1];

@@ -6,8 +6,7 @@
  */
 
 import { createEntry, valueOfEntry } from './entry.ts';
-import { requireMethods } from './storeFailure.ts';
-import type { TokenStore } from './tokenStore.ts';
+import { requireMethods, type TokenStore } from './tokenStore.ts';
 
 /** The part of a Workers KV binding that the store needs. */
 export interface WorkersKv {
@@ -51,7 +50,8 @@ const ATTEMPTS = 20;
  * `Deno.Kv` has what `compareAndSet` needs, so that a fleet makes one token request for each token. Workers
  * KV does not, and a write may take up to a minute to be seen elsewhere. There the store saves token
  * requests, but two Workers may still make one at the same time; `durableObjectStore` prevents that. Rejects
- * with what the namespace rejects with.
+ * with what the namespace rejects with; Workers KV refuses keys of more than 512 bytes, which leaves 200 for
+ * a prefix before those of `storedToken`.
  *
  * @param namespace a binding of Workers KV, or what `Deno.openKv()` resolves to
  * @throws `TypeError` for anything else
@@ -73,26 +73,15 @@ export function kvStore(namespace: WorkersKv | DenoKv): TokenStore {
 
 function workersStore(namespace: WorkersKv): TokenStore {
   return {
-    get: async (key) => valueOfEntry(await namespace.get(await shortNameOf(key), 'json')),
-    set: async (key, value, ttlSeconds) =>
+    get: async (key) => valueOfEntry(await namespace.get(key, 'json')),
+    set: (key, value, ttlSeconds) =>
       namespace.put(
-        await shortNameOf(key),
+        key,
         JSON.stringify(createEntry(value, ttlSeconds)),
         ttlSeconds === undefined ? {} : { expirationTtl: Math.max(60, Math.ceil(ttlSeconds)) },
       ),
-    delete: async (key) => namespace.delete(await shortNameOf(key)),
+    delete: (key) => namespace.delete(key),
   };
-}
-
-/**
- * Workers KV refuses names of more than 512 bytes, so a longer key is stored under its digest. `storedToken`
- * has none, but a wrapper may put a long prefix before its keys.
- */
-async function shortNameOf(key: string): Promise<string> {
-  const bytes = new TextEncoder().encode(key);
-  if (bytes.length <= 512) return key;
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 function denoStore(kv: DenoKv): TokenStore {

@@ -2,8 +2,7 @@
  * A store in Redis, Valkey or another server of their protocol, through the client that the application has.
  * @module
  */
-import { requireMethods } from './storeFailure.ts';
-import type { TokenStore } from './tokenStore.ts';
+import { requireMethods, type TokenStore } from './tokenStore.ts';
 
 type RedisCommand = (...args: never[]) => unknown;
 

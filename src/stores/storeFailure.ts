@@ -1,5 +1,5 @@
 /**
- * Names the reason of a store's failure, and refuses values that cannot be a store.
+ * Names the reason of a store's failure.
  * @module
  */
 import { asText } from '../core/token.ts';
@@ -19,16 +19,4 @@ export function storeFailureReason(error: unknown): string {
 
 function membersOf(value: unknown): Readonly<Record<PropertyKey, unknown>> {
   return Object(value);
-}
-
-/** @throws `TypeError` for a value that cannot be a store, or whose `compareAndSet` is not a function */
-export function requireStore(value: unknown): void {
-  requireMethods('store', value, 'get', 'set', 'delete');
-  if (membersOf(value)['compareAndSet'] !== undefined) requireMethods('store', value, 'compareAndSet');
-}
-
-/** @throws `TypeError` for a value without these methods; `what` names the argument */
-export function requireMethods(what: string, value: unknown, ...names: readonly string[]): void {
-  if (names.some((name) => typeof membersOf(value)[name] !== 'function'))
-    throw new TypeError(`${what} must have ${names.join(', ')}`);
 }

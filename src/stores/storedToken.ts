@@ -8,9 +8,8 @@ import { createToken, GRACE_SECONDS, isExpired, type OAuthToken } from '../core/
 import { sleep } from '../platform/waiting.ts';
 import { type ReleaseLease, takeLease } from './lease.ts';
 import { openStore, type StoreAccess, type StoreHealth } from './storeAccess.ts';
-import { requireStore } from './storeFailure.ts';
 import { parseTokenRecord, type TokenRecord, tokenKeyOf } from './tokenRecord.ts';
-import type { TokenStore } from './tokenStore.ts';
+import { requireStore, type TokenStore } from './tokenStore.ts';
 
 /**
  * Shares one token among all processes that use the store: give it as `oauthTokenProvider`. While the stored

@@ -19,21 +19,24 @@ export interface TokenRecord extends OAuthToken {
 
 /**
  * Workers KV takes names of 512 bytes, and other stores more. This leaves room for what comes before and
- * after.
+ * after, such as a prefix of the caller's.
  */
-const LONGEST_GRANT_BYTES = 480;
+const LONGEST_GRANT_BYTES = 256;
+
+/** The number is a version, which changes with what a value holds. */
+const KEY_PREFIX = 'thingspace-auth:1:';
 
 /**
  * The token's key in the store. It is made of everything that decides which token is granted, and of nothing
- * secret; a long one is hashed. Pages without https cannot hash, and their stores have no such limit. The
- * number is a version, which changes with what a value holds.
+ * secret; a long one is hashed. Pages without https cannot hash, and their stores have no such limit. Two
+ * versions of this package that are deployed side by side share a token only if they make the same key.
  */
 export async function tokenKeyOf(context: ProviderContext): Promise<string> {
   const grant = describeGrant(context);
   const bytes = new TextEncoder().encode(grant);
   const { subtle } = crypto as Partial<Crypto>;
-  const isHashed = bytes.length > LONGEST_GRANT_BYTES && subtle;
-  return `thingspace-auth:1:${isHashed ? new Uint8Array(await subtle.digest('SHA-256', bytes)) : grant}`;
+  if (bytes.length <= LONGEST_GRANT_BYTES || !subtle) return KEY_PREFIX + grant;
+  return KEY_PREFIX + btoa(String.fromCharCode(...new Uint8Array(await subtle.digest('SHA-256', bytes))));
 }
 
 function describeGrant({ tokenUrl, clientId, scope, params, binding }: ProviderContext): string {

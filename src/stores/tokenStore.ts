@@ -1,5 +1,5 @@
 /**
- * The type of a store: a handful of text operations. Types only.
+ * The type of a store, a handful of text operations, and the checks of what a caller gives as one.
  * @module
  */
 
@@ -38,4 +38,16 @@ export interface TokenStore {
     value: string | undefined,
     ttlSeconds: number | undefined,
   ): Promise<boolean> | boolean;
+}
+
+/** @throws `TypeError` for a value that cannot be a store, or whose `compareAndSet` is not a function */
+export function requireStore(value: unknown): void {
+  requireMethods('store', value, 'get', 'set', 'delete');
+  if (Object(value).compareAndSet !== undefined) requireMethods('store', value, 'compareAndSet');
+}
+
+/** @throws `TypeError` for a value without these methods; `what` names the argument */
+export function requireMethods(what: string, value: unknown, ...names: readonly string[]): void {
+  if (names.some((name) => typeof Object(value)[name] !== 'function'))
+    throw new TypeError(`${what} must have ${names.join(', ')}`);
 }

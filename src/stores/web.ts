@@ -2,8 +2,7 @@
  * A store in the browser's Web Storage, shared by the tabs of one origin.
  * @module
  */
-import { requireMethods } from './storeFailure.ts';
-import type { TokenStore } from './tokenStore.ts';
+import { requireMethods, type TokenStore } from './tokenStore.ts';
 
 /** The part of `localStorage`, `sessionStorage` or an object like them that the store needs. */
 export interface WebStorage {

@@ -36,6 +36,16 @@ test('deletes by one alarm what has ended, and sets the next', async (t) => {
   assert.deepEqual(alarms, [5_000, 60_000]);
 });
 
+test('refuses an operation that it does not know, and keeps the value', async (t) => {
+  const { object, store } = createObject(t);
+  await store.set('key', 'value', undefined);
+
+  const response = await object.fetch({ json: async () => ({ operation: 'rename', key: 'key' }) });
+
+  assert.equal(response.status, 400);
+  assert.equal(await store.get('key'), 'value');
+});
+
 test('asks for a stub at each operation when it is given a function', async (t) => {
   const { stub } = createObject(t);
   let stubs = 0;

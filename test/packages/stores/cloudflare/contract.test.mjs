@@ -1,5 +1,4 @@
 // The contract of a store, with all of the store's work done inside a Worker.
-import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { testStore } from '../../../support/storeContract.mjs';
 import { contend } from '../storeContest.mjs';
@@ -21,20 +20,3 @@ test('Durable Object: of 8 isolates with one expectation one wins, round after r
 
   t.diagnostic(`wins: ${await contend(stores)}`);
 });
-
-for (const [name, kind] of [
-  ['Durable Object', 'durable-object'],
-  ['Workers KV', 'kv'],
-]) {
-  test(`${name}: takes keys of more than 512 bytes`, async () => {
-    const [one, other] = ['a', 'b'].map((end) => 'long key '.repeat(60) + end);
-    const { get, set, delete: remove } = workers.store(kind);
-
-    await set(one, 'value', 3600);
-    await set(other, 'other value', 3600);
-    await remove(other);
-
-    assert.equal(await get(one), 'value');
-    assert.equal(await get(other), null);
-  });
-}
