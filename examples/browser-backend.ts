@@ -1,9 +1,17 @@
-// The backend of browser-page.ts and service-worker.ts: it holds the secret, and gives the token, which lasts
-// an hour at most, to users who are signed in.
+// The backend of browser-page.ts, service-worker.ts and web-storage.ts: it holds the secret, and gives the
+// token, which lasts an hour at most, to users who are signed in.
 import { createServer, type IncomingMessage } from 'node:http';
-import { configFromEnvironment, createClient } from 'thingspace-auth';
+import { configFromEnvironment, createClient, type OAuthToken } from 'thingspace-auth';
 
-const { getToken } = createClient(configFromEnvironment());
+const { getToken, fetchToken } = createClient(configFromEnvironment());
+let renewal: { readonly atMs: number; readonly token: Promise<OAuthToken> } | undefined;
+
+// For those whose token will not do any more: the API may refuse it although it has not ended. One new token
+// in ten seconds serves them all.
+function renewToken(): Promise<OAuthToken> {
+  if (!renewal || Date.now() - renewal.atMs >= 10_000) renewal = { atMs: Date.now(), token: fetchToken() };
+  return renewal.token;
+}
 
 function isSignedIn({ headers }: IncomingMessage): boolean {
   return headers.cookie === 'user=signed-in'; // stands for yours
@@ -13,7 +21,7 @@ const server = createServer(async (request, response) => {
   if (request.url !== '/thingspace-token') return response.writeHead(404).end();
   if (!isSignedIn(request)) return response.writeHead(401).end();
   try {
-    const token = await getToken();
+    const token = await (request.method === 'POST' ? renewToken() : getToken());
     return response
       .writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' })
       .end(JSON.stringify(token));

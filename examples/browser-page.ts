@@ -2,8 +2,9 @@
 // has the secret. The API must allow the page's origin (CORS).
 import { createClient, type OAuthToken } from 'thingspace-auth/browser';
 
-async function askBackend(): Promise<OAuthToken> {
-  const response = await fetch('/thingspace-token');
+async function askBackend(lastToken: OAuthToken | undefined): Promise<OAuthToken> {
+  // POST: the token that this client has will not do any more.
+  const response = await fetch('/thingspace-token', { method: lastToken ? 'POST' : 'GET' });
   if (!response.ok) throw new Error(`The backend answered ${response.status}`);
   return response.json();
 }

@@ -5,8 +5,9 @@ import { createClient, type OAuthToken } from 'thingspace-auth/browser';
 
 declare const self: ServiceWorkerGlobalScope;
 
-async function askBackend(): Promise<OAuthToken> {
-  const response = await fetch('/thingspace-token');
+async function askBackend(lastToken: OAuthToken | undefined): Promise<OAuthToken> {
+  // POST: the token that this client has will not do any more.
+  const response = await fetch('/thingspace-token', { method: lastToken ? 'POST' : 'GET' });
   if (!response.ok) throw new Error(`The backend answered ${response.status}`);
   return response.json();
 }

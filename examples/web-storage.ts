@@ -4,8 +4,9 @@ import { createClient, type OAuthToken } from 'thingspace-auth/browser';
 import { storedToken } from 'thingspace-auth/stores';
 import { webStore } from 'thingspace-auth/stores/web';
 
-async function askBackend(): Promise<OAuthToken> {
-  const response = await fetch('/thingspace-token');
+async function askBackend(lastToken: OAuthToken | undefined): Promise<OAuthToken> {
+  // POST: the token that this client has will not do any more.
+  const response = await fetch('/thingspace-token', { method: lastToken ? 'POST' : 'GET' });
   if (!response.ok) throw new Error(`The backend answered ${response.status}`);
   return response.json();
 }
@@ -16,7 +17,8 @@ const { authorizedFetch } = createClient({
   clientCredentialsAuthCredentials: {
     oauthClientId: 'your-key',
     // If the store has no token, it asks the backend, since a page makes no token request.
-    oauthTokenProvider: (lastToken, context) => shared(lastToken, { ...context, fetchToken: askBackend }),
+    oauthTokenProvider: (lastToken, context) =>
+      shared(lastToken, { ...context, fetchToken: () => askBackend(lastToken) }),
   },
   environment: { tokenUrl: `${location.origin}/thingspace-token`, apiOrigins: [location.origin] },
 });

@@ -220,18 +220,53 @@ test('browser-page.ts shows the regions with a token from browser-backend.ts, an
   assert.doesNotMatch(site.sent.join(), /invented-secret/);
 });
 
+test('browser-page.ts recovers from a token that was revoked while browser-backend.ts held it', async (t) => {
+  const { mock, preload, preamble } = await startStandIn(t);
+  const backend = await startBackend(t, preload);
+  await askBackend(`${backend}/thingspace-token`, 'GET', SIGNED_IN);
+  mock.revokeAll();
+  const site = await startSite(t, backend, {
+    '/': '<!doctype html><link rel="icon" href="data:,"><body><script type="module" src="/page.js"></script>',
+    '/page.js': `${preamble}${await bundle(copyOf('browser-page.ts'))}; fetch('/shown', { method: 'POST', body: document.body.textContent });`,
+  });
+
+  t.after(openBrowser('chromium', site.origin));
+
+  assert.match(await site.shown, /mock-region-1/);
+  assert.deepEqual(seen(mock), ['token 200', 'regions 401', 'token 200', 'regions 200']);
+});
+
+test('browser-backend.ts renews its token once in ten seconds, however many have one that will not do', async (t) => {
+  const { mock, preload } = await startStandIn(t);
+  const backend = await startBackend(t, preload);
+  const ask = async (method) =>
+    JSON.parse((await askBackend(`${backend}/thingspace-token`, method, SIGNED_IN)).text);
+  const { accessToken: revoked } = await ask('GET');
+  mock.revokeAll();
+
+  const renewed = await Promise.all(Array.from({ length: 5 }, () => ask('POST')));
+
+  assert.deepEqual(seen(mock), ['token 200', 'token 200']);
+  assert.equal(new Set(renewed.map(({ accessToken }) => accessToken)).size, 1);
+  assert.notEqual(renewed[0].accessToken, revoked);
+  assert.deepEqual(await ask('GET'), renewed[0]);
+});
+
 test('browser-backend.ts gives no token to a stranger', async (t) => {
   const { mock, preload } = await startStandIn(t);
   const backend = await startBackend(t, preload);
 
-  assert.equal((await fetch(`${backend}/thingspace-token`)).status, 401);
+  for (const method of ['GET', 'POST'])
+    assert.equal((await fetch(`${backend}/thingspace-token`, { method })).status, 401);
 
   assert.deepEqual(seen(mock), []);
 });
 
-test('service-worker.ts gives a page the regions, and keeps the token from it', async (t) => {
+test('service-worker.ts gives a page the regions, after a revocation too, and keeps the token from it', async (t) => {
   const { mock, preload, preamble } = await startStandIn(t);
   const backend = await startBackend(t, preload);
+  await askBackend(`${backend}/thingspace-token`, 'GET', SIGNED_IN);
+  mock.revokeAll();
   const page = `
     await navigator.serviceWorker.register('/service-worker.js', { type: 'module' });
     const isInControl = new Promise((resolve) => {
@@ -248,7 +283,7 @@ test('service-worker.ts gives a page the regions, and keeps the token from it', 
   t.after(openBrowser('chromium', site.origin));
 
   assert.match(await site.shown, /mock-region-1/);
-  assert.deepEqual(seen(mock), ['token 200', 'regions 200']);
+  assert.deepEqual(seen(mock), ['token 200', 'regions 401', 'token 200', 'regions 200']);
 });
 
 /** Last part of the path and status of each request that the mock saw. */
@@ -301,21 +336,24 @@ async function startSite(t, backend, files) {
   const sent = [];
   let show;
   const shown = new Promise((resolve) => (show = resolve));
-  const origin = await listen(t, async ({ url, headers }, response, body) => {
+  const origin = await listen(t, async ({ method, url, headers }, response, body) => {
     if (url === '/shown') show(body);
     const { status, text } =
       url === '/thingspace-token'
-        ? await askBackend(`${backend}${url}`, headers)
+        ? await askBackend(`${backend}${url}`, method, headers.cookie)
         : { status: 200, text: files[url] ?? '' };
     sent.push(text);
     const type = { '/': 'text/html', '/thingspace-token': 'application/json' }[url] ?? 'text/javascript';
-    response.writeHead(status, { 'content-type': type, 'set-cookie': 'user=signed-in; HttpOnly' }).end(text);
+    response.writeHead(status, { 'content-type': type, 'set-cookie': `${SIGNED_IN}; HttpOnly` }).end(text);
   });
   return { origin, shown, sent };
 }
 
-async function askBackend(url, { cookie }) {
-  const response = await fetch(url, { headers: { cookie } });
+/** The cookie by which the backend knows a user. */
+const SIGNED_IN = 'user=signed-in';
+
+async function askBackend(url, method, cookie) {
+  const response = await fetch(url, { method, headers: { cookie } });
   return { status: response.status, text: await response.text() };
 }
 
