@@ -35,7 +35,8 @@ export interface MockServerOptions {
    */
   readonly users?: Readonly<Record<string, string>>;
   /**
-   * Whether requests of one client for the same scopes get the same token until it expires or is revoked.
+   * Whether requests of one client for the same scopes get the same token until it expires or is revoked, as
+   * with ThingSpace. It shows only where one mock answers them all: another one has other tokens.
    * @default true
    */
   readonly sameToken?: boolean;

@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { COMMAND, ownVariables, preloading, startCommand } from '../support/runCommand.ts';
@@ -74,6 +77,21 @@ test('it prints the variables that lead to it, then each request in a line', asy
   assert.equal(answer.status, 401);
   assert.match(await answer.text(), /900902/);
   assert.equal(await nextLine(), 'PUT /api/orders 401');
+});
+
+test('it shows that a key gets the same token for its hour, and that a kept one needs no request', async (t) => {
+  const { variables, origin, nextLine } = await serve(t);
+  const folder = await mkdtemp(join(tmpdir(), 'thingspace-auth-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const printed = async (...args: string[]) => (await startCommand(['token', ...args], variables)).stdout;
+
+  const token = await printed();
+  assert.equal(await printed(), token);
+  for (let run = 0; run < 2; run++) assert.equal(await printed('--store', folder), token);
+
+  await fetch(`${origin}/last`);
+  const lines = [await nextLine(), await nextLine(), await nextLine(), await nextLine()];
+  assert.deepEqual(lines, [...Array(3).fill('POST /api/ts/v1/oauth2/token 200'), 'GET /last 401']);
 });
 
 test('it outlives requests that it cannot read', async (t) => {
