@@ -27,6 +27,7 @@ import type { ExitStatus } from './stop.ts';
 import { originAndPath, secretsOf } from './text.ts';
 import { createTrace } from './trace.ts';
 import { namesSet, readConfig, requireVariables, type Setting, warnOfUnknown } from './variables.ts';
+import { createWaits } from './waits.ts';
 
 export async function runCheck(order: CheckOrder, { env, fileWarnings }: Setting): Promise<ExitStatus> {
   const steps: Step[] = [];
@@ -34,7 +35,7 @@ export async function runCheck(order: CheckOrder, { env, fileWarnings }: Setting
     env,
     fileWarnings,
     secrets: secretsOf(env),
-    trace: createTrace(),
+    trace: createTrace(createWaits().fetch),
     show: (step) => {
       steps.push(step);
       if (!order.isJson) printStep(step);

@@ -15,29 +15,32 @@ import { fileStore } from '../stores/file.ts';
 import { storedToken } from '../stores.ts';
 import { explain, reasonOf } from './advice.ts';
 import type { SessionOrder } from './commandLine.ts';
-import { obtainSessionToken } from './login.ts';
+import { obtainSessionToken, type SessionCall } from './login.ts';
 import { noticesOfMock } from './mockNotice.ts';
 import { print, printAside, printJson } from './output.ts';
 import { type ExitStatus, Stop } from './stop.ts';
 import { readConfig, requireVariables, type Setting } from './variables.ts';
+import { createWaits, type Waits } from './waits.ts';
 
 export async function printSession(order: SessionOrder, setting: Setting): Promise<ExitStatus> {
   const { env, fileWarnings } = setting;
   for (const warning of fileWarnings) printAside(warning);
   requireVariables(env, ['CLIENT_ID', 'CLIENT_SECRET', 'USERNAME', 'PASSWORD']);
-  const watched = watchStore(readConfig(env));
+  const waits = createWaits();
+  const watched = watchStore(readConfig(env), waits);
   const { config } = watched;
   const { THINGSPACE_USERNAME: username = '', THINGSPACE_PASSWORD: password = '' } = env;
   const store = fileStore(order.storeFolder);
   const session = createSession({ username: username.trim(), password: password.trim(), store });
-  const { token, origin } = await obtainBearer(config, store);
-  const call = { config, token, session, origin };
+  const usedFolder = `${order.storeFolder}, or a program that uses it`;
+  const { token, origin } = await waits.during(usedFolder, () => obtainBearer(config, store));
+  const call = { config, token, session, origin, fetch: waits.fetch, isReset: order.isReset };
   if (order.isLogout) return endKeptSession(call, order);
-  const sessionToken = await obtainSessionToken({ ...call, fetch, isReset: order.isReset }).catch(
-    (error: unknown) => {
+  const sessionToken = await waits
+    .during(usedFolder, () => obtainSessionToken(call))
+    .catch((error: unknown) => {
       throw explainSession(order, error, setting, watched.failure());
-    },
-  );
+    });
   if (order.isJson) printJson({ sessionToken });
   else print(`${sessionToken}\n`);
   for (const notice of noticesOfMock(sessionToken)) printAside(notice);
@@ -63,13 +66,10 @@ async function obtainBearer(
 }
 
 /** Finds the session that is kept. A login is answered here, as by a server that has none. */
-async function endKeptSession(
-  call: Omit<Parameters<typeof obtainSessionToken>[0], 'fetch'>,
-  { storeFolder, isJson }: SessionOrder,
-): Promise<ExitStatus> {
+async function endKeptSession(call: SessionCall, { storeFolder, isJson }: SessionOrder): Promise<ExitStatus> {
   let isKept = true;
   const withoutLogin: typeof fetch = async (input, init) => {
-    if (!new Request(input).url.endsWith('/login')) return fetch(input, init);
+    if (!new Request(input).url.endsWith('/login')) return call.fetch(input, init);
     isKept = false;
     return new Response(null, { status: 405 });
   };
@@ -83,12 +83,13 @@ async function endKeptSession(
 }
 
 /** A configuration that notes why the store failed last. */
-function watchStore(config: KnownScopesConfig) {
+function watchStore(config: KnownScopesConfig, waits: Waits) {
   let reason: string | undefined;
   const onEvent = (event: ClientEvent) => {
+    waits.onEvent(event);
     if (event.type === 'store_failed') ({ reason } = event);
   };
-  return { config: { ...config, onEvent }, failure: () => reason };
+  return { config: { ...config, fetch: waits.fetch, onEvent }, failure: () => reason };
 }
 
 /** Says what the library does not know of: the folder, and `--reset`. */

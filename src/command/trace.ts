@@ -5,18 +5,18 @@
 
 /** The last request. It is set when the request is made, so that a failure can be told from an answer. */
 export interface Trace {
-  readonly fetch: typeof fetch;
+  readonly fetch: typeof globalThis.fetch;
   url: string;
   response: Response | undefined;
   startedAtMs: number;
   durationMs: number;
 }
 
-export function createTrace(): Trace {
+export function createTrace(fetch: typeof globalThis.fetch): Trace {
   const trace: Trace = { fetch: send, url: '', response: undefined, startedAtMs: 0, durationMs: 0 };
   return trace;
 
-  async function send(...[input, init]: Parameters<typeof fetch>): Promise<Response> {
+  async function send(...[input, init]: Parameters<typeof globalThis.fetch>): Promise<Response> {
     Object.assign(trace, { url: new Request(input).url, response: undefined, startedAtMs: Date.now() });
     try {
       trace.response = await fetch(input, init);
