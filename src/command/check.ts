@@ -11,7 +11,8 @@ import {
 } from '../index.ts';
 import { createSession } from '../session.ts';
 import { ADVICE_ON_ORIGINS, explain } from './advice.ts';
-import type { CheckOrder } from './commandLine.ts';
+import { readInit } from './callBody.ts';
+import type { CallOrder, CheckOrder } from './commandLine.ts';
 import { obtainSessionToken } from './login.ts';
 import { printJson, printStep, type Step } from './output.ts';
 import {
@@ -47,16 +48,17 @@ export async function runCheck(order: CheckOrder, { env, fileWarnings }: Setting
   return failed ? 1 : 0;
 }
 
-async function inspectAll({ url, isLogin }: CheckOrder, inspection: Inspection): Promise<void> {
+async function inspectAll({ call, isLogin }: CheckOrder, inspection: Inspection): Promise<void> {
+  const init = call ? readInit(call) : {};
   const config = checkVariables(inspection, isLogin);
-  if (!config || (url && !(await checkOrigin(config, inspection, url)))) return;
+  if (!config || (call && !(await checkOrigin(config, inspection, call)))) return;
   const token = await checkToken(config, inspection);
   if (!token) return;
   const sessionToken = isLogin ? await checkLogin(config, token, inspection) : config.vZM2mToken;
   if (isLogin && !sessionToken) return;
   // A text, not the session: that would log in again if the API said that it had lapsed.
   const caller = createClient({ ...config, fetch: inspection.trace.fetch, vZM2mToken: sessionToken });
-  if (url) await checkCall(caller.withToken(token), url, inspection);
+  if (call) await checkCall(caller.withToken(token), call.url, init, inspection);
 }
 
 function checkVariables(
@@ -80,7 +82,11 @@ function checkVariables(
 }
 
 /** Asks a client that sends nothing whether it would send its token there. */
-async function checkOrigin(config: KnownScopesConfig, { show }: Inspection, url: string): Promise<boolean> {
+async function checkOrigin(
+  config: KnownScopesConfig,
+  { show }: Inspection,
+  { url }: CallOrder,
+): Promise<boolean> {
   const sender = createClient({ ...config, vZM2mToken: undefined, fetch: async () => new Response() });
   const { authorizedFetch } = sender.withToken({ accessToken: 'none', tokenType: 'Bearer' });
   try {
@@ -147,12 +153,17 @@ async function checkLogin(
   }
 }
 
-async function checkCall({ authorizedFetch }: Client, url: string, inspection: Inspection): Promise<void> {
+async function checkCall(
+  { authorizedFetch }: Client,
+  url: string,
+  init: RequestInit,
+  inspection: Inspection,
+): Promise<void> {
   const { show } = inspection;
   try {
-    const answer = await authorizedFetch(url);
+    const answer = await authorizedFetch(url, init);
     await answer.body?.cancel();
-    show(callStep(inspection, url, answer));
+    show(callStep(inspection, url, `${init.method}`, answer));
   } catch (error) {
     show(callFailure(inspection, url, error));
   }

@@ -40,8 +40,16 @@ export interface SessionOrder extends ReportOrder {
 
 export interface CheckOrder extends ReportOrder {
   readonly command: 'check';
-  readonly url: string | undefined;
+  readonly call: CallOrder | undefined;
   readonly isLogin: boolean;
+}
+
+/** The authorized call. */
+export interface CallOrder {
+  readonly url: string;
+  readonly method: string;
+  /** As it was given: a text, or `@` and the path of a file. Absent: no body. */
+  readonly data: string | undefined;
 }
 
 export interface MockOrder {
@@ -54,12 +62,21 @@ export interface MockOrder {
 const TAKES: Readonly<Record<Command, readonly string[]>> = {
   token: ['store', 'env', 'json'],
   session: ['store', 'reset', 'logout', 'env', 'json'],
-  check: ['login', 'env', 'json'],
+  check: ['method', 'data', 'login', 'env', 'json'],
   mock: ['port'],
 };
 
 /** By option, what its value is called. */
-const VALUES: Readonly<Record<string, string>> = { env: 'FILE', store: 'FOLDER', port: 'N' };
+const VALUES: Readonly<Record<string, string>> = {
+  env: 'FILE',
+  store: 'FOLDER',
+  port: 'N',
+  method: 'METHOD',
+  data: 'DATA',
+};
+
+/** As curl has them. */
+const SHORT: Readonly<Record<string, string>> = { method: 'X', data: 'd' };
 
 const LONGEST_QUOTE = 60;
 
@@ -74,7 +91,8 @@ export function readOrder(args: readonly string[]): Order {
   checkCommand(command);
   const values = readValues(command, options);
   const shared = { envFile: values.get('env'), isJson: values.has('json') };
-  if (command === 'check') return { command, ...shared, url: readUrl(rest), isLogin: values.has('login') };
+  if (command === 'check')
+    return { command, ...shared, call: readCallOrder(rest, values), isLogin: values.has('login') };
   if (rest[0] !== undefined) throw wrongUse(`${command} does not take ${quote(rest[0])}`);
   if (command === 'mock') return { command, port: readPort(values.get('port')) };
   const storeFolder = values.get('store');
@@ -98,7 +116,7 @@ interface GivenOption {
 }
 
 function parse(args: readonly string[]): { words: string[]; options: GivenOption[] } {
-  const options = Object.fromEntries(Object.keys(VALUES).map((name) => [name, { type: 'string' }] as const));
+  const options = Object.fromEntries(Object.keys(VALUES).map((name) => [name, optionOf(name)]));
   // Not strict, since its own messages are of several sentences, and quote values, which may be secrets.
   const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true });
   return {
@@ -107,16 +125,22 @@ function parse(args: readonly string[]): { words: string[]; options: GivenOption
   };
 }
 
+function optionOf(name: string): { type: 'string'; short?: string } {
+  const short = SHORT[name];
+  return { type: 'string', ...(short && { short }) };
+}
+
 /** Whatever the command: each is one that some command takes, with a value if it has one. */
 function checkCommandOptions(options: readonly GivenOption[]): void {
   const known = [...new Set(Object.values(TAKES).flat())];
   for (const { rawName, name, value } of options) {
-    if (rawName !== `--${name}` || !known.includes(name))
+    const isWritten = rawName === `--${name}` || rawName === `-${SHORT[name]}`;
+    if (!isWritten || !known.includes(name))
       throw wrongUse(`Unknown option ${quote(rawName)}${suggest(name, known, '--')}`);
     const kind = VALUES[name];
     if (!kind && value !== undefined) throw wrongUse(`${rawName} takes no value`);
-    if (kind && (!value || value.startsWith('-')))
-      throw wrongUse(`${rawName} needs a value: ${rawName} ${kind}`);
+    const isMissing = !value || (value.startsWith('-') && name !== 'data');
+    if (kind && isMissing) throw wrongUse(`${rawName} needs a value: ${rawName} ${kind}`);
   }
 }
 
@@ -139,6 +163,27 @@ function readValues(command: Command, options: readonly GivenOption[]): Map<stri
 function suggest(word: string, known: readonly string[], prefix: string = ''): string {
   const guess = nearest(word, known);
   return guess ? `; did you mean ${prefix}${guess}?` : '';
+}
+
+/** `-d` alone is a POST, as with curl. */
+function readCallOrder(words: readonly string[], values: ReadonlyMap<string, string>): CallOrder | undefined {
+  const url = readUrl(words);
+  const data = values.get('data');
+  const method = (values.get('method') ?? (data === undefined ? 'GET' : 'POST')).toUpperCase();
+  if (url === undefined && (values.has('method') || values.has('data')))
+    throw wrongUse('--method and --data belong to a URL: check URL');
+  if (!canSend(method)) throw wrongUse('--method must be a method that fetch sends: GET, POST, PUT, …');
+  if (data !== undefined && /^(GET|HEAD)$/.test(method)) throw wrongUse(`${method} takes no --data`);
+  return url === undefined ? undefined : { url, method, data };
+}
+
+/** `fetch` refuses a few, and what is none. */
+function canSend(method: string): boolean {
+  try {
+    return new Request('https://api.example.com', { method }).method === method;
+  } catch {
+    return false;
+  }
 }
 
 function readUrl([url, surplus]: readonly string[]): string | undefined {

@@ -132,10 +132,11 @@ export function loginFailure({ trace, env }: Inspection, error: unknown): Step {
 export function callStep(
   { trace: { durationMs } }: Inspection,
   url: string,
+  method: string,
   { ok, status, headers }: Response,
 ): Step {
   const where = originAndPath(url);
-  const message = `GET ${where} answered ${status} in ${durationMs} ms`;
+  const message = `${method} ${where} answered ${status} in ${durationMs} ms`;
   const next = ok ? undefined : adviceOnStatus(status, headers);
   return { name: 'call', ok, message, next, url: where, status, durationMs };
 }

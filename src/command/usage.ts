@@ -29,12 +29,14 @@ const USAGES: Readonly<Record<Command, string>> = {
       --reset   Allows one more login after a refusal. Five in a row lock the account.
       --logout  Ends the session that is kept.`,
   check: `\
-  thingspace-auth check [URL] [--login] [--env FILE] [--json]
+  thingspace-auth check [-X METHOD] [-d DATA] [URL] [--login] [--env FILE] [--json]
       Says step by step what works: the variables, the token endpoint, this machine's clock,
-      the token. With a URL, it also makes one authorized GET.
-      --login  Also logs in to the M2M session, once, with THINGSPACE_USERNAME and
-               THINGSPACE_PASSWORD. A failed login counts: five in a row lock the account.
-      --json   Prints one object: { ok, steps: [{ name, ok, … }], error? }.`,
+      the token. With a URL, it also makes one authorized call: a GET, or what -X and -d say.
+      -X, --method  The method of the call; POST if there is a body.
+      -d, --data    Its body, for example '{"accountName":"…"}', or @ and the path of a file.
+      --login       Also logs in to the M2M session, once, with THINGSPACE_USERNAME and
+                    THINGSPACE_PASSWORD. A failed login counts: five in a row lock the account.
+      --json        Prints one object: { ok, steps: [{ name, ok, … }], error? }.`,
   mock: `\
   thingspace-auth mock [--port N]
       Serves a mock ThingSpace on this machine until you press Ctrl-C. It prints the variables

@@ -1,5 +1,7 @@
 /** The requests that `check` makes, and the variables that it reads. */
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createMockServer } from 'thingspace-auth/testing';
@@ -142,6 +144,44 @@ test('check goes no further where it got no token', async (t) => {
   );
   assert.match(steps.at(-1).message, /: Client authentication failed\.$/);
   assert.deepEqual(seen(outcome), ['token 401']);
+});
+
+test('check makes the call with the method and the body that it is given', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'thingspace-auth-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'body.json');
+  await writeFile(file, '{"name":"invented"}\n');
+  const callOf = async (...args: string[]) => {
+    const { mock, stdout } = await runCommand(t, ['check', '{origin}/orders', ...args]);
+    const { method, headers, body } = mock.requests.at(-1) ?? assert.fail();
+    assert.match(stdout, new RegExp(`\nok {4}call {7}${method} \\S+/orders answered 200 in `));
+    return [method, body, headers['content-type']];
+  };
+
+  assert.deepEqual(await callOf('-X', 'POST', '-d', `@${file}`), [
+    'POST',
+    '{"name":"invented"}\n',
+    'application/json',
+  ]);
+  assert.deepEqual(await callOf('-d', '{}'), ['POST', '{}', 'application/json']);
+  assert.deepEqual(await callOf('--method', 'patch', '--data=-1'), ['PATCH', '-1', 'application/json']);
+  // The stand-in makes a text of a body without a type.
+  assert.deepEqual(await callOf('-X', 'PUT', '-d', 'a=b'), ['PUT', 'a=b', 'text/plain;charset=UTF-8']);
+  assert.deepEqual(await callOf('-X', 'DELETE'), ['DELETE', '', undefined]);
+});
+
+test('a body that cannot be read is told before any request', async (t) => {
+  const { stdout, stderr, exitCode, mock } = await runCommand(t, [
+    'check',
+    '{origin}/orders',
+    '-d',
+    '@/missing/body',
+  ]);
+
+  assert.deepEqual(
+    [stdout, stderr, exitCode, mock.requests.length],
+    ['', 'The file of --data cannot be read (ENOENT)\nGive its path after the @.\n', 1, 0],
+  );
 });
 
 test('check takes a call for done that is answered without a body', async (t) => {
