@@ -1,4 +1,4 @@
-/** The output of `npm test` where stdout is not a terminal. */
+/** What `npm test` prints. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { test } from 'node:test';
 
 const root = join(import.meta.dirname, '../../..');
 
-test('failures in full, the closing figures, and nothing of what passed', (t) => {
+test('a line for each file, failures in full, the closing figures, and nothing else of what passed', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'thingspace-auth-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const files = {
@@ -16,11 +16,13 @@ test('failures in full, the closing figures, and nothing of what passed', (t) =>
       import assert from 'node:assert';
       import { describe, test } from 'node:test';
       console.log('printed by a file that runs');
-      test('this one passes', () => {});
+      test('this one passes', (t) => t.diagnostic('a bare figure'));
       describe('a group', () => {
         test('this one fails', () => assert.deepEqual({ given: 1 }, { given: 2 }));
       });`,
     'broken.test.mjs': "console.log('printed by a file that breaks'); throw new Error('at once');",
+    'whole.test.mjs':
+      "import { test } from 'node:test'; test('this one passes'); test('this one passes, too');",
   };
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
   const paths = Object.keys(files).map((name) => join(folder, name));
@@ -33,12 +35,17 @@ test('failures in full, the closing figures, and nothing of what passed', (t) =>
   });
 
   assert.equal(status, 1);
-  assert.deepEqual(stdout.match(/^not ok - .*$/gm)?.sort(), [
-    `not ok - ${join(folder, 'broken.test.mjs')}`,
-    'not ok - this one fails',
-  ]);
-  assert.match(stdout, /given: 1[^]*given: 2/);
+  const lines = stdout.split('\n');
+  assert.deepEqual(
+    lines.filter((line) => /: \d/.test(line) && line.includes(folder)),
+    [
+      `✖ ${join(folder, 'broken.test.mjs')}: 1 of 1 failed`,
+      `✖ ${join(folder, 'tests.test.mjs')}: 1 of 2 failed`,
+      `✔ ${join(folder, 'whole.test.mjs')}: 2 passed`,
+    ],
+  );
+  assert.match(stdout, /✖ this one fails[^]*given: 1[^]*given: 2/);
   assert.match(stdout, /printed by a file that breaks[^]*Error: at once/);
-  assert.doesNotMatch(stdout, /this one passes|a group|printed by a file that runs/);
-  for (const line of ['# tests 3', '# pass 1', '# fail 2']) assert.ok(stdout.includes(`\n${line}\n`), line);
+  assert.doesNotMatch(stdout, /this one passes|printed by a file that runs|a bare figure/);
+  for (const line of ['ℹ tests 5', 'ℹ pass 3', 'ℹ fail 2']) assert.ok(lines.includes(line), line);
 });

@@ -1,32 +1,57 @@
-// The output of `npm test`: in a terminal that of Node; elsewhere each failure in full and the closing
-// figures, which a line for each passed test would bury.
+// What `npm test` prints: a line for each file as it ends, and failures and closing figures as Node's `spec`
+// prints them. A line for each test that passed would bury these, and so would what tests measure.
 
+import { compose } from 'node:stream';
 import { spec } from 'node:test/reporters';
-import { inspect } from 'node:util';
 
-export default process.stdout.isTTY ? new spec() : report;
+export default async function* report(events) {
+  yield* compose(quiet(events), new spec());
+}
 
-async function* report(events) {
+async function* quiet(events) {
   const output = new Map();
-  for await (const { type, data } of events) {
-    if (type === 'test:stdout' || type === 'test:stderr')
-      output.set(data.file, (output.get(data.file) ?? '') + data.message);
-    else if (type === 'test:fail') yield describeFailure(data, output.get(data.file));
-    else if (type === 'test:diagnostic' && data.nesting === 0) yield `# ${data.message}\n`;
+  let tally = {};
+  for await (const event of events) {
+    const { type, data } = event;
+    if (/^test:std(out|err)$/.test(type)) output.set(data.file, (output.get(data.file) ?? '') + data.message);
+    if (/^test:(pass|fail)$/.test(type)) {
+      if (data.file !== tally.file) yield* lineOf(tally);
+      tally = counted(tally, event);
+      if (type === 'test:fail') yield* failure(event, output);
+    }
+    if (isClosingFigure(event)) {
+      yield* lineOf(tally);
+      tally = {};
+      yield event;
+    }
   }
 }
 
-/**
- * A file fails because of its tests, which have been told; or by itself, and then what it printed says why.
- */
-function describeFailure({ name, file, line, details: { error } }, output = '') {
-  if (error.failureType === 'subtestsFailed') return '';
-  const where = file ? `  at ${file}${line ? `:${line}` : ''}\n` : '';
-  const printed = error.exitCode === undefined ? '' : output;
-  const told = indent(inspect(error.cause ?? error));
-  return `not ok - ${name}\n${where}${told}\n${printed && indent(printed)}\n`;
+function isClosingFigure({ type, data }) {
+  return type === 'test:diagnostic' && data.nesting === 0 && data.file === undefined;
 }
 
-function indent(text) {
-  return text.replace(/^/gm, '    ');
+function counted({ file, passed = 0, failed = 0 }, { type, data }) {
+  if (data.file !== file) return counted({ file: data.file }, { type, data });
+  if (data.details.type === 'suite') return { file, passed, failed };
+  return type === 'test:pass' ? { file, passed: passed + 1, failed } : { file, passed, failed: failed + 1 };
+}
+
+/** A file that broke by itself has printed why. */
+function* failure(event, output) {
+  const { file, details } = event.data;
+  if (details.error.exitCode !== undefined) yield said(output.get(file) ?? '');
+  yield event;
+}
+
+function* lineOf({ file, passed, failed }) {
+  if (file === undefined) return;
+  const name = file.replace(/^.*\.build\/test\/|\.test\.js$/g, '');
+  const all = passed + failed;
+  yield said(failed ? `✖ ${name}: ${failed} of ${all} failed\n` : `✔ ${name}: ${passed} passed\n`);
+}
+
+/** `spec` prints the output of a file as it is. */
+function said(message) {
+  return { type: 'test:stdout', data: { message } };
 }
