@@ -31,7 +31,7 @@ export async function startRedis(binary, port, folder) {
   ];
   const child = endWithTest(spawn(binary, options, { stdio: ['ignore', 'ignore', 'inherit'] }));
   const failure = once(child, 'error').then(([error]) => Promise.reject(error));
-  await Promise.race([failure, untilListening(port, child)]);
+  await Promise.race([failure, untilAnswering(port, child)]);
   return {
     port,
     url: `redis://127.0.0.1:${port}`,
@@ -89,15 +89,16 @@ function encodeBase64(value) {
   return typeof value === 'string' && value !== 'OK' ? Buffer.from(value).toString('base64') : value;
 }
 
-async function untilListening(port, child) {
+/** A server that reads what it had written listens already, and answers each command that it is loading. */
+async function untilAnswering(port, child) {
   for (;;) {
-    const socket = connect(port, '127.0.0.1');
-    const isListening = await Promise.race([
-      once(socket, 'connect'),
-      once(socket, 'error').then(() => false),
+    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));
+    const isAnswering = await Promise.race([
+      once(socket, 'data').then(([answer]) => `${answer}`.startsWith('+PONG')),
+      once(socket, 'close').then(() => false),
     ]).catch(() => false);
     socket.destroy();
-    if (isListening) return;
+    if (isAnswering) return;
     if (child.exitCode !== null) throw new Error(`the server on port ${port} ended with ${child.exitCode}`);
     await sleep(50);
   }

@@ -3,59 +3,62 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { startMembers, startServer, tellAll, until } from '../fleet.mjs';
 import { startRedis } from './servers.mjs';
 
 const PROCESSES = 6;
 
-for (const binary of ['redis-server', 'valkey-server']) {
-  test(`${binary}: sends no login while it is stopped, and no refused one again when it is back`, async (t) => {
-    const { account, redis, members } = await startFleet(t, binary, 'wrong-password');
-    const [first, late] = [members.slice(0, 4), members.slice(4)];
-    assert.deepEqual(await callAll(first), { session_refused: 4 });
+// At once, since most of the time goes into waiting for a store that does not answer.
+describe('a server that is stopped', { concurrency: true }, () => {
+  for (const binary of ['redis-server', 'valkey-server']) {
+    test(`${binary}: sends no login while it is stopped, and no refused one again when it is back`, async (t) => {
+      const { account, redis, members } = await startFleet(t, binary, 'wrong-password');
+      const [first, late] = [members.slice(0, 4), members.slice(4)];
+      assert.deepEqual(await callAll(first), { session_refused: 4 });
 
-    await redis.stop();
-    assert.deepEqual(await callAll(members), { session_failed: PROCESSES });
-    await redis.startAgain(members);
+      await redis.stop();
+      assert.deepEqual(await callAll(members), { session_failed: PROCESSES });
+      await redis.startAgain(members);
 
-    assert.deepEqual(await callAll(late), { session_refused: 2 });
-    assert.deepEqual(await callAll(first), { session_refused: 4 });
-    assert.equal(account.logins, 1);
-  });
+      assert.deepEqual(await callAll(late), { session_refused: 2 });
+      assert.deepEqual(await callAll(first), { session_refused: 4 });
+      assert.equal(account.logins, 1);
+    });
 
-  test(`${binary}: goes on with a session while it is stopped, and shares the next one when it is back`, async (t) => {
-    const { account, redis, members } = await startFleet(t, binary, 'invented-password');
-    const [first, late] = [members.slice(0, 4), members.slice(4)];
-    assert.deepEqual(await callAll(first), { ok: 4 });
+    test(`${binary}: goes on with a session while it is stopped, and shares the next one when it is back`, async (t) => {
+      const { account, redis, members } = await startFleet(t, binary, 'invented-password');
+      const [first, late] = [members.slice(0, 4), members.slice(4)];
+      assert.deepEqual(await callAll(first), { ok: 4 });
 
-    await redis.stop();
-    assert.deepEqual(await callAll(first), { ok: 4 });
-    assert.deepEqual(await callAll(late), { session_failed: 2 });
-    account.live = undefined;
-    assert.deepEqual(await callAll(first), { session_failed: 4 });
-    assert.equal(account.logins, 1);
-    await redis.startAgain(members);
+      await redis.stop();
+      assert.deepEqual(await callAll(first), { ok: 4 });
+      assert.deepEqual(await callAll(late), { session_failed: 2 });
+      account.live = undefined;
+      assert.deepEqual(await callAll(first), { session_failed: 4 });
+      assert.equal(account.logins, 1);
+      await redis.startAgain(members);
 
-    assert.deepEqual(await callAll(members), { ok: PROCESSES });
-    assert.equal(account.logins, 2);
-  });
+      assert.deepEqual(await callAll(members), { ok: PROCESSES });
+      assert.equal(account.logins, 2);
+    });
 
-  test(`${binary}: has a refusal in it that it could not take while it was stopped`, async (t) => {
-    const { account, redis, members } = await startFleet(t, binary, 'wrong-password');
-    account.isHeld = true;
-    const outcomes = callAll(members);
-    await until(() => account.logins > 0);
+    test(`${binary}: has a refusal in it that it could not take while it was stopped`, async (t) => {
+      const { account, redis, members } = await startFleet(t, binary, 'wrong-password');
+      account.isHeld = true;
+      const outcomes = callAll(members);
+      await until(() => account.logins > 0);
 
-    await redis.stop();
-    account.isHeld = false;
-    assert.deepEqual(await outcomes, { session_refused: 1, session_failed: PROCESSES - 1 });
-    await redis.startAgain(members);
+      await redis.stop();
+      account.isHeld = false;
+      assert.deepEqual(await outcomes, { session_refused: 1, session_failed: PROCESSES - 1 });
+      await redis.startAgain(members);
 
-    assert.deepEqual(await callAll(members), { session_refused: PROCESSES });
-    assert.equal(account.logins, 1);
-  });
-}
+      assert.deepEqual(await callAll(members), { session_refused: PROCESSES });
+      assert.equal(account.logins, 1);
+    });
+  }
+});
 
 /** One account, one Redis with a folder, and processes that have not made a call yet. */
 async function startFleet(t, binary, password) {
