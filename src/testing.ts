@@ -6,7 +6,6 @@
  *
  * @module
  */
-export type { PublicJwk, VerificationKey } from './testing/jws.ts';
 export { createMockServer, type MockServer } from './testing/mockServer.ts';
 export type { MockRequest, MockServerOptions } from './testing/options.ts';
 export type { MockTarget } from './testing/state.ts';

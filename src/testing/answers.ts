@@ -16,15 +16,6 @@ export function oauthError(status: number, error: string, description: string): 
   return json(status, { error, error_description: description }, challenge);
 }
 
-/** RFC 9449 section 7.1. */
-export function dpopChallenge(error: string, description: string): Response {
-  return json(
-    401,
-    { error, error_description: description },
-    { 'www-authenticate': `DPoP error="${error}", error_description="${description}"` },
-  );
-}
-
 /** The gateway's own errors: a fault without `WWW-Authenticate`, or, from status 500 on, a page. */
 export function gatewayAnswer(status: number): Response {
   if (status < 400) return new Response(null, { status });

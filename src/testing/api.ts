@@ -2,18 +2,9 @@
  * The mock's resources behind a bearer token: the APIs with their invented resources, and the M2M session.
  * @module
  */
-import {
-  connectivityError,
-  dpopChallenge,
-  gatewayAnswer,
-  json,
-  missingCredentials,
-  sessionEnded,
-} from './answers.ts';
+import { connectivityError, gatewayAnswer, json, missingCredentials, sessionEnded } from './answers.ts';
 import type { Received } from './options.ts';
-import { type Proof, proofFault } from './proofs.ts';
-import { tokenOf } from './receive.ts';
-import { invent, type MockState, nonceFor, nowMs } from './state.ts';
+import { invent, type MockState, nowMs } from './state.ts';
 
 const SESSION_IDLE_MS = 1_200_000; // 20 minutes
 const LOGIN_FAILURES_TO_LOCK = 5;
@@ -39,8 +30,8 @@ const RESOURCES: Readonly<Record<string, unknown>> = {
 };
 
 /** Answers everything that wants a token. */
-export function answerBearer(state: MockState, request: Received, proof: Proof | undefined): Response {
-  const refusal = refuseBearer(state, request, proof);
+export function answerBearer(state: MockState, request: Received): Response {
+  const refusal = refuseBearer(state, request);
   if (refusal) return refusal;
   const { method, path, headers } = request;
   if (path.endsWith('/session/login')) return logIn(state, request.body);
@@ -65,21 +56,14 @@ function isOfEtx(url: string): boolean {
   return /^https:\/\/imp[.-]/.test(url);
 }
 
-function refuseBearer(state: MockState, request: Received, proof: Proof | undefined): Response | undefined {
-  const { dpop } = state.options;
-  const bearer = tokenOf(request.headers, dpop ? 'DPoP' : 'Bearer');
-  if (bearer === undefined) return missingCredentials();
-  const target = { ...request, hasToken: true, nonce: nonceFor(state, request) };
-  const unproven = dpop && proofFault(proof, target, state.seenIds);
-  if (unproven) return dpopChallenge(...unproven);
-  if (isGood(state, bearer, proof?.thumbprint)) return undefined;
-  if (!dpop) return gatewayAnswer(401);
-  return dpopChallenge('invalid_token', 'It has expired, is unknown, or is bound to another key.');
-}
-
-function isGood(state: MockState, bearer: string, thumbprint: string | undefined): boolean {
+/** A token that is bound to a key wants a proof beside it. Any will do. */
+function refuseBearer(state: MockState, { headers }: Received): Response | undefined {
+  const [, scheme, bearer = ''] = /^(Bearer|DPoP) (.+)$/.exec(headers['authorization'] ?? '') ?? [];
+  if (!scheme) return missingCredentials();
   const token = state.tokens.get(bearer);
-  return token !== undefined && token.endsMs > nowMs(state) && token.thumbprint === thumbprint;
+  const isGood = token && token.endsMs > nowMs(state) && token.type === scheme;
+  const isProven = scheme === 'Bearer' || headers['dpop'] !== undefined;
+  return isGood && isProven ? undefined : gatewayAnswer(401);
 }
 
 function logIn(state: MockState, body: string): Response {

@@ -5,21 +5,10 @@
  */
 import { gatewayAnswer } from './answers.ts';
 import { answerBearer } from './api.ts';
-import { readAssertion } from './assertions.ts';
-import { describeServer, issuerOf } from './metadata.ts';
-import { answerOAuth, type Evidence } from './oauthEndpoints.ts';
+import { answerOAuth } from './oauthEndpoints.ts';
 import { checkOptions, type MockRequest, type MockServerOptions, type Received } from './options.ts';
-import { readProof } from './proofs.ts';
-import {
-  type FetchInit,
-  type FetchInput,
-  isOAuthEndpoint,
-  receive,
-  tokenOf,
-  toRequest,
-  wait,
-} from './receive.ts';
-import { createState, type MockState, type MockTarget, nonceFor, type QueuedAnswer } from './state.ts';
+import { type FetchInit, type FetchInput, isOAuthEndpoint, receive, toRequest, wait } from './receive.ts';
+import { createState, type MockState, type MockTarget, type QueuedAnswer } from './state.ts';
 
 /** A mock ThingSpace. Frozen; every function works when destructured. None touches the network. */
 export interface MockServer {
@@ -33,13 +22,12 @@ export interface MockServer {
     (request: Request, ...platform: unknown[]): Promise<Response>;
   };
   /**
-   * All requests, in the order in which their bodies arrived. A request with an assertion or a proof comes in
-   * when its signatures have been verified. To start afresh, set `length` to 0.
+   * All requests, in the order in which their bodies arrived. To start afresh, set `length` to 0.
    */
   readonly requests: MockRequest[];
   /**
-   * Moves the server's clock ahead by this many seconds. Tokens and idle sessions end by that. Assertions
-   * end, too, if the client's clock does not move along. Anything but a finite number is a `TypeError`.
+   * Moves the server's clock ahead by this many seconds. Tokens and idle sessions end by that. Anything but a
+   * finite number is a `TypeError`.
    */
   advance(seconds: number): void;
   /**
@@ -53,8 +41,6 @@ export interface MockServer {
   revokeAll(): void;
   /** Ends every M2M session. */
   lapseSessions(): void;
-  /** With `dpop`: changes the nonces. The next request is told the new one. */
-  rotateNonces(): void;
 }
 
 /**
@@ -70,8 +56,8 @@ export interface MockServer {
  *   `SessionToken`.
  * - Edge Discovery and the device list answer with invented data, any other path with its `{ method, path }`.
  *   The wording of refused and locked logins, and of a wrong old password, is invented.
- * - `/.well-known/oauth-authorization-server` and `/.well-known/openid-configuration` say where the two OAuth
- *   endpoints are (RFC 8414 section 3).
+ * - Client assertions and proofs of possession (DPoP) are taken unread, and no nonce is asked for: only a
+ *   real server can say whether they are good.
  *
  * Two servers never hand out the same token, so a token kept from an earlier run is refused.
  *
@@ -89,13 +75,13 @@ export function createMockServer(options: MockServerOptions = {}): MockServer {
   checkOptions(options);
   const requests: MockRequest[] = [];
   const state = createState(options);
-  return Object.freeze({ fetch, requests, advance, failNext, revokeAll, lapseSessions, rotateNonces });
+  return Object.freeze({ fetch, requests, advance, failNext, revokeAll, lapseSessions });
 
   async function fetch(input: FetchInput, ...beside: unknown[]): Promise<Response> {
     const request = toRequest(input, beside);
     request.signal?.throwIfAborted(); // workerd may have no signal here
     const received = await receive(request);
-    const answer = answerTo(state, received, await readEvidence(options, received));
+    const answer = answerTo(state, received);
     requests.push(Object.freeze({ ...received, status: answer instanceof Response ? answer.status : 0 }));
     if (options.latencyMs) await wait(options.latencyMs, request);
     if (answer instanceof Response) return answer;
@@ -126,10 +112,6 @@ export function createMockServer(options: MockServerOptions = {}): MockServer {
   function lapseSessions(): void {
     state.sessions.clear();
   }
-
-  function rotateNonces(): void {
-    state.nonceCount += 1;
-  }
 }
 
 /** Errors and responses of another realm are objects, too: Jest has one of its own. */
@@ -138,25 +120,10 @@ function isAnswer(answer: unknown): boolean {
   return typeof answer === 'object' && answer !== null;
 }
 
-async function readEvidence({ clients, dpop }: MockServerOptions, request: Received): Promise<Evidence> {
-  const { path, headers, body } = request;
-  const assertion = isOAuthEndpoint(path)
-    ? await readAssertion(new URLSearchParams(body), clients)
-    : undefined;
-  const proof = dpop ? await readProof(headers['dpop'], tokenOf(headers, 'DPoP') ?? '') : undefined;
-  return { assertion, proof };
-}
-
-function answerTo(state: MockState, request: Received, evidence: Evidence): Response | Error {
+function answerTo(state: MockState, request: Received): Response | Error {
   const queued = nextQueued(state.queued[targetOf(request.path)]);
   if (queued !== undefined) return queued;
-  const issuer = issuerOf(request);
-  if (issuer !== undefined) return describeServer(state.options, issuer);
-  const answer = isOAuthEndpoint(request.path)
-    ? answerOAuth(state, request, evidence)
-    : answerBearer(state, request, evidence.proof);
-  if (state.options.dpop) answer.headers.set('dpop-nonce', nonceFor(state, request));
-  return answer;
+  return isOAuthEndpoint(request.path) ? answerOAuth(state, request) : answerBearer(state, request);
 }
 
 function targetOf(path: string): MockTarget {

@@ -3,58 +3,39 @@
  * @module
  */
 import { gatewayAnswer, json, missingCredentials, oauthError } from './answers.ts';
-import { type Assertion, assertionFault } from './assertions.ts';
 import type { MockServerOptions, Received } from './options.ts';
-import { type Proof, proofFault } from './proofs.ts';
-import { invent, isKnown, type MockState, nonceFor, nowMs } from './state.ts';
+import { type GrantedToken, invent, isKnown, type MockState, nowMs } from './state.ts';
 
-/** The parts of a request that take time to verify. */
-export interface Evidence {
-  readonly assertion: Assertion | undefined;
-  readonly proof: Proof | undefined;
-}
-
-/** First it looks at who is asking, then at the key, then at what is asked for. */
-export function answerOAuth(state: MockState, request: Received, { assertion, proof }: Evidence): Response {
+/** First it looks at who is asking, then at what is asked for. */
+export function answerOAuth(state: MockState, request: Received): Response {
   if (request.method !== 'POST') return gatewayAnswer(400);
   const form = new URLSearchParams(request.body);
-  const client = identify(state, request, form, assertion);
+  const client = identify(state.options, request, form);
   if (client instanceof Response) return client;
   if (!request.headers['content-type']?.startsWith('application/x-www-form-urlencoded'))
     return oauthError(400, 'invalid_request', 'The body is not a form.');
   if (request.path.endsWith('/revoke')) return revokeToken(state, client, form);
-  const target = { ...request, hasToken: false, nonce: nonceFor(state, request) };
-  const unproven = state.options.dpop && proofFault(proof, target, state.seenIds);
-  if (unproven) return oauthError(400, ...unproven);
-  return grantToken(state, client, form, proof?.thumbprint);
+  return grantToken(state, client, form, request.headers['dpop'] === undefined ? 'Bearer' : 'DPoP');
 }
 
-/** The id of the client, or the answer that refuses it. An assertion is used up, whatever the answer. */
+/** The id of the client, or the answer that refuses it. */
 function identify(
-  state: MockState,
+  { clients, identifyClient }: MockServerOptions,
   request: Received,
   form: URLSearchParams,
-  assertion: Assertion | undefined,
 ): string | Response {
-  const { clients, identifyClient } = state.options;
   const { authorization } = request.headers;
-  const refuse = (text: string) => oauthError(401, 'invalid_client', text);
-  if (identifyClient) return identifyClient(request) ?? refuse(UNKNOWN_CLIENT);
-  if (assertion) {
-    const fault = assertionFault(assertion, form, audiencesOf(request), nowMs(state), state.seenIds);
-    return fault ? refuse(fault) : assertion.jws?.claims.sub;
-  }
+  const refuse = () => oauthError(401, 'invalid_client', 'Client authentication failed.');
+  if (identifyClient) return identifyClient(request) ?? refuse();
+  if (form.has('client_assertion')) return assertedClient(form, clients) ?? refuse();
   if (!authorization) return missingCredentials();
-  return basicClient(authorization, clients) ?? refuse(UNKNOWN_CLIENT);
+  return basicClient(authorization, clients) ?? refuse();
 }
 
-const UNKNOWN_CLIENT = 'Client authentication failed.';
-
-/** Whom an assertion may be for: the token endpoint, the endpoint asked, the issuer. */
-function audiencesOf({ url }: Received): string[] {
-  const [asked = ''] = url.split('?');
-  const issuer = asked.replace(/\/oauth2\/\w+$/, '');
-  return [...new Set([`${issuer}/oauth2/token`, asked, issuer])];
+/** The client that an assertion comes with. What the assertion itself says is not read. */
+function assertedClient(form: URLSearchParams, clients: MockServerOptions['clients']): string | undefined {
+  const id = form.get('client_id') ?? undefined;
+  return id && clients && !Object.hasOwn(clients, id) ? undefined : id;
 }
 
 /**
@@ -91,7 +72,7 @@ function grantToken(
   state: MockState,
   clientId: string,
   form: URLSearchParams,
-  thumbprint: string | undefined,
+  type: GrantedToken['type'],
 ): Response {
   const { scopes, tokenResponse } = state.options;
   const grantType = form.get('grant_type');
@@ -101,8 +82,8 @@ function grantToken(
   const asked = scope?.split(' ') ?? [];
   if (scopes && !asked.every((each) => scopes.includes(each)))
     return oauthError(400, 'invalid_scope', 'Not granted.');
-  const token = currentToken(state, clientId, asked.sort(), thumbprint);
-  const body = { ...token, token_type: thumbprint ? 'DPoP' : 'Bearer', scope };
+  const token = currentToken(state, clientId, asked.sort(), type);
+  const body = { ...token, token_type: type, scope };
   return asResponse(tokenResponse ? tokenResponse(body) : body);
 }
 
@@ -110,11 +91,11 @@ function currentToken(
   state: MockState,
   clientId: string,
   scopes: readonly string[],
-  thumbprint: string | undefined,
+  type: GrantedToken['type'],
 ): { access_token: string; expires_in: number } {
   const { tokens, options } = state;
   const { expiresIn = 3600, sameToken = true, countsDown = true } = options;
-  const grant = JSON.stringify([clientId, thumbprint, ...scopes]);
+  const grant = JSON.stringify([clientId, type, ...scopes]);
   const now = nowMs(state);
   const held = sameToken && [...tokens].find(([, each]) => each.grant === grant && each.endsMs > now);
   if (held) {
@@ -122,7 +103,7 @@ function currentToken(
     return { access_token, expires_in: countsDown ? Math.floor((endsMs - now) / 1000) : expiresIn };
   }
   const access_token = invent(state, 'access-token', ++state.tokenCount);
-  tokens.set(access_token, { grant, clientId, thumbprint, endsMs: now + expiresIn * 1000 });
+  tokens.set(access_token, { grant, clientId, type, endsMs: now + expiresIn * 1000 });
   return { access_token, expires_in: expiresIn };
 }
 

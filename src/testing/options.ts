@@ -2,8 +2,6 @@
  * A mock server's options, checked, and the type of the requests that come in.
  * @module
  */
-import type { PublicJwk, VerificationKey } from './jws.ts';
-
 /**
  * Options of {@link createMockServer}. All of them are optional; an unknown key is a `TypeError`. Without
  * options the server behaves like ThingSpace and accepts any credentials.
@@ -17,18 +15,10 @@ export interface MockServerOptions {
    */
   readonly scopes?: readonly string[];
   /**
-   * Client ids, each with its secret or its public key. A secret is for Basic, or for an assertion by
-   * `client_secret_jwt`. A public key (a `CryptoKey` or a JWK) is for an assertion by `private_key_jwt`.
-   * Other clients are refused with `invalid_client`. Absent: any client is accepted, and any signature of an
-   * assertion.
+   * Client ids, each with its secret. Other clients are refused with `invalid_client`. A client assertion is
+   * taken whatever it says, if the `client_id` beside it is one of these. Absent: any client is accepted.
    */
-  readonly clients?: Readonly<Record<string, string | VerificationKey | PublicJwk>>;
-  /**
-   * Whether tokens are bound to a key (DPoP, RFC 9449). Token requests and all requests with a token then
-   * need a proof with the server's nonce. Answers to such requests bring the nonce. The nonces of the OAuth
-   * endpoints and of the API differ, and so do those of different origins. @default false
-   */
-  readonly dpop?: boolean;
+  readonly clients?: Readonly<Record<string, string>>;
   /**
    * User names with their passwords for the M2M login. Five wrong passwords in a row lock a user.
    * Absent: any login is accepted.
@@ -92,7 +82,6 @@ const KNOWN: Readonly<Record<keyof MockServerOptions, true>> = {
   expiresIn: true,
   scopes: true,
   clients: true,
-  dpop: true,
   users: true,
   sameToken: true,
   countsDown: true,

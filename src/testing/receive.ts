@@ -49,9 +49,3 @@ export function wait(ms: number, request: Request): Promise<void> {
 export function isOAuthEndpoint(path: string): boolean {
   return /\/oauth2\/(token|revoke)$/.test(path);
 }
-
-/** The token of an `Authorization` header of this scheme. */
-export function tokenOf(headers: Received['headers'], scheme: string): string | undefined {
-  const [, given, token] = /^(\S+) (.+)$/.exec(headers['authorization'] ?? '') ?? [];
-  return given === scheme ? token : undefined;
-}

@@ -2,9 +2,7 @@
  * The memory of a mock server between requests.
  * @module
  */
-import type { ClientKey } from './assertions.ts';
-import type { MockServerOptions, Received } from './options.ts';
-import { isOAuthEndpoint } from './receive.ts';
+import type { MockServerOptions } from './options.ts';
 
 /** Kinds of request: token endpoint, M2M login, and all the rest (API calls, revocation, logout). */
 export type MockTarget = 'token' | 'api' | 'login';
@@ -21,15 +19,13 @@ export interface GrantedToken {
   readonly grant: string;
   readonly clientId: string;
   readonly endsMs: number;
-  /** That of the key to which it is bound. */
-  readonly thumbprint: string | undefined;
+  /** `DPoP` if a proof came with the token request. */
+  readonly type: 'Bearer' | 'DPoP';
 }
 
 export interface MockState {
   readonly options: MockServerOptions;
   readonly tokens: Map<string, GrantedToken>;
-  /** Ids of assertions and proofs. */
-  readonly seenIds: Set<string>;
   /** Session tokens, each with its user and the time of its last use. */
   readonly sessions: Map<string, { readonly username: string; readonly usedAtMs: number }>;
   /** User names, with their passwords. */
@@ -40,7 +36,6 @@ export interface MockState {
   /** Tells this server's tokens from those of other servers. */
   tag: string | undefined;
   advancedMs: number;
-  nonceCount: number;
   tokenCount: number;
   sessionCount: number;
   passwordCount: number;
@@ -50,14 +45,12 @@ export function createState(options: MockServerOptions): MockState {
   return {
     options,
     tokens: new Map(),
-    seenIds: new Set(),
     sessions: new Map(),
     passwords: new Map(Object.entries(options.users ?? {})),
     failedLogins: new Map(),
     queued: { token: [], api: [], login: [] },
     tag: undefined,
     advancedMs: 0,
-    nonceCount: 1,
     tokenCount: 0,
     sessionCount: 0,
     passwordCount: 0,
@@ -81,17 +74,9 @@ export function invent(state: MockState, kind: string, number: number): string {
 
 /** Whether a secret is the one known for this name; nothing known: any is. */
 export function isKnown(
-  known: Readonly<Record<string, ClientKey>> | undefined,
+  known: Readonly<Record<string, string>> | undefined,
   name: string,
   secret: string,
 ): boolean {
   return known === undefined || (Object.hasOwn(known, name) && known[name] === secret);
-}
-
-/**
- * The nonce that is wanted: for each origin one at its OAuth endpoints, and one at its API (RFC 9449 section
- * 8.2).
- */
-export function nonceFor({ nonceCount }: MockState, { url, path }: Received): string {
-  return `mock-${isOAuthEndpoint(path) ? 'token' : 'api'}-nonce-${nonceCount}@${new URL(url).host}`;
 }

@@ -525,44 +525,6 @@ describe('the mock server', () => {
     apiOrigins: [HOST],
   };
 
-  test('knows a client by its public key or its secret, and refuses another key', async () => {
-    const { privatePem, publicPem } = keysFor('ES256');
-    const key = await crypto.subtle.importKey(
-      'spki',
-      der(publicPem),
-      { name: 'ECDSA', namedCurve: 'P-256' },
-      false,
-      ['verify'],
-    );
-    const { fetch } = createMockServer({
-      clients: { jwk: jwkOf(publicPem), key, secret: 'invented-secret' },
-    });
-    const exchange = async (oauthClientId: string, clientAuthentication: ClientAuthentication) => {
-      const credentials = { oauthClientId, oauthClientSecret: 'invented-secret', clientAuthentication };
-      const client = createClient({ clientCredentialsAuthCredentials: credentials, environment, fetch });
-      return client.fetchToken().then(
-        ({ accessToken }) => accessToken.slice(0, 17),
-        ({ error }) => error,
-      );
-    };
-    const good = privateKeyJwt({ key: await importKey(privatePem) });
-    const bad = privateKeyJwt({ key: await importKey(keysFor('ES384').privatePem) });
-
-    assert.equal(await exchange('jwk', good), 'mock-access-token');
-    assert.equal(await exchange('key', good), 'mock-access-token');
-    assert.equal(await exchange('secret', clientSecretJwt()), 'mock-access-token');
-    for (const [id, method] of [
-      ['jwk', bad],
-      ['key', bad],
-      ['secret', good],
-      ['jwk', clientSecretJwt()],
-      ['other', good],
-      ['toString', good],
-    ] as const) {
-      assert.equal(await exchange(id, method), 'invalid_client', id);
-    }
-  });
-
   test('takes an assertion at revocation too', async () => {
     const { fetch, requests } = createMockServer();
     const clientAuthentication = privateKeyJwt({ key: await es256() });

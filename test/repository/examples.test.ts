@@ -9,7 +9,8 @@ import { createClient } from 'thingspace-auth';
 import { createSession } from 'thingspace-auth/session';
 import { fileStore } from 'thingspace-auth/stores/file';
 import { createMockServer, type MockServerOptions } from 'thingspace-auth/testing';
-import { jwkOf, keysFor } from '../support/keys.ts';
+import { askingForNonces, knowingKey, withMetadata } from '../support/authorizationServer.ts';
+import { keysFor } from '../support/keys.ts';
 import {
   GLOBAL_MOCK,
   type Outcome,
@@ -554,29 +555,29 @@ test('several-audiences gets a token for each API, and the next run takes both f
 
 test('private-key-jwt signs with the key of its file, which the server verifies', async (t) => {
   const { privatePem, publicPem } = keysFor('ES256');
-  const runWith = async (pem: string): Promise<Outcome & { mock: Mock }> => {
-    const mock = createMockServer({ clients: { 'my-service': jwkOf(publicPem) } });
+  const runWith = async (pem: string): Promise<Outcome & { seen: readonly string[] }> => {
+    const server = knowingKey(createMockServer(), publicPem);
     const folder = await mkdtemp(join(tmpdir(), 'thingspace-auth-'));
     t.after(() => rm(folder, { recursive: true }));
     await writeFile(join(folder, 'private-key.pem'), pem);
     return {
-      ...(await runProgram(join(examples, 'private-key-jwt.js'), await startStandIn(t, mock), {}, folder)),
-      mock,
+      ...(await runProgram(join(examples, 'private-key-jwt.js'), await startStandIn(t, server), {}, folder)),
+      seen: server.seen,
     };
   };
 
-  const { stdout, stderr, mock } = await runWith(privatePem);
+  const { stdout, stderr, seen: paths } = await runWith(privatePem);
   assert.match(stdout + stderr, /^200 .*\/orders/);
-  assert.deepEqual(seen(mock), ['/oauth2/token 200', '/orders 200']);
+  assert.deepEqual(paths, ['/oauth2/token 200', '/orders 200']);
   assert.match((await runWith(keysFor('RS256').privatePem)).stderr, /invalid_client/);
 });
 
 test('kms-signer has the assertion signed elsewhere, and asks again where that fails once', async (t) => {
   const { privatePem, publicPem } = keysFor('ES256');
-  const mock = createMockServer({ clients: { 'my-service': jwkOf(publicPem) } });
+  const server = knowingKey(createMockServer(), publicPem);
   let asked = 0;
   const fetch = async (request: Request): Promise<Response> => {
-    if (!request.url.startsWith('https://vault.example.com/')) return mock.fetch(request);
+    if (!request.url.startsWith('https://vault.example.com/')) return server.fetch(request);
     assert.equal(request.headers.get('x-vault-token'), 'invented-token');
     if (asked++ === 0) return new Response('sealed', { status: 503 });
     const { input } = (await request.json()) as { input: string };
@@ -594,31 +595,35 @@ test('kms-signer has the assertion signed elsewhere, and asks again where that f
 
   assert.match(stdout + stderr, /^200 .*\/orders/);
   assert.equal(asked, 2);
-  assert.deepEqual(seen(mock), ['/oauth2/token 200', '/orders 200']);
+  assert.deepEqual(server.seen, ['/oauth2/token 200', '/orders 200']);
 });
 
 test('dpop answers both servers’ questions for a nonce, and proves each request', async (t) => {
-  const { stdout, stderr, mock } = await run(t, 'dpop', {
-    dpop: true,
-    clients: { 'my-service': 'invented-secret' },
+  const { fetch, seen: paths } = askingForNonces(createMockServer({ clients: MY_SERVICE }));
+  const { stdout, stderr } = await runProgram(join(examples, 'dpop.js'), await startStandIn(t, { fetch }), {
+    CLIENT_SECRET: 'invented-secret',
   });
 
   assert.match(stdout + stderr, /^200 .*\/orders/);
-  assert.deepEqual(seen(mock), ['/oauth2/token 400', '/oauth2/token 200', '/orders 401', '/orders 200']);
+  assert.deepEqual(paths, ['/oauth2/token 400', '/oauth2/token 200', '/orders 401', '/orders 200']);
 });
 
 test('discovery finds the endpoints by the issuer', async (t) => {
-  const { stdout, stderr, mock } = await run(t, 'discovery', {
-    clients: { 'my-service': 'invented-secret' },
+  const { fetch, seen: paths } = withMetadata(createMockServer({ clients: MY_SERVICE }));
+  const standIn = await startStandIn(t, { fetch });
+  const { stdout, stderr } = await runProgram(join(examples, 'discovery.js'), standIn, {
+    CLIENT_SECRET: 'invented-secret',
   });
 
   assert.match(stdout + stderr, /^https:\/\/auth\.example\.com\/tenant-1\/oauth2\/token\n200 .*\/orders/);
-  assert.deepEqual(seen(mock), [
+  assert.deepEqual(paths, [
     '/.well-known/oauth-authorization-server/tenant-1 200',
     '/tenant-1/oauth2/token 200',
     '/orders 200',
   ]);
 });
+
+const MY_SERVICE = { 'my-service': 'invented-secret' };
 
 test('every example but the demo is at most 50 lines, and each is run by a test', () => {
   const tests = filesBelow(join(root, 'test'))

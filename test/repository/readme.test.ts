@@ -8,6 +8,7 @@ import { transform } from 'esbuild';
 import { ApiError, type ClientConfig, configFromEnvironment, createClient } from 'thingspace-auth';
 import { createSession } from 'thingspace-auth/session';
 import { createMockServer } from 'thingspace-auth/testing';
+import { withMetadata } from '../support/authorizationServer.ts';
 import { fakeClock, turn } from '../support/server.ts';
 import { GLOBAL_MOCK, runProgram, runWithoutAccount, startStandIn } from '../support/standIn.ts';
 
@@ -191,7 +192,7 @@ for (const { name, page, code } of snippets.filter((snippet) => snippet.page !==
 
     const { stdout, stderr, exitCode } = await runProgram(
       join(folder, `${name}.js`),
-      await startStandIn(t, mock),
+      await startStandIn(t, withMetadata(mock)),
       env,
       folder,
     );

@@ -88,8 +88,6 @@ import {
   type MockServer,
   type MockServerOptions,
   type MockTarget,
-  type PublicJwk,
-  type VerificationKey,
 } from 'thingspace-auth/testing';
 
 type Has<Value extends Expected, Expected> = Value;
@@ -253,13 +251,10 @@ export const stores: () => readonly TokenStore[] = () => [
 export const providers: () => readonly OAuthTokenProvider[] = () => stores().map(storedToken);
 export class Tokens extends TokenStoreObject {}
 
-declare const publicKey: VerificationKey;
-declare const publicJwk: PublicJwk;
 const mockOptions: MockServerOptions = {
   expiresIn: 60,
   scopes: ['read'],
-  dpop: true,
-  clients: { one: publicKey, two: publicJwk, three: 'secret' },
+  clients: { one: 'secret' },
 };
 export const server: MockServer = createMockServer(mockOptions);
 export const asConfig: ClientOptions = { fetch: server.fetch };

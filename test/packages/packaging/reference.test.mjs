@@ -109,7 +109,6 @@ const CANNOT_FAIL = new Set([
   'MockServer.failNext',
   'MockServer.lapseSessions',
   'MockServer.revokeAll',
-  'MockServer.rotateNonces',
   'MockServerOptions.tokenResponse',
   'MockServerOptions.identifyClient',
   'createMockServer',
