@@ -27,7 +27,7 @@ function saidIn(error: Error, reason: string): string {
 function withoutAdvice(message: string): string {
   return message
     .replace(/: it (throttles|is unavailable); try again later/, '')
-    .replace(/ \(check [^()]*\)|[:;] check [^():;]*(?=$| \()/, '');
+    .replace(/ \(check [^()]*\)|[:;] check [^():;]*(?=$|;| \()/, '');
 }
 
 function nextStepFor(error: unknown, reason: string, env: Variables): string {
@@ -43,6 +43,7 @@ export const ADVICE_ON_ORIGINS: string =
 function adviceOnApiError(error: ApiError, reason: string, env: Variables): string {
   const { code, statusCode } = error;
   if (code === 'session_refused') return ADVICE_ON_LOGIN;
+  if (code === 'session_failed' && /^(404|405|413|415)$/.test(`${statusCode}`)) return ADVICE_ON_SESSION_URL;
   if (statusCode === 407) return ADVICE_ON_407;
   if (error.isTemporary && statusCode) return adviceToWait(error.headers);
   if (error instanceof OAuthProviderError) return adviceOnOAuth(error.error, env);
@@ -60,6 +61,11 @@ function adviceOnApiError(error: ApiError, reason: string, env: Variables): stri
 const ADVICE_ON_LOGIN =
   'Check THINGSPACE_USERNAME and THINGSPACE_PASSWORD before you try again: five failed ' +
   'logins in a row lock the account.';
+
+/** No server of sessions says this of a login. */
+const ADVICE_ON_SESSION_URL =
+  'No M2M session lives there: set THINGSPACE_SESSION_URL, beside THINGSPACE_TOKEN_URL and ' +
+  'THINGSPACE_API_ORIGINS.';
 
 const ADVICE_ON_407 =
   'A proxy asks for a user name and password (407): put them in front of the host in the URL of HTTPS_PROXY.';

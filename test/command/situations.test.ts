@@ -536,6 +536,29 @@ FAIL  login      M2M session: ORIGIN/api/m2m/v1/session/login answered 200; next
       login: {},
     },
   },
+  'a login at a URL without sessions': {
+    args: ['--login'],
+    env: ACCOUNT,
+    script: ({ failNext }) => failNext('login', 404),
+    printed: `ok    variables  set: THINGSPACE_API_ORIGINS, THINGSPACE_CLIENT_ID, THINGSPACE_CLIENT_SECRET, THINGSPACE_PASSWORD, THINGSPACE_TOKEN_URL, THINGSPACE_USERNAME
+${ENDPOINT}${CLOCK}${TOKEN}ok    notice     one M2M login follows; if it fails it counts, and five in a row lock the account
+FAIL  login      M2M session: ORIGIN/api/m2m/v1/session/login answered 404; fault 900906; next login: TIME
+      next:      No M2M session lives there: set THINGSPACE_SESSION_URL, beside THINGSPACE_TOKEN_URL and THINGSPACE_API_ORIGINS.
+`,
+    fields: {
+      variables: {
+        set: [
+          'THINGSPACE_API_ORIGINS',
+          'THINGSPACE_CLIENT_ID',
+          'THINGSPACE_CLIENT_SECRET',
+          'THINGSPACE_PASSWORD',
+          'THINGSPACE_TOKEN_URL',
+          'THINGSPACE_USERNAME',
+        ],
+      },
+      login: {},
+    },
+  },
   'an API that refuses the token': {
     args: ['{origin}/api'],
     script: ({ failNext }) => failNext('api', 401, 2),
