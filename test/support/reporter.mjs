@@ -1,6 +1,7 @@
 // What `npm test` prints: a line for each file as it ends, and failures and closing figures as Node's `spec`
 // prints them. A line for each test that passed would bury these, and so would what tests measure.
 
+import { relative } from 'node:path';
 import { compose } from 'node:stream';
 import { spec } from 'node:test/reporters';
 
@@ -46,7 +47,7 @@ function* failure(event, output) {
 
 function* lineOf({ file, passed, failed }) {
   if (file === undefined) return;
-  const name = file.replace(/^.*\.build\/test\/|\.test\.js$/g, '');
+  const name = relative('.', file).replace(/^\.build\/test\/|\.test\.js$/g, '');
   const all = passed + failed;
   yield said(failed ? `✖ ${name}: ${failed} of ${all} failed\n` : `✔ ${name}: ${passed} passed\n`);
 }
